@@ -1,0 +1,128 @@
+"""The activation A(z): an objective on a network on transformed images, averaged over transform draws."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from samplevis.network import Network, as_network
+from samplevis.objectives import Objective, as_objective
+from samplevis.param import Parameterization
+from samplevis.transform import Transform, as_transform
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Activation:
+    """What is explored: latents in, one score for each latent and transform draw out.
+
+    Attributes:
+      network: the network.
+      objective: a resolved objective (`Objective.resolve`).
+      param: the map from latents to images.
+      transform: the distortion that every image passes before the network sees it.
+    """
+
+    network: Network
+    objective: Objective
+    param: Parameterization
+    transform: Transform
+
+    @property
+    def key(self) -> tuple:
+        """What decides the compiled computation: all but the objective's numbers and the network's identity."""
+        return self.objective.structure, self.param, self.transform
+
+    def draw(self, seed: tf.Tensor, members: int) -> Any:
+        """Draws transforms.
+
+        Args:
+          seed: int32 tensor of shape [2].
+          members: how many, >= 1.
+
+        Returns:
+          Nest of tensors with leading dimension `members`.
+        """
+        return self.transform.draw(seed, members, self.param.image_shape)
+
+    def scores(self, z: tf.Tensor, draws: Any, parameters: Sequence | None = None) -> tf.Tensor:
+        """Scores latents under transform draws, the draws shared by all latents.
+
+        Args:
+          z: latents of shape [N, *latent_shape].
+          draws: K draws (`draw`).
+          parameters: numbers of the objective; defaults to its own.
+
+        Returns:
+          float32 tensor of shape [N, K].
+        """
+        count = z.shape[0]
+        tiled = tf.nest.map_structure(lambda t: tf.tile(t, [count] + [1] * (t.shape.rank - 1)), draws)
+        return self.paired(z, tiled, parameters)
+
+    def paired(self, z: tf.Tensor, draws: Any, parameters: Sequence | None = None) -> tf.Tensor:
+        """Scores latents under transform draws of their own.
+
+        Args:
+          z: latents of shape [N, *latent_shape].
+          draws: N * K draws; latent 0 takes the first K.
+          parameters: numbers of the objective; defaults to its own.
+
+        Returns:
+          float32 tensor of shape [N, K].
+        """
+        leaves = tf.nest.flatten(draws)
+        members = leaves[0].shape[0] // z.shape[0] if leaves else 1
+        return tf.reshape(self.of_images(self.param.image(z), draws, members, parameters), (z.shape[0], members))
+
+    def of_images(
+        self, images: tf.Tensor, draws: Any, members: int = 1, parameters: Sequence | None = None
+    ) -> tf.Tensor:
+        """Scores images [N, H, W, C] under N * members draws.
+
+        Returns:
+          float32 tensor of shape [N * members].
+        """
+        images = tf.repeat(images, members, axis=0)
+        layers = tuple(name for name in self.objective.layers if name not in ("input", "labels"))
+        values = dict(self.network.cut(layers)(self.transform.apply(draws, images))) if layers else {}
+        # Penalties on the image itself act on the clean image, as in Lucid.
+        values |= {"input": images, "labels": self.network.labels}
+        numbers = self.objective.parameters if parameters is None else parameters
+        return self.objective.function(values.__getitem__, numbers)
+
+
+def make_activation(
+    model: Network | keras.Model,
+    obj: Objective | str | Callable,
+    param: Parameterization,
+    transforms: Transform | Sequence[Transform] | None,
+) -> Activation:
+    """Builds an `Activation` from what a user passes, and checks that its parts fit each other.
+
+    Args:
+      model: a `Network` or a Keras model.
+      obj: an objective, a string such as "fire9:10", or a function of the layer accessor `T`.
+      param: a parameterization.
+      transforms: a transform, a list of them, or None for none.
+
+    Returns:
+      An `Activation` with a resolved objective.
+
+    Raises:
+      TypeError: if an argument is none of these.
+      ValueError: if the network does not take images of that size, or the objective does not fit the network.
+    """
+    network = as_network(model)
+    if not isinstance(param, Parameterization):
+        raise TypeError(f"param: expected a parameterization such as param.fourier(128). Received: {param!r}")
+    transform = as_transform(transforms)
+    height, width, channels = transform.output_shape(param.image_shape)
+    if channels != network.image_shape[-1]:
+        raise ValueError(
+            f"param: {network.name!r} takes images of {network.image_shape[-1]} channels. Received: {channels} channels"
+        )
+    return Activation(network, as_objective(obj).resolve(network, (height, width)), param, transform)

@@ -1,0 +1,188 @@
+"""The samplevis command."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Any
+
+EPILOG = """\
+examples:
+  samplevis demo
+  samplevis layers SqueezeNet --weights compressed_SqueezeNet.net
+  samplevis render SqueezeNet logits:goldfish --size 96 --out goldfish
+  samplevis render my_model.keras conv5:12 --value-range -1 1 --level 0.5
+"""
+BAD_ARGUMENT, FAILURE, INTERRUPTED = 2, 1, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+      arguments: words after the command's name. Defaults to the process's own.
+
+    Returns:
+      Exit code: 0, 1 for a failure, 2 for a bad argument, 130 after Ctrl-C.
+    """
+    options = _parser().parse_args(arguments)
+    # TensorFlow's start-up lines are not this command's business.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        options.run(options)
+    except (ValueError, TypeError) as error:
+        return _fail(error, BAD_ARGUMENT)
+    except (OSError, FloatingPointError, MemoryError) as error:
+        return _fail(error, FAILURE)
+    except KeyboardInterrupt:
+        return _fail("interrupted", INTERRUPTED)
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from samplevis import modelzoo
+
+    options.size = 64
+    _render_to_folder(modelzoo.load("Shapes"), f"logits:{options.concept}", options)
+
+
+def _render(options: argparse.Namespace) -> None:
+    _render_to_folder(_network(options), options.objective, options)
+
+
+def _layers(options: argparse.Namespace) -> None:
+    print(_network(options).layer_table())
+
+
+def _network(options: argparse.Namespace) -> Any:
+    from samplevis import modelzoo
+
+    declared = {
+        "value_range": tuple(options.value_range) if options.value_range else None,
+        "bgr": options.bgr or None,
+        "mean": options.mean,
+    }
+    return modelzoo.load(
+        options.model, weights=options.weights, **{name: value for name, value in declared.items() if value is not None}
+    )
+
+
+def _render_to_folder(network: Any, objective: str, options: argparse.Namespace) -> None:
+    from samplevis import files
+    from samplevis.objectives import class_logit
+    from samplevis.render import render
+
+    layer, _, number = objective.rpartition(":")
+    if layer and not number.strip().isdigit():
+        objective = class_logit(layer, number)
+    os.makedirs(options.out, exist_ok=True)
+    paths = {name: os.path.join(options.out, name) for name in ("samples.gif", "samples.png", "samples.npz")}
+    for path in paths.values():
+        files.check_writable(path)
+    names = {
+        "num_results": options.draws,
+        "num_chains": options.chains,
+        "num_burnin_steps": options.warmup,
+        "num_leapfrog_steps": options.leapfrog_steps,
+        "num_steps_between_results": options.between,
+        "step_size": options.step_size,
+        "kernel": options.kernel,
+        "num_transforms": options.transforms,
+        "target_accept_prob": options.target_acceptance,
+    }
+    samples = render(
+        network,
+        objective,
+        {name: value for name, value in names.items() if value is not None},
+        im_size=options.size,
+        level=options.level,
+        density=options.density,
+        beta=options.beta,
+        init=options.init,
+        optimize_steps=options.optimize_steps,
+        seed=options.seed,
+        progress=not options.quiet,
+    )
+    samples.save(paths["samples.npz"])
+    samples.save_gif(paths["samples.gif"], scale=options.scale)
+    samples.save_grid(paths["samples.png"], scale=options.scale)
+    print(samples.summary())
+    print("\n" + "\n".join(f"wrote {path}" for path in paths.values()))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="samplevis",
+        description="Samples images that excite a unit of a neural network, with figures that say how far to trust them.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"samplevis {metadata.version('samplevis')}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    demo = commands.add_parser(
+        "demo", help="sample a unit of the bundled network: no weights to find, about two minutes"
+    )
+    demo.add_argument("concept", nargs="?", default="star", help="label of the unit (default: star)")
+    _add_run_options(demo, out="samplevis-demo")
+    demo.set_defaults(run=_demo)
+
+    render = commands.add_parser("render", help="sample a unit of any network")
+    _add_model_options(render)
+    render.add_argument("objective", help="layer:channel, such as fire9:10, or layer:label, such as logits:goldfish")
+    render.add_argument("--size", type=int, default=128, metavar="PIXELS", help="side of the images (default: 128)")
+    _add_run_options(render, out="samplevis-out")
+    render.set_defaults(run=_render)
+
+    layers = commands.add_parser("layers", help="list a network's layers")
+    _add_model_options(layers)
+    layers.set_defaults(run=_layers)
+    return parser
+
+
+def _add_model_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help="name from the model zoo (Shapes, SqueezeNet) or a .keras or .h5 file")
+    parser.add_argument("--weights", metavar="FILE", help="weights of a zoo model (default: download them)")
+    parser.add_argument(
+        "--value-range",
+        nargs=2,
+        type=float,
+        metavar=("LOW", "HIGH"),
+        help="what a black and a white pixel are to a model from a file (default: 0 1)",
+    )
+    parser.add_argument("--bgr", action="store_true", help="the model from a file takes blue first")
+    parser.add_argument("--mean", nargs="+", type=float, help="subtracted from each channel after scaling")
+
+
+def _add_run_options(parser: argparse.ArgumentParser, out: str) -> None:
+    add = parser.add_argument
+    add("--out", default=out, metavar="FOLDER", help=f"where samples.gif, .png and .npz go (default: {out})")
+    add("--level", type=float, default=0.7, help="activation asked for, 0 (prior) to 1 (optimum) (default: 0.7)")
+    add("--density", default="conditioned", help="conditioned, tilted or activation (2018) (default: conditioned)")
+    add("--beta", type=float, help="strength, nats per unit of activation (default: what the level needs)")
+    add("--init", default="optimize", help="optimize or prior: where chains start (default: optimize)")
+    add("--chains", type=int, help="number of chains (default: 4)")
+    add("--draws", type=int, help="draws kept in each chain (default: 10)")
+    add("--warmup", type=int, help="warm-up transitions (default: 16)")
+    add("--between", type=int, help="transitions left out between draws (default: 0)")
+    add("--kernel", help="split_hmc or hmc (default: split_hmc)")
+    add("--leapfrog-steps", type=int, help="gradients in a trajectory (default: 12)")
+    add("--step-size", type=float, help="first step size; warm-up adapts it (default: 0.05)")
+    add("--target-acceptance", type=float, help="acceptance that warm-up aims at (default: 0.75)")
+    add("--transforms", type=int, help="size of the bank of transforms (default: 8)")
+    add("--optimize-steps", type=int, default=256, help="updates of the optimiser (default: 256)")
+    add("--seed", type=int, default=0, help="the same seed gives the same bytes (default: 0)")
+    add("--scale", type=int, default=2, help="enlargement of the pictures, whole number (default: 2)")
+    add("--quiet", action="store_true", help="no progress bars")
+
+
+def _fail(error: object, code: int) -> int:
+    print(f"samplevis: {' '.join(str(error).split())}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""The two small networks that know the drawn concepts, and their weights on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from samplevis.modelzoo.shapes.draw import CONCEPTS
+from samplevis.network import Network
+
+#: Units known to answer to two different things, equally often in training.
+EITHER_OR = (
+    ("star", "stripes"), ("circle", "cross"), ("heart", "checkerboard"), ("ring", "triangle"), ("crescent", "dots"),
+    ("square", "spiral"),
+)  # fmt: skip
+LABELS = CONCEPTS + tuple(f"{a}|{b}" for a, b in EITHER_OR)
+JUDGE_LABELS = (*CONCEPTS, "nothing")
+FOLDER = Path(__file__).parent
+
+
+def Shapes(weights: str | Path | None = FOLDER / "shapes.npz") -> Network:  # noqa: N802 - models are named like classes.
+    """The bundled network: 12 one-concept logits, then 6 either-or logits; images of any size, trained at 64 pixels.
+
+    Smooth (SiLU, no max pooling) and trained on perturbed images, so that its gradients mean something.
+
+    Args:
+      weights: a file written by `samplevis.modelzoo.shapes.train`; None for random weights.
+
+    Returns:
+      A `Network` with labels; its last layer is "logits".
+
+    Raises:
+      OSError: if the file is missing.
+      ValueError: if it is not such a file or was altered.
+    """
+    model = shapes_model()
+    if weights is not None:
+        load_weights(model, Path(weights))
+    return Network(model, labels=LABELS, name="Shapes")
+
+
+def ShapesJudge(weights: str | Path | None = FOLDER / "judge.npz") -> Network:  # noqa: N802
+    """A second network, of another architecture and seed, that names the concept in a picture or says "nothing".
+
+    Args:
+      weights: a file written by `samplevis.modelzoo.shapes.train`; None for random weights.
+
+    Returns:
+      A `Network` with labels; its last layer is "logits".
+
+    Raises:
+      OSError: if the file is missing.
+      ValueError: if it is not such a file or was altered.
+    """
+    model = judge_model()
+    if weights is not None:
+        load_weights(model, Path(weights))
+    return Network(model, labels=JUDGE_LABELS, name="ShapesJudge")
+
+
+def shapes_model() -> keras.Model:
+    """The explored network, without weights: images [batch, H, W, 3] in [0, 1] -> logits [batch, 18]."""
+    image = x = keras.Input((None, None, 3), name="image")
+    for i, (width, stride) in enumerate(((24, 2), (48, 2), (64, 1), (96, 2), (96, 1)), start=1):
+        x = keras.layers.Conv2D(width, 5 if i == 1 else 3, stride, "same", use_bias=False, name=f"linear{i}")(x)
+        x = keras.layers.BatchNormalization(momentum=0.95, name=f"norm{i}")(x)
+        x = keras.layers.Activation("silu", name=f"conv{i}")(x)
+    x = keras.layers.GlobalAveragePooling2D(name="features")(x)
+    return keras.Model(image, keras.layers.Dense(len(LABELS), name="logits")(x), name="shapes")
+
+
+def judge_model() -> keras.Model:
+    """The judge, without weights: images [batch, H, W, 3] in [0, 1] -> logits [batch, 13]."""
+    image = x = keras.Input((None, None, 3), name="image")
+    for i, width in enumerate((20, 40, 72, 112), start=1):
+        x = keras.layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"linear{i}")(x)
+        x = keras.layers.BatchNormalization(momentum=0.95, name=f"norm{i}")(x)
+        x = keras.layers.Activation("relu", name=f"conv{i}")(x)
+        x = keras.layers.MaxPooling2D(2, name=f"pool{i}")(x)
+    x = keras.layers.GlobalMaxPooling2D(name="features")(x)
+    return keras.Model(image, keras.layers.Dense(len(JUDGE_LABELS), name="logits")(x), name="judge")
+
+
+def save_weights(model: keras.Model, path: Path, report: dict[str, Any]) -> None:
+    """Writes weights beside a JSON file with a report and the checksum of the weights."""
+    np.savez(path, **{_key(v): v.numpy() for v in model.weights})
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.with_suffix(".json").write_text(json.dumps(report | {"sha256": digest}, indent=1) + "\n")
+
+
+def load_weights(model: keras.Model, path: Path) -> None:
+    """Reads what `save_weights` wrote.
+
+    Raises:
+      OSError: if a file is missing.
+      ValueError: if the weights do not match their checksum or the model.
+    """
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != read_report(path)["sha256"]:
+        raise ValueError(f"weights: {path} was altered: its SHA-256 is {digest}, not the one in {path.stem}.json")
+    with np.load(path, allow_pickle=False) as arrays:
+        for variable in model.weights:
+            if arrays[_key(variable)].shape != tuple(variable.shape):
+                raise ValueError(f"weights: {path}: {_key(variable)} has shape {arrays[_key(variable)].shape}")
+            variable.assign(arrays[_key(variable)])
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """The report that lies beside a file of weights: held-out accuracy, seeds, number of pictures."""
+    return json.loads(path.with_suffix(".json").read_text())
+
+
+def held_out_accuracy(name: str = "shapes") -> float:
+    """The accuracy on pictures not used in training that was measured when "shapes" or "judge" was trained."""
+    return float(read_report(FOLDER / f"{name}.npz")["held_out_accuracy"])
+
+
+def _key(variable: keras.Variable) -> str:
+    return variable.path.replace("/", ".")

@@ -1,0 +1,241 @@
+"""Compiled gradient ascent on the activation: Lucid's renderer."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from samplevis import param as parameterizations
+from samplevis import seeds
+from samplevis.activation import Activation, make_activation
+from samplevis.network import Network, as_network
+from samplevis.objectives import Objective
+from samplevis.param import Parameterization
+from samplevis.progress import Progress
+from samplevis.transform import Transform, standard_transforms
+
+# The first latents are a faint prior draw: enough to break the tie between the images of a batch.
+INITIAL_SCALE = 0.1
+# Compiled steps between two looks of Python at the run.
+STEPS_PER_CALL = 16
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Optimized:
+    """What `optimize` returns.
+
+    Attributes:
+      images: float32 [batch, H, W, C] in [0, 1], after the last step.
+      latents: float32 [batch, *latent_shape].
+      history: float32 [steps, batch], the activation before each step's update.
+      snapshots: number of updates -> images [batch, H, W, C].
+    """
+
+    images: np.ndarray
+    latents: np.ndarray
+    history: np.ndarray
+    snapshots: dict[int, np.ndarray]
+
+
+def optimize(
+    model: Network | keras.Model,
+    obj: Objective | str | Callable,
+    *,
+    param: Parameterization | None = None,
+    transforms: Transform | Sequence[Transform] | None = standard_transforms,
+    steps: int = 256,
+    optimizer: keras.optimizers.Optimizer | None = None,
+    batch: int = 1,
+    init: np.ndarray | None = None,
+    thresholds: Sequence[int] = (),
+    seed: int = 0,
+    progress: bool = True,
+) -> Optimized:
+    """Finds images that an objective likes most, by gradient ascent.
+
+    The whole update is compiled and loops inside TensorFlow; a step is compiled once for a network, a kind of objective and
+    a shape, so that a sweep over channels compiles once. Ctrl-C ends the run early and keeps what there is.
+
+    Args:
+      model: a `Network` or a Keras model.
+      obj: an objective, a string such as "fire9:10", or a function of the layer accessor `T`; maximised.
+      param: parameterization. Defaults to `param.fourier(128)`.
+      transforms: distortions drawn anew for every image and step. Defaults to Lucid's standard set; None for none.
+      steps: number of updates, >= 1. Defaults to 256.
+      optimizer: any Keras optimizer; a copy is used, so that one object serves many calls. Defaults to Adam(0.05).
+      batch: number of images, >= 1, each from its own start. Defaults to 1.
+      init: images [batch, H, W, C] in [0, 1] to start from. Defaults to faint noise.
+      thresholds: numbers of updates after which to keep a snapshot. Defaults to none.
+      seed: int from 0 to 2**31 - 1.
+      progress: whether to show a progress bar.
+
+    Returns:
+      An `Optimized`.
+
+    Raises:
+      ValueError, TypeError: if an argument is out of range, before any work.
+      FloatingPointError: if the activation or its gradient stops being finite; the step is named.
+
+    Example:
+      >>> result = samplevis.optimize(model, "fire9:10", steps=128, batch=4)
+      >>> result.images.shape
+      (4, 128, 128, 3)
+    """
+    network = as_network(model)
+    param = param or parameterizations.fourier(128)
+    activation = make_activation(network, obj, param, transforms)
+    for name, value in (("steps", steps), ("batch", batch), *(("thresholds", t) for t in thresholds)):
+        if isinstance(value, bool) or int(value) != value or value < 1:
+            raise ValueError(f"{name}: expected whole numbers >= 1. Received: {value!r}")
+    z = _start(param, batch, init, seeds.root(seed))
+    return ascend(activation, z, steps, optimizer, thresholds, seeds.root(seed), progress)
+
+
+def ascend(
+    activation: Activation,
+    z: tf.Tensor,
+    steps: int,
+    optimizer: keras.optimizers.Optimizer | None = None,
+    thresholds: Sequence[int] = (),
+    seed: tf.Tensor | None = None,
+    progress: bool = False,
+) -> Optimized:
+    """The loop of `optimize`, on an activation and first latents [batch, *latent_shape] that are known to fit."""
+    optimizer = _copy(optimizer)
+    seed = seeds.root(0) if seed is None else seed
+    stepper = _compiled_stepper(activation, z.shape[0], optimizer)
+    stepper.reset(z)
+    parameters = [tf.convert_to_tensor(p) for p in activation.objective.parameters]
+    stops = sorted({*thresholds, *range(STEPS_PER_CALL, steps, STEPS_PER_CALL), steps})
+    history, snapshots, done = [np.zeros((0, z.shape[0]), np.float32)], {}, 0
+    with Progress("optimise", steps, "step", show=progress) as bar:
+        for stop in (s for s in stops if s <= steps):
+            scores = stepper.run(parameters, seed, tf.constant(done), tf.constant(stop - done)).numpy()
+            z = tf.identity(stepper.z.value)
+            if not (np.isfinite(scores).all() and np.isfinite(z.numpy()).all()):
+                raise FloatingPointError(
+                    f"obj: the activation or its gradient is not finite between steps {done} and {stop}: {scores[-1]}"
+                )
+            history.append(scores)
+            bar.update(stop - done, activation=float(scores[-1].mean()))
+            done = stop
+            if done in thresholds:
+                snapshots[done] = activation.param.image(z).numpy()
+            if bar.interrupted:
+                break
+    return Optimized(activation.param.image(z).numpy(), z.numpy(), np.concatenate(history), snapshots)
+
+
+def render_vis(
+    model: Network | keras.Model,
+    objective_f: Objective | str | Callable,
+    param_f: Callable[[], Parameterization] | Parameterization | None = None,
+    optimizer: keras.optimizers.Optimizer | None = None,
+    transforms: Transform | Sequence[Transform] | None = standard_transforms,
+    thresholds: Sequence[int] = (512,),
+    verbose: bool = True,
+    seed: int = 0,
+) -> list[np.ndarray]:
+    """Lucid's `render_vis` (lucid/optvis/render.py), over `optimize`.
+
+    A threshold is a number of updates: 512 means 512, where Lucid made one more.
+
+    Args:
+      model: a `Network` or a Keras model.
+      objective_f: what `optimize` takes as `obj`.
+      param_f: a parameterization, or a function without arguments that makes one. Defaults to `param.fourier(128)`.
+      optimizer: any Keras optimizer. Defaults to Adam(0.05).
+      transforms: any list or tuple of transforms; [] or None for none. Defaults to Lucid's standard set.
+      thresholds: numbers of updates after which to keep the images.
+      verbose: whether to show a progress bar.
+      seed: int from 0 to 2**31 - 1.
+
+    Returns:
+      A list with an array [1, H, W, C] in [0, 1] for each threshold that was reached.
+    """
+    result = optimize(
+        model,
+        objective_f,
+        param=param_f() if callable(param_f) else param_f,
+        transforms=transforms,
+        steps=max(thresholds),
+        optimizer=optimizer,
+        thresholds=thresholds,
+        seed=seed,
+        progress=verbose,
+    )
+    return [result.snapshots[t] for t in sorted(thresholds) if t in result.snapshots]
+
+
+def _start(param: Parameterization, batch: int, init: np.ndarray | None, seed: tf.Tensor) -> tf.Tensor:
+    if init is None:
+        return INITIAL_SCALE * param.prior(seeds.fold(seed, "optimize"), batch)
+    images = np.asarray(init, np.float32)
+    if images.shape != (batch, *param.image_shape):
+        raise ValueError(f"init: expected images of shape {(batch, *param.image_shape)}. Received: {images.shape}")
+    if not (np.isfinite(images).all() and images.min() >= 0 and images.max() <= 1):
+        raise ValueError(f"init: expected values in [0, 1]. Received: {images.min():g} to {images.max():g}")
+    return param.latent(tf.constant(images))
+
+
+def _copy(optimizer: keras.optimizers.Optimizer | None) -> keras.optimizers.Optimizer:
+    """A fresh optimizer with the same settings: Keras ties an optimizer to the first variables that it sees."""
+    if optimizer is None:
+        return keras.optimizers.Adam(0.05)
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        raise TypeError(f"optimizer: expected a keras.optimizers.Optimizer. Received: {optimizer!r}")
+    return type(optimizer).from_config(optimizer.get_config())
+
+
+class _Stepper:
+    """The compiled loop with its variables: latents and the optimizer's state."""
+
+    def __init__(self, activation: Activation, batch: int, optimizer: keras.optimizers.Optimizer):
+        self.z = keras.Variable(np.zeros((batch, *activation.param.latent_shape), np.float32))
+        optimizer.build([self.z])
+        self._state = [(variable, tf.identity(variable.value)) for variable in optimizer.variables]
+
+        @tf.function(autograph=False, reduce_retracing=True)
+        def run(parameters: list[tf.Tensor], seed: tf.Tensor, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+            """Runs `count` steps from step `first`; returns the scores before each update, [count, batch]."""
+
+            def step(i: tf.Tensor, scores: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
+                draws = activation.draw(seeds.fold(seed, "optimize", first + i), batch)
+                with tf.GradientTape() as tape:
+                    score = activation.paired(self.z.value, draws, parameters)[:, 0]
+                # Keras minimises.
+                optimizer.apply([-tape.gradient(score, self.z.value)], [self.z])
+                return i + 1, scores.write(i, score)
+
+            scores = tf.TensorArray(tf.float32, count, element_shape=[batch])
+            return tf.while_loop(lambda i, _: i < count, step, (tf.constant(0), scores), parallel_iterations=1)[
+                1
+            ].stack()
+
+        self.run = run
+
+    def reset(self, z: tf.Tensor) -> None:
+        """Starts again from latents `z`, with a fresh optimizer."""
+        self.z.assign(z)
+        for variable, value in self._state:
+            variable.assign(value)
+
+
+def _compiled_stepper(activation: Activation, batch: int, optimizer: keras.optimizers.Optimizer) -> _Stepper:
+    """The compiled loop, kept with the network for the next objective of the same kind."""
+    settings = json.dumps(keras.optimizers.serialize(optimizer), sort_keys=True, default=str)
+    key = ("optimize", activation.key, batch, settings)
+    compiled = activation.network.compiled
+    if key not in compiled:
+        compiled[key] = _Stepper(activation, batch, optimizer)
+    return compiled[key]
+
+
+def number_of_traces(network: Network) -> int:
+    """How often the compiled loops of a network have been traced: 1 after a sweep over channels."""
+    return sum(stepper.run.experimental_get_tracing_count() for stepper in network.compiled.values())

@@ -1,0 +1,103 @@
+"""What every parameterization offers: a deterministic map from a white latent to an image."""
+
+from __future__ import annotations
+
+import abc
+
+import numpy as np
+import tensorflow as tf
+
+from samplevis import seeds
+
+# Pixels are kept this far from 0 and 1 when the sigmoid is inverted: one eighth of a grey level of 256.
+EPSILON = 1 / 2048
+
+
+class Parameterization(abc.ABC):
+    """A map from a latent `z` with prior N(0, I) to an image in [0, 1].
+
+    Subclasses are frozen dataclasses: equal settings compare and hash equal, so that compiled steps are shared.
+    """
+
+    image_shape: tuple[int, int, int]
+    """(height, width, channels) of the image, in pixels."""
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """Shape of one latent. Defaults to the shape of the image."""
+        return self.image_shape
+
+    @abc.abstractmethod
+    def image(self, z: tf.Tensor) -> tf.Tensor:
+        """Maps latents [N, *latent_shape] to float32 images [N, H, W, C] in [0, 1]."""
+
+    @abc.abstractmethod
+    def latent(self, images: tf.Tensor) -> tf.Tensor:
+        """Maps images [N, H, W, C] in [0, 1] back to latents [N, *latent_shape]."""
+
+    def rotate(self, z: tf.Tensor) -> tf.Tensor:
+        """Turns latents into the coordinates in which the sampler's mass matrix is diagonal.
+
+        The map is orthonormal and its own inverse, so the prior of the coordinates is N(0, I) too. Defaults to the
+        identity.
+
+        Args:
+          z: tensor of shape [N, *latent_shape].
+
+        Returns:
+          Tensor of the same shape.
+        """
+        return z
+
+    def bands(self) -> np.ndarray:
+        """Labels the coordinates of `rotate` that share one mass.
+
+        Returns:
+          int array of shape `latent_shape`, values from 0. Defaults to one label for all.
+        """
+        return np.zeros(self.latent_shape, np.int32)
+
+    def prior(self, seed: tf.Tensor, batch: int) -> tf.Tensor:
+        """Draws latents from the prior.
+
+        Args:
+          seed: int32 tensor of shape [2].
+          batch: number of latents, >= 1.
+
+        Returns:
+          float32 tensor of shape [batch, *latent_shape].
+        """
+        return tf.random.stateless_normal((batch, *self.latent_shape), seeds.fold(seed, "prior"))
+
+
+def unsquash(images: tf.Tensor) -> tf.Tensor:
+    """The inverse of the sigmoid, finite on 0 and 1.
+
+    Args:
+      images: float tensor with values in [0, 1].
+
+    Returns:
+      float32 tensor of the same shape.
+    """
+    x = tf.clip_by_value(tf.cast(images, tf.float32), EPSILON, 1 - EPSILON)
+    return tf.math.log(x) - tf.math.log1p(-x)
+
+
+def image_size(size: int | tuple[int, int], channels: int) -> tuple[int, int, int]:
+    """Checks the size of an image.
+
+    Args:
+      size: pixels, one int >= 4 for a square or (height, width).
+      channels: >= 1.
+
+    Returns:
+      (height, width, channels).
+
+    Raises:
+      ValueError: if a value is not a whole number in range.
+    """
+    height, width = (size, size) if np.ndim(size) == 0 else tuple(size)
+    for name, value, lowest in (("size", height, 4), ("size", width, 4), ("channels", channels, 1)):
+        if isinstance(value, bool) or int(value) != value or value < lowest:
+            raise ValueError(f"{name}: expected whole numbers >= {lowest}. Received: {value!r}")
+    return int(height), int(width), int(channels)

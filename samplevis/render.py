@@ -1,0 +1,161 @@
+"""render(): the one call, from a model and an objective to samples."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from samplevis import param as parameterizations
+from samplevis import seeds
+from samplevis.activation import Activation, make_activation
+from samplevis.network import Network
+from samplevis.objectives import Objective
+from samplevis.optimize import INITIAL_SCALE, ascend
+from samplevis.param import Parameterization
+from samplevis.samples import Samples
+from samplevis.sampling.density import check_name
+from samplevis.sampling.options import HMCOptions, hmc_options
+from samplevis.sampling.sample import sample
+from samplevis.sampling.scale import measure_scale
+from samplevis.transform import Transform, robust_transforms
+
+INITS = ("optimize", "prior")
+
+
+def render(
+    model: Network | keras.Model,
+    obj: Objective | str | Callable,
+    hmc_opts: Mapping[str, Any] | HMCOptions | None = None,
+    *,
+    im_size: int | tuple[int, int] = 128,
+    param: Parameterization | None = None,
+    transforms: Transform | Sequence[Transform] | None | str = "robust",
+    density: str = "conditioned",
+    level: float = 0.7,
+    beta: float | None = None,
+    init: str = "optimize",
+    optimize_steps: int = 256,
+    anneal_steps: int | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> Samples:
+    """Samples images in which a unit of a network is highly active.
+
+    Optimises one image for each chain, anneals the chains to the level, warms an HMC kernel up, freezes it, and draws.
+    Each step is public: `optimize`, `samplevis.sampling.sample`, the kernels.
+
+    Args:
+      model: a `Network` (from `modelzoo`, or your own with its preprocessing) or a Keras model that takes images in [0, 1].
+      obj: an objective, a string "layer:channel", or a function of the layer accessor `T`.
+      hmc_opts: options of the sampler, see `HMCOptions`: `num_results`, `step_size`, `num_leapfrog_steps`,
+        `num_burnin_steps`, `num_steps_between_results`, `num_chains`, `kernel`, `target_accept_prob`, `num_transforms`,
+        `adapt_mass`.
+      im_size: pixels, one int for a square or (height, width). Defaults to 128. Ignored if `param` is given.
+      param: the map from latents to images. Defaults to `param.fourier(im_size)`; for the density "activation" to
+        `param.uniform(im_size)`.
+      transforms: distortions that the activation is averaged over. Defaults to "robust", `affine(8, 0.1, 8)`; None for none,
+        which is also the default for the density "activation".
+      density: "conditioned" (the prior, given that the activation reaches the level), "tilted" (exp(beta * activation)) or
+        "activation" (the density of 2018, a negative control).
+      level: activation asked for, from 0 (mean under the prior) to 1 (best optimised image). Defaults to 0.7.
+      beta: strength in nats per unit of activation. Defaults to what the level needs.
+      init: "optimize" (chains start at optimised images) or "prior" (at prior noise).
+      optimize_steps: updates of the optimiser, >= 1. Defaults to 256.
+      anneal_steps: Langevin steps, >= 1. Defaults to 200 from optimised images and 500 from the prior.
+      seed: int from 0 to 2**31 - 1. The same seed gives the same bytes on the same machine.
+      progress: whether to show progress bars.
+
+    Returns:
+      `Samples`.
+
+    Raises:
+      ValueError, TypeError: if an argument is out of range, before any work.
+
+    Example:
+      >>> samples = samplevis.render(modelzoo.Shapes(), "logits:4", dict(num_results=10), im_size=64)
+      >>> samples.save_gif("star.gif")
+    """
+    options = hmc_options(hmc_opts)
+    check_name(density)
+    if init not in INITS:
+        raise ValueError(f"init: expected 'optimize' or 'prior'. Received: {init!r}")
+    _check_number("level", level, 0.0, 1.0)
+    if beta is not None:
+        _check_number("beta", beta, 0.0, 1e30)
+    anneal_steps = (200 if init == "optimize" else 500) if anneal_steps is None else anneal_steps
+    for name, value in (("optimize_steps", optimize_steps), ("anneal_steps", anneal_steps)):
+        if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
+            raise ValueError(f"{name}: expected a whole number >= 1. Received: {value!r}")
+    root = seeds.root(seed)
+    old = density == "activation"
+    if param is None:
+        param = (parameterizations.uniform if old else parameterizations.fourier)(im_size)
+    if isinstance(transforms, str):
+        if transforms != "robust":
+            raise ValueError(f"transforms: expected transforms, None or 'robust'. Received: {transforms!r}")
+        transforms = None if old else robust_transforms
+    activation = make_activation(model, obj, param, transforms)
+
+    clock = time.perf_counter()
+    start = INITIAL_SCALE * param.prior(seeds.fold(root, "optimize"), options.num_chains)
+    optimized = ascend(activation, start, int(optimize_steps), None, (), root, progress)
+    scale = measure_scale(activation, optimized.latents, root)
+    seconds = {"optimise": time.perf_counter() - clock}
+    first = optimized.latents if init == "optimize" else param.prior(seeds.fold(root, "start"), options.num_chains)
+    run = sample(
+        activation,
+        tf.convert_to_tensor(first),
+        scale,
+        options,
+        density=density,
+        level=level,
+        beta=beta,
+        from_prior=init == "prior",
+        anneal_steps=int(anneal_steps),
+        seed=root,
+        progress=progress,
+    )
+    return Samples(
+        images=np.stack([param.image(tf.constant(z)).numpy() for z in run.latents]),
+        latents=run.latents,
+        activation=run.activation,
+        fresh_activation=run.fresh_activation,
+        strength=run.strength,
+        optimized=optimized.images,
+        prior_activation=scale.prior,
+        optimum_activation=scale.optimum,
+        level=None if old or beta is not None else float(level),
+        beta=run.beta,
+        seed=int(seed),
+        objective=str(activation.objective),
+        model=activation.network.name,
+        density=density,
+        init=init,
+        kernel=options.kernel,
+        options=_record(options, activation, level, optimize_steps, anneal_steps),
+        stats=run.stats,
+        gradients=run.gradients,
+        seconds=seconds | run.seconds,
+        reached=run.reached,
+    )
+
+
+def _check_number(name: str, value: Any, lowest: float, highest: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not lowest <= value <= highest:
+        raise ValueError(f"{name}: expected a number from {lowest:g} to {highest:g}. Received: {value!r}")
+
+
+def _record(options: HMCOptions, activation: Activation, level: float, optimize_steps: int, anneal_steps: int) -> dict:
+    """What made the samples, in plain types."""
+    return vars(options) | {
+        "level": float(level),
+        "param": repr(activation.param),
+        "transforms": repr(activation.transform),
+        "optimize_steps": int(optimize_steps),
+        "anneal_steps": int(anneal_steps),
+    }

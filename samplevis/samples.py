@@ -1,0 +1,263 @@
+"""What a run returns: images, and the figures that say how far to trust them."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import operator
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from samplevis import export, files
+from samplevis.summary import Summary, summarize
+
+FORMAT, VERSION = "samplevis-samples", 1
+ARRAYS = ("images", "latents", "activation", "fresh_activation", "strength", "optimized", "reached")
+LAYOUTS = {"chains": export.chain_frames, "sweep": export.sweep_frames}
+# Draws of a chain that a grid shows unless told otherwise.
+GRID_DRAWS = 10
+
+
+def _plain(value: Any) -> Any:
+    """NumPy numbers as Python's, for JSON."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"options: expected plain values. Received: {value!r}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Samples(Sequence):
+    """Draws from a density over images: a sequence of images [H, W, C] in [0, 1], those of chain 0 first.
+
+    Attributes:
+      images: float32 [chain, draw, H, W, C] in [0, 1].
+      latents: float32 [chain, draw, ...].
+      activation: on the bank of transforms that the chains saw, [chain, draw].
+      fresh_activation: on transforms that no chain has seen, [chain, draw].
+      strength: force that the density puts on the activation, nats per unit, [chain, draw].
+      optimized: the optimised image of each chain, [chain, H, W, C].
+      prior_activation: mean activation under the prior, level 0.
+      optimum_activation: activation of the best optimised image on fresh transforms, level 1.
+      level: activation asked for on that scale; None if a strength was asked for.
+      beta: the density's strength, nats per unit.
+      seed: seed of the run.
+      objective: what was maximised, in words.
+      model: name of the network.
+      density: name of the density.
+      init: where the chains started, "optimize" or "prior".
+      kernel: name of the kernel.
+      options: everything else that made the run, in plain values.
+      stats: "accept", "is_accepted", "energy_error", "energy", "log_density" [chain, transition]; "step_size" [transition].
+      gradients: gradients of one chain: annealing, warm-up and sampling, each member of the bank counting once.
+      seconds: stage -> wall time.
+      reached: whether annealing brought the chain to the level, bool [chain].
+
+    Example:
+      >>> samples = samplevis.render(model, "fire9:10")
+      >>> print(samples.summary())
+      >>> samples.save("fire9.npz")
+    """
+
+    images: np.ndarray
+    latents: np.ndarray
+    activation: np.ndarray
+    fresh_activation: np.ndarray
+    strength: np.ndarray
+    optimized: np.ndarray
+    prior_activation: float
+    optimum_activation: float
+    level: float | None
+    beta: float
+    seed: int
+    objective: str
+    model: str
+    density: str
+    init: str
+    kernel: str
+    options: dict[str, Any]
+    stats: dict[str, np.ndarray]
+    gradients: int
+    seconds: dict[str, float]
+    reached: np.ndarray
+
+    def __post_init__(self) -> None:
+        for name in ARRAYS:
+            object.__setattr__(self, name, np.asarray(getattr(self, name)))
+        if self.images.ndim != 5:
+            raise ValueError(f"images: expected shape [chain, draw, H, W, C]. Received: {self.images.shape}")
+        chain, draw, *image = self.images.shape
+        expected = dict.fromkeys(("activation", "fresh_activation", "strength"), (chain, draw))
+        for name, shape in (expected | {"optimized": (chain, *image), "reached": (chain,)}).items():
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"{name}: expected shape {shape}. Received: {getattr(self, name).shape}")
+        if self.latents.shape[:2] != (chain, draw):
+            raise ValueError(f"latents: expected shape [{chain}, {draw}, ...]. Received: {self.latents.shape}")
+
+    def __len__(self) -> int:
+        return self.images.shape[0] * self.images.shape[1]
+
+    def __getitem__(self, index: int | slice) -> np.ndarray:
+        """The image [H, W, C] at an index, or the images [N, H, W, C] of a slice."""
+        return self._flat[index if isinstance(index, slice) else operator.index(index)]
+
+    def __repr__(self) -> str:
+        chain, draw, height, width, _ = self.images.shape
+        level = "" if self.level is None else f" at level {self.level:g}"
+        return (
+            f"<Samples of {self.objective} in {self.model}{level}: {chain} chains x {draw} draws, "
+            f"{height} x {width} pixels; summary() says how good>"
+        )
+
+    @property
+    def _flat(self) -> np.ndarray:
+        return self.images.reshape(-1, *self.images.shape[2:])
+
+    @property
+    def mean_images(self) -> np.ndarray:
+        """Mean image of each chain, float32 [chain, H, W, C]."""
+        return self.images.mean(axis=1, dtype=np.float64).astype(np.float32)
+
+    @property
+    def non_finite(self) -> int:
+        """Transitions whose proposal was not finite (and was rejected)."""
+        return int(np.sum(~np.isfinite(self.stats["energy_error"])))
+
+    @property
+    def levels(self) -> np.ndarray:
+        """Level of each draw on fresh transforms, [chain, draw]: 0 for the prior's mean, 1 for the optimum."""
+        return (self.fresh_activation - self.prior_activation) / (self.optimum_activation - self.prior_activation)
+
+    def summary(self) -> Summary:
+        """The figures of the run, and in words what is wrong with them; print it."""
+        return summarize(self)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes everything to one .npz file, whole or not at all.
+
+        Args:
+          path: file to write.
+
+        Raises:
+          OSError: if it cannot be written.
+        """
+        arrays = {name: getattr(self, name) for name in ARRAYS}
+        arrays |= {f"stats.{name}": array for name, array in self.stats.items()}
+        plain = {"format": FORMAT, "version": VERSION}
+        for field in dataclasses.fields(self):
+            if field.name not in (*ARRAYS, "stats"):
+                plain[field.name] = getattr(self, field.name)
+        metadata = np.array(json.dumps(plain, default=_plain))
+        with files.atomic_path(path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, metadata=metadata, **arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Samples:
+        """Reads what `save` wrote, bit for bit.
+
+        Args:
+          path: the file.
+
+        Returns:
+          The samples.
+
+        Raises:
+          OSError: if it cannot be read.
+          ValueError: if it is damaged, something else, or written by a later version.
+        """
+        with open(path, "rb") as file:
+            content = io.BytesIO(file.read())
+        try:
+            # Once the bytes are read, whatever fails is their fault.
+            with np.load(content, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+            plain = json.loads(str(arrays.pop("metadata")))
+            found, version = plain.pop("format"), plain.pop("version")
+        except Exception as error:
+            raise ValueError(f"path: {os.fspath(path)!r} is damaged or not saved samples ({error})") from error
+        if found != FORMAT or version != VERSION:
+            raise ValueError(
+                f"path: expected {FORMAT} version {VERSION} in {os.fspath(path)!r}. Received: {found} version {version}"
+            )
+        stats = {name.removeprefix("stats."): arrays.pop(name) for name in list(arrays) if name.startswith("stats.")}
+        try:
+            return cls(**plain, **arrays, stats=stats)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"path: {os.fspath(path)!r} is damaged or not saved samples ({error})") from error
+
+    def save_gif(self, path: str | os.PathLike, fps: float = 5, layout: str = "chains", scale: int = 1) -> None:
+        """Writes the draws as an animation.
+
+        Args:
+          path: file to write.
+          fps: frames in a second, in (0, 50]. Defaults to 5.
+          layout: "chains" (side by side) or "sweep" (one after the other). Defaults to "chains".
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Raises:
+          ValueError: if an argument is out of range.
+          OSError: if the file cannot be written.
+        """
+        if layout not in LAYOUTS:
+            raise ValueError(f"layout: expected 'chains' or 'sweep'. Received: {layout!r}")
+        export.save_gif(LAYOUTS[layout](self.images, scale), path, fps)
+
+    def grid(self, columns: int | None = None, scale: int = 1) -> np.ndarray:
+        """One row for each chain: its optimised image, then its draws.
+
+        Args:
+          columns: draws in a row, evenly spaced from the first to the last, >= 1. Defaults to all, at most 10.
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Returns:
+          uint8 [height, width, 3].
+        """
+        chains, draws = self.images.shape[:2]
+        columns = min(draws, GRID_DRAWS) if columns is None else columns
+        if isinstance(columns, bool) or not hasattr(columns, "__index__") or not 1 <= columns <= draws:
+            raise ValueError(f"columns: expected a whole number from 1 to {draws}. Received: {columns!r}")
+        shown = np.linspace(0, draws - 1, columns).round().astype(int) if columns > 1 else np.array([draws - 1])
+        return export.grid(
+            np.concatenate([self.optimized[:, None], self.images[:, shown]], axis=1),
+            row_labels=[f"chain {i}" for i in range(chains)],
+            column_labels=["optimised", *(f"draw {i}" for i in shown)],
+            scale=scale,
+        )
+
+    def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int = 1) -> None:
+        """Writes `grid(columns, scale)` as a PNG file."""
+        export.save_png(self.grid(columns, scale), path)
+
+    def to_arviz(self) -> Any:
+        """The draws for ArviZ: latents and activations as the posterior, sampler statistics of the draws that were kept.
+
+        Returns:
+          What `from_dict` of the ArviZ that is installed makes: a DataTree (1.x) or InferenceData (0.x).
+
+        Raises:
+          ImportError: if there is no ArviZ.
+        """
+        posterior = {name: getattr(self, name) for name in ("latents", "activation", "fresh_activation", "strength")}
+        groups = {"posterior": posterior, "sample_stats": self._arviz_stats()}
+        try:
+            from arviz_base import from_dict
+        except ImportError:
+            try:
+                from arviz import from_dict
+            except ImportError as error:
+                raise ImportError("to_arviz needs ArviZ: pip install arviz") from error
+            return from_dict(**groups)
+        return from_dict(groups)
+
+    def _arviz_stats(self) -> dict[str, np.ndarray]:
+        names = {"accept": "acceptance_rate", "log_density": "lp", "step_size": "step_size"}
+        shape = self.stats["accept"].shape
+        every = max(shape[1] // self.images.shape[1], 1)
+        stats = {
+            names.get(name, name): np.broadcast_to(array, shape)[:, every - 1 :: every]
+            for name, array in self.stats.items()
+        }
+        return stats | {"diverging": ~np.isfinite(stats["energy_error"])}

@@ -1,0 +1,221 @@
+"""How far draws can be trusted: R-hat, effective sample sizes, E-BFMI, and two figures about pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+#: Fewest draws in a chain that can be judged: two in each half.
+MIN_DRAWS = 4
+#: Band of `power_slope`. Below 4 cycles per image the window smears the spectrum, above .4 cycles per pixel lie the corners.
+LOWEST_CYCLES, HIGHEST_FREQUENCY = 4.0, 0.4
+POWER_BINS = 8
+#: Rec. 709.
+LUMINANCE = (0.2126, 0.7152, 0.0722)
+
+
+def rhat(x: np.ndarray) -> float:
+    """Rank-normalised split R-hat, the larger of the bulk's and the folded (Vehtari et al. 2021, equations 4 and 14).
+
+    1 if the chains agree in location and scale; above 1.01 they have not mixed.
+
+    Args:
+      x: [chain, draw].
+
+    Returns:
+      R-hat; nan for fewer than 2 chains or 4 draws, for values that are not finite and if all are equal.
+
+    Example:
+      >>> rhat(np.random.default_rng(0).normal(size=(4, 1000)))  # about 1.00
+    """
+    x = _checked(x)
+    if len(x) < 2 or not _judgeable(x):
+        return np.nan
+    halves = _split(x)
+    folded = np.abs(halves - np.median(halves))
+    return max(_potential_reduction(_rank_normalised(halves)), _potential_reduction(_rank_normalised(folded)))
+
+
+def ess_bulk(x: np.ndarray) -> float:
+    """Effective sample size of rank-normalised draws: how well the centre is known (Vehtari et al. 2021).
+
+    Args:
+      x: [chain, draw].
+
+    Returns:
+      Independent draws that these are worth; nan for fewer than 4 draws, values that are not finite and if all are equal.
+    """
+    x = _checked(x)
+    return _ess(_rank_normalised(_split(x))) if _judgeable(x) else np.nan
+
+
+def ess_tail(x: np.ndarray) -> float:
+    """The smaller effective sample size of the 5 % and the 95 % quantile (Vehtari et al. 2021, section 4.3).
+
+    Args:
+      x: [chain, draw].
+
+    Returns:
+      As `ess_bulk`.
+    """
+    x = _checked(x)
+    if not _judgeable(x):
+        return np.nan
+    return min(_ess(_split((x <= np.quantile(x, probability)).astype(np.float64))) for probability in (0.05, 0.95))
+
+
+def mcse_mean(x: np.ndarray) -> float:
+    """Monte Carlo standard error of the mean: the standard deviation over the root of the effective sample size.
+
+    Args:
+      x: [chain, draw].
+
+    Returns:
+      The error in the unit of `x`; nan as in `ess_bulk`.
+    """
+    x = _checked(x)
+    return float(np.std(x, ddof=1) / np.sqrt(_ess(_split(x)))) if _judgeable(x) else np.nan
+
+
+def ebfmi(energy: np.ndarray) -> np.ndarray:
+    """Estimated Bayesian fraction of missing information (Betancourt 2016): mean squared step of the energy over its variance.
+
+    Args:
+      energy: total energies [chain, transition].
+
+    Returns:
+      [chain]; about 1 if momenta reach every energy level, below .3 if they do not; nan for fewer than 4 transitions.
+    """
+    energy = _checked(energy)
+    if energy.shape[1] < MIN_DRAWS:
+        return np.full(len(energy), np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.var(energy, axis=1, ddof=1)
+
+
+def power_slope(images: np.ndarray) -> float:
+    """Slope of the log power of the luminance against the log frequency: 0 for white noise, about -2 for photographs.
+
+    Each image loses its mean and gets a Hann window; power is averaged over images and over 8 rings between 4 cycles per
+    image (its shorter side) and .4 cycles per pixel, spaced evenly in the log frequency.
+
+    Args:
+      images: [N, H, W, C]; luminance is Rec. 709 for 3 channels, the mean of the channels otherwise.
+
+    Returns:
+      The slope; nan for sides below 16 pixels or images without contrast.
+    """
+    images = np.asarray(images, np.float64)
+    if images.ndim != 4:
+        raise ValueError(f"images: expected shape [N, H, W, C]. Received: {images.shape}")
+    _, height, width, channels = images.shape
+    lowest = LOWEST_CYCLES / min(height, width)
+    if not len(images) or min(height, width) < 16:
+        return np.nan
+    luminance = images @ np.array(LUMINANCE) if channels == 3 else images.mean(axis=-1)
+    luminance = luminance - luminance.mean(axis=(1, 2), keepdims=True)
+    power = np.mean(np.abs(np.fft.fft2(luminance * np.outer(_hann(height), _hann(width)))) ** 2, axis=0)
+
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width))
+    edges = np.geomspace(lowest, HIGHEST_FREQUENCY, POWER_BINS + 1)
+    rings = [(edges[i] <= frequency) & (frequency < edges[i + 1]) for i in range(POWER_BINS)]
+    rings = [ring for ring in rings if ring.any()]
+    means = np.array([power[ring].mean() for ring in rings])
+    if not np.all(np.isfinite(means)) or means.min() <= 0:
+        return np.nan
+    centres = [np.log(frequency[ring]).mean() for ring in rings]
+    return float(np.polyfit(centres, np.log(means), 1)[0])
+
+
+def pixel_correlation(images: np.ndarray) -> float:
+    """Mean Pearson correlation of the pixels of two images from different chains: near 1 if all chains hold one picture.
+
+    Args:
+      images: [chain, draw, H, W, C].
+
+    Returns:
+      The mean over all pairs; nan for one chain or images without contrast.
+    """
+    images = np.asarray(images, np.float64)
+    if images.ndim != 5:
+        raise ValueError(f"images: expected shape [chain, draw, H, W, C]. Received: {images.shape}")
+    chains = len(images)
+    if chains < 2 or not images.size:
+        return np.nan
+    pixels = images.reshape(*images.shape[:2], -1)
+    pixels = pixels - pixels.mean(axis=-1, keepdims=True)
+    norms = np.linalg.norm(pixels, axis=-1, keepdims=True)
+    if not np.all(np.isfinite(norms)) or norms.min() <= 1e-9:
+        return np.nan
+    # The correlation is a dot product of unit vectors, so that the mean over draws may be taken first.
+    means = np.mean(pixels / norms, axis=1)
+    between = np.sum(means.sum(axis=0) ** 2) - np.sum(means**2)
+    return float(between / (chains * (chains - 1)))
+
+
+def _checked(x: np.ndarray) -> np.ndarray:
+    x = np.asarray(x, np.float64)
+    if x.ndim != 2:
+        raise ValueError(f"x: expected an array [chain, draw]. Received shape: {x.shape}")
+    return x
+
+
+def _judgeable(x: np.ndarray) -> bool:
+    return x.shape[1] >= MIN_DRAWS and len(x) > 0 and bool(np.all(np.isfinite(x))) and float(np.ptp(x)) > 0
+
+
+def _split(x: np.ndarray) -> np.ndarray:
+    """First and last half of every chain, as chains; an odd draw in the middle is left out."""
+    half = x.shape[1] // 2
+    return np.concatenate([x[:, :half], x[:, -half:]])
+
+
+def _rank_normalised(x: np.ndarray) -> np.ndarray:
+    """Normal scores of the ranks, ties sharing their mean rank; offset 3/8 (Blom 1958)."""
+    _, place, counts = np.unique(x, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place.reshape(x.shape)]
+    return tf.math.ndtri(tf.constant((ranks - 0.375) / (x.size + 0.25), tf.float64)).numpy()
+
+
+def _potential_reduction(x: np.ndarray) -> float:
+    """R-hat: root of the pooled variance over that within the chains."""
+    draws = x.shape[1]
+    within = np.var(x, axis=1, ddof=1).mean()
+    between = np.var(x.mean(axis=1), ddof=1)
+    if within == 0:
+        return np.inf if between > 0 else np.nan
+    return float(np.sqrt((draws - 1) / draws + between / within))
+
+
+def _ess(x: np.ndarray) -> float:
+    """Effective sample size of several chains, with Geyer's initial monotone sequence (1992)."""
+    chains, draws = x.shape
+    if np.ptp(x) < 1e-15:
+        return float(x.size)
+    covariance = _autocovariance(x).mean(axis=0)
+    within = covariance[0] * draws / (draws - 1)
+    pooled = covariance[0] + (np.var(x.mean(axis=1), ddof=1) if chains > 1 else 0.0)
+    correlation = 1 - (within - covariance) / pooled
+    correlation[0] = 1.0
+
+    # Sums of neighbours (even and odd lag) are positive and fall for a reversible chain: the first that is not is noise.
+    usable = max((draws - 1) // 2, 1)
+    even, odd = correlation[: 2 * usable : 2], correlation[1 : 2 * usable : 2]
+    pairs = even + odd
+    negative = np.flatnonzero(pairs <= 0)
+    last = int(negative[0]) if len(negative) else usable - 1
+    rest = even[last] if pairs[last] >= 0 else max(even[last], 0.0)
+    time = -1 + 2 * np.sum(np.minimum.accumulate(pairs[:last])) + rest
+    # Antithetic chains may beat independent draws, but their estimate has no bound (Vehtari et al. 2021, section 3.2).
+    return float(x.size / max(time, 1 / np.log10(x.size)))
+
+
+def _autocovariance(x: np.ndarray) -> np.ndarray:
+    """Biased autocovariance of each chain at every lag, by a padded FFT."""
+    draws = x.shape[1]
+    spectrum = np.fft.rfft(x - x.mean(axis=1, keepdims=True), n=2 * draws, axis=1)
+    return np.fft.irfft(np.abs(spectrum) ** 2, n=2 * draws, axis=1)[:, :draws] / draws
+
+
+def _hann(size: int) -> np.ndarray:
+    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)

@@ -1,0 +1,48 @@
+"""A diagonal mass, learned from the curvature that the force shows at the chains' states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from samplevis import seeds
+from samplevis.sampling.kernels import value_and_gradient
+
+# Displacement at which the curvature is measured, in radians: about a leapfrog step, so that kinks that a step meets count.
+ANGLE = 0.03
+PAIRS = 4
+
+
+def learn_scale(
+    target_fn: Callable[[tf.Tensor], tf.Tensor], state: tf.Tensor, bands: np.ndarray, seed: tf.Tensor
+) -> np.ndarray:
+    """Measures how stiff each band of coordinates is, and from it how far a step may go there.
+
+    The states are turned a little towards prior noise; the change of the force over the displacement, root mean square over a
+    band, all chains and four such turns, is its curvature k. The prior's own curvature is 1, so that the scale (the root of an
+    inverse mass) is 1 / sqrt(1 + k).
+
+    Args:
+      target_fn: state [chain, ...] -> tilt [chain].
+      state: where the chains are, [chain, ...].
+      bands: int, shape of one state: the label of the band of each coordinate.
+      seed: int32 tensor of shape [2].
+
+    Returns:
+      float32 array of the shape of `bands`, values in (0, 1].
+    """
+    force = tf.function(lambda x: value_and_gradient(target_fn, x)[1], autograph=False)
+    before = force(state)
+    labels, count = bands.ravel(), bands.max() + 1
+    change, moved = np.zeros(count), np.zeros(count)
+    for pair in range(PAIRS):
+        noise = tf.random.stateless_normal(state.shape, seeds.fold(seed, "mass", pair))
+        there = state * np.cos(ANGLE) + noise * np.sin(ANGLE)
+        for total, difference in ((change, force(there) - before), (moved, there - state)):
+            squares = np.square(difference.numpy().astype(np.float64)).mean(0)
+            total += np.bincount(labels, squares.ravel(), count)
+    curvature = np.sqrt(np.divide(change, moved, out=np.zeros(count), where=moved > 0))
+    curvature[~np.isfinite(curvature)] = 0
+    return (1 / np.sqrt(1 + curvature))[bands].astype(np.float32)

@@ -1,0 +1,87 @@
+"""The options of the sampler, checked before any work."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from samplevis.sampling import kernels
+
+
+@dataclasses.dataclass(frozen=True)
+class HMCOptions:
+    """How the chains are run. The first five names are those of the original work.
+
+    Attributes:
+      num_results: draws kept in each chain, >= 1. Defaults to 10.
+      step_size: first step size, an angle in radians, > 0; adapted in warm-up. Defaults to 0.05.
+      num_leapfrog_steps: gradients in a trajectory, >= 1. Defaults to 12.
+      num_burnin_steps: warm-up transitions, in which step size and mass adapt, >= 0. Defaults to 16.
+      num_steps_between_results: transitions left out between two draws that are kept, >= 0. Defaults to 0.
+      num_chains: chains, run as one batch, >= 1. Defaults to 4.
+      kernel: "split_hmc" (exact rotation of the Gaussian prior) or "hmc" (TFP's). Defaults to "split_hmc".
+      target_accept_prob: acceptance that the warm-up aims at in the worst chain, in (0, 1). Defaults to 0.75.
+      num_transforms: size of the bank, >= 1. Defaults to 8.
+      adapt_mass: whether warm-up learns a diagonal mass. Defaults to True.
+    """
+
+    num_results: int = 10
+    step_size: float = 0.05
+    num_leapfrog_steps: int = 12
+    num_burnin_steps: int = 16
+    num_steps_between_results: int = 0
+    num_chains: int = 4
+    kernel: str = "split_hmc"
+    target_accept_prob: float = 0.75
+    num_transforms: int = 8
+    adapt_mass: bool = True
+
+    def __post_init__(self) -> None:
+        kernels.check_name(self.kernel)
+        for name, lowest in _LOWEST.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not hasattr(value, "__index__") or value < lowest:
+                raise ValueError(f"hmc_opts[{name!r}]: expected a whole number >= {lowest}. Received: {value!r}")
+        for name, highest in (("step_size", 2.0), ("target_accept_prob", 1.0)):
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or not 0 < value < highest:
+                raise ValueError(f"hmc_opts[{name!r}]: expected a number in (0, {highest:g}). Received: {value!r}")
+        if not isinstance(self.adapt_mass, bool):
+            raise ValueError(f"hmc_opts['adapt_mass']: expected True or False. Received: {self.adapt_mass!r}")
+
+
+_LOWEST = {
+    "num_results": 1,
+    "num_leapfrog_steps": 1,
+    "num_burnin_steps": 0,
+    "num_steps_between_results": 0,
+    "num_chains": 1,
+    "num_transforms": 1,
+}
+
+
+def hmc_options(hmc_opts: Mapping[str, Any] | HMCOptions | None) -> HMCOptions:
+    """Checks `hmc_opts`.
+
+    Args:
+      hmc_opts: names and values of `HMCOptions`; None for the defaults.
+
+    Returns:
+      The options.
+
+    Raises:
+      TypeError: if it is no mapping.
+      ValueError: for an unknown name (the nearest spelling comes first) or a value out of range.
+    """
+    if isinstance(hmc_opts, HMCOptions):
+        return hmc_opts
+    if not isinstance(hmc_opts, (Mapping, type(None))):
+        raise TypeError(f"hmc_opts: expected a dict. Received: {hmc_opts!r}")
+    names = [field.name for field in dataclasses.fields(HMCOptions)]
+    for name in hmc_opts or ():
+        if name not in names:
+            near = difflib.get_close_matches(str(name), names, n=len(names), cutoff=0.0)
+            raise ValueError(f"hmc_opts: unknown name {name!r}. Allowed, nearest first: {', '.join(near)}")
+    return HMCOptions(**(hmc_opts or {}))

@@ -1,0 +1,64 @@
+"""The scale of the activation: 0 is its mean under the prior, 1 the best optimised image's."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from samplevis import seeds
+from samplevis.activation import Activation
+
+# Transforms that no chain has seen, for judging robustness.
+FRESH_MEMBERS = 16
+PRIOR_DRAWS = 32
+
+
+class Scale(NamedTuple):
+    """Activations on fresh transforms.
+
+    Attributes:
+      prior: mean over prior draws.
+      optimum: that of the best optimised image.
+    """
+
+    prior: float
+    optimum: float
+
+
+def measure_scale(activation: Activation, optimized: np.ndarray, seed: tf.Tensor) -> Scale:
+    """Measures the two ends of the scale.
+
+    Args:
+      activation: what is explored.
+      optimized: latents of optimised images, [N, *latent_shape].
+      seed: int32 tensor of shape [2].
+
+    Returns:
+      A `Scale`.
+
+    Raises:
+      ValueError: if the optimiser did not raise the activation above the prior's mean: the unit gives no gradient.
+    """
+    fresh, chains = mean_activation(activation, fresh_transforms(activation, seed)), len(optimized)
+    batches = -(-PRIOR_DRAWS // chains)
+    draws = (activation.param.prior(seeds.fold(seed, "prior mean", i), chains) for i in range(batches))
+    prior = float(np.mean([fresh(z).numpy() for z in draws]))
+    optimum = float(fresh(tf.constant(optimized)).numpy().max())
+    if not optimum > prior:
+        raise ValueError(
+            f"obj: optimising {activation.objective} does not raise it: {optimum:g} after, {prior:g} for prior noise. The unit "
+            "may be dead there; try its pre-activation layer, another seed or more optimize_steps"
+        )
+    return Scale(prior, optimum)
+
+
+def fresh_transforms(activation: Activation, seed: tf.Tensor) -> Any:
+    """Transforms that no chain sees."""
+    return activation.draw(seeds.fold(seed, "fresh"), FRESH_MEMBERS)
+
+
+def mean_activation(activation: Activation, draws: Any) -> tf.types.experimental.GenericFunction:
+    """A compiled function: latents [N, *latent_shape] -> mean activation over `draws`, [N]."""
+    return tf.function(lambda z: tf.reduce_mean(activation.scores(z, draws), axis=1), autograph=False)

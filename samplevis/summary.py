@@ -1,0 +1,165 @@
+"""The figures of a run as a table, with plain words where they are bad."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from samplevis.sampling import diagnostics
+
+if TYPE_CHECKING:
+    from samplevis.samples import Samples
+
+# Where figures turn bad. Acceptance: Beskos et al. 2013 put the optimum at .65; E-BFMI: Betancourt 2016; R-hat and effective
+# draws: Vehtari et al. 2021 ask for 1.01 and 400 of a posterior, which few images of a short run can give.
+ACCEPTANCE = (0.6, 0.95)
+RHAT = 1.2
+ESS = 50
+BFMI = 0.3
+LEVEL_OFF = 0.1
+KEPT = 0.9
+FEWEST_DRAWS = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """What `Samples.summary` returns; printing it shows the table.
+
+    Attributes:
+      title: what was sampled.
+      figures: name -> value; nan where it cannot be told.
+      rows: (label, text) of the table.
+      warnings: what is wrong, in words; empty if nothing is.
+    """
+
+    title: str
+    figures: dict[str, float]
+    rows: list[tuple[str, str]]
+    warnings: list[str]
+
+    def __str__(self) -> str:
+        width = max(len(label) for label, _ in self.rows)
+        lines = [self.title, *(f"  {label:<{width}}  {text}" for label, text in self.rows)]
+        lines += [f"  ! {warning}" for warning in self.warnings] or ["  No warnings."]
+        return "\n".join(lines)
+
+
+def summarize(samples: Samples) -> Summary:
+    """Computes the figures of `samples`."""
+    figures = _figures(samples)
+    chains, draws = samples.activation.shape
+    title = (
+        f"{samples.objective} on {samples.model}: {chains} chains x {draws} draws, density {samples.density}, "
+        f"init {samples.init}, {samples.kernel}, seed {samples.seed}"
+    )
+    return Summary(title, figures, _rows(samples, figures), _warnings(samples, figures))
+
+
+def _figures(samples: Samples) -> dict[str, float]:
+    distance = samples.optimum_activation - samples.prior_activation
+    fresh = samples.levels
+    bank = (samples.activation - samples.prior_activation) / distance
+    worst = fresh.mean(axis=1)
+    accept = samples.stats["accept"]
+    bulk = diagnostics.ess_bulk(samples.activation)
+    asked = np.nan if samples.level is None else samples.level
+    # The worst chain is the one furthest from the level asked for, or the lowest if none was.
+    furthest = worst[np.argmax(np.abs(worst - asked) if samples.level is not None else -worst)]
+    bfmi = diagnostics.bfmi(samples.stats["energy"])
+    return {
+        "level_asked": asked,
+        "level_fresh": float(fresh.mean()),
+        "level_fresh_worst": float(furthest),
+        "level_bank": float(bank.mean()),
+        "fresh_over_bank": float(fresh.mean() / bank.mean()) if bank.mean() > 0 else np.nan,
+        "activation_fresh": float(samples.fresh_activation.mean()),
+        "activation_over_optimum": float(samples.fresh_activation.mean() / samples.optimum_activation),
+        "acceptance": float(accept.mean()),
+        "acceptance_worst": float(accept.mean(axis=1).min()),
+        "step_size": float(samples.stats["step_size"][-1]),
+        "gradients": float(samples.gradients),
+        "gradients_per_effective_draw": float(samples.gradients * len(samples.activation) / bulk),
+        "beta": samples.beta,
+        "strength": float(samples.strength.mean()),
+        "rhat": diagnostics.rhat(samples.activation),
+        "ess_bulk": bulk,
+        "ess_tail": diagnostics.ess_tail(samples.activation),
+        "mcse": diagnostics.mcse_mean(samples.activation),
+        "bfmi_worst": float(np.min(bfmi)),
+        "non_finite": float(np.sum(~np.isfinite(samples.stats["energy_error"]))),
+        "power_slope": diagnostics.power_slope(samples.images.reshape(-1, *samples.images.shape[2:])),
+        "pixel_correlation": diagnostics.pixel_correlation(samples.images),
+        "seconds": float(sum(samples.seconds.values())),
+    }
+
+
+def _rows(samples: Samples, f: dict[str, float]) -> list[tuple[str, str]]:
+    asked = "none" if samples.level is None else f"{f['level_asked']:.2f}"
+    return [
+        (
+            "level asked; reached on fresh transforms",
+            f"{asked}; {f['level_fresh']:.2f} (worst chain {f['level_fresh_worst']:.2f})",
+        ),
+        ("level on the bank; fresh over bank", f"{f['level_bank']:.2f}; {f['fresh_over_bank']:.2f}"),
+        (
+            "activation; prior; optimum",
+            f"{f['activation_fresh']:.4g}; {samples.prior_activation:.4g}; {samples.optimum_activation:.4g}",
+        ),
+        ("strength (mean force; largest)", f"{f['strength']:.3g}; {f['beta']:.3g} nats per unit"),
+        ("acceptance (worst chain)", f"{f['acceptance']:.2f} ({f['acceptance_worst']:.2f})"),
+        ("step size", f"{f['step_size']:.3g}"),
+        (
+            "gradients a chain; per effective draw",
+            f"{f['gradients']:.0f}; {_number(f['gradients_per_effective_draw'], '.0f')}",
+        ),
+        ("R-hat of the activation", _number(f["rhat"], ".2f")),
+        ("effective draws (bulk; tail)", f"{_number(f['ess_bulk'], '.0f')}; {_number(f['ess_tail'], '.0f')}"),
+        ("E-BFMI (worst chain)", _number(f["bfmi_worst"], ".2f")),
+        ("proposals that were not finite", f"{f['non_finite']:.0f}"),
+        (
+            "power slope; pixel correlation of chains",
+            f"{f['power_slope']:.1f}; {_number(f['pixel_correlation'], '.2f')}",
+        ),
+        ("time", ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in samples.seconds.items())),
+    ]
+
+
+def _warnings(samples: Samples, f: dict[str, float]) -> list[str]:
+    low, high = ACCEPTANCE
+    found = []
+    if not samples.reached.all():
+        lost = ", ".join(str(i) for i in np.flatnonzero(~samples.reached))
+        found.append(
+            f"Annealing did not bring chain {lost} to the level. Ask for a lower one or give more anneal_steps."
+        )
+    if samples.level is not None and abs(f["level_fresh"] - samples.level) > LEVEL_OFF:
+        found.append(f"The level asked for was {samples.level:.2f}, the draws are at {f['level_fresh']:.2f}.")
+    if f["fresh_over_bank"] < KEPT:
+        excess = 1 - f["fresh_over_bank"]
+        found.append(f"The chains overfit their bank of transforms by {excess:.0%}. Raise num_transforms.")
+    if f["acceptance_worst"] < low:
+        found.append(f"A chain accepts only {f['acceptance_worst']:.0%} of its proposals. Give more num_burnin_steps.")
+    if f["acceptance"] > high:
+        found.append("Nearly every proposal is accepted: the steps are shorter than they could be.")
+    if f["non_finite"]:
+        found.append(f"{f['non_finite']:.0f} proposals were not finite and were rejected.")
+    if samples.activation.shape[1] < FEWEST_DRAWS:
+        found.append(f"Fewer than {FEWEST_DRAWS} draws a chain: too few to judge mixing.")
+    else:
+        if f["rhat"] > RHAT:
+            found.append(
+                f"R-hat is {f['rhat']:.2f}: the chains disagree. They hold different pictures (modes), or are too short."
+            )
+        if f["ess_bulk"] < ESS:
+            found.append(
+                f"Only {f['ess_bulk']:.0f} effective draws: look at the pictures, do not trust averages over them."
+            )
+        if f["bfmi_worst"] < BFMI:
+            found.append(f"E-BFMI is {f['bfmi_worst']:.2f}: momenta explore the energies slowly.")
+    return found
+
+
+def _number(value: float, form: str) -> str:
+    return format(value, form) if np.isfinite(value) else "-"
