@@ -203,7 +203,7 @@ class Samples(Sequence):
         """
         if layout not in LAYOUTS:
             raise ValueError(f"layout: expected 'chains' or 'sweep'. Received: {layout!r}")
-        export.save_gif(LAYOUTS[layout](self.images, scale), path, fps)
+        export.save_gif(LAYOUTS[layout](self.images), path, fps, scale)
 
     def grid(self, columns: int | None = None, scale: int = 1) -> np.ndarray:
         """One row for each chain: its optimised image, then its draws.

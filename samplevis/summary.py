@@ -67,7 +67,7 @@ def _figures(samples: Samples) -> dict[str, float]:
     asked = np.nan if samples.level is None else samples.level
     # The worst chain is the one furthest from the level asked for, or the lowest if none was.
     furthest = worst[np.argmax(np.abs(worst - asked) if samples.level is not None else -worst)]
-    bfmi = diagnostics.bfmi(samples.stats["energy"])
+    bfmi = diagnostics.ebfmi(samples.stats["energy"])
     return {
         "level_asked": asked,
         "level_fresh": float(fresh.mean()),

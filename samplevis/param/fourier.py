@@ -40,7 +40,8 @@ class Fourier(base.Parameterization):
     def rotate(self, z: tf.Tensor) -> tf.Tensor:
         """The orthonormal Hartley transform: cos + sin of every frequency (Bracewell 1983), its own inverse."""
         height, width, _ = self.image_shape
-        spectrum = tf.signal.fft2d(tf.cast(tf.transpose(z, (0, 3, 1, 2)), tf.complex64))
+        planes = tf.transpose(z, (0, 3, 1, 2))
+        spectrum = tf.signal.fft2d(tf.complex(planes, tf.zeros_like(planes)))
         spectrum = (tf.math.real(spectrum) - tf.math.imag(spectrum)) / np.float32(np.sqrt(height * width))
         return tf.transpose(spectrum, (0, 2, 3, 1))
 

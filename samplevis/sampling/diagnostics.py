@@ -128,7 +128,9 @@ def power_slope(images: np.ndarray) -> float:
 
 
 def pixel_correlation(images: np.ndarray) -> float:
-    """Mean Pearson correlation of the pixels of two images from different chains: near 1 if all chains hold one picture.
+    """Mean correlation of the pixels of two images from different chains: near 1 if all chains hold one picture.
+
+    Each image loses its mean colour first, channel by channel.
 
     Args:
       images: [chain, draw, H, W, C].
@@ -142,8 +144,8 @@ def pixel_correlation(images: np.ndarray) -> float:
     chains = len(images)
     if chains < 2 or not images.size:
         return np.nan
-    pixels = images.reshape(*images.shape[:2], -1)
-    pixels = pixels - pixels.mean(axis=-1, keepdims=True)
+    # A unit may demand a colour: pictures that share one are not yet one picture.
+    pixels = (images - images.mean(axis=(2, 3), keepdims=True)).reshape(*images.shape[:2], -1)
     norms = np.linalg.norm(pixels, axis=-1, keepdims=True)
     if not np.all(np.isfinite(norms)) or norms.min() <= 1e-9:
         return np.nan

@@ -1,0 +1,99 @@
+"""How good samples of a real network are: `python -m benchmarks.quality` prints a table, `--json FILE` writes the figures.
+
+SqueezeNet at 96 pixels, 4 chains, 10 draws; each unit at three levels, then the negative controls. About 40 minutes on
+2 cores. The weights are looked for in the folder SAMPLEVIS_TEST_DATA (default ../shared/models).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import samplevis
+from samplevis import export, modelzoo
+
+UNITS = ("logits:285", "logits:1", "logits:967", "logits:8", "fire9:10", "fire8:50", "fire7:20", "fire5:7")
+LEVELS = (0.5, 0.7, 0.85)
+CONTROL_UNIT = "logits:1"
+SIZE = 96
+SHOWN = ("level_asked", "level_fresh", "level_fresh_worst", "fresh_over_bank", "power_slope", "pixel_correlation")
+ALSO = ("acceptance", "non_finite", "ess_bulk", "seconds")
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--units", nargs="+", default=UNITS)
+    parser.add_argument("--levels", nargs="+", type=float, default=LEVELS)
+    parser.add_argument("--init", default="optimize")
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument("--pictures", type=Path, help="folder for a sheet of each run")
+    parser.add_argument("--no-controls", action="store_true")
+    options = parser.parse_args()
+    network = squeezenet()
+    rows = []
+    print(f"{'unit':<12}" + "".join(f"{name[:16]:>18}" for name in (*SHOWN, *ALSO)))
+    for unit in options.units:
+        for level in options.levels:
+            rows.append(run(network, unit, options, level=level, init=options.init))
+    if not options.no_controls:
+        rows += controls(network, options)
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def squeezenet() -> samplevis.Network:
+    """The real network, from the folder of test data."""
+    folder = Path(os.environ.get("SAMPLEVIS_TEST_DATA", "../shared/models"))
+    return modelzoo.SqueezeNet(folder / "squeezenet" / "compressed_SqueezeNet.net")
+
+
+def run(network: samplevis.Network, unit: str, options: argparse.Namespace, **arguments: Any) -> dict[str, Any]:
+    """Samples one unit and prints its row."""
+    clock = time.perf_counter()
+    samples = samplevis.render(
+        network, unit, dict(num_results=10, num_chains=4), im_size=SIZE, progress=False, **arguments
+    )
+    figures = samples.summary().figures | {"seconds": time.perf_counter() - clock}
+    if options.pictures:
+        options.pictures.mkdir(parents=True, exist_ok=True)
+        name = "_".join(str(part) for part in (unit.replace(":", "-"), *arguments.values()))
+        export.save_png(samples.grid(columns=4, scale=2), options.pictures / f"{name}.png")
+    return report(unit, figures)
+
+
+def controls(network: samplevis.Network, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Three ways of sampling that must not reach the unit: 2018's density, no strength, a network without its weights."""
+    rows = [run(network, CONTROL_UNIT, options, density="activation"), run(network, CONTROL_UNIT, options, beta=0.0)]
+    shuffled = squeezenet()
+    generator = np.random.default_rng(0)
+    for variable in shuffled.model.trainable_variables:
+        variable.assign(generator.permutation(variable.numpy().ravel()).reshape(variable.shape))
+    good = samplevis.optimize(
+        network, CONTROL_UNIT, param=samplevis.param.fourier(SIZE), transforms=samplevis.transform.robust_transforms,
+        batch=4, progress=False,
+    )  # fmt: skip
+    bad = samplevis.render(shuffled, CONTROL_UNIT, im_size=SIZE, progress=False)
+    layer, channel = CONTROL_UNIT.split(":")
+
+    def score(images: np.ndarray) -> np.ndarray:
+        return network.activations(images, layer)[layer].numpy()[:, int(channel)]
+
+    share = float(np.mean(score(bad[:])) / np.max(score(good.images)))
+    return [*rows, report(f"{CONTROL_UNIT} shuffled", {"level_fresh": share})]
+
+
+def report(unit: str, figures: dict[str, float]) -> dict[str, Any]:
+    """Prints a row and returns it."""
+    print(f"{unit:<12}" + "".join(f"{figures.get(name, float('nan')):>18.3f}" for name in (*SHOWN, *ALSO)), flush=True)
+    return {"unit": unit} | figures
+
+
+if __name__ == "__main__":
+    main()
