@@ -127,7 +127,7 @@ class Objective:
         scores = tf.function(trace, autograph=False).get_concrete_function(spec).outputs[0]
         if scores.shape.rank != 1 or scores.shape[0] != 2:
             raise ValueError(
-                f"obj: expected one score per image, shape [batch]. Received from {self}: shape {tuple(scores.shape)} "
+                f"obj: expected one score per image, shape [batch]. Received from {self}: shape {scores.shape} "
                 "for a batch of 2"
             )
         return dataclasses.replace(known, layers=tuple(layers))

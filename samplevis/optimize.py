@@ -228,8 +228,9 @@ class _Stepper:
 
 def _compiled_stepper(activation: Activation, batch: int, optimizer: keras.optimizers.Optimizer) -> _Stepper:
     """The compiled loop, kept with the network for the next objective of the same kind."""
-    settings = json.dumps(keras.optimizers.serialize(optimizer), sort_keys=True, default=str)
-    key = ("optimize", activation.key, batch, settings)
+    # Keras numbers the names of optimizers; they change nothing.
+    settings = {name: value for name, value in optimizer.get_config().items() if name != "name"}
+    key = ("optimize", activation.key, batch, type(optimizer), json.dumps(settings, sort_keys=True, default=str))
     compiled = activation.network.compiled
     if key not in compiled:
         compiled[key] = _Stepper(activation, batch, optimizer)
