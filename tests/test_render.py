@@ -1,0 +1,131 @@
+"""render(): the whole way on a tiny network, its promises and its errors."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import samplevis
+from samplevis import objectives, param
+
+FAST = dict(im_size=16, optimize_steps=24, anneal_steps=50, progress=False)
+OPTIONS = dict(num_results=4, num_burnin_steps=4, num_leapfrog_steps=3, num_chains=3, num_transforms=2)
+
+
+def render(network, objective="conv2:1", options=OPTIONS, **settings):
+    return samplevis.render(network, objective, options, **FAST | settings)
+
+
+@pytest.fixture(scope="module")
+def samples(tiny_network):
+    return render(tiny_network)
+
+
+def test_shapes_and_ranges(samples):
+    assert samples.images.shape == (3, 4, 16, 16, 3) and samples.images.dtype == np.float32
+    assert samples.images.min() >= 0 and samples.images.max() <= 1
+    assert samples.latents.shape == (3, 4, 16, 16, 3) and samples.activation.shape == (3, 4)
+    assert [image.shape for image in samples] == [(16, 16, 3)] * 12
+    assert samples.stats["accept"].shape == (3, 4) and samples.stats["step_size"].shape == (4,)
+
+
+def test_figures_are_those_of_the_pictures(samples, tiny_network):
+    images = param.fourier(16).image(tf.constant(samples.latents.reshape(12, 16, 16, 3))).numpy()
+    np.testing.assert_array_equal(images, samples[:])
+    plain = render(tiny_network, transforms=None)
+    activations = tiny_network.activations(plain[:], "conv2")["conv2"].numpy()[..., 1].mean((1, 2))
+    np.testing.assert_allclose(plain.activation.ravel(), activations, atol=1e-5)
+    np.testing.assert_allclose(plain.fresh_activation, plain.activation, atol=1e-5)
+
+
+def test_same_seed_same_bytes_other_seed_other_pictures(samples, tiny_network):
+    again, other = render(tiny_network), render(tiny_network, seed=1)
+    assert again.images.tobytes() == samples.images.tobytes()
+    assert again.summary().figures["level_fresh"] == samples.summary().figures["level_fresh"]
+    assert other.images.tobytes() != samples.images.tobytes()
+
+
+@pytest.mark.parametrize("init", ["optimize", "prior"])
+def test_the_level_is_reached_and_no_strength_is_the_prior(tiny_network, init):
+    settings = dict(init=init, anneal_steps=150, transforms=None)
+    figures = render(tiny_network, level=0.5, **settings).summary().figures
+    # The density's edge is 0.02 wide and chains sit about a width above it.
+    assert abs(figures["level_fresh"] - 0.5) < 0.08
+    higher = render(tiny_network, level=0.8, **settings).summary().figures
+    assert abs(higher["level_fresh"] - 0.8) < 0.08
+    assert abs(render(tiny_network, beta=0.0, **settings).summary().figures["level_fresh"]) < 0.25
+
+
+@pytest.mark.parametrize("density", ["tilted", "activation"])
+@pytest.mark.parametrize("kernel", ["split_hmc", "hmc"])
+def test_other_densities_and_kernels(tiny_network, density, kernel):
+    samples = render(tiny_network, "conv1:1", OPTIONS | dict(kernel=kernel), density=density)
+    assert np.isfinite(samples.images).all() and samples.kernel == kernel and samples.density == density
+    assert np.ptp(samples.images, axis=1).max() > 0.01, "the chains move"
+
+
+def test_the_density_of_2018_gives_noise(tiny_network):
+    options = OPTIONS | dict(num_results=30, num_leapfrog_steps=8)
+    images = render(tiny_network, "conv1:1", options, density="activation").images[:, -1]
+    neighbours = np.corrcoef(images[:, :, 1:].ravel(), images[:, :, :-1].ravel())[0, 1]
+    # Uniform pixels: standard deviation 0.2887, no correlation; the optimised start has neither.
+    assert abs(images.std() - 12**-0.5) < 0.03 and abs(neighbours) < 0.15
+    kept = render(tiny_network, "conv1:1").images[:, -1]
+    assert np.corrcoef(kept[:, :, 1:].ravel(), kept[:, :, :-1].ravel())[0, 1] > 0.3, "the control must fail"
+
+
+def test_rectangles_strings_labels_and_callables(tiny_network):
+    for objective in (objectives.class_logit("logits", "c"), lambda T: T("logits")[:, 2]):
+        samples = render(tiny_network, objective, im_size=(16, 20))
+        assert samples.images.shape[2:] == (16, 20, 3)
+
+
+def test_keras_model_without_a_network(tiny_network):
+    assert len(render(tiny_network.model)) == 12
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (dict(options=dict(num_result=3)), ["num_result", "num_results"]),
+        (dict(options=dict(num_results=0)), ["num_results", ">= 1", "0"]),
+        (dict(options=dict(step_size=-1.0)), ["step_size", "-1.0"]),
+        (dict(options=dict(step_size=float("nan"))), ["step_size", "nan"]),
+        (dict(options=dict(num_leapfrog_steps=2.5)), ["num_leapfrog_steps", "2.5"]),
+        (dict(options=dict(num_transforms=0)), ["num_transforms", "0"]),
+        (dict(options=dict(target_accept_prob=1.0)), ["target_accept_prob", "1.0"]),
+        (dict(options=dict(kernel="split")), ["kernel", "split_hmc"]),
+        (dict(density="conditionned"), ["density", "Did you mean 'conditioned'"]),
+        (dict(level=1.5), ["level", "1.5"]),
+        (dict(level=float("nan")), ["level", "nan"]),
+        (dict(beta=-1), ["beta", "-1"]),
+        (dict(init="noise"), ["init", "'noise'"]),
+        (dict(optimize_steps=0), ["optimize_steps", "0"]),
+        (dict(anneal_steps=1.5), ["anneal_steps", "1.5"]),
+        (dict(seed="x"), ["seed", "'x'"]),
+        (dict(im_size=2), ["size", "2"]),
+        (dict(transforms="robus"), ["transforms", "robus"]),
+        (dict(objective="conv3:1"), ["conv3", "conv2"]),
+        (dict(objective="conv2:5"), ["channel", "0 to 4"]),
+    ],
+)
+def test_bad_arguments_are_named_before_any_work(tiny_network, monkeypatch, arguments, words):
+    # The function hides its module in the package.
+    monkeypatch.setattr(sys.modules["samplevis.render"], "ascend", lambda *_: pytest.fail("work began"))
+    with pytest.raises(ValueError) as error:
+        render(tiny_network, **arguments)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_options_must_be_a_mapping(tiny_network):
+    with pytest.raises(TypeError, match="hmc_opts"):
+        samplevis.render(tiny_network, "conv2:1", [10])
+
+
+def test_a_unit_without_gradient_is_refused(tiny_network):
+    with pytest.raises(ValueError, match="does not raise it"):
+        render(tiny_network, lambda T: 0 * T("logits")[:, 0])

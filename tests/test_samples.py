@@ -1,0 +1,438 @@
+"""Samples: a sequence, a file, a table that says what is wrong."""
+
+from __future__ import annotations
+
+import builtins
+import dataclasses
+import json
+import re
+import sys
+import types
+
+import imageio.v3 as imageio
+import numpy as np
+import pytest
+
+from samplevis import Samples, export
+from samplevis.sampling import diagnostics
+
+CHAINS, DRAWS, SIZE = 4, 40, 16
+
+
+def _samples(chains: int = CHAINS, draws: int = DRAWS, thin: int = 1, **changes) -> Samples:
+    """Samples of a good run: independent draws at level .7 of a scale from -2 to 8."""
+    random = np.random.default_rng(7)
+    transitions = (chains, thin * draws)
+    activation = random.normal(5, 0.3, (chains, draws)).astype(np.float32)
+    images = random.uniform(size=(chains, draws, SIZE, SIZE, 3)).astype(np.float32)
+    fields = {
+        "images": images,
+        "latents": random.normal(size=images.shape).astype(np.float32),
+        "activation": activation,
+        "fresh_activation": activation - np.float32(0.1),
+        "strength": np.full((chains, draws), 2.5, np.float32),
+        "optimized": images[:, 0] ** 2,
+        "prior_activation": -2.0,
+        "optimum_activation": 8.0,
+        "level": 0.7,
+        "beta": 3.0,
+        "seed": 11,
+        "objective": "logits:goldfish",
+        "model": "SqueezeNet",
+        "density": "conditioned",
+        "init": "optimize",
+        "kernel": "split_hmc",
+        "options": {"num_results": draws, "step_size": 0.05, "adapt_mass": True, "transforms": "Affine(8)"},
+        "stats": {
+            "accept": random.uniform(0.7, 0.9, transitions).astype(np.float32),
+            "is_accepted": random.uniform(size=transitions) < 0.8,
+            "energy_error": random.normal(size=transitions).astype(np.float32),
+            "energy": 1e5 + random.normal(size=transitions),
+            "log_density": -1e5 + random.normal(size=transitions),
+            "step_size": np.full(transitions[1], 0.03, np.float32),
+        },
+        "gradients": 12000,
+        "seconds": {"optimise": 1.25, "sample": 10.5},
+        "reached": np.ones(chains, bool),
+    }
+    return Samples(**(fields | changes))
+
+
+def _with_stats(**stats) -> Samples:
+    good = _samples()
+    return dataclasses.replace(good, stats=good.stats | stats)
+
+
+@pytest.fixture(scope="module")
+def good() -> Samples:
+    return _samples()
+
+
+def _assert_same(one: Samples, other: Samples) -> None:
+    for field in dataclasses.fields(Samples):
+        a, b = getattr(one, field.name), getattr(other, field.name)
+        pairs = (
+            zip(a.items(), b.items(), strict=True) if field.name == "stats" else [((field.name, a), (field.name, b))]
+        )
+        for (name, x), (other_name, y) in pairs:
+            assert name == other_name
+            if isinstance(x, np.ndarray):
+                assert x.dtype == y.dtype and x.shape == y.shape and x.tobytes() == y.tobytes(), name
+            else:
+                assert x == y and type(x) is type(y), name
+
+
+def test_is_a_sequence_of_images_chain_after_chain(good):
+    assert len(good) == CHAINS * DRAWS
+    np.testing.assert_array_equal(np.stack(list(good)), np.concatenate(list(good.images)))
+    np.testing.assert_array_equal(good[DRAWS + 3], good.images[1, 3])
+    np.testing.assert_array_equal(good[np.int64(-1)], good.images[-1, -1])
+    np.testing.assert_array_equal(good[2 : 2 * DRAWS : 7], np.concatenate(list(good.images))[2 : 2 * DRAWS : 7])
+
+
+@pytest.mark.parametrize("index, error", [(CHAINS * DRAWS, IndexError), (1.0, TypeError), ("0", TypeError)])
+def test_other_indices_are_refused(good, index, error):
+    with pytest.raises(error):
+        good[index]
+
+
+def test_mean_images_are_means_over_draws(good):
+    expected = np.array([sum(image.astype(float) for image in chain) / DRAWS for chain in good.images])
+    np.testing.assert_allclose(good.mean_images, expected, atol=1e-6)
+    assert good.mean_images.dtype == np.float32
+
+
+def test_repr_is_short_and_says_what_it_is(good):
+    text = repr(good)
+    assert len(text) < 200 and "\n" not in text
+    for word in ("logits:goldfish", "SqueezeNet", "0.7", "4 chains", "40 draws", "16 x 16"):
+        assert word in text
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("images", np.zeros((4, 40, 16, 16))),
+        ("latents", np.zeros((4, 39, 8))),
+        ("activation", np.zeros((40, 4))),
+        ("optimized", np.zeros((4, 8, 8, 3))),
+        ("reached", np.ones(3, bool)),
+    ],
+)
+def test_shapes_are_checked(name, value):
+    with pytest.raises(ValueError, match=f"{name}: expected"):
+        _samples(**{name: value})
+
+
+def test_round_trip_is_exact(good, tmp_path):
+    good.save(tmp_path / "a.npz")
+    _assert_same(good, Samples.load(tmp_path / "a.npz"))
+
+
+def test_round_trip_of_what_json_and_files_find_hard(tmp_path):
+    odd = _with_stats(energy_error=np.full((CHAINS, DRAWS), np.nan))
+    odd = dataclasses.replace(
+        odd,
+        level=None,
+        beta=float("inf"),
+        objective="Ünit «金魚»",
+        prior_activation=-1 / 3,
+        latents=odd.latents[..., 0],
+    )
+    # A name without the suffix stays as it is.
+    odd.save(tmp_path / "run")
+    _assert_same(odd, Samples.load(tmp_path / "run"))
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_numpy_numbers_become_plain(tmp_path):
+    samples = _samples(prior_activation=np.float32(-2.5), seed=np.int64(3), options={"step_size": np.float64(0.5)})
+    samples.save(tmp_path / "a.npz")
+    back = Samples.load(tmp_path / "a.npz")
+    assert (back.prior_activation, back.seed, back.options) == (-2.5, 3, {"step_size": 0.5})
+
+
+def test_the_same_samples_are_the_same_bytes(good, tmp_path):
+    good.save(tmp_path / "a.npz")
+    Samples.load(tmp_path / "a.npz").save(tmp_path / "b.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_the_file_is_plain_arrays_and_json(good, tmp_path):
+    good.save(tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as archive:
+        metadata = json.loads(str(archive["metadata"]))
+        np.testing.assert_array_equal(archive["stats.energy"], good.stats["energy"])
+    assert (metadata["format"], metadata["version"], metadata["level"]) == ("samplevis-samples", 1, 0.7)
+
+
+def test_the_old_file_survives_a_failing_disk(good, tmp_path, monkeypatch):
+    path = tmp_path / "a.npz"
+    good.save(path)
+    old = path.read_bytes()
+
+    def half(file, **_):
+        file.write(old[:1000])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", half)
+    with pytest.raises(OSError, match="No space"):
+        good.save(path)
+    assert path.read_bytes() == old and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("part", [0.0, 0.001, 0.5, 0.9, 0.9999])
+def test_a_file_cut_short_is_damaged(good, part, tmp_path):
+    path = tmp_path / "a.npz"
+    good.save(path)
+    path.write_bytes(path.read_bytes()[: int(part * path.stat().st_size)])
+    with pytest.raises(ValueError, match="a.npz.*damaged"):
+        Samples.load(path)
+
+
+@pytest.mark.parametrize("part", [0.1, 0.3, 0.6])
+def test_a_flipped_bit_is_damage(good, part, tmp_path):
+    path = tmp_path / "a.npz"
+    good.save(path)
+    content = bytearray(path.read_bytes())
+    content[int(part * len(content))] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="damaged"):
+        Samples.load(path)
+
+
+def _rewrite(path, drop=(), **changes) -> None:
+    """Changes metadata or arrays in a saved file."""
+    with np.load(path) as archive:
+        arrays = {name: archive[name] for name in archive.files if name not in drop}
+    metadata = json.loads(str(arrays["metadata"]))
+    metadata |= {name: value for name, value in changes.items() if not isinstance(value, np.ndarray)}
+    arrays |= {name: value for name, value in changes.items() if isinstance(value, np.ndarray)}
+    np.savez(path, **(arrays | {"metadata": np.array(json.dumps(metadata))}))
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({}, None),
+        ({"version": 2}, "version 1.*Received.*version 2"),
+        ({"format": "other"}, "Received: other"),
+        ({"drop": ["latents"]}, "latents"),
+        ({"surplus": 1}, "surplus"),
+        ({"activation": np.zeros((2, 2))}, "activation"),
+        ({"latents": np.array([{"a": 1}], object)}, "damaged"),
+    ],
+    ids=["control", "version", "format", "missing", "surplus", "shape", "pickle"],
+)
+def test_other_contents_are_refused(good, changes, message, tmp_path):
+    path = tmp_path / "a.npz"
+    good.save(path)
+    _rewrite(path, **changes)
+    if message is None:
+        _assert_same(good, Samples.load(path))
+        return
+    with pytest.raises(ValueError, match=message):
+        Samples.load(path)
+
+
+def test_other_files_are_refused(tmp_path):
+    np.savez(tmp_path / "other.npz", x=np.zeros(3))
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    (tmp_path / "text").write_text("hello")
+    for path in tmp_path.iterdir():
+        with pytest.raises(ValueError, match=f"{path.name}.*not saved samples"):
+            Samples.load(path)
+
+
+def test_a_file_that_cannot_be_opened_is_an_os_error(good, tmp_path):
+    with pytest.raises(FileNotFoundError, match="nothing.npz"):
+        Samples.load(tmp_path / "nothing.npz")
+    with pytest.raises(OSError, match="nowhere"):
+        good.save(tmp_path / "nowhere" / "a.npz")
+
+
+def test_levels_run_from_the_prior_to_the_optimum():
+    draws = np.linspace(-2, 8, DRAWS, dtype=np.float32) * np.ones((CHAINS, 1), np.float32)
+    np.testing.assert_allclose(_samples(fresh_activation=draws).levels[0], np.linspace(0, 1, DRAWS), atol=1e-6)
+
+
+def test_a_good_run_has_no_warnings(good):
+    summary = good.summary()
+    assert summary.warnings == []
+    assert "No warnings" in str(summary)
+
+
+def test_figures_are_what_they_say(good):
+    figures = good.summary().figures
+    assert all(type(value) is float for value in figures.values())
+    level = (good.fresh_activation.astype(float).mean() + 2) / 10
+    expected = {
+        "level_asked": 0.7,
+        "level_fresh": level,
+        "level_bank": level + 0.01,
+        "fresh_over_bank": level / (level + 0.01),
+        "acceptance": good.stats["accept"].mean(),
+        "acceptance_worst": min(chain.mean() for chain in good.stats["accept"]),
+        "step_size": 0.03,
+        "gradients": 12000,
+        "gradients_per_effective_draw": 12000 * CHAINS / diagnostics.ess_bulk(good.activation),
+        "strength": 2.5,
+        "rhat": diagnostics.rhat(good.activation),
+        "ess_bulk": diagnostics.ess_bulk(good.activation),
+        "ess_tail": diagnostics.ess_tail(good.activation),
+        "bfmi_worst": diagnostics.ebfmi(good.stats["energy"]).min(),
+        "non_finite": 0,
+        "pixel_correlation": diagnostics.pixel_correlation(good.images),
+        "power_slope": diagnostics.power_slope(good[:]),
+    }
+    assert {name: figures[name] for name in expected} == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_worst_chain_is_the_one_furthest_from_the_level():
+    fresh = np.full((CHAINS, DRAWS), 5.0, np.float32)
+    fresh[2] = 7.0
+    fresh[3] = 4.0
+    assert _samples(fresh_activation=fresh).summary().figures["level_fresh_worst"] == pytest.approx(0.9)
+
+
+def test_the_table_shows_the_figures(good):
+    text = str(good.summary())
+    for word in ("0.70", "R-hat", "E-BFMI", "acceptance", "12000", "logits:goldfish", "0.03", "seed 11"):
+        assert word in text
+    assert max(map(len, text.splitlines())) < 120
+
+
+def _one_bad_chain(shift: float) -> dict:
+    activation = np.random.default_rng(3).normal(5, 0.3, (CHAINS, DRAWS)).astype(np.float32)
+    activation[0] += shift
+    activation[1] -= shift
+    return {"activation": activation, "fresh_activation": activation}
+
+
+def _walk() -> np.ndarray:
+    steps = np.random.default_rng(5).normal(size=(CHAINS, DRAWS))
+    return 1e5 + np.cumsum(steps, axis=1)
+
+
+BAD_RUNS = {
+    "level": (lambda: _samples(level=0.85), "asked for was 0.85"),
+    "bank": (
+        lambda: _samples(fresh_activation=_samples().activation - 1),
+        "overfit their bank of transforms by 1[45]%",
+    ),
+    "reached": (lambda: _samples(reached=np.array([True, False, True, False])), "chain 1, 3"),
+    "low acceptance": (lambda: _with_stats(accept=np.full((CHAINS, DRAWS), 0.5)), "50%"),
+    "one low acceptance": (
+        lambda: _with_stats(accept=np.where(np.arange(CHAINS)[:, None] == 2, 0.1, 0.9) * np.ones(DRAWS)),
+        "A chain accepts only 10%",
+    ),
+    "high acceptance": (lambda: _with_stats(accept=np.full((CHAINS, DRAWS), 0.99)), "every proposal is accepted"),
+    "disagreement": (lambda: _samples(**_one_bad_chain(1.0)), "chains disagree"),
+    "few effective draws": (lambda: _samples(activation=_samples().activation[:, :8].repeat(5, axis=1)), "effective draws"),
+    "energy": (lambda: _with_stats(energy=_walk()), "E-BFMI"),
+    "non-finite": (
+        lambda: _with_stats(energy_error=np.where(np.arange(DRAWS) < 3, np.inf, 0.0) * np.ones((CHAINS, 1))),
+        "12 proposals were not finite",
+    ),
+    "too few draws": (lambda: _samples(draws=3), "too few to judge"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_RUNS)
+@pytest.mark.filterwarnings("error")
+def test_a_bad_run_is_told_in_words(name):
+    make, words = BAD_RUNS[name]
+    summary = make().summary()
+    found = [text for text in summary.warnings if re.search(words, text)]
+    assert len(found) == 1, summary.warnings
+    assert found[0] in str(summary)
+
+
+def test_a_disagreement_is_the_only_thing_wrong_with_its_run():
+    """The control: the same chains without the shift pass."""
+    assert _samples(**_one_bad_chain(0.0)).summary().warnings == []
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_run_without_a_level_or_mixing_still_has_a_table():
+    samples = _samples(chains=1, draws=1, level=None)
+    summary = samples.summary()
+    assert np.isnan([summary.figures[name] for name in ("level_asked", "rhat", "ess_bulk", "pixel_correlation")]).all()
+    assert "none" in str(summary) and "too few" in str(summary)
+
+
+def test_non_finite_counts_proposals():
+    error = np.zeros((CHAINS, DRAWS))
+    error[0, 0], error[1, 2], error[3, 1] = np.inf, np.nan, -np.inf
+    assert _with_stats(energy_error=error).non_finite == 3
+
+
+def test_grid_shows_the_optimised_image_and_then_draws(good):
+    paper = good.grid(columns=3, scale=2)
+    shown = np.concatenate([good.optimized[:, None], good.images[:, [0, 20, 39]]], axis=1)
+    labels = ["optimised", "draw 0", "draw 20", "draw 39"]
+    expected = export.grid(shown, scale=2, row_labels=[f"chain {i}" for i in range(CHAINS)], column_labels=labels)
+    np.testing.assert_array_equal(paper, expected)
+
+
+def test_grid_of_a_short_run_shows_all_draws():
+    wide, narrow = _samples(draws=3).grid(), _samples(draws=2).grid()
+    assert wide.shape[1] > narrow.shape[1] and wide.dtype == np.uint8
+
+
+@pytest.mark.parametrize("columns", [0, DRAWS + 1, 2.5, True])
+def test_grid_names_bad_columns(good, columns):
+    with pytest.raises(ValueError, match="columns: expected a whole number from 1 to 40"):
+        good.grid(columns=columns)
+
+
+def test_save_grid_writes_the_grid(good, tmp_path):
+    good.save_grid(tmp_path / "a.png", columns=2, scale=2)
+    np.testing.assert_array_equal(imageio.imread(tmp_path / "a.png"), good.grid(columns=2, scale=2))
+
+
+@pytest.mark.parametrize("layout, frames, width", [("chains", 5, 4 * SIZE + 6), ("sweep", 20, SIZE)])
+def test_save_gif(layout, frames, width, tmp_path):
+    _samples(draws=5).save_gif(tmp_path / "a.gif", layout=layout, scale=2)
+    assert imageio.imread(tmp_path / "a.gif", index=...).shape[:3] == (frames, 2 * SIZE, 2 * width)
+
+
+def test_save_gif_names_a_bad_layout(good, tmp_path):
+    with pytest.raises(ValueError, match="layout: expected 'chains' or 'sweep'. Received: 'chain'"):
+        good.save_gif(tmp_path / "a.gif", layout="chain")
+
+
+def test_arviz_statistics_are_those_of_the_draws_kept(monkeypatch):
+    samples = _samples(draws=5, thin=3)
+    module = types.ModuleType("arviz_base")
+    module.from_dict = lambda groups: groups
+    monkeypatch.setitem(sys.modules, "arviz_base", module)
+    groups = samples.to_arviz()
+    np.testing.assert_array_equal(groups["posterior"]["latents"], samples.latents)
+    stats = groups["sample_stats"]
+    assert {array.shape for array in stats.values()} == {(CHAINS, 5)}
+    # After two transitions that are left out comes the one that makes the draw.
+    np.testing.assert_array_equal(stats["energy"], samples.stats["energy"][:, [2, 5, 8, 11, 14]])
+    np.testing.assert_array_equal(stats["acceptance_rate"], samples.stats["accept"][:, 2::3])
+    assert not stats["diverging"].any()
+
+
+def test_arviz_itself_takes_the_draws():
+    pytest.importorskip("arviz_base")
+    samples = _samples(draws=5)
+    tree = samples.to_arviz()
+    assert tree["posterior"].sizes["chain"] == CHAINS and tree["posterior"].sizes["draw"] == 5
+    np.testing.assert_array_equal(tree["posterior"]["activation"].values, samples.activation)
+
+
+def test_without_arviz_the_error_says_what_to_install(good, monkeypatch):
+    real = builtins.__import__
+
+    def without(name, *args, **kwargs):
+        if name.startswith("arviz"):
+            raise ModuleNotFoundError(f"No module named {name!r}")
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ImportError, match="pip install arviz"):
+        good.to_arviz()
