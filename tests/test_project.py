@@ -18,9 +18,7 @@ import samplevis
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "samplevis"
-TEST_COMMAND = (
-    "python3 -m venv .venv && .venv/bin/pip install -q '.[test]' && .venv/bin/python -m pytest -q"
-)
+TEST_COMMAND = "python3 -m venv .venv && .venv/bin/pip install -q '.[test]' && .venv/bin/python -m pytest -q"
 # Import names that differ from the distribution's.
 DISTRIBUTIONS = {"PIL": "pillow", "tensorflow_probability": "tensorflow-probability"}
 # Imported where they are used, with an error that says what to install.
@@ -163,7 +161,9 @@ def test_the_runner_runs_the_readme_command_in_a_clean_folder(checkout):
 
 
 @needs_bash
-@pytest.mark.parametrize("readme", ["<!-- test command -->\n```\npython3 -c 'raise SystemExit(3)'\n```\n", "nothing here\n"])
+@pytest.mark.parametrize(
+    "readme", ["<!-- test command -->\n```\npython3 -c 'raise SystemExit(3)'\n```\n", "nothing here\n"]
+)
 def test_the_runner_fails_with_the_command_or_without_one(checkout, readme):
     assert _run(checkout, readme).returncode != 0
 
@@ -172,6 +172,10 @@ def test_code_is_clean():
     pytest.importorskip("ruff")
     done = subprocess.run(
         [sys.executable, "-m", "ruff", "check", "--no-cache", "samplevis", "tests"],
-        cwd=ROOT, capture_output=True, text=True, env=os.environ, timeout=120,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ,
+        timeout=120,
     )
     assert done.returncode == 0, done.stdout

@@ -328,7 +328,10 @@ BAD_RUNS = {
     ),
     "high acceptance": (lambda: _with_stats(accept=np.full((CHAINS, DRAWS), 0.99)), "every proposal is accepted"),
     "disagreement": (lambda: _samples(**_one_bad_chain(1.0)), "chains disagree"),
-    "few effective draws": (lambda: _samples(activation=_samples().activation[:, :8].repeat(5, axis=1)), "effective draws"),
+    "few effective draws": (
+        lambda: _samples(activation=_samples().activation[:, :8].repeat(5, axis=1)),
+        "effective draws",
+    ),
     "energy": (lambda: _with_stats(energy=_walk()), "E-BFMI"),
     "non-finite": (
         lambda: _with_stats(energy_error=np.where(np.arange(DRAWS) < 3, np.inf, 0.0) * np.ones((CHAINS, 1))),

@@ -1,0 +1,94 @@
+"""The command: what it writes, and one-line errors with exit codes."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import samplevis
+from samplevis import cli
+
+QUICK = ["--chains", "2", "--draws", "4", "--warmup", "3", "--leapfrog-steps", "3", "--transforms", "2"]
+QUICK += ["--optimize-steps", "16", "--quiet"]
+
+
+@pytest.fixture
+def model_file(tmp_path, tiny_network):
+    path = tmp_path / "tiny.keras"
+    tiny_network.model.save(path)
+    return path
+
+
+def fails(capsys, code, *arguments):
+    assert cli.main([str(a) for a in arguments]) == code
+    error = capsys.readouterr().err.strip().splitlines()
+    assert len(error) == 1 and error[0].startswith("samplevis: ") and "Traceback" not in error[0]
+    return error[0]
+
+
+def test_demo_writes_what_it_says(tmp_path, capsys):
+    out = tmp_path / "demo"
+    assert cli.main(["demo", "heart", "--out", str(out), *QUICK]) == 0
+    printed = capsys.readouterr().out
+    for name in ("samples.gif", "samples.png", "samples.npz"):
+        assert f"wrote {out / name}" in printed and (out / name).stat().st_size > 0
+    samples = samplevis.Samples.load(out / "samples.npz")
+    assert samples.images.shape == (2, 4, 64, 64, 3) and str(samples.summary()) in printed
+    animation = Image.open(out / "samples.gif")
+    # Equal neighbouring frames (a rejected proposal) become one that is shown longer: 4 draws last 4 x 200 ms.
+    durations = []
+    for frame in range(animation.n_frames):
+        animation.seek(frame)
+        durations.append(animation.info["duration"])
+    assert sum(durations) == 800
+    assert np.array_equal(np.asarray(Image.open(out / "samples.png")), samples.grid(scale=2))
+
+
+def test_render_a_file_with_its_preprocessing(tmp_path, model_file):
+    arguments = ["render", str(model_file), "conv2:1", "--size", "16", "--out", str(tmp_path / "out"), *QUICK]
+    assert cli.main([*arguments, "--value-range", "-1", "1"]) == 0
+    samples = samplevis.Samples.load(tmp_path / "out" / "samples.npz")
+    assert samples.model == "tiny" and samples.objective == "channel(conv2, 1)"
+
+
+def test_layers(model_file, capsys):
+    assert cli.main(["layers", str(model_file)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["conv1", "conv2", "features", "logits"]
+
+
+def test_version_and_help(capsys):
+    for flag, word in (("--version", samplevis.__version__), ("--help", "samplevis render SqueezeNet")):
+        with pytest.raises(SystemExit) as stop:
+            cli.main([flag])
+        assert stop.value.code == 0 and word in capsys.readouterr().out
+
+
+def test_bad_arguments_exit_with_2(capsys, tmp_path, model_file):
+    out = ["--out", tmp_path / "out"]
+    assert "Shapes" in fails(capsys, 2, "layers", "Shape")
+    assert "conv2" in fails(capsys, 2, "render", model_file, "conv3:1", *out)
+    assert "0 to 4" in fails(capsys, 2, "render", model_file, "conv2:9", *out)
+    assert "num_results" in fails(capsys, 2, "render", model_file, "conv2:1", "--draws", 0, *out)
+    assert "step_size" in fails(capsys, 2, "render", model_file, "conv2:1", "--step-size", -1, *out)
+    assert "stars" in fails(capsys, 2, "demo", "stars", *out)
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["render"])
+    assert stop.value.code == 2
+
+
+def test_failures_exit_with_1(capsys, tmp_path, model_file):
+    assert "nowhere.keras" in fails(capsys, 1, "layers", tmp_path / "nowhere.keras")
+    (tmp_path / "file").write_text("")
+    assert "file" in fails(capsys, 1, "demo", "--out", tmp_path / "file" / "out")
+    (tmp_path / "bad.keras").write_bytes(b"no model")
+    assert "bad.keras" in fails(capsys, 2, "layers", tmp_path / "bad.keras")
+
+
+def test_weights_that_are_not_finite(capsys, tmp_path):
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3, name="conv")])
+    model.layers[0].set_weights([np.full((3, 3, 3, 2), np.nan), np.zeros(2)])
+    model.save(tmp_path / "nan.keras")
+    assert "conv" in fails(capsys, 2, "render", tmp_path / "nan.keras", "conv:0", "--out", tmp_path / "out")
