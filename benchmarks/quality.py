@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 import samplevis
-from samplevis import export, modelzoo
+from samplevis import modelzoo
 
 UNITS = ("logits:285", "logits:1", "logits:967", "logits:8", "fire9:10", "fire8:50", "fire7:20", "fire5:7")
-LEVELS = (0.5, 0.7, 0.85)
+LEVELS = (0.7, 0.5, 0.85)
 CONTROL_UNIT = "logits:1"
 SIZE = 96
 SHOWN = ("level_asked", "level_fresh", "level_fresh_worst", "fresh_over_bank", "power_slope", "pixel_correlation")
@@ -33,14 +33,14 @@ def main() -> None:
     parser.add_argument("--levels", nargs="+", type=float, default=LEVELS)
     parser.add_argument("--init", default="optimize")
     parser.add_argument("--json", type=Path, help="file for the figures")
-    parser.add_argument("--pictures", type=Path, help="folder for a sheet of each run")
+    parser.add_argument("--save", type=Path, help="folder for the samples and a sheet of each run")
     parser.add_argument("--no-controls", action="store_true")
     options = parser.parse_args()
     network = squeezenet()
     rows = []
     print(f"{'unit':<12}" + "".join(f"{name[:16]:>18}" for name in (*SHOWN, *ALSO)))
-    for unit in options.units:
-        for level in options.levels:
+    for level in options.levels:
+        for unit in options.units:
             rows.append(run(network, unit, options, level=level, init=options.init))
     if not options.no_controls:
         rows += controls(network, options)
@@ -61,10 +61,11 @@ def run(network: samplevis.Network, unit: str, options: argparse.Namespace, **ar
         network, unit, dict(num_results=10, num_chains=4), im_size=SIZE, progress=False, **arguments
     )
     figures = samples.summary().figures | {"seconds": time.perf_counter() - clock}
-    if options.pictures:
-        options.pictures.mkdir(parents=True, exist_ok=True)
+    if options.save:
+        options.save.mkdir(parents=True, exist_ok=True)
         name = "_".join(str(part) for part in (unit.replace(":", "-"), *arguments.values()))
-        export.save_png(samples.grid(columns=4, scale=2), options.pictures / f"{name}.png")
+        samples.save(options.save / f"{name}.npz")
+        samples.save_grid(options.save / f"{name}.png", columns=4, scale=2)
     return report(unit, figures)
 
 
