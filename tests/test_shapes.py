@@ -10,8 +10,7 @@ import pytest
 import samplevis
 from samplevis import modelzoo, objectives
 from samplevis.modelzoo import shapes
-from samplevis.modelzoo.shapes import draw as drawing
-from samplevis.modelzoo.shapes import network, train
+from samplevis.modelzoo.shapes import drawing, network, train
 
 PICTURES = 600
 

@@ -34,7 +34,7 @@ def langevin_step(
     step_size: float,
     friction: float,
 ) -> LangevinState:
-    """One step: rotate by half an angle, kick, refresh the velocity, rotate by the other half.
+    """One step, symmetric: rotate by half an angle, refresh, kick, refresh, rotate by the other half.
 
     The gradient is taken of fresh scores, so it is a stochastic force: it heats the chain, and there is no accept step. These
     dynamics lead to the neighbourhood of the density; an adjusted kernel has to take over there.
@@ -55,6 +55,13 @@ def langevin_step(
     def rotate(state: tf.Tensor, velocity: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return state * cos + velocity * sin, velocity * cos - state * sin
 
+    # Half of the friction on either side of the kick: on one side it would weaken the force by half of its rate.
+    keep = tf.exp(-friction * step_size / 2)
+
+    def refresh(velocity: tf.Tensor, half: str) -> tf.Tensor:
+        noise = tf.random.stateless_normal(velocity.shape, seeds.fold(seed, half))
+        return keep * velocity + tf.sqrt(1 - keep**2) * noise
+
     state, velocity = rotate(now.state, now.velocity)
     with tf.GradientTape() as tape:
         tape.watch(state)
@@ -64,8 +71,6 @@ def langevin_step(
     force = gradient * tf.reshape(strength, [-1] + [1] * (state.shape.rank - 1))
     # A proposal that is not finite must not spoil the chain: it coasts on the prior for a step.
     force = tf.where(tf.math.is_finite(force), force, 0.0)
-    keep = tf.exp(-friction * step_size)
-    noise = tf.random.stateless_normal(state.shape, seeds.fold(seed, "noise"))
-    velocity = keep * (velocity + step_size * force) + tf.sqrt(1 - keep**2) * noise
+    velocity = refresh(refresh(velocity, "before") + step_size * force, "after")
     state, velocity = rotate(state, velocity)
     return LangevinState(state, velocity, activation, strength)

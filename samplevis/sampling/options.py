@@ -23,7 +23,7 @@ class HMCOptions:
       num_chains: chains, run as one batch, >= 1. Defaults to 4.
       kernel: "split_hmc" (exact rotation of the Gaussian prior) or "hmc" (TFP's). Defaults to "split_hmc".
       target_accept_prob: acceptance that the warm-up aims at in the worst chain, in (0, 1). Defaults to 0.75.
-      num_transforms: size of the bank, >= 1. Defaults to 8.
+      num_transforms: size of the bank, >= 1. Defaults to 12.
       adapt_mass: whether warm-up learns a diagonal mass. Defaults to True.
     """
 
@@ -35,7 +35,7 @@ class HMCOptions:
     num_chains: int = 4
     kernel: str = "split_hmc"
     target_accept_prob: float = 0.75
-    num_transforms: int = 8
+    num_transforms: int = 12
     adapt_mass: bool = True
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from samplevis.modelzoo.shapes.draw import CONCEPTS
+from samplevis.modelzoo.shapes.drawing import CONCEPTS
 from samplevis.network import Network
 
 #: Units known to answer to two different things, equally often in training.

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.modelzoo.shapes import network
-from samplevis.modelzoo.shapes.draw import CONCEPTS, NOTHING, draw
+from samplevis.modelzoo.shapes.drawing import CONCEPTS, NOTHING, draw
 
 BATCH = 96
 
