@@ -101,12 +101,20 @@ def render(
         transforms = None if old else robust_transforms
     activation = make_activation(model, obj, param, transforms)
 
+    # In 2018, too, the first images came from a renderer with a Fourier parameterization and random transforms.
+    height, width, channels = param.image_shape
+    renderer = activation
+    if old:
+        natural = parameterizations.fourier((height, width), channels=channels)
+        renderer = make_activation(model, obj, natural, robust_transforms)
+
     clock = time.perf_counter()
-    start = INITIAL_SCALE * param.prior(seeds.fold(root, "optimize"), options.num_chains)
-    optimized = ascend(activation, start, int(optimize_steps), None, (), root, progress)
-    scale = measure_scale(activation, optimized.latents, root)
+    start = INITIAL_SCALE * renderer.param.prior(seeds.fold(root, "optimize"), options.num_chains)
+    optimized = ascend(renderer, start, int(optimize_steps), None, (), root, progress)
+    latents = param.latent(tf.constant(optimized.images)).numpy() if old else optimized.latents
+    scale = measure_scale(activation, latents, root)
     seconds = {"optimise": time.perf_counter() - clock}
-    first = optimized.latents if init == "optimize" else param.prior(seeds.fold(root, "start"), options.num_chains)
+    first = latents if init == "optimize" else param.prior(seeds.fold(root, "start"), options.num_chains)
     run = sample(
         activation,
         tf.convert_to_tensor(first),

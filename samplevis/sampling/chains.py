@@ -162,7 +162,7 @@ def _run(
         )
         return out.all_states[-1], out.trace, out.final_kernel_results
 
-    results = tf.function(kernel.bootstrap_results, autograph=False)(state)
+    results = kernel.bootstrap_results(state)
     states, steps = [], []
     with Progress(stage, calls * transitions, "step", show=progress) as bar:
         for call in range(calls):
