@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 
 import numpy as np
@@ -49,6 +51,25 @@ def test_masks_have_the_areas_of_geometry():
     assert np.isclose(area("triangle"), 3 * np.sqrt(3) / 4, rtol=0.01)
     assert np.isclose(area("star"), 5 * 0.42 * np.sin(np.pi / 5), rtol=0.01)
     assert np.isclose(area("cross"), 4 * 0.52 * 0.95 - 0.52**2, rtol=0.01)
+    # A disc less its lens with another one (two circular segments).
+    r, s, d = 0.95, 0.75, 0.45
+    near, far = (d**2 + r**2 - s**2) / (2 * d), (d**2 + s**2 - r**2) / (2 * d)
+    lens = sum(q**2 * np.arccos(x / q) - x * np.sqrt(q**2 - x**2) for q, x in ((r, near), (s, far)))
+    assert np.isclose(area("crescent"), np.pi * r**2 - lens, rtol=0.01)
+
+
+def test_masks_have_holes_and_parity():
+    def at(name, u, v):
+        return drawing.mask(name, *np.broadcast_arrays(u, v), np.array(1e-3))
+
+    angle = np.linspace(0, 2 * np.pi, 50)
+    assert (at("ring", 0.8 * np.cos(angle), 0.8 * np.sin(angle)) == 1).all()
+    assert (at("ring", 0.5 * np.cos(angle), 0.5 * np.sin(angle)) == 0).all()
+    cells = np.arange(-2, 3)
+    row, column = cells[:, None], cells
+    assert np.array_equal(at("checkerboard", 0.4 * column, 0.4 * row), (row + column) % 2 == 0)
+    assert np.array_equal(at("stripes", 0.2 * cells, 0.3), cells % 2 == 0)
+    assert (at("dots", 0.45 * cells[1:-1], 0.45) == 1).all() and (at("dots", 0.225, 0.45 * cells) == 0).all()
 
 
 @pytest.mark.parametrize("name", ["shapes", "judge"])
@@ -97,8 +118,54 @@ def test_altered_or_missing_weights_are_refused(tmp_path):
         modelzoo.Shapes(tmp_path / "nowhere.npz")
 
 
+def test_files_that_are_no_weights_are_refused(tmp_path):
+    path = tmp_path / "shapes.npz"
+    good = dict(np.load(network.FOLDER / "shapes.npz"))
+
+    def write(arrays, report=None):
+        np.savez(path, **arrays)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        path.with_suffix(".json").write_text(json.dumps({"sha256": digest} if report is None else report))
+
+    write(good)
+    modelzoo.Shapes(path)
+    name = "logits.bias"
+    for arrays, report, message in (
+        ({key: good[key] for key in good if key != name}, None, "no such array"),
+        (good | {"more": np.zeros(2)}, None, "no such weight"),
+        (good | {name: good[name][:-1]}, None, r"\(17,\) in the file and \(18,\)"),
+        (good | {name: good[name] * np.nan}, None, "not finite"),
+        (good, {}, "sha256"),
+    ):
+        write(arrays, report)
+        with pytest.raises(ValueError, match=message):
+            modelzoo.Shapes(path)
+    path.write_bytes(b"no archive")
+    path.with_suffix(".json").write_text(json.dumps({"sha256": hashlib.sha256(b"no archive").hexdigest()}))
+    with pytest.raises(ValueError, match="not a file of weights"):
+        modelzoo.Shapes(path)
+
+
+def test_quick_training_reports_what_it_did_and_spares_the_bundled_weights(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        train.main(["--quick"])
+    assert "--out" in capsys.readouterr().err
+    with pytest.raises(OSError, match="nowhere"):
+        train.main(["--quick", "--out", str(tmp_path / "nowhere")])
+    train.main(["--quick", "--network", "shapes", "--out", str(tmp_path)])
+    report = network.read_report(tmp_path / "shapes.npz")
+    assert (report["steps"], report["pictures"], report["held_out_pictures"]) == (20, 500, 500)
+    # The control of the bundled networks' accuracy: hardly trained, it is far off, and says so.
+    assert report["held_out_accuracy"] < 0.5
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["shapes.json", "shapes.npz"]
+    images, _ = shapes.draw(8, seed=0)
+    assert not np.array_equal(
+        logits(modelzoo.Shapes(tmp_path / "shapes.npz"), images), logits(modelzoo.Shapes(), images)
+    )
+
+
 def test_training_lowers_the_loss():
-    _, losses = train.train(train.RECIPES["judge"], steps=40, pictures=200, report_every=0)
+    _, losses = train.train(train.RECIPES["shapes"], steps=25, pictures=200, report_every=0)
     assert np.mean(losses[-5:]) < np.mean(losses[:5])
 
 

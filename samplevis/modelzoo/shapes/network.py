@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from samplevis.files import atomic_path
 from samplevis.modelzoo.shapes.drawing import CONCEPTS
 from samplevis.network import Network
 
@@ -88,9 +90,11 @@ def judge_model() -> keras.Model:
 
 def save_weights(model: keras.Model, path: Path, report: dict[str, Any]) -> None:
     """Writes weights beside a JSON file with a report and the checksum of the weights."""
-    np.savez(path, **{_key(v): v.numpy() for v in model.weights})
+    with atomic_path(path) as temporary:
+        np.savez(temporary, **{_key(v): v.numpy() for v in model.weights})
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    path.with_suffix(".json").write_text(json.dumps(report | {"sha256": digest}, indent=1) + "\n")
+    with atomic_path(path.with_suffix(".json")) as temporary:
+        Path(temporary).write_text(json.dumps(report | {"sha256": digest}, indent=1) + "\n")
 
 
 def load_weights(model: keras.Model, path: Path) -> None:
@@ -98,21 +102,44 @@ def load_weights(model: keras.Model, path: Path) -> None:
 
     Raises:
       OSError: if a file is missing.
-      ValueError: if the weights do not match their checksum or the model.
+      ValueError: if the weights do not match their checksum or the model, or are not finite.
     """
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if digest != read_report(path)["sha256"]:
         raise ValueError(f"weights: {path} was altered: its SHA-256 is {digest}, not the one in {path.stem}.json")
-    with np.load(path, allow_pickle=False) as arrays:
-        for variable in model.weights:
-            if arrays[_key(variable)].shape != tuple(variable.shape):
-                raise ValueError(f"weights: {path}: {_key(variable)} has shape {arrays[_key(variable)].shape}")
-            variable.assign(arrays[_key(variable)])
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+    except (TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"weights: {path} is not a file of weights that samplevis wrote") from error
+    expected = {_key(variable): tuple(variable.shape) for variable in model.weights}
+    for key in sorted(expected.keys() | arrays.keys()):
+        found = arrays[key].shape if key in arrays else "no such array"
+        if found != expected.get(key, "no such weight"):
+            raise ValueError(
+                f"weights: {path}: {key!r} is {found} in the file and {expected.get(key, 'no such weight')} in the model"
+            )
+        if not np.isfinite(arrays[key]).all():
+            raise ValueError(f"weights: {path}: {key!r} has values that are not finite")
+    for variable in model.weights:
+        variable.assign(arrays[_key(variable)])
 
 
 def read_report(path: Path) -> dict[str, Any]:
-    """The report that lies beside a file of weights: held-out accuracy, seeds, number of pictures."""
-    return json.loads(path.with_suffix(".json").read_text())
+    """The report that lies beside a file of weights: held-out accuracy, seed, number of pictures, checksum.
+
+    Raises:
+      OSError: if it is missing.
+      ValueError: if it is not such a report.
+    """
+    path = path.with_suffix(".json")
+    try:
+        report = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"weights: {path} is not JSON: {error}") from error
+    if not isinstance(report, dict) or "sha256" not in report:
+        raise ValueError(f"weights: {path} is not a report on weights: it has no 'sha256'")
+    return report
 
 
 def held_out_accuracy(name: str = "shapes") -> float:

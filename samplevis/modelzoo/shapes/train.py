@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from samplevis.files import check_writable
 from samplevis.modelzoo.shapes import network
 from samplevis.modelzoo.shapes.drawing import CONCEPTS, NOTHING, draw
 
@@ -140,22 +141,31 @@ def accuracy(model: keras.Model, recipe: Recipe, pictures: int, seed: int) -> tu
     return float(right.mean()), {name: float(right[concepts == i].mean()) for i, name in enumerate(names)}
 
 
-def main() -> None:
-    """The command."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command.
+
+    Args:
+      arguments: what stands after the command's name. Defaults to the process's own.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--network", choices=[*RECIPES, "both"], default="both")
     parser.add_argument("--out", type=Path, default=network.FOLDER, help="folder for the weights")
     parser.add_argument("--quick", action="store_true", help="a short run, to see that it works")
-    options = parser.parse_args()
-    for name in RECIPES if options.network == "both" else (options.network,):
+    options = parser.parse_args(arguments)
+    if options.quick and options.out.resolve() == network.FOLDER.resolve():
+        parser.error("--quick would replace the bundled weights by untrained ones: give another folder, --out FOLDER")
+    names = tuple(RECIPES) if options.network == "both" else (options.network,)
+    for name in names:
+        check_writable(options.out / f"{name}.npz")
+    for name in names:
         recipe = RECIPES[name]
-        steps, pictures = (20, 500) if options.quick else (recipe.steps, 24_000)
+        steps, pictures, held_out = (20, 500, 500) if options.quick else (recipe.steps, 24_000, 4000)
         clock = time.perf_counter()
         model, _ = train(recipe, steps, pictures, report_every=10 if options.quick else 100)
-        share, each = accuracy(model, recipe, 500 if options.quick else 4000, seed=recipe.seed + 10_000)
+        share, each = accuracy(model, recipe, held_out, seed=recipe.seed + 10_000)
         report = {
-            "held_out_accuracy": share, "held_out_pictures": 4000, "each": each, "seed": recipe.seed, "steps": steps,
-            "seconds": round(time.perf_counter() - clock),
+            "held_out_accuracy": share, "held_out_pictures": held_out, "each": each, "seed": recipe.seed,
+            "pictures": pictures, "steps": steps, "seconds": round(time.perf_counter() - clock),
         }  # fmt: skip
         network.save_weights(model, options.out / f"{name}.npz", report)
         print(f"{name}: held-out accuracy {share:.3f} after {report['seconds']} s", each)
