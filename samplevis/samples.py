@@ -17,6 +17,8 @@ from samplevis.summary import Summary, summarize
 
 FORMAT, VERSION = "samplevis-samples", 1
 ARRAYS = ("images", "latents", "activation", "fresh_activation", "strength", "optimized", "reached")
+# Of each transition; all but the last for each chain.
+STATS = ("accept", "is_accepted", "energy_error", "energy", "log_density", "step_size")
 LAYOUTS = {"chains": export.chain_frames, "sweep": export.sweep_frames}
 # Draws of a chain that a grid shows unless told otherwise.
 GRID_DRAWS = 10
@@ -96,6 +98,23 @@ class Samples(Sequence):
                 raise ValueError(f"{name}: expected shape {shape}. Received: {getattr(self, name).shape}")
         if self.latents.shape[:2] != (chain, draw):
             raise ValueError(f"latents: expected shape [{chain}, {draw}, ...]. Received: {self.latents.shape}")
+        self._check_stats(chain)
+        # Written so that nan fails.
+        if not self.optimum_activation > self.prior_activation:
+            raise ValueError(
+                f"optimum_activation: expected more than the prior's {self.prior_activation!r}. "
+                f"Received: {self.optimum_activation!r}"
+            )
+
+    def _check_stats(self, chain: int) -> None:
+        missing = [name for name in STATS if name not in self.stats]
+        if missing:
+            raise ValueError(f"stats: expected {', '.join(STATS)}. Missing: {', '.join(missing)}")
+        transitions = np.size(self.stats["step_size"])
+        for name in STATS:
+            expected = (transitions,) if name == "step_size" else (chain, transitions)
+            if not transitions or np.shape(self.stats[name]) != expected:
+                raise ValueError(f"stats: expected {name!r} of shape {expected}. Received: {np.shape(self.stats[name])}")
 
     def __len__(self) -> int:
         return self.images.shape[0] * self.images.shape[1]

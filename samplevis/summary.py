@@ -61,6 +61,7 @@ def _figures(samples: Samples) -> dict[str, float]:
     distance = samples.optimum_activation - samples.prior_activation
     fresh = samples.levels
     bank = (samples.activation - samples.prior_activation) / distance
+    activation = float(samples.fresh_activation.mean())
     worst = fresh.mean(axis=1)
     accept = samples.stats["accept"]
     bulk = diagnostics.ess_bulk(samples.activation)
@@ -74,8 +75,8 @@ def _figures(samples: Samples) -> dict[str, float]:
         "level_fresh_worst": float(furthest),
         "level_bank": float(bank.mean()),
         "fresh_over_bank": float(fresh.mean() / bank.mean()) if bank.mean() > 0 else np.nan,
-        "activation_fresh": float(samples.fresh_activation.mean()),
-        "activation_over_optimum": float(samples.fresh_activation.mean() / samples.optimum_activation),
+        "activation_fresh": activation,
+        "activation_over_optimum": activation / samples.optimum_activation if samples.optimum_activation else np.nan,
         "acceptance": float(accept.mean()),
         "acceptance_worst": float(accept.mean(axis=1).min()),
         "step_size": float(samples.stats["step_size"][-1]),
@@ -120,7 +121,7 @@ def _rows(samples: Samples, f: dict[str, float]) -> list[tuple[str, str]]:
         ("proposals that were not finite", f"{f['non_finite']:.0f}"),
         (
             "power slope; pixel correlation of chains",
-            f"{f['power_slope']:.1f}; {_number(f['pixel_correlation'], '.2f')}",
+            f"{_number(f['power_slope'], '.1f')}; {_number(f['pixel_correlation'], '.2f')}",
         ),
         ("time", ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in samples.seconds.items())),
     ]
@@ -145,9 +146,17 @@ def _warnings(samples: Samples, f: dict[str, float]) -> list[str]:
         found.append("Nearly every proposal is accepted: the steps are shorter than they could be.")
     if f["non_finite"]:
         found.append(f"{f['non_finite']:.0f} proposals were not finite and were rejected.")
-    if samples.activation.shape[1] < FEWEST_DRAWS:
+    chains, draws = samples.activation.shape
+    if not np.isfinite([f["level_fresh"], f["level_bank"]]).all():
+        # A comparison with nan is false: without this, the worst run of all would pass.
+        found.append("Some activations are not finite: the figures that need them cannot be told.")
+    elif draws < FEWEST_DRAWS:
         found.append(f"Fewer than {FEWEST_DRAWS} draws a chain: too few to judge mixing.")
+    elif np.isnan(f["ess_bulk"]):
+        found.append("The activation is the same in every draw: the chains are stuck.")
     else:
+        if chains < 2:
+            found.append("One chain has no other to agree with. Give num_chains of 2 or more.")
         if f["rhat"] > RHAT:
             found.append(
                 f"R-hat is {f['rhat']:.2f}: the chains disagree. They hold different pictures (modes), or are too short."
@@ -156,8 +165,8 @@ def _warnings(samples: Samples, f: dict[str, float]) -> list[str]:
             found.append(
                 f"Only {f['ess_bulk']:.0f} effective draws: look at the pictures, do not trust averages over them."
             )
-        if f["bfmi_worst"] < BFMI:
-            found.append(f"E-BFMI is {f['bfmi_worst']:.2f}: momenta explore the energies slowly.")
+    if draws >= FEWEST_DRAWS and f["bfmi_worst"] < BFMI:
+        found.append(f"E-BFMI is {f['bfmi_worst']:.2f}: momenta explore the energies slowly.")
     return found
 
 

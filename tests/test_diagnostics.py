@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow_probability as tfp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -93,6 +94,7 @@ def test_rhat_flags_a_chain_of_another_scale():
     halves = diagnostics._split(x)
     # The control: the location alone does not see it.
     assert diagnostics._potential_reduction(diagnostics._rank_normalised(halves)) < 1.01
+    assert float(tfp.mcmc.potential_scale_reduction(x.T, split_chains=True)) < 1.01
     assert diagnostics.rhat(x) > 1.2
 
 

@@ -124,6 +124,31 @@ def test_shapes_are_checked(name, value):
         _samples(**{name: value})
 
 
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("accept", np.zeros((DRAWS, CHAINS))),
+        ("energy", np.zeros((CHAINS, DRAWS - 1))),
+        ("step_size", np.float32(0.03)),
+        ("step_size", np.zeros(0)),
+    ],
+)
+def test_shapes_of_statistics_are_checked(name, value):
+    with pytest.raises(ValueError, match="stats: expected '.*Received: "):
+        _with_stats(**{name: value})
+
+
+def test_a_missing_statistic_is_named(good):
+    with pytest.raises(ValueError, match="stats: expected accept, .*Missing: energy$"):
+        _samples(stats={name: array for name, array in good.stats.items() if name != "energy"})
+
+
+@pytest.mark.parametrize("optimum", [-2.0, -3.0, float("nan")])
+def test_a_scale_has_its_optimum_above_the_prior(optimum):
+    with pytest.raises(ValueError, match="optimum_activation: expected more than the prior's -2.0. Received: "):
+        _samples(optimum_activation=optimum)
+
+
 def test_round_trip_is_exact(good, tmp_path):
     good.save(tmp_path / "a.npz")
     _assert_same(good, Samples.load(tmp_path / "a.npz"))
@@ -218,11 +243,12 @@ def _rewrite(path, drop=(), **changes) -> None:
         ({"version": 2}, "version 1.*Received.*version 2"),
         ({"format": "other"}, "Received: other"),
         ({"drop": ["latents"]}, "latents"),
+        ({"drop": ["stats.energy"]}, "damaged.*Missing: energy"),
         ({"surplus": 1}, "surplus"),
         ({"activation": np.zeros((2, 2))}, "activation"),
         ({"latents": np.array([{"a": 1}], object)}, "damaged"),
     ],
-    ids=["control", "version", "format", "missing", "surplus", "shape", "pickle"],
+    ids=["control", "version", "format", "missing", "missing statistic", "surplus", "shape", "pickle"],
 )
 def test_other_contents_are_refused(good, changes, message, tmp_path):
     path = tmp_path / "a.npz"
@@ -338,6 +364,13 @@ BAD_RUNS = {
         "12 proposals were not finite",
     ),
     "too few draws": (lambda: _samples(draws=3), "too few to judge"),
+    "one chain": (lambda: _samples(chains=1), "One chain has no other"),
+    "stuck": (lambda: _samples(activation=np.full((CHAINS, DRAWS), 5.0, np.float32)), "chains are stuck"),
+    "nan on the bank": (lambda: _samples(activation=_samples().activation * np.nan), "activations are not finite"),
+    "one nan on fresh transforms": (
+        lambda: _samples(fresh_activation=np.where(np.arange(DRAWS) == 9, np.nan, _samples().activation)),
+        "activations are not finite",
+    ),
 }
 
 
@@ -362,6 +395,18 @@ def test_a_run_without_a_level_or_mixing_still_has_a_table():
     summary = samples.summary()
     assert np.isnan([summary.figures[name] for name in ("level_asked", "rhat", "ess_bulk", "pixel_correlation")]).all()
     assert "none" in str(summary) and "too few" in str(summary)
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_optimum_of_zero_is_no_trouble():
+    summary = _samples(prior_activation=-20.0, optimum_activation=0.0, level=None).summary()
+    assert np.isnan(summary.figures["activation_over_optimum"]) and "nan" not in str(summary)
+
+
+def test_figures_that_cannot_be_told_are_dashes():
+    """Images too small for a slope, and of one chain."""
+    tiny = np.random.default_rng(0).uniform(size=(1, DRAWS, 8, 8, 3)).astype(np.float32)
+    assert "-; -" in str(_samples(chains=1, images=tiny, optimized=tiny[:, 0]).summary())
 
 
 def test_non_finite_counts_proposals():
