@@ -1,28 +1,51 @@
 """Lucid for TensorFlow 2 and Keras 3, with sampling that works."""
 
-from samplevis import modelzoo, objectives, param, transform
-from samplevis.network import Network
-from samplevis.objectives import Objective
-from samplevis.optimize import Optimized, optimize, render_vis
-from samplevis.param import Parameterization
-from samplevis.render import render
-from samplevis.samples import Samples
-from samplevis.sampling.sample import sample
+import importlib
+import sys
+import types
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "Network",
-    "Objective",
-    "Optimized",
-    "Parameterization",
-    "Samples",
-    "modelzoo",
-    "objectives",
-    "optimize",
-    "param",
-    "render",
-    "render_vis",
-    "sample",
-    "transform",
-]
+# Public name -> the module that it comes from, imported when it is first asked for: TensorFlow takes seconds to load.
+_SOURCES = {
+    "Network": "network",
+    "Objective": "objectives",
+    "Optimized": "optimize",
+    "Parameterization": "param",
+    "Samples": "samples",
+    "modelzoo": None,
+    "objectives": None,
+    "optimize": "optimize",
+    "param": None,
+    "render": "render",
+    "render_vis": "optimize",
+    "sample": "sampling.sample",
+    "transform": None,
+}
+
+__all__ = list(_SOURCES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _SOURCES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    source = _SOURCES[name]
+    module = importlib.import_module(f"{__name__}.{source or name}")
+    value = getattr(module, name) if source else module
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(types.ModuleType):
+    """Keeps `samplevis.render` the function: the import system would bind a module of that name over it."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (_SOURCES.get(name) and isinstance(value, types.ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -53,6 +53,27 @@ def test_one_version(config):
     assert config["metadata"]["version"] == samplevis.__version__
 
 
+LAZY = """
+import sys
+import samplevis
+assert "tensorflow" not in sys.modules
+import samplevis.optimize
+from samplevis.render import INITS
+assert not isinstance(samplevis.optimize, type(sys)) and not isinstance(samplevis.render, type(sys))
+assert isinstance(samplevis.param, type(sys))
+"""
+
+
+def test_importing_is_light_and_names_stay_what_they_are():
+    """`render` and `optimize` are functions, whichever module of that name was imported before."""
+    subprocess.run([sys.executable, "-c", LAZY], check=True, cwd=ROOT)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="renderer"):
+        samplevis.renderer  # noqa: B018
+
+
 def test_public_names_exist():
     missing = [name for name in samplevis.__all__ if not hasattr(samplevis, name)]
     assert not missing
