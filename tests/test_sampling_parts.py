@@ -10,6 +10,7 @@ from samplevis import seeds
 from samplevis.sampling import density
 from samplevis.sampling.langevin import LangevinState, langevin_step
 from samplevis.sampling.mass import learn_scale
+from samplevis.sampling.sample import MOST_OPTIMISM, _calibrated
 
 ACTIVATION = tf.constant([-3.0, 0.2, 1.0, 1.05, 4.0])
 
@@ -94,3 +95,20 @@ def test_langevin_keeps_the_prior_and_finds_a_shifted_mean():
 def test_a_stochastic_force_heats():
     _, velocities = run_langevin(1.0, noise=3.0)
     assert (velocities**2).mean() > 1.2, "which is why these dynamics are no sampler"
+
+
+@pytest.mark.parametrize(
+    ("bank", "other", "target"),
+    [
+        (6.0, 5.0, 2 + 4 * 4 / 3),  # The bank flatters by a third of the way from the prior: capped below.
+        (5.6, 5.0, 2 + 4 * 1.2),
+        (5.0, 5.0, 6.0),
+        (4.0, 5.0, 6.0),
+        (5.0, 2.0, 6.0),
+        (5.0, 1.0, 6.0),
+    ],
+)
+def test_calibration_raises_the_target_by_what_the_bank_flatters(bank, other, target):
+    law = _calibrated(density.Conditioned(6.0, 0.1, 3.0), 2.0, bank, other)
+    assert law.target == pytest.approx(min(target, 2 + 4 * MOST_OPTIMISM))
+    assert (law.width, law.beta) == (0.1, 3.0)

@@ -18,7 +18,7 @@ class HMCOptions:
       num_results: draws kept in each chain, >= 1. Defaults to 10.
       step_size: first step size, an angle in radians, > 0; adapted in warm-up. Defaults to 0.05.
       num_leapfrog_steps: gradients in a trajectory, >= 1. Defaults to 12.
-      num_burnin_steps: warm-up transitions, in which step size and mass adapt, >= 0. Defaults to 16.
+      num_burnin_steps: warm-up transitions, in which step size, mass and target adapt, >= 0. Defaults to 16.
       num_steps_between_results: transitions left out between two draws that are kept, >= 0. Defaults to 0.
       num_chains: chains, run as one batch, >= 1. Defaults to 4.
       kernel: "split_hmc" (exact rotation of the Gaussian prior) or "hmc" (TFP's). Defaults to "split_hmc".

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,11 +13,14 @@ import tensorflow as tf
 from samplevis import seeds
 from samplevis.activation import Activation
 from samplevis.sampling.anneal import Annealed, anneal
-from samplevis.sampling.chains import run_chains
+from samplevis.sampling.chains import Chains, run_chains
 from samplevis.sampling.density import Conditioned, Density, LogActivation, Tilted
 from samplevis.sampling.mass import PAIRS, learn_scale
 from samplevis.sampling.options import HMCOptions
-from samplevis.sampling.scale import Scale, fresh_transforms, mean_activation
+from samplevis.sampling.scale import FRESH_MEMBERS, Scale, fresh_transforms, mean_activation
+
+# Most that the level on the bank may exceed the level on other transforms before the calibration stops following.
+MOST_OPTIMISM = 1.3
 
 
 class Run(NamedTuple):
@@ -60,6 +65,9 @@ def sample(
 ) -> Run:
     """Anneals, warms up and draws.
 
+    Chains overfit their bank. Half of the warm-up measures by how much, on transforms that are used for nothing else, and
+    the level asked for on the bank rises by as much; the other half adapts to that density, which is then frozen.
+
     Args:
       activation: what is explored.
       latents: first latents, [chain, *latent_shape].
@@ -89,20 +97,34 @@ def sample(
     # One fixed density: the bank is drawn once and stays for warm-up and sampling.
     bank = activation.draw(seeds.fold(seed, "bank"), options.num_transforms)
 
-    def tilt(state: tf.Tensor) -> tf.Tensor:
-        return target.tilt(tf.reduce_mean(activation.scores(param.rotate(state), bank), axis=1))
-
     on_bank = mean_activation(activation, bank)
     on_fresh = mean_activation(activation, fresh_transforms(activation, seed))
+    tilt = _tilt(activation, bank, target)
     ruler = learn_scale(tilt, state, param.bands(), seed) if options.adapt_mass else 1.0
-    result = run_chains(
-        tilt, state, ruler, options, seed, lambda x: float(on_bank(param.rotate(x)).numpy().mean()), progress
-    )
+
+    def watch(state: tf.Tensor) -> float:
+        return float(on_bank(param.rotate(state)).numpy().mean())
+
+    rehearsals = []
+    half = options.num_burnin_steps // 2
+    if isinstance(target, Conditioned) and half:
+        short = dataclasses.replace(options, num_burnin_steps=half, num_results=1, num_steps_between_results=0)
+        first = run_chains(tilt, state, ruler, short, seeds.fold(seed, "rehearsal"), watch, progress)
+        rehearsals = [first]
+        state = tf.constant(first.states[-1])
+        other = mean_activation(activation, activation.draw(seeds.fold(seed, "calibration"), FRESH_MEMBERS))
+        latents = param.rotate(state)
+        target = _calibrated(target, scale.prior, on_bank(latents).numpy().mean(), other(latents).numpy().mean())
+        tilt = _tilt(activation, bank, target)
+        options = dataclasses.replace(
+            options, num_burnin_steps=options.num_burnin_steps - half, step_size=float(first.trace.step_size[-1])
+        )
+    result = run_chains(tilt, state, ruler, options, seed, watch, progress)
     seconds["sample"] = time.perf_counter() - clock
 
     draws = [param.rotate(tf.constant(x)) for x in result.states]
     values = np.stack([on_bank(z).numpy() for z in draws], axis=1)
-    transitions = len(result.warmup.step_size) + len(result.trace.step_size)
+    transitions = sum(_transitions(part) for part in (*rehearsals, result))
     members = len(tf.nest.flatten(bank)) and options.num_transforms or 1
     return Run(
         latents=np.stack([z.numpy() for z in draws], axis=1),
@@ -115,6 +137,27 @@ def sample(
         gradients=gradients + members * (options.num_leapfrog_steps * transitions + PAIRS + 1),
         seconds=seconds,
     )
+
+
+def _tilt(activation: Activation, bank: object, density: Density) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The log density of states, less the prior's."""
+
+    def tilt(state: tf.Tensor) -> tf.Tensor:
+        return density.tilt(tf.reduce_mean(activation.scores(activation.param.rotate(state), bank), axis=1))
+
+    return tilt
+
+
+def _calibrated(density: Conditioned, prior: float, bank: float, other: float) -> Conditioned:
+    """The density whose target is as far above what is asked for as the bank's activation is above that of other transforms."""
+    optimism = (bank - prior) / (other - prior) if other > prior else 1.0
+    return dataclasses.replace(
+        density, target=prior + (density.target - prior) * float(np.clip(optimism, 1.0, MOST_OPTIMISM))
+    )
+
+
+def _transitions(chains: Chains) -> int:
+    return len(chains.warmup.step_size) + len(chains.trace.step_size)
 
 
 def _density(name: str, arrived: Annealed, beta: float | None) -> Density:
