@@ -79,7 +79,7 @@ class Network:
         # Kept on the instance, so that the cache dies with the network.
         self._cut = functools.lru_cache(maxsize=64)(self._make_cut)
         self._shape = functools.lru_cache(maxsize=256)(self._infer_shape)
-        #: Compiled steps of the optimiser by what decides them; they live as long as the network.
+        #: Compiled functions by what decides them; they live as long as the network.
         self.compiled: dict[Any, Any] = {}
 
     @property

@@ -238,5 +238,6 @@ def _compiled_stepper(activation: Activation, batch: int, optimizer: keras.optim
 
 
 def number_of_traces(network: Network) -> int:
-    """How often the compiled loops of a network have been traced: 1 after a sweep over channels."""
-    return sum(stepper.run.experimental_get_tracing_count() for stepper in network.compiled.values())
+    """How often the optimiser's loops of a network have been traced: 1 after a sweep over channels."""
+    steppers = (value for value in network.compiled.values() if isinstance(value, _Stepper))
+    return sum(stepper.run.experimental_get_tracing_count() for stepper in steppers)

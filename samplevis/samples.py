@@ -114,7 +114,9 @@ class Samples(Sequence):
         for name in STATS:
             expected = (transitions,) if name == "step_size" else (chain, transitions)
             if not transitions or np.shape(self.stats[name]) != expected:
-                raise ValueError(f"stats: expected {name!r} of shape {expected}. Received: {np.shape(self.stats[name])}")
+                raise ValueError(
+                    f"stats: expected {name!r} of shape {expected}. Received: {np.shape(self.stats[name])}"
+                )
 
     def __len__(self) -> int:
         return self.images.shape[0] * self.images.shape[1]

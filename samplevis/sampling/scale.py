@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,6 +60,18 @@ def fresh_transforms(activation: Activation, seed: tf.Tensor) -> Any:
     return activation.draw(seeds.fold(seed, "fresh"), FRESH_MEMBERS)
 
 
-def mean_activation(activation: Activation, draws: Any) -> tf.types.experimental.GenericFunction:
-    """A compiled function: latents [N, *latent_shape] -> mean activation over `draws`, [N]."""
-    return tf.function(lambda z: tf.reduce_mean(activation.scores(z, draws), axis=1), autograph=False)
+def mean_activation(activation: Activation, draws: Any) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A compiled function: latents [N, *latent_shape] -> mean activation over `draws`, [N].
+
+    It is kept with the network for the next objective of the same kind.
+    """
+    compiled, key = activation.network.compiled, ("mean", activation.key)
+    if key not in compiled:
+
+        @tf.function(autograph=False)
+        def mean(z: tf.Tensor, draws: Any, parameters: list[tf.Tensor]) -> tf.Tensor:
+            return tf.reduce_mean(activation.scores(z, draws, parameters), axis=1)
+
+        compiled[key] = mean
+    parameters = [tf.convert_to_tensor(number) for number in activation.objective.parameters]
+    return lambda z: compiled[key](z, draws, parameters)

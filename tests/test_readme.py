@@ -1,0 +1,92 @@
+"""The README: its Python and its commands run, and its table is the summary's."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import samplevis
+from samplevis import cli, modelzoo
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+SMALL = dict(optimize_steps=8, anneal_steps=25, progress=False)
+FEW = dict(num_results=2, num_chains=2, num_burnin_steps=2, num_leapfrog_steps=2, num_transforms=2)
+QUICK = "--chains 2 --draws 2 --warmup 2 --leapfrog-steps 2 --transforms 2 --optimize-steps 8 --quiet"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def some_model() -> keras.Model:
+    """A model such as a reader may have."""
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(16, 3, name="block_6_expand")]
+    layers += [keras.layers.Conv2D(16, 3, name="conv5"), keras.layers.GlobalAveragePooling2D()]
+    return keras.Sequential([*layers, keras.layers.Dense(3)], name="my_model")
+
+
+def test_the_python_runs(squeezenet, tmp_path, monkeypatch, capsys):
+    """The README's own lines, with fewer steps and the weights from a file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(modelzoo, "SqueezeNet", lambda: squeezenet)
+    render = samplevis.render
+    monkeypatch.setattr(
+        samplevis, "render", lambda *names, **options: render(*names, **options | SMALL | {"hmc_opts": FEW})
+    )
+    first, second = blocks("python")
+    names = {}
+    exec(first, names)
+    assert (tmp_path / "goldfish.gif").stat().st_size > 0 and "R-hat" in capsys.readouterr().out
+    assert names["image"].shape == (96, 96, 3)
+    monkeypatch.setattr(
+        samplevis, "render", lambda *names, **options: render(*names, FEW, **options | SMALL, im_size=32)
+    )
+    exec(second, {"my_model": some_model(), "my_labels": ("a", "b", "c"), "samplevis": samplevis})
+
+
+def test_the_expressions_run(squeezenet):
+    from samplevis import objectives
+
+    expressions = [
+        text for text in re.findall(r"`([^`\n]+)`", README) if text.startswith(("objectives.", "samplevis.optimize"))
+    ]
+    assert len(expressions) == 2
+    penalised, optimised = expressions
+    assert str(eval(penalised, {"objectives": objectives})) == "(channel(fire8, 50) - (0.5 * channel(fire8, 7)))"
+    call = optimised.replace("steps=256", "steps=2, param=samplevis.param.fourier(32), progress=False")
+    images = eval(call, {"samplevis": samplevis, "model": squeezenet})
+    assert images.shape[1:] == (32, 32, 3) and np.ptp(images) > 0
+
+
+def test_the_commands_run(squeezenet_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    some_model().save("my_model.keras")
+    weights = f"--weights {shlex.quote(str(squeezenet_folder / 'compressed_SqueezeNet.net'))}"
+    commands = [
+        line.split("#")[0] for block in blocks("bash") for line in block.splitlines() if line.startswith("samplevis")
+    ]
+    assert len(commands) == 3
+    for command in commands:
+        if "SqueezeNet" in command:
+            command += f" {weights}"
+        if "render" in command:
+            command += f" {QUICK}"
+        assert cli.main(shlex.split(command)[1:]) == 0, command
+    assert (tmp_path / "goldfish" / "samples.gif").stat().st_size > 0
+
+
+@pytest.fixture(scope="module")
+def rows(tiny_network) -> list[str]:
+    samples = samplevis.render(tiny_network, "conv2:1", FEW, im_size=16, **SMALL)
+    return [label for label, _ in samples.summary().rows]
+
+
+def test_every_row_of_the_summary_is_explained(rows):
+    table = README.split("## How to read the summary")[1].split("\n\n")[1]
+    assert [line.split("|")[1].strip() for line in table.splitlines()[2:]] == rows
