@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage, stats
 
-from samplevis import seeds, transform, warp
+from samplevis import seeds, transform
+from samplevis.transform import warp
 
 SCIPY_MODE = {"reflect": "mirror", "zero": "grid-constant"}
 EVERY = {

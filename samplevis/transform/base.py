@@ -1,0 +1,138 @@
+"""What a transform is, and transforms one after the other."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import tensorflow as tf
+
+from samplevis import seeds
+
+Shape = tuple[int, int, int]
+Draw = dict[str, tf.Tensor]
+
+
+class Transform:
+    """A random map from images to images. Its kinds are hashable, frozen dataclasses."""
+
+    def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Any:
+        """Draws the random parameters, independently for each image.
+
+        Args:
+          seed: int32 [2], stateless seed. Equal seeds give equal draws (XLA and the rest of TensorFlow have
+            different generators).
+          batch: int, number of images.
+          image_shape: (H, W, C) of the images that `apply` will get.
+
+        Returns:
+          A nest of tensors with leading dimension [batch]; empty if nothing is random.
+        """
+        return ()
+
+    def apply(self, draw: Any, images: tf.Tensor) -> tf.Tensor:
+        """Applies drawn parameters.
+
+        Args:
+          draw: what `draw` returned for this batch and image shape.
+          images: [batch, H, W, C], float, static shape.
+
+        Returns:
+          [batch, H', W', C], where (H', W', C) = output_shape((H, W, C)).
+        """
+        raise NotImplementedError
+
+    def output_shape(self, image_shape: Shape) -> Shape:
+        """The shape (H', W', C) that images of shape (H, W, C) get.
+
+        Raises:
+          ValueError: if images of this shape are too small for the transform.
+        """
+        return tuple(image_shape)
+
+    def __call__(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """A fresh draw, applied: `apply(draw(seed, batch, (H, W, C)), images)`."""
+        batch, *image_shape = images.shape
+        return self.apply(self.draw(seed, batch, tuple(image_shape)), images)
+
+
+@dataclasses.dataclass(frozen=True)
+class Function(Transform):
+    """A plain function from images to images, which has nothing to draw. Made by `as_transform`."""
+
+    function: Callable[[tf.Tensor], tf.Tensor]
+
+    def apply(self, draw: Any, images: tf.Tensor) -> tf.Tensor:
+        return self.function(images)
+
+    def output_shape(self, image_shape: Shape) -> Shape:
+        images = tf.TensorSpec([1, *image_shape], tf.float32)
+        result = tf.function(self.function).get_concrete_function(images).structured_outputs
+        return tuple(result.shape[1:])
+
+
+@dataclasses.dataclass(frozen=True)
+class Compose(Transform):
+    """Made by `compose`."""
+
+    transforms: tuple[Transform, ...]
+
+    def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> tuple[Any, ...]:
+        draws = []
+        for number, transform in enumerate(self.transforms):
+            draws.append(transform.draw(seeds.fold(seed, number), batch, image_shape))
+            image_shape = transform.output_shape(image_shape)
+        return tuple(draws)
+
+    def apply(self, draw: tuple[Any, ...], images: tf.Tensor) -> tf.Tensor:
+        for transform, own in zip(self.transforms, draw, strict=True):
+            images = transform.apply(own, images)
+        return images
+
+    def output_shape(self, image_shape: Shape) -> Shape:
+        for transform in self.transforms:
+            image_shape = transform.output_shape(image_shape)
+        return tuple(image_shape)
+
+
+def compose(transforms: Iterable[Transform | Callable[[tf.Tensor], tf.Tensor]]) -> Transform:
+    """Applies transforms one after the other, the first of the list first.
+
+    Args:
+      transforms: anything that `as_transform` takes. An empty list gives the identity.
+
+    Returns:
+      Transform. Its draw: a tuple of the draws of the parts, each from a seed of its own.
+
+    Raises:
+      TypeError: if an item is no transform.
+    """
+    return Compose(tuple(as_transform(transform) for transform in transforms))
+
+
+def as_transform(transforms: Any) -> Transform:
+    """Makes one transform of whatever describes it.
+
+    Args:
+      transforms: a Transform, a function from images [batch, H, W, C] to images (the same function object
+        each time, or compiled steps are not shared), a list or tuple of these, or None for the identity.
+
+    Returns:
+      Transform.
+
+    Raises:
+      TypeError: if it is none of these.
+    """
+    if isinstance(transforms, Transform):
+        return transforms
+    if transforms is None:
+        return compose([])
+    if isinstance(transforms, (list, tuple)):
+        return compose(transforms)
+    if callable(transforms):
+        return Function(transforms)
+    raise TypeError(
+        "transforms: expected a Transform, a function from images to images, a list or tuple of them, "
+        f"or None. Received: {transforms!r}"
+    )
