@@ -42,10 +42,9 @@ def main() -> None:
     for level in options.levels:
         for unit in options.units:
             rows.append(run(network, unit, options, level=level, init=options.init))
+            write(rows, options.json)
     if not options.no_controls:
-        rows += controls(network, options)
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n")
+        write(rows + controls(network, options), options.json)
 
 
 def squeezenet() -> samplevis.Network:
@@ -88,6 +87,12 @@ def controls(network: samplevis.Network, options: argparse.Namespace) -> list[di
 
     share = float(np.mean(score(bad[:])) / np.max(score(good.images)))
     return [*rows, report(f"{CONTROL_UNIT} shuffled", {"level_fresh": share})]
+
+
+def write(rows: list[dict[str, Any]], file: Path | None) -> None:
+    """Writes the figures so far, so that a run that is cut keeps them."""
+    if file:
+        file.write_text(json.dumps(rows, indent=1) + "\n")
 
 
 def report(unit: str, figures: dict[str, float]) -> dict[str, Any]:

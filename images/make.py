@@ -11,11 +11,11 @@ import samplevis
 from samplevis import export
 
 UNITS = (("goldfish", "logits-1"), ("Egyptian cat", "logits-285"), ("espresso", "logits-967"), ("hen", "logits-8"))
-CHAINS = (0, 1)
+CHAINS = range(4)
 
 
 def main(folder: str) -> None:
-    """Pairs of an optimised picture and the last draw of its chain, two chains for each unit."""
+    """Pairs of an optimised picture and the last draw of its chain, four chains for each unit."""
     rows = [[] for _ in CHAINS]
     for _, name in UNITS:
         samples = samplevis.Samples.load(Path(folder) / f"{name}_0.7_optimize.npz")

@@ -168,7 +168,7 @@ def _add_run_options(parser: argparse.ArgumentParser, out: str) -> None:
     add("--draws", type=int, help="draws kept in each chain (default: 10)")
     add("--warmup", type=int, help="warm-up transitions (default: 16)")
     add("--between", type=int, help="transitions left out between draws (default: 0)")
-    add("--kernel", help="split_hmc or hmc (default: split_hmc)")
+    add("--kernel", help="split_hmc, malt, hmc, nuts or pcn (default: split_hmc)")
     add("--leapfrog-steps", type=int, help="gradients in a trajectory (default: 12)")
     add("--step-size", type=float, help="first step size; warm-up adapts it (default: 0.05)")
     add("--target-acceptance", type=float, help="acceptance that warm-up aims at (default: 0.75)")

@@ -17,8 +17,9 @@ from samplevis.summary import Summary, summarize
 
 FORMAT, VERSION = "samplevis-samples", 1
 ARRAYS = ("images", "latents", "activation", "fresh_activation", "strength", "optimized", "reached")
-# Of each transition; all but the last for each chain.
-STATS = ("accept", "is_accepted", "energy_error", "energy", "log_density", "step_size")
+# Of each transition, and all but the last two of each chain.
+SHARED = ("step_size", "gradients")
+STATS = ("accept", "is_accepted", "energy_error", "energy", "log_density", *SHARED)
 LAYOUTS = {"chains": export.chain_frames, "sweep": export.sweep_frames}
 # Draws of a chain that a grid shows unless told otherwise.
 GRID_DRAWS = 10
@@ -53,7 +54,8 @@ class Samples(Sequence):
       init: where the chains started, "optimize" or "prior".
       kernel: name of the kernel.
       options: everything else that made the run, in plain values.
-      stats: "accept", "is_accepted", "energy_error", "energy", "log_density" [chain, transition]; "step_size" [transition].
+      stats: "accept", "is_accepted", "energy_error", "energy", "log_density" [chain, transition]; "step_size",
+        "gradients" (of the longest chain) [transition].
       gradients: gradients of one chain: annealing, warm-up and sampling, each member of the bank counting once.
       seconds: stage -> wall time.
       reached: whether annealing brought the chain to the level, bool [chain].
@@ -112,7 +114,7 @@ class Samples(Sequence):
             raise ValueError(f"stats: expected {', '.join(STATS)}. Missing: {', '.join(missing)}")
         transitions = np.size(self.stats["step_size"])
         for name in STATS:
-            expected = (transitions,) if name == "step_size" else (chain, transitions)
+            expected = (transitions,) if name in SHARED else (chain, transitions)
             if not transitions or np.shape(self.stats[name]) != expected:
                 raise ValueError(
                     f"stats: expected {name!r} of shape {expected}. Received: {np.shape(self.stats[name])}"

@@ -67,6 +67,17 @@ def test_other_densities_and_kernels(tiny_network, density, kernel):
     assert np.ptp(samples.images, axis=1).max() > 0.01, "the chains move"
 
 
+@pytest.mark.parametrize("kernel", ["malt", "nuts", "pcn"])
+def test_every_kernel_samples_the_default_density(tiny_network, kernel):
+    samples = render(tiny_network, "conv1:1", OPTIONS | dict(kernel=kernel))
+    assert samples.kernel == kernel and np.ptp(samples.images, axis=1).max() > 0.01
+    spent = samples.stats["gradients"]
+    assert (
+        spent.shape == (4,)
+        and {"malt": (spent == 3).all(), "nuts": spent.min() >= 1, "pcn": (spent == 1).all()}[kernel]
+    )
+
+
 def test_the_density_of_2018_gives_noise(tiny_network):
     options = OPTIONS | dict(num_results=30, num_leapfrog_steps=8)
     images = render(tiny_network, "conv1:1", options, density="activation").images[:, -1]

@@ -50,6 +50,7 @@ def _samples(chains: int = CHAINS, draws: int = DRAWS, thin: int = 1, **changes)
             "energy": 1e5 + random.normal(size=transitions),
             "log_density": -1e5 + random.normal(size=transitions),
             "step_size": np.full(transitions[1], 0.03, np.float32),
+            "gradients": np.full(transitions[1], 12, np.int32),
         },
         "gradients": 12000,
         "seconds": {"optimise": 1.25, "sample": 10.5},

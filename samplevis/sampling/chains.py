@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -17,10 +18,16 @@ from samplevis.sampling.options import HMCOptions
 Target = Callable[[tf.Tensor], tf.Tensor]
 # Stands for the log acceptance of a proposal that is not finite: zero acceptance, but finite for the adaptation.
 LOG_ZERO = -1e4
+# TFP's kernels, which know nothing of the Gaussian part.
+PLAIN = ("hmc", "nuts")
+# Rate of partial refreshment in `malt`, per radian: of the order of the prior's own frequency, which is 1.
+FRICTION = 1.0
+# Doublings of a NUTS trajectory: at most 63 gradients.
+TREE_DEPTH = 6
 
 
 class Step(NamedTuple):
-    """What is traced at every transition: float arrays [transition, chain], but for `step_size` [transition].
+    """What is traced at every transition: float arrays [transition, chain], but for the last two, [transition].
 
     Attributes:
       accept: acceptance probability of the proposal.
@@ -29,6 +36,7 @@ class Step(NamedTuple):
       energy: total energy at the start of the trajectory, in nats, float64.
       log_density: tilt plus the prior's -|z|^2 / 2, in nats, float64.
       step_size: radians.
+      gradients: gradients of the longest chain.
     """
 
     accept: Any
@@ -37,6 +45,7 @@ class Step(NamedTuple):
     energy: Any
     log_density: Any
     step_size: Any
+    gradients: Any
 
 
 class Chains(NamedTuple):
@@ -77,22 +86,15 @@ def run_chains(
       `Chains`. After Ctrl-C, the draws so far; at least one.
     """
     ruler = tf.ones_like(state[0]) * scale
-    plain = options.kernel == "hmc"
-    # TFP's kernel has a unit mass: it moves in coordinates that are divided by the scale.
+    plain = options.kernel in PLAIN
+    # TFP's kernels have a unit mass: they move in coordinates that are divided by the scale.
     now = state / ruler if plain else state
 
     def kernel(step_size: Any) -> tfp.mcmc.TransitionKernel:
-        length = options.num_leapfrog_steps
-        if not plain:
-            return kernels.SplitHMC(target_fn, step_size, length, ruler)
-        return tfp.mcmc.HamiltonianMonteCarlo(
-            lambda x: target_fn(x * ruler) - _half_square(x * ruler, tf.float32),
-            step_size,
-            length,
-            store_parameters_in_results=True,
-        )
+        return _kernel(options, target_fn, step_size, ruler)
 
-    trace = _trace_hmc if plain else _trace_split
+    length = _LENGTHS.get(options.kernel, options.num_leapfrog_steps)
+    trace = functools.partial(_TRACES.get(options.kernel, _trace_split), length)
     show = (lambda x: watch(x * ruler if plain else x)) if watch else None
 
     warmup, step_size = [], options.step_size
@@ -133,6 +135,25 @@ def run_chains(
     )
     states = np.stack(states)
     return Chains(states * ruler.numpy() if plain else states, _join(warmup), _join(steps))
+
+
+def _kernel(options: HMCOptions, target_fn: Target, step_size: Any, scale: tf.Tensor) -> tfp.mcmc.TransitionKernel:
+    """The kernel of a name."""
+    length = options.num_leapfrog_steps
+    if options.kernel == "split_hmc":
+        return kernels.SplitHMC(target_fn, step_size, length, scale)
+    if options.kernel == "malt":
+        return kernels.SplitHMC(target_fn, step_size, length, scale, friction=FRICTION)
+    if options.kernel == "pcn":
+        # Without a force a step only turns the state towards noise: preconditioned Crank-Nicolson (Cotter et al. 2013).
+        return kernels.SplitHMC(lambda x: tf.stop_gradient(target_fn(x)), step_size, 1, scale)
+
+    def log_density(x: tf.Tensor) -> tf.Tensor:
+        return target_fn(x * scale) - _half_square(x * scale, tf.float32)
+
+    if options.kernel == "nuts":
+        return tfp.mcmc.NoUTurnSampler(log_density, step_size, max_tree_depth=TREE_DEPTH)
+    return tfp.mcmc.HamiltonianMonteCarlo(log_density, step_size, length, store_parameters_in_results=True)
 
 
 def _run(
@@ -176,7 +197,7 @@ def _run(
     return state, results, states, steps
 
 
-def _trace_split(state: tf.Tensor, results: kernels.SplitResults) -> Step:
+def _trace_split(length: int, state: tf.Tensor, results: kernels.SplitResults) -> Step:
     return Step(
         tf.exp(_log_accept(results.log_accept_ratio)),
         results.is_accepted,
@@ -184,10 +205,11 @@ def _trace_split(state: tf.Tensor, results: kernels.SplitResults) -> Step:
         results.energy,
         tf.cast(results.tilt, tf.float64) - _half_square(state, tf.float64),
         results.step_size,
+        tf.constant(length),
     )
 
 
-def _trace_hmc(state: tf.Tensor, results: Any) -> Step:
+def _trace_hmc(length: int, state: tf.Tensor, results: Any) -> Step:
     proposed = results.proposed_results
     kinetic = _half_square(proposed.final_momentum[0], tf.float64)
     return Step(
@@ -197,11 +219,30 @@ def _trace_hmc(state: tf.Tensor, results: Any) -> Step:
         kinetic - tf.cast(proposed.target_log_prob, tf.float64),
         tf.cast(results.accepted_results.target_log_prob, tf.float64),
         _step_size(results),
+        tf.constant(length),
     )
 
 
+def _trace_nuts(length: int, state: tf.Tensor, results: Any) -> Step:
+    # NUTS averages the acceptance over its tree; it has no single proposal to judge.
+    return Step(
+        tf.exp(_log_accept(results.log_accept_ratio)),
+        results.is_accepted,
+        -results.log_accept_ratio,
+        -tf.cast(results.energy, tf.float64),
+        tf.cast(results.target_log_prob, tf.float64),
+        _step_size(results),
+        tf.reduce_max(results.leapfrogs_taken),
+    )
+
+
+# How a kernel's results are traced, and gradients of a transition where they are not the trajectory's.
+_TRACES = {"hmc": _trace_hmc, "nuts": _trace_nuts}
+_LENGTHS = {"pcn": 1}
+
+
 def _step_size(results: Any) -> Any:
-    """The step size in the results of either kernel."""
+    """The step size in the results of any kernel."""
     return results.step_size if hasattr(results, "step_size") else results.accepted_results.step_size
 
 

@@ -1,4 +1,4 @@
-"""HMC kernels for a Gaussian prior times a tilt, as TFP transition kernels."""
+"""Kernels for a Gaussian prior times a tilt, as TFP transition kernels: split HMC, MALT and preconditioned Crank-Nicolson."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-NAMES = ("split_hmc", "hmc")
+from samplevis import seeds
+
+NAMES = ("split_hmc", "malt", "hmc", "nuts", "pcn")
 
 
 class SplitResults(NamedTuple):
@@ -44,11 +46,15 @@ class SplitHMC(tfp.mcmc.TransitionKernel):
     sums cancel, and acceptance does not depend on the number of coordinates (Beskos, Pinski, Sanz-Serna and Stuart 2011,
     "Hybrid Monte Carlo on Hilbert spaces"). `scale` is the square root of an inverse diagonal mass.
 
+    With a friction, velocities are refreshed in part before and after every leapfrog step, and only the energy errors of the
+    leapfrog steps enter the ratio: Metropolis adjusted Langevin trajectories (MALT; Riou-Durand and Vogrinc 2022).
+
     Args:
       target_fn: state [chain, ...] -> tilt [chain], the log density less the prior's.
       step_size: angle of a leapfrog step for scale 1, in radians, scalar > 0.
       num_leapfrog_steps: steps of a trajectory, >= 1; int or scalar int tensor.
       scale: positive, broadcasts against the state. Defaults to 1.
+      friction: rate at which the velocity is forgotten, in units of 1 / radian, >= 0. Defaults to 0.
     """
 
     def __init__(
@@ -57,9 +63,14 @@ class SplitHMC(tfp.mcmc.TransitionKernel):
         step_size: Any,
         num_leapfrog_steps: Any,
         scale: Any = 1.0,
+        friction: float = 0.0,
     ):
         self._parameters = dict(
-            target_fn=target_fn, step_size=step_size, num_leapfrog_steps=num_leapfrog_steps, scale=scale
+            target_fn=target_fn,
+            step_size=step_size,
+            num_leapfrog_steps=num_leapfrog_steps,
+            scale=scale,
+            friction=friction,
         )
 
     @property
@@ -102,6 +113,7 @@ class SplitHMC(tfp.mcmc.TransitionKernel):
         """
         seed = tfp.random.sanitize_seed(seed)
         momentum_seed, accept_seed = tf.unstack(tfp.random.split_seed(seed, n=2))
+        friction_seed = seeds.fold(seed, "friction")
         velocity = tf.random.stateless_normal(state.shape, momentum_seed, dtype=state.dtype)
         axes = list(range(1, state.shape.rank))
         energy = (_square(state, axes) + _square(velocity, axes)) / 2 - tf.cast(previous.tilt, tf.float64)
@@ -114,6 +126,8 @@ class SplitHMC(tfp.mcmc.TransitionKernel):
             previous.step_size,
             self._parameters["num_leapfrog_steps"],
             self._parameters["scale"],
+            self._parameters["friction"],
+            friction_seed,
         )
         # Differences first: the tilt and the work are each small beside the total energy.
         log_ratio = tf.cast(end.tilt, tf.float64) - tf.cast(previous.tilt, tf.float64) - end.work
@@ -151,6 +165,8 @@ def trajectory(
     step_size: Any,
     num_leapfrog_steps: Any,
     scale: Any = 1.0,
+    friction: float = 0.0,
+    seed: tf.Tensor | None = None,
 ) -> Trajectory:
     """Follows the split Hamiltonian dynamics: reversible, volume preserving, exact where the tilt is constant.
 
@@ -162,6 +178,8 @@ def trajectory(
       step_size: radians for scale 1, scalar.
       num_leapfrog_steps: int or scalar int tensor >= 1.
       scale: positive, broadcasts against the state.
+      friction: as in `SplitHMC`.
+      seed: int32 tensor of shape [2], for the friction's noise.
 
     Returns:
       A `Trajectory`.
@@ -174,12 +192,21 @@ def trajectory(
         change = 0.5 * angle * gradient
         return velocity + change, _dot(change, velocity + 0.5 * change, axes)
 
+    def refresh(velocity: tf.Tensor, *place: Any) -> tf.Tensor:
+        """Half a step of friction. It keeps N(0, I), so its change of the kinetic energy is no error."""
+        if not friction:
+            return velocity
+        keep = tf.exp(-friction * angle / 2)
+        noise = tf.random.stateless_normal(velocity.shape, seeds.fold(seed, *place), dtype=velocity.dtype)
+        return keep * velocity + tf.sqrt(1 - tf.square(keep)) * noise
+
     def step(count: tf.Tensor, now: Trajectory) -> tuple[tf.Tensor, Trajectory]:
-        velocity, first = kick(now.velocity, now.gradient)
+        velocity, first = kick(refresh(now.velocity, count, "before"), now.gradient)
         state = now.state * cos + velocity * sin
         velocity = velocity * cos - now.state * sin
         tilt, gradient = value_and_gradient(target_fn, state)
         velocity, second = kick(velocity, gradient)
+        velocity = refresh(velocity, count, "after")
         return count + 1, Trajectory(state, velocity, tilt, gradient, now.work + first + second)
 
     start = Trajectory(state, velocity, *at_start, work=tf.zeros(state.shape[:1], tf.float64))

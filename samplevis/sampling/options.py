@@ -21,7 +21,8 @@ class HMCOptions:
       num_burnin_steps: warm-up transitions, in which step size, mass and target adapt, >= 0. Defaults to 16.
       num_steps_between_results: transitions left out between two draws that are kept, >= 0. Defaults to 0.
       num_chains: chains, run as one batch, >= 1. Defaults to 4.
-      kernel: "split_hmc" (exact rotation of the Gaussian prior) or "hmc" (TFP's). Defaults to "split_hmc".
+      kernel: "split_hmc" (exact rotation of the Gaussian prior), "malt" (the same with partial refreshment along the way),
+        "hmc" or "nuts" (TFP's; NUTS for small problems), "pcn" (no gradient, a baseline). Defaults to "split_hmc".
       target_accept_prob: acceptance that the warm-up aims at in the worst chain, in (0, 1). Defaults to 0.75.
       num_transforms: size of the bank, >= 1. Defaults to 12.
       adapt_mass: whether warm-up learns a diagonal mass. Defaults to True.

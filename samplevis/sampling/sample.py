@@ -13,7 +13,7 @@ import tensorflow as tf
 from samplevis import seeds
 from samplevis.activation import Activation
 from samplevis.sampling.anneal import Annealed, anneal
-from samplevis.sampling.chains import Chains, run_chains
+from samplevis.sampling.chains import run_chains
 from samplevis.sampling.density import Conditioned, Density, LogActivation, Tilted
 from samplevis.sampling.mass import PAIRS, learn_scale
 from samplevis.sampling.options import HMCOptions
@@ -33,7 +33,7 @@ class Run(NamedTuple):
       strength: force on the activation, in nats per unit, [chain, draw].
       beta: the density's strength.
       reached: bool [chain], whether annealing reached the level.
-      stats: name -> array [chain, transition], after warm-up; "step_size" [transition].
+      stats: name -> array [chain, transition], after warm-up; "step_size" and "gradients" [transition].
       gradients: gradients of one chain, a transform counting once.
       seconds: stage -> wall time.
     """
@@ -124,8 +124,8 @@ def sample(
 
     draws = [param.rotate(tf.constant(x)) for x in result.states]
     values = np.stack([on_bank(z).numpy() for z in draws], axis=1)
-    transitions = sum(_transitions(part) for part in (*rehearsals, result))
-    members = len(tf.nest.flatten(bank)) and options.num_transforms or 1
+    steps = sum(int(part.gradients.sum()) for chains in (*rehearsals, result) for part in (chains.warmup, chains.trace))
+    members = options.num_transforms if tf.nest.flatten(bank) else 1
     return Run(
         latents=np.stack([z.numpy() for z in draws], axis=1),
         activation=values,
@@ -134,7 +134,7 @@ def sample(
         beta=float(getattr(target, "beta", 1.0)),
         reached=reached,
         stats={name: array.T if array.ndim == 2 else array for name, array in result.trace._asdict().items()},
-        gradients=gradients + members * (options.num_leapfrog_steps * transitions + PAIRS + 1),
+        gradients=gradients + members * (steps + PAIRS + 1),
         seconds=seconds,
     )
 
@@ -154,10 +154,6 @@ def _calibrated(density: Conditioned, prior: float, bank: float, other: float) -
     return dataclasses.replace(
         density, target=prior + (density.target - prior) * float(np.clip(optimism, 1.0, MOST_OPTIMISM))
     )
-
-
-def _transitions(chains: Chains) -> int:
-    return len(chains.warmup.step_size) + len(chains.trace.step_size)
 
 
 def _density(name: str, arrived: Annealed, beta: float | None) -> Density:
