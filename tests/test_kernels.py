@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from samplevis import seeds
 from samplevis.sampling import diagnostics, kernels
-from samplevis.sampling.chains import run_chains
+from samplevis.sampling.chains import LARGEST_STEP, run_chains
 from samplevis.sampling.options import HMCOptions
 
 SHAPE = (4, 3, 2)
@@ -240,6 +240,12 @@ def test_step_size_adapts_in_warmup_only():
     assert len(np.unique(chains.trace.step_size)) == 1
     assert len(np.unique(chains.warmup.step_size)) > 10
     assert 0.5 < chains.trace.accept.mean() < 0.99
+
+
+@pytest.mark.parametrize("kernel", ["split_hmc", "malt"])
+def test_step_size_stays_below_a_quarter_turn_where_all_is_accepted(kernel):
+    chains = draws(flat, kernel, results=4, warmup=60)
+    assert chains.trace.step_size[0] == LARGEST_STEP and chains.warmup.step_size.max() <= LARGEST_STEP
 
 
 def test_same_seed_same_bytes():

@@ -78,6 +78,14 @@ def test_every_kernel_samples_the_default_density(tiny_network, kernel):
     )
 
 
+def test_no_strength_is_the_prior(tiny_network):
+    samples = render(tiny_network, "conv1:1", OPTIONS | dict(num_results=8, num_burnin_steps=40), beta=0.0)
+    # 4 standard errors of the mean square of the latents' coordinates, each draw by itself.
+    size = samples.latents[0, 0].size
+    assert np.abs((samples.latents[:, -4:] ** 2).mean((2, 3, 4)) - 1).max() < 4 * np.sqrt(2 / size)
+    assert samples.levels[:, -4:].mean() < 0.3
+
+
 def test_the_density_of_2018_gives_noise(tiny_network):
     options = OPTIONS | dict(num_results=30, num_leapfrog_steps=8)
     images = render(tiny_network, "conv1:1", options, density="activation").images[:, -1]

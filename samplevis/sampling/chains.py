@@ -20,6 +20,9 @@ Target = Callable[[tf.Tensor], tf.Tensor]
 LOG_ZERO = -1e4
 # TFP's kernels, which know nothing of the Gaussian part.
 PLAIN = ("hmc", "nuts")
+# Largest step that warm-up may take, in radians: close to a quarter turn, which forgets the state. Without a force any step is
+# accepted, and the adaptation would never stop.
+LARGEST_STEP = 1.5
 # Rate of partial refreshment in `malt`, per radian: of the order of the prior's own frequency, which is 1.
 FRICTION = 1.0
 # Doublings of a NUTS trajectory: at most 63 gradients.
@@ -121,7 +124,7 @@ def run_chains(
             show,
             progress,
         )
-        step_size = float(results.new_step_size)
+        step_size = min(float(results.new_step_size), LARGEST_STEP)
     now, _, states, steps = _run(
         kernel(step_size),
         now,
@@ -247,6 +250,7 @@ def _step_size(results: Any) -> Any:
 
 
 def _with_step_size(results: Any, step_size: Any) -> Any:
+    step_size = tf.minimum(step_size, LARGEST_STEP)
     if hasattr(results, "step_size"):
         return results._replace(step_size=step_size)
     return results._replace(accepted_results=results.accepted_results._replace(step_size=step_size))

@@ -11,6 +11,8 @@ import tensorflow_probability as tfp
 
 from samplevis import seeds
 
+# state [chain, ...] -> tilt [chain]: the log density less that of N(0, I).
+Target = Callable[[tf.Tensor], tf.Tensor]
 NAMES = ("split_hmc", "malt", "hmc", "nuts", "pcn")
 
 
