@@ -111,9 +111,10 @@ class LangevinResults(NamedTuple):
 class Langevin(tfp.mcmc.TransitionKernel):
     """Langevin dynamics on transforms that are drawn anew at every step, held at temperature 1 by a thermostat.
 
-    A stochastic force heats a chain. The friction of each chain rises while its velocities are too fast and falls while they are
-    too slow, until the heat is carried off (Nosé-Hoover; Jones and Leimkuhler 2011, "Adaptive stochastic methods for sampling driven
-    molecular systems"). No step is rejected: the density is approximate, by the step size and by forces whose noise is uneven.
+    A stochastic force heats a chain. The friction of each chain rises while its velocities are too fast and falls while they
+    are too slow, until the heat is carried off (Nosé-Hoover; Jones and Leimkuhler 2011, "Adaptive stochastic methods for
+    sampling driven molecular systems"). No step is rejected: the density is approximate, by the step size and by forces whose
+    noise is uneven.
 
     Args:
       redraw: seed (int32 [2]) -> a target on freshly drawn transforms, state [chain, ...] -> tilt [chain].
