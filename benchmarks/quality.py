@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import samplevis
-from samplevis import modelzoo
+from samplevis import modelzoo, seeds
 
 UNITS = ("logits:285", "logits:1", "logits:967", "logits:8", "fire9:10", "fire8:50", "fire7:20", "fire5:7")
 LEVELS = (0.7, 0.5, 0.85)
@@ -71,10 +71,7 @@ def run(network: samplevis.Network, unit: str, options: argparse.Namespace, **ar
 def controls(network: samplevis.Network, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Three ways of sampling that must not reach the unit: 2018's density, no strength, a network without its weights."""
     rows = [run(network, CONTROL_UNIT, options, density="activation"), run(network, CONTROL_UNIT, options, beta=0.0)]
-    shuffled = squeezenet()
-    generator = np.random.default_rng(0)
-    for variable in shuffled.model.trainable_variables:
-        variable.assign(generator.permutation(variable.numpy().ravel()).reshape(variable.shape))
+    shuffled = shuffled_squeezenet()
     good = samplevis.optimize(
         network, CONTROL_UNIT, param=samplevis.param.fourier(SIZE), transforms=samplevis.transform.robust_transforms,
         batch=4, progress=False,
@@ -87,6 +84,20 @@ def controls(network: samplevis.Network, options: argparse.Namespace) -> list[di
 
     share = float(np.mean(score(bad[:])) / np.max(score(good.images)))
     return [*rows, report(f"{CONTROL_UNIT} shuffled", {"level_fresh": share})]
+
+
+def shuffled_squeezenet() -> samplevis.Network:
+    """The network with the weights of every layer in another order: the first order in which noise excites the unit at all."""
+    prior = samplevis.param.fourier(SIZE)
+    noise = prior.image(prior.prior(seeds.root(0), 16))
+    layer, channel = CONTROL_UNIT.split(":")
+    for seed in range(100):
+        network, generator = squeezenet(), np.random.default_rng(seed)
+        for variable in network.model.trainable_variables:
+            variable.assign(generator.permutation(variable.numpy().ravel()).reshape(variable.shape))
+        if network.activations(noise, layer)[layer].numpy()[:, int(channel)].max() > 0:
+            return network
+    raise RuntimeError(f"{CONTROL_UNIT} is dead in all 100 shuffled networks")
 
 
 def write(rows: list[dict[str, Any]], file: Path | None) -> None:

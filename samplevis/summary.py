@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from samplevis.sampling import diagnostics
+from samplevis.sampling.named import APPROXIMATE
 
 if TYPE_CHECKING:
     from samplevis.samples import Samples
@@ -20,6 +21,7 @@ ESS = 50
 BFMI = 0.3
 LEVEL_OFF = 0.1
 KEPT = 0.9
+HOT = 0.03
 FEWEST_DRAWS = 4
 
 
@@ -79,6 +81,7 @@ def _figures(samples: Samples) -> dict[str, float]:
         "activation_over_optimum": activation / samples.optimum_activation if samples.optimum_activation else np.nan,
         "acceptance": float(accept.mean()),
         "acceptance_worst": float(accept.mean(axis=1).min()),
+        "temperature": float(samples.stats["temperature"].mean()),
         "step_size": float(samples.stats["step_size"][-1]),
         "gradients": float(samples.gradients),
         "gradients_per_effective_draw": float(samples.gradients * len(samples.activation) / bulk),
@@ -110,7 +113,7 @@ def _rows(samples: Samples, f: dict[str, float]) -> list[tuple[str, str]]:
         ),
         ("strength (mean force; largest)", f"{f['strength']:.3g}; {f['beta']:.3g} nats per unit"),
         ("acceptance (worst chain)", f"{f['acceptance']:.2f} ({f['acceptance_worst']:.2f})"),
-        ("step size", f"{f['step_size']:.3g}"),
+        ("step size; kinetic temperature", f"{f['step_size']:.3g}; {_number(f['temperature'], '.2f')}"),
         (
             "gradients a chain; per effective draw",
             f"{f['gradients']:.0f}; {_number(f['gradients_per_effective_draw'], '.0f')}",
@@ -130,6 +133,14 @@ def _rows(samples: Samples, f: dict[str, float]) -> list[tuple[str, str]]:
 def _warnings(samples: Samples, f: dict[str, float]) -> list[str]:
     low, high = ACCEPTANCE
     found = []
+    if samples.kernel in APPROXIMATE:
+        found.append(f"{samples.kernel} is approximate: it draws its transforms anew and leaves no density invariant.")
+    # 4 standard errors of a mean square, where latents are small.
+    coordinates = samples.stats["temperature"].size * samples.latents[0, 0].size
+    if abs(f["temperature"] - 1) > max(HOT, 4 * np.sqrt(2 / coordinates)):
+        found.append(
+            f"The kinetic temperature is {f['temperature']:.2f} and should be 1: the chains are not in equilibrium."
+        )
     if not samples.reached.all():
         lost = ", ".join(str(i) for i in np.flatnonzero(~samples.reached))
         found.append(

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from samplevis import seeds
-from samplevis.sampling import diagnostics, kernels
+from samplevis.sampling import diagnostics, kernels, named
 from samplevis.sampling.chains import LARGEST_STEP, run_chains
 from samplevis.sampling.options import HMCOptions
 
@@ -50,21 +50,21 @@ def z_scores(values, truth):
     return (flattened.mean((0, 1)) - truth) / errors
 
 
-@pytest.mark.parametrize("kernel", kernels.NAMES)
+@pytest.mark.parametrize("kernel", [name for name in named.NAMES if name != "langevin"])
 @pytest.mark.parametrize(
     ("target", "mean", "variance"), [(flat, 0, 1), (linear, DIRECTION, 1), (quadratic, 4 / 3, 1 / 3)]
 )
 def test_known_gaussians(kernel, target, mean, variance):
     # A step of pCN is a small part of a trajectory.
     states = draws(
-        target, kernel, results=8000 if kernel == "pcn" else 200, warmup=400 if kernel == "pcn" else 40
+        target, kernel, results=8000 if kernel == "pcn" else 400, warmup=400 if kernel == "pcn" else 40
     ).states
     # 24 coordinates, two moments: 4 standard errors.
     assert np.abs(z_scores(states, mean)).max() < 4
     assert np.abs(z_scores((states - mean) ** 2, variance)).max() < 4
 
 
-@pytest.mark.parametrize("kernel", [name for name in kernels.NAMES if name != "pcn"])
+@pytest.mark.parametrize("kernel", [name for name in named.NAMES if name not in ("pcn", "langevin")])
 def test_unequal_scales_leave_the_density_alone(kernel):
     scale = np.linspace(0.2, 1, 24).reshape(SHAPE).astype(np.float32)
     states = draws(quadratic, kernel, scale=scale, results=300).states
@@ -103,7 +103,7 @@ class WrongSign(kernels.SplitHMC):
 
 @pytest.mark.parametrize("broken", [NoWork, WrongSign])
 def test_broken_kernels_are_rejected(broken, monkeypatch):
-    monkeypatch.setattr("samplevis.sampling.chains.kernels.SplitHMC", broken)
+    monkeypatch.setattr("samplevis.sampling.named.SplitHMC", broken)
     states = draws(quadratic, "split_hmc", warmup=0, step_size=0.5).states
     worst = np.nanmax(np.abs(np.concatenate([z_scores(states, 4 / 3), z_scores((states - 4 / 3) ** 2, 1 / 3)])))
     assert worst > 4
@@ -129,7 +129,7 @@ class CountsFriction(kernels.SplitHMC):
 
 
 def test_malt_leaves_the_energy_of_its_refreshments_out(monkeypatch):
-    monkeypatch.setattr("samplevis.sampling.chains.kernels.SplitHMC", CountsFriction)
+    monkeypatch.setattr("samplevis.sampling.named.SplitHMC", CountsFriction)
     for kernel, right in (("split_hmc", True), ("malt", False)):
         states = draws(quadratic, kernel, warmup=0, step_size=0.3).states
         assert (np.nanmax(np.abs(z_scores((states - 4 / 3) ** 2, 1 / 3))) < 4) == right, kernel
@@ -145,9 +145,88 @@ def test_no_friction_is_hmc_and_much_of_it_forgets_the_velocity():
     assert all(np.all(end.work == 0) for end in ends), "refreshing does no work"
 
 
-@pytest.mark.parametrize(("kernel", "gradients"), [("split_hmc", 4), ("malt", 4), ("hmc", 4), ("pcn", 1)])
-def test_gradients_are_counted(kernel, gradients):
-    np.testing.assert_array_equal(draws(linear, kernel, results=3, warmup=2).trace.gradients, gradients)
+@pytest.mark.parametrize(
+    ("kernel", "fewest", "most"),
+    [
+        ("split_hmc", 2, 6),
+        ("malt", 2, 6),
+        ("hmc", 4, 4),
+        ("pcn", 1, 1),
+        ("redrawn_hmc", 3, 7),
+        ("langevin", 4, 4),
+    ],
+)
+def test_gradients_are_counted(kernel, fewest, most):
+    spent = draws(linear, kernel, results=40, warmup=2).trace.gradients
+    assert (spent.min(), spent.max()) == (fewest, most)
+    # The standard deviation of a length between 2 and 6 is the root of 2.
+    assert abs(spent.mean() - (fewest + most) / 2) < 4 * np.sqrt(2 / 40)
+
+
+def test_jitter_escapes_the_resonance(monkeypatch):
+    """Steps of a quarter turn, four of them: a fixed trajectory brings every coordinate back to where it was."""
+
+    def correlation(states):
+        before, after = states[:-1].ravel(), states[1:].ravel()
+        return np.corrcoef(before, after)[0, 1]
+
+    assert correlation(draws(flat, "split_hmc", warmup=0, step_size=np.pi / 2, results=50).states) < 0.5
+    state = tf.random.stateless_normal((16, *SHAPE), [7, 0])
+    velocity = tf.random.stateless_normal((16, *SHAPE), [7, 1])
+    end = kernels.trajectory(flat, state, velocity, kernels.value_and_gradient(flat, state), np.pi / 2, 4)
+    np.testing.assert_allclose(end.state, state, atol=1e-5)
+
+
+def noisy(seed):
+    """`quadratic` with a centre that is drawn anew: its mean over the draws is `quadratic` and a constant."""
+    centre = 2.0 + 0.5 * tf.random.stateless_normal(SHAPE, seed)
+    return lambda x: -tf.reduce_sum(tf.square(x - centre), (1, 2, 3))
+
+
+def redraw_run(kernel, redraw, step_size, results=300, between=0, warmup=40):
+    state = tf.random.stateless_normal((16, *SHAPE), [7, 0])
+    options = HMCOptions(
+        num_results=results, step_size=step_size, num_leapfrog_steps=4, num_burnin_steps=warmup, kernel=kernel,
+        num_steps_between_results=between,
+    )  # fmt: skip
+    return run_chains(quadratic, state, 1.0, options, seeds.root(0), redraw=redraw)
+
+
+def test_redrawn_targets_have_the_bias_of_theory():
+    """Trajectories turn about centres of their own, of variance (2/3)^2 / 4: x' = c + cos (x - c) + sin v / sqrt(3)."""
+    states = redraw_run("redrawn_hmc", noisy, 0.1, results=2000, warmup=0).states
+    angles = np.sqrt(3) * 0.1 * np.arange(2, 7)
+    excess = np.mean((1 - np.cos(angles)) ** 2) / np.mean(np.sin(angles) ** 2) / 9
+    # The chains share their centres; coordinates are independent of each other.
+    squares = ((states - 4 / 3) ** 2).mean((0, 1)).ravel()
+    error = squares.std(ddof=1) / np.sqrt(24)
+    assert abs(squares.mean() - 1 / 3 - excess) < 4 * error < excess
+    assert abs((states.mean((0, 1)) - 4 / 3).mean()) < 4 * states.mean((0, 1)).std(ddof=1) / np.sqrt(24)
+
+
+def test_langevin_samples_a_smooth_density():
+    chains = redraw_run("langevin", None, 0.1, results=400, between=3)
+    assert np.abs(z_scores(chains.states, 4 / 3)).max() < 4
+    # A step of .1 costs a bias of the second order; the thermostat shares its fluctuations out over only 24 coordinates.
+    assert abs(chains.states.var() * 3 - 1) < 0.03
+    assert abs(chains.trace.temperature.mean() - 1) < 0.03
+
+
+def test_thermostat_carries_the_heat_of_a_stochastic_force_off(monkeypatch):
+    def shaky(seed):
+        push = 20 * tf.random.stateless_normal((16, *SHAPE), seed)
+        return lambda x: quadratic(x) + tf.reduce_sum(push * x, (1, 2, 3))
+
+    def run():
+        chains = redraw_run("langevin", shaky, 0.05, results=400, between=3)
+        return chains.trace.temperature.mean(), 3 * chains.states.var()
+
+    temperature, spread = run()
+    assert abs(temperature - 1) < 0.03 and abs(spread - 1) < 0.05
+    # The control: a thermostat too heavy to move. The heat is step * noise^2 / (2 * friction) = 5.
+    monkeypatch.setattr("samplevis.sampling.langevin.THERMAL_MASS", 1e9)
+    temperature, spread = run()
+    assert temperature > 3 and spread > 3
 
 
 def test_nuts_doubles_its_trajectory():

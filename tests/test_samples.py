@@ -49,6 +49,7 @@ def _samples(chains: int = CHAINS, draws: int = DRAWS, thin: int = 1, **changes)
             "energy_error": random.normal(size=transitions).astype(np.float32),
             "energy": 1e5 + random.normal(size=transitions),
             "log_density": -1e5 + random.normal(size=transitions),
+            "temperature": np.ones(transitions, np.float32),
             "step_size": np.full(transitions[1], 0.03, np.float32),
             "gradients": np.full(transitions[1], 12, np.int32),
         },
@@ -289,6 +290,14 @@ def test_a_good_run_has_no_warnings(good):
     assert "No warnings" in str(summary)
 
 
+def test_a_hot_chain_and_an_approximate_kernel_are_named():
+    assert any(
+        "temperature is 1.10" in w for w in _with_stats(temperature=np.full((CHAINS, DRAWS), 1.1)).summary().warnings
+    )
+    assert any("langevin is approximate" in w for w in _samples(kernel="langevin").summary().warnings)
+    assert not any("approximate" in w or "temperature" in w for w in _samples().summary().warnings)
+
+
 def test_figures_are_what_they_say(good):
     figures = good.summary().figures
     assert all(type(value) is float for value in figures.values())
@@ -300,6 +309,7 @@ def test_figures_are_what_they_say(good):
         "fresh_over_bank": level / (level + 0.01),
         "acceptance": good.stats["accept"].mean(),
         "acceptance_worst": min(chain.mean() for chain in good.stats["accept"]),
+        "temperature": 1.0,
         "step_size": 0.03,
         "gradients": 12000,
         "gradients_per_effective_draw": 12000 * CHAINS / diagnostics.ess_bulk(good.activation),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,7 +12,6 @@ from samplevis import seeds
 
 # state [chain, ...] -> tilt [chain]: the log density less that of N(0, I).
 Target = Callable[[tf.Tensor], tf.Tensor]
-NAMES = ("split_hmc", "malt", "hmc", "nuts", "pcn")
 
 
 class SplitResults(NamedTuple):
@@ -27,6 +25,7 @@ class SplitResults(NamedTuple):
       kinetic: kinetic energy per coordinate at the end of the trajectory, times two: the kinetic temperature, [chain].
       energy: potential plus kinetic energy after the momentum was drawn, [chain], float64, in nats.
       step_size: the angle of one leapfrog step, in radians; scalar.
+      leapfrogs: steps of the trajectory, int32 scalar.
       seed: the seed of the step, int32 [2].
     """
 
@@ -37,6 +36,7 @@ class SplitResults(NamedTuple):
     kinetic: tf.Tensor
     energy: tf.Tensor
     step_size: tf.Tensor
+    leapfrogs: tf.Tensor
     seed: tf.Tensor
 
 
@@ -48,13 +48,16 @@ class SplitHMC(tfp.mcmc.TransitionKernel):
     sums cancel, and acceptance does not depend on the number of coordinates (Beskos, Pinski, Sanz-Serna and Stuart 2011,
     "Hybrid Monte Carlo on Hilbert spaces"). `scale` is the square root of an inverse diagonal mass.
 
+    Every transition draws the length of its trajectory, from half to one and a half times the mean: a fixed one would return
+    coordinates whose period it meets to where they were. All chains share the length.
+
     With a friction, velocities are refreshed in part before and after every leapfrog step, and only the energy errors of the
     leapfrog steps enter the ratio: Metropolis adjusted Langevin trajectories (MALT; Riou-Durand and Vogrinc 2022).
 
     Args:
       target_fn: state [chain, ...] -> tilt [chain], the log density less the prior's.
       step_size: angle of a leapfrog step for scale 1, in radians, scalar > 0.
-      num_leapfrog_steps: steps of a trajectory, >= 1; int or scalar int tensor.
+      num_leapfrog_steps: mean number of steps of a trajectory, >= 1.
       scale: positive, broadcasts against the state. Defaults to 1.
       friction: rate at which the velocity is forgotten, in units of 1 / radian, >= 0. Defaults to 0.
     """
@@ -63,7 +66,7 @@ class SplitHMC(tfp.mcmc.TransitionKernel):
         self,
         target_fn: Callable[[tf.Tensor], tf.Tensor],
         step_size: Any,
-        num_leapfrog_steps: Any,
+        num_leapfrog_steps: int,
         scale: Any = 1.0,
         friction: float = 0.0,
     ):
@@ -97,6 +100,7 @@ class SplitHMC(tfp.mcmc.TransitionKernel):
             tf.ones(chains),
             tf.zeros(chains, tf.float64),
             tf.convert_to_tensor(self._parameters["step_size"], tf.float32),
+            tf.constant(0),
             tf.zeros([2], tf.int32),
         )
 
@@ -115,7 +119,10 @@ class SplitHMC(tfp.mcmc.TransitionKernel):
         """
         seed = tfp.random.sanitize_seed(seed)
         momentum_seed, accept_seed = tf.unstack(tfp.random.split_seed(seed, n=2))
-        friction_seed = seeds.fold(seed, "friction")
+        mean = self._parameters["num_leapfrog_steps"]
+        length = tf.random.stateless_uniform(
+            (), seeds.fold(seed, "length"), mean - mean // 2, mean + mean // 2 + 1, tf.int32
+        )
         velocity = tf.random.stateless_normal(state.shape, momentum_seed, dtype=state.dtype)
         axes = list(range(1, state.shape.rank))
         energy = (_square(state, axes) + _square(velocity, axes)) / 2 - tf.cast(previous.tilt, tf.float64)
@@ -126,10 +133,10 @@ class SplitHMC(tfp.mcmc.TransitionKernel):
             velocity,
             (previous.tilt, previous.gradient),
             previous.step_size,
-            self._parameters["num_leapfrog_steps"],
+            length,
             self._parameters["scale"],
             self._parameters["friction"],
-            friction_seed,
+            seeds.fold(seed, "friction"),
         )
         # Differences first: the tilt and the work are each small beside the total energy.
         log_ratio = tf.cast(end.tilt, tf.float64) - tf.cast(previous.tilt, tf.float64) - end.work
@@ -144,6 +151,7 @@ class SplitHMC(tfp.mcmc.TransitionKernel):
             tf.cast(_square(end.velocity, axes) / tf.cast(tf.size(velocity[0]), tf.float64), tf.float32),
             energy,
             previous.step_size,
+            length,
             seed,
         )
         return _choose(accepted, end.state, state), results
@@ -228,19 +236,6 @@ def value_and_gradient(target_fn: Callable[[tf.Tensor], tf.Tensor], state: tf.Te
         tape.watch(state)
         tilt = target_fn(state)
     return tilt, tape.gradient(tilt, state, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-
-
-def check_name(kernel: str) -> str:
-    """Checks the name of a kernel.
-
-    Raises:
-      ValueError: if it is none of `NAMES`; the nearest spelling comes first.
-    """
-    if kernel not in NAMES:
-        near = difflib.get_close_matches(str(kernel), NAMES, n=1, cutoff=0.4)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"kernel: expected one of {', '.join(map(repr, NAMES))}.{hint} Received: {kernel!r}")
-    return kernel
 
 
 def _dot(a: tf.Tensor, b: tf.Tensor, axes: list[int]) -> tf.Tensor:

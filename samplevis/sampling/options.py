@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from samplevis.sampling import kernels
+from samplevis.sampling import named
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,20 +16,23 @@ class HMCOptions:
 
     Attributes:
       num_results: draws kept in each chain, >= 1. Defaults to 10.
-      step_size: first step size, an angle in radians, > 0; adapted in warm-up. Defaults to 0.05.
-      num_leapfrog_steps: gradients in a trajectory, >= 1. Defaults to 12.
+      step_size: first step size, an angle in radians, > 0; adapted in warm-up, but for "langevin". Defaults to 0.05, for
+        "langevin" to 0.02.
+      num_leapfrog_steps: gradients in a trajectory, >= 1; the mean of a jittered length, but for TFP's kernels. Defaults to 12.
       num_burnin_steps: warm-up transitions, in which step size, mass and target adapt, >= 0. Defaults to 16.
       num_steps_between_results: transitions left out between two draws that are kept, >= 0. Defaults to 0.
       num_chains: chains, run as one batch, >= 1. Defaults to 4.
       kernel: "split_hmc" (exact rotation of the Gaussian prior), "malt" (the same with partial refreshment along the way),
-        "hmc" or "nuts" (TFP's; NUTS for small problems), "pcn" (no gradient, a baseline). Defaults to "split_hmc".
+        "hmc" or "nuts" (TFP's; NUTS for small problems), "pcn" (no gradient, a baseline). Two are approximate: "redrawn_hmc" (a
+        bank of its own for every trajectory) and "langevin" (transforms of its own for every step, no accept step, a
+        thermostat). Defaults to "split_hmc".
       target_accept_prob: acceptance that the warm-up aims at in the worst chain, in (0, 1). Defaults to 0.75.
       num_transforms: size of the bank, >= 1. Defaults to 12.
       adapt_mass: whether warm-up learns a diagonal mass. Defaults to True.
     """
 
     num_results: int = 10
-    step_size: float = 0.05
+    step_size: float | None = None
     num_leapfrog_steps: int = 12
     num_burnin_steps: int = 16
     num_steps_between_results: int = 0
@@ -40,7 +43,9 @@ class HMCOptions:
     adapt_mass: bool = True
 
     def __post_init__(self) -> None:
-        kernels.check_name(self.kernel)
+        named.check_name(self.kernel)
+        if self.step_size is None:
+            object.__setattr__(self, "step_size", 0.02 if self.kernel in named.FIXED_STEP else 0.05)
         for name, lowest in _LOWEST.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not hasattr(value, "__index__") or value < lowest:

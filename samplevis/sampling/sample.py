@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +14,9 @@ from samplevis.activation import Activation
 from samplevis.sampling.anneal import Annealed, anneal
 from samplevis.sampling.chains import run_chains
 from samplevis.sampling.density import Conditioned, Density, LogActivation, Tilted
+from samplevis.sampling.kernels import Target
 from samplevis.sampling.mass import PAIRS, learn_scale
+from samplevis.sampling.named import APPROXIMATE
 from samplevis.sampling.options import HMCOptions
 from samplevis.sampling.scale import FRESH_MEMBERS, Scale, fresh_transforms, mean_activation
 
@@ -66,7 +67,8 @@ def sample(
     """Anneals, warms up and draws.
 
     Chains overfit their bank. Half of the warm-up measures by how much, on transforms that are used for nothing else, and
-    the level asked for on the bank rises by as much; the other half adapts to that density, which is then frozen.
+    the level asked for on the bank rises by as much; the other half adapts to that density, which is then frozen. Kernels that
+    draw their transforms anew have nothing to overfit.
 
     Args:
       activation: what is explored.
@@ -100,6 +102,10 @@ def sample(
     on_bank = mean_activation(activation, bank)
     on_fresh = mean_activation(activation, fresh_transforms(activation, seed))
     tilt = _tilt(activation, bank, target)
+
+    def redraw(seed: tf.Tensor) -> Target:
+        return _tilt(activation, activation.draw(seed, options.num_transforms), target)
+
     ruler = learn_scale(tilt, state, param.bands(), seed) if options.adapt_mass else 1.0
 
     def watch(state: tf.Tensor) -> float:
@@ -107,9 +113,9 @@ def sample(
 
     rehearsals = []
     half = options.num_burnin_steps // 2
-    if isinstance(target, Conditioned) and half:
+    if isinstance(target, Conditioned) and half and options.kernel not in APPROXIMATE:
         short = dataclasses.replace(options, num_burnin_steps=half, num_results=1, num_steps_between_results=0)
-        first = run_chains(tilt, state, ruler, short, seeds.fold(seed, "rehearsal"), watch, progress)
+        first = run_chains(tilt, state, ruler, short, seeds.fold(seed, "rehearsal"), watch, progress, redraw)
         rehearsals = [first]
         state = tf.constant(first.states[-1])
         other = mean_activation(activation, activation.draw(seeds.fold(seed, "calibration"), FRESH_MEMBERS))
@@ -119,7 +125,7 @@ def sample(
         options = dataclasses.replace(
             options, num_burnin_steps=options.num_burnin_steps - half, step_size=float(first.trace.step_size[-1])
         )
-    result = run_chains(tilt, state, ruler, options, seed, watch, progress)
+    result = run_chains(tilt, state, ruler, options, seed, watch, progress, redraw)
     seconds["sample"] = time.perf_counter() - clock
 
     draws = [param.rotate(tf.constant(x)) for x in result.states]
@@ -139,7 +145,7 @@ def sample(
     )
 
 
-def _tilt(activation: Activation, bank: object, density: Density) -> Callable[[tf.Tensor], tf.Tensor]:
+def _tilt(activation: Activation, bank: object, density: Density) -> Target:
     """The log density of states, less the prior's."""
 
     def tilt(state: tf.Tensor) -> tf.Tensor:
