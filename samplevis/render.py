@@ -19,6 +19,7 @@ from samplevis.optimize import INITIAL_SCALE, ascend
 from samplevis.param import Parameterization
 from samplevis.samples import Samples
 from samplevis.sampling.density import check_name
+from samplevis.sampling.moves import named_moves
 from samplevis.sampling.options import HMCOptions, hmc_options
 from samplevis.sampling.sample import sample
 from samplevis.sampling.scale import measure_scale
@@ -54,7 +55,7 @@ def render(
       obj: an objective, a string "layer:channel", or a function of the layer accessor `T`.
       hmc_opts: options of the sampler, see `HMCOptions`: `num_results`, `step_size`, `num_leapfrog_steps`,
         `num_burnin_steps`, `num_steps_between_results`, `num_chains`, `kernel`, `target_accept_prob`, `num_transforms`,
-        `adapt_mass`.
+        `adapt_mass`, `moves`.
       im_size: pixels, one int for a square or (height, width). Defaults to 128. Ignored if `param` is given.
       param: the map from latents to images. Defaults to `param.fourier(im_size)`; for the density "activation" to
         `param.uniform(im_size)`.
@@ -99,6 +100,7 @@ def render(
         if transforms != "robust":
             raise ValueError(f"transforms: expected transforms, None or 'robust'. Received: {transforms!r}")
         transforms = None if old else robust_transforms
+    named_moves(param, options.moves)
     activation = make_activation(model, obj, param, transforms)
 
     # In 2018, too, the first images came from a renderer with a Fourier parameterization and random transforms.

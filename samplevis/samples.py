@@ -19,7 +19,7 @@ FORMAT, VERSION = "samplevis-samples", 1
 ARRAYS = ("images", "latents", "activation", "fresh_activation", "strength", "optimized", "reached")
 # Of each transition, and all but the last two of each chain.
 SHARED = ("step_size", "gradients")
-STATS = ("accept", "is_accepted", "energy_error", "energy", "log_density", "temperature", *SHARED)
+STATS = ("accept", "is_accepted", "energy_error", "energy", "log_density", "temperature", "move_accept", *SHARED)
 LAYOUTS = {"chains": export.chain_frames, "sweep": export.sweep_frames}
 # Draws of a chain that a grid shows unless told otherwise.
 GRID_DRAWS = 10
@@ -54,8 +54,8 @@ class Samples(Sequence):
       init: where the chains started, "optimize" or "prior".
       kernel: name of the kernel.
       options: everything else that made the run, in plain values.
-      stats: "accept", "is_accepted", "energy_error", "energy", "log_density", "temperature" [chain, transition]; "step_size",
-        "gradients" (of the longest chain) [transition].
+      stats: "accept", "is_accepted", "energy_error", "energy", "log_density", "temperature", "move_accept" [chain, transition];
+        "step_size", "gradients" (of the longest chain) [transition].
       gradients: gradients of one chain: annealing, warm-up and sampling, each member of the bank counting once.
       seconds: stage -> wall time.
       reached: whether annealing brought the chain to the level, bool [chain].

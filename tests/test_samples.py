@@ -50,6 +50,7 @@ def _samples(chains: int = CHAINS, draws: int = DRAWS, thin: int = 1, **changes)
             "energy": 1e5 + random.normal(size=transitions),
             "log_density": -1e5 + random.normal(size=transitions),
             "temperature": np.ones(transitions, np.float32),
+            "move_accept": np.full(transitions, np.nan, np.float32),
             "step_size": np.full(transitions[1], 0.03, np.float32),
             "gradients": np.full(transitions[1], 12, np.int32),
         },

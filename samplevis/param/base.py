@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -57,6 +58,14 @@ class Parameterization(abc.ABC):
         """
         return np.zeros(self.latent_shape, np.int32)
 
+    def symmetries(self) -> dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]]:
+        """Turns of the latent that a person would call the same picture elsewhere, mirrored or inverted.
+
+        Returns:
+          Name -> function of (latents [N, *latent_shape], seed int32 [2]) that leaves N(0, I) alone. Defaults to none.
+        """
+        return {}
+
     def prior(self, seed: tf.Tensor, batch: int) -> tf.Tensor:
         """Draws latents from the prior.
 
@@ -68,6 +77,26 @@ class Parameterization(abc.ABC):
           float32 tensor of shape [batch, *latent_shape].
         """
         return tf.random.stateless_normal((batch, *self.latent_shape), seeds.fold(seed, "prior"))
+
+
+def shift(z: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Rolls pictures [N, H, W, C] around the image by a random way, the same for all."""
+    part = tf.random.stateless_uniform((2,), seed)
+    return tf.roll(z, tf.cast(part * np.float32(z.shape[1:3]), tf.int32), (1, 2))
+
+
+def mirror(z: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Turns pictures [N, H, W, C] left to right."""
+    return tf.reverse(z, [2])
+
+
+def invert(z: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Turns light to dark and every colour to its complement."""
+    return -z
+
+
+# The moves of a prior whose latents are pictures of stationary noise.
+PICTURE_MOVES = {"shift": shift, "mirror": mirror, "invert": invert}
 
 
 def unsquash(images: tf.Tensor) -> tf.Tensor:

@@ -44,6 +44,10 @@ class Fourier(base.Parameterization):
         """Octave of the radial frequency, for each colour component by itself."""
         return spectrum.octaves(self.image_shape)
 
+    def symmetries(self) -> dict:
+        """Shift, mirror and contrast inversion."""
+        return base.PICTURE_MOVES
+
 
 def fourier(
     size: int | tuple[int, int],

@@ -60,6 +60,10 @@ class Measured(base.Parameterization):
         """Octave of the radial frequency, for each colour component, as in `Fourier`."""
         return spectrum.octaves(self.image_shape)
 
+    def symmetries(self) -> dict:
+        """Shift, mirror and contrast inversion."""
+        return base.PICTURE_MOVES
+
 
 def measured(size: int | tuple[int, int], images: str | os.PathLike | np.ndarray) -> Measured:
     """The Gaussian prior that looks most like given images: their spectrum, mean, contrast and colours.

@@ -26,6 +26,10 @@ class Pixel(base.Parameterization):
         x = base.unsquash(images)
         return (color.decorrelate(x) if self.correlated else x) / self.contrast
 
+    def symmetries(self) -> dict:
+        """Shift, mirror and contrast inversion."""
+        return base.PICTURE_MOVES
+
 
 def pixel(size: int | tuple[int, int], *, channels: int = 3, contrast: float = 1.0, decorrelate: bool = False) -> Pixel:
     """One latent number for each pixel and channel: white noise under the prior.
@@ -60,6 +64,10 @@ class Uniform(base.Parameterization):
     def latent(self, images: tf.Tensor) -> tf.Tensor:
         inside = tf.clip_by_value(tf.cast(images, tf.float32), base.EPSILON, 1 - base.EPSILON)
         return tf.math.ndtri(inside)
+
+    def symmetries(self) -> dict:
+        """Shift, mirror and contrast inversion."""
+        return base.PICTURE_MOVES
 
 
 def uniform(size: int | tuple[int, int], *, channels: int = 3) -> Uniform:

@@ -65,6 +65,10 @@ class Pyramid(base.Parameterization):
     def _gain(self) -> float:
         return self.contrast / _deviation(*self.image_shape[:2], self.alpha, self.clustering)
 
+    def symmetries(self) -> dict:
+        """Shift, mirror and contrast inversion."""
+        return base.PICTURE_MOVES | {"invert": _invert}
+
 
 def pyramid(
     size: int | tuple[int, int],
@@ -102,6 +106,11 @@ def pyramid(
         raise ValueError(f"clustering: expected a number from 0 to 2. Received: {clustering!r}")
     shape = base.image_size(size, channels)
     return Pyramid(shape, float(alpha), float(contrast), float(clustering), bool(decorrelate) and channels == 3)
+
+
+def _invert(z: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Inverts the noise and leaves the scale field."""
+    return tf.concat([-z[..., :-1], z[..., -1:]], -1)
 
 
 def _cycles(height: int, width: int) -> np.ndarray:

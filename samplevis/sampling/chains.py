@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from samplevis import seeds
 from samplevis.progress import Progress
 from samplevis.sampling import named
 from samplevis.sampling.kernels import Target
+from samplevis.sampling.moves import Move
 from samplevis.sampling.named import Redraw, Step
 from samplevis.sampling.options import HMCOptions
 
@@ -45,6 +46,7 @@ def run_chains(
     watch: Callable[[tf.Tensor], float] | None = None,
     progress: bool = False,
     redraw: Redraw | None = None,
+    moves: Sequence[Move] = (),
 ) -> Chains:
     """Adapts the step size, freezes it, and draws.
 
@@ -57,6 +59,7 @@ def run_chains(
       watch: state -> the figure to show beside the progress bar.
       progress: whether to show progress bars.
       redraw: targets on other transforms, for the kernels that draw them anew.
+      moves: free moves of the states, one of which is offered after every trajectory. Defaults to none.
 
     Returns:
       `Chains`. After Ctrl-C, the draws so far; at least one.
@@ -68,7 +71,7 @@ def run_chains(
     name, length = options.kernel, options.num_leapfrog_steps
 
     def kernel(step_size: Any) -> tfp.mcmc.TransitionKernel:
-        return named.make_kernel(name, length, target_fn, redraw or (lambda _: target_fn), step_size, ruler)
+        return named.make_kernel(name, length, target_fn, redraw or (lambda _: target_fn), step_size, ruler, moves)
 
     def run(kernel: tfp.mcmc.TransitionKernel, trace_fn: Callable, stage: str, calls: int, every: int, *resumed: Any):
         show = (lambda x: watch(x * ruler if plain else x)) if watch else None

@@ -145,7 +145,7 @@ class SplitHMC(tfp.mcmc.TransitionKernel):
         accepted = tf.math.is_finite(log_ratio) & (tf.math.log(uniform) < log_ratio)
         results = SplitResults(
             tf.where(accepted, end.tilt, previous.tilt),
-            _choose(accepted, end.gradient, previous.gradient),
+            choose(accepted, end.gradient, previous.gradient),
             log_ratio,
             accepted,
             tf.cast(_square(end.velocity, axes) / tf.cast(tf.size(velocity[0]), tf.float64), tf.float32),
@@ -154,7 +154,7 @@ class SplitHMC(tfp.mcmc.TransitionKernel):
             length,
             seed,
         )
-        return _choose(accepted, end.state, state), results
+        return choose(accepted, end.state, state), results
 
 
 class Trajectory(NamedTuple):
@@ -247,6 +247,7 @@ def _square(x: tf.Tensor, axes: list[int]) -> tf.Tensor:
     return _dot(x, x, axes)
 
 
-def _choose(accepted: tf.Tensor, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
+def choose(accepted: tf.Tensor, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
+    """New states where accepted, old ones elsewhere; `accepted` is bool [chain], states are [chain, ...]."""
     shape = tf.concat([tf.shape(accepted), tf.ones([new.shape.rank - 1], tf.int32)], 0)
     return tf.where(tf.reshape(accepted, shape), new, old)

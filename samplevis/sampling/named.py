@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 
 from samplevis.sampling.kernels import SplitHMC, SplitResults, Target
 from samplevis.sampling.langevin import Langevin, LangevinResults
+from samplevis.sampling.moves import FreeMoves, Move, MovedResults
 from samplevis.sampling.redrawn import RedrawnHMC
 
 # Seed -> a target on freshly drawn transforms.
@@ -21,6 +22,8 @@ NAMES = ("split_hmc", "malt", "hmc", "nuts", "pcn", "redrawn_hmc", "langevin")
 APPROXIMATE = ("redrawn_hmc", "langevin")
 # TFP's own, with a unit mass.
 PLAIN = ("hmc", "nuts")
+# Free moves can follow their steps.
+MOVABLE = ("split_hmc", "malt")
 # They accept everything, so that there is nothing to adapt to.
 FIXED_STEP = ("langevin",)
 # Rate of partial refreshment in `malt`, per radian: of the order of the prior's own frequency, which is 1.
@@ -41,6 +44,7 @@ class Step(NamedTuple):
       energy: total energy at the start of the trajectory, in nats, float64.
       log_density: tilt plus the prior's -|z|^2 / 2, in nats, float64.
       temperature: mean square of the velocities, 1 in equilibrium; nan for NUTS.
+      move_accept: acceptance probability of the free move that was offered; nan if none was.
       step_size: radians.
       gradients: gradients of the longest chain.
     """
@@ -51,6 +55,7 @@ class Step(NamedTuple):
     energy: Any
     log_density: Any
     temperature: Any
+    move_accept: Any
     step_size: Any
     gradients: Any
 
@@ -69,7 +74,13 @@ def check_name(kernel: str) -> str:
 
 
 def make_kernel(
-    name: str, num_leapfrog_steps: int, target_fn: Target, redraw: Redraw, step_size: Any, scale: tf.Tensor
+    name: str,
+    num_leapfrog_steps: int,
+    target_fn: Target,
+    redraw: Redraw,
+    step_size: Any,
+    scale: tf.Tensor,
+    moves: Sequence[Move] = (),
 ) -> tfp.mcmc.TransitionKernel:
     """Makes a kernel.
 
@@ -80,14 +91,15 @@ def make_kernel(
       redraw: seed -> a target on other transforms, for the kernels that draw them anew.
       step_size: radians.
       scale: root of the inverse diagonal mass, shape of one state. States of the kernels in `PLAIN` are divided by it.
+      moves: free moves, for the kernels in `MOVABLE`. Defaults to none.
 
     Returns:
       The kernel.
     """
-    if name == "split_hmc":
-        return SplitHMC(target_fn, step_size, num_leapfrog_steps, scale)
-    if name == "malt":
-        return SplitHMC(target_fn, step_size, num_leapfrog_steps, scale, friction=FRICTION)
+    if name in MOVABLE:
+        friction = FRICTION if name == "malt" else 0.0
+        kernel = SplitHMC(target_fn, step_size, num_leapfrog_steps, scale, friction=friction)
+        return FreeMoves(target_fn, kernel, moves) if moves else kernel
     if name == "pcn":
         # Without a force a step only turns the state towards noise: preconditioned Crank-Nicolson (Cotter et al. 2013).
         return SplitHMC(lambda x: tf.stop_gradient(target_fn(x)), step_size, 1, scale)
@@ -122,17 +134,24 @@ def trace(name: str, num_leapfrog_steps: int, state: tf.Tensor, results: Any) ->
         return _trace_nuts(results)
     if name == "langevin":
         return _trace_langevin(num_leapfrog_steps, state, results)
+    if isinstance(results, MovedResults):
+        step = _trace_split(results.inner.leapfrogs + 1, state, results.inner)
+        return step._replace(move_accept=results.accept)
     # The start of a trajectory has to be judged by its new bank.
     return _trace_split(results.leapfrogs + (name == "redrawn_hmc"), state, results)
 
 
 def step_size_of(results: Any) -> Any:
     """The step size in the results of any kernel."""
+    if isinstance(results, MovedResults):
+        return results.inner.step_size
     return results.step_size if hasattr(results, "step_size") else results.accepted_results.step_size
 
 
 def with_step_size(results: Any, step_size: Any) -> Any:
     """The same results with another step size."""
+    if isinstance(results, MovedResults):
+        return results._replace(inner=with_step_size(results.inner, step_size))
     if hasattr(results, "step_size"):
         return results._replace(step_size=step_size)
     return results._replace(accepted_results=results.accepted_results._replace(step_size=step_size))
@@ -140,7 +159,7 @@ def with_step_size(results: Any, step_size: Any) -> Any:
 
 def log_accept(results: Any) -> tf.Tensor:
     """Log of the acceptance probability, [chain]; `LOG_ZERO` where the proposal was not finite."""
-    ratio = results.log_accept_ratio
+    ratio = (results.inner if isinstance(results, MovedResults) else results).log_accept_ratio
     return tf.where(tf.math.is_finite(ratio), tf.clip_by_value(ratio, LOG_ZERO, 0.0), LOG_ZERO)
 
 
@@ -157,6 +176,7 @@ def _trace_split(spent: tf.Tensor, state: tf.Tensor, results: SplitResults) -> S
         results.energy,
         tf.cast(results.tilt, tf.float64) - half_square(state, tf.float64),
         results.kinetic,
+        tf.fill(tf.shape(results.tilt), float("nan")),
         results.step_size,
         spent,
     )
@@ -173,6 +193,7 @@ def _trace_hmc(spent: int, results: Any) -> Step:
         kinetic - tf.cast(proposed.target_log_prob, tf.float64),
         tf.cast(results.accepted_results.target_log_prob, tf.float64),
         tf.cast(2 * kinetic / size, tf.float32),
+        tf.fill(tf.shape(kinetic), float("nan")),
         step_size_of(results),
         tf.constant(spent),
     )
@@ -186,6 +207,7 @@ def _trace_nuts(results: Any) -> Step:
         -results.log_accept_ratio,
         -tf.cast(results.energy, tf.float64),
         tf.cast(results.target_log_prob, tf.float64),
+        tf.fill(tf.shape(results.log_accept_ratio), float("nan")),
         tf.fill(tf.shape(results.log_accept_ratio), float("nan")),
         step_size_of(results),
         tf.reduce_max(results.leapfrogs_taken),
@@ -202,6 +224,7 @@ def _trace_langevin(spent: int, state: tf.Tensor, results: LangevinResults) -> S
         potential + half_square(results.velocity, tf.float64),
         -potential,
         results.kinetic,
+        tf.fill(tf.shape(results.tilt), float("nan")),
         results.step_size,
         tf.constant(spent),
     )

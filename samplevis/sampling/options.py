@@ -29,6 +29,8 @@ class HMCOptions:
       target_accept_prob: acceptance that the warm-up aims at in the worst chain, in (0, 1). Defaults to 0.75.
       num_transforms: size of the bank, >= 1. Defaults to 12.
       adapt_mass: whether warm-up learns a diagonal mass. Defaults to True.
+      moves: names of free moves, "shift", "mirror", "invert"; one is offered after every trajectory of "split_hmc" or "malt".
+        They pay where the activation hardly notices them. Defaults to none.
     """
 
     num_results: int = 10
@@ -41,6 +43,7 @@ class HMCOptions:
     target_accept_prob: float = 0.75
     num_transforms: int = 12
     adapt_mass: bool = True
+    moves: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         named.check_name(self.kernel)
@@ -56,6 +59,13 @@ class HMCOptions:
                 raise ValueError(f"hmc_opts[{name!r}]: expected a number in (0, {highest:g}). Received: {value!r}")
         if not isinstance(self.adapt_mass, bool):
             raise ValueError(f"hmc_opts['adapt_mass']: expected True or False. Received: {self.adapt_mass!r}")
+        if isinstance(self.moves, str) or not all(isinstance(name, str) for name in self.moves):
+            raise ValueError(f"hmc_opts['moves']: expected a list of names such as 'shift'. Received: {self.moves!r}")
+        object.__setattr__(self, "moves", tuple(self.moves))
+        if self.moves and self.kernel not in named.MOVABLE:
+            raise ValueError(
+                f"hmc_opts['moves']: expected with the kernel {' or '.join(named.MOVABLE)}. Received: {self.kernel!r}"
+            )
 
 
 _LOWEST = {

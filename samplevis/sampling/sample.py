@@ -16,6 +16,7 @@ from samplevis.sampling.chains import run_chains
 from samplevis.sampling.density import Conditioned, Density, LogActivation, Tilted
 from samplevis.sampling.kernels import Target
 from samplevis.sampling.mass import PAIRS, learn_scale
+from samplevis.sampling.moves import named_moves
 from samplevis.sampling.named import APPROXIMATE
 from samplevis.sampling.options import HMCOptions
 from samplevis.sampling.scale import FRESH_MEMBERS, Scale, fresh_transforms, mean_activation
@@ -111,11 +112,12 @@ def sample(
     def watch(state: tf.Tensor) -> float:
         return float(on_bank(param.rotate(state)).numpy().mean())
 
+    moves = named_moves(param, options.moves)
     rehearsals = []
     half = options.num_burnin_steps // 2
     if isinstance(target, Conditioned) and half and options.kernel not in APPROXIMATE:
         short = dataclasses.replace(options, num_burnin_steps=half, num_results=1, num_steps_between_results=0)
-        first = run_chains(tilt, state, ruler, short, seeds.fold(seed, "rehearsal"), watch, progress, redraw)
+        first = run_chains(tilt, state, ruler, short, seeds.fold(seed, "rehearsal"), watch, progress, redraw, moves)
         rehearsals = [first]
         state = tf.constant(first.states[-1])
         other = mean_activation(activation, activation.draw(seeds.fold(seed, "calibration"), FRESH_MEMBERS))
@@ -125,7 +127,7 @@ def sample(
         options = dataclasses.replace(
             options, num_burnin_steps=options.num_burnin_steps - half, step_size=float(first.trace.step_size[-1])
         )
-    result = run_chains(tilt, state, ruler, options, seed, watch, progress, redraw)
+    result = run_chains(tilt, state, ruler, options, seed, watch, progress, redraw, moves)
     seconds["sample"] = time.perf_counter() - clock
 
     draws = [param.rotate(tf.constant(x)) for x in result.states]
