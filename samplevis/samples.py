@@ -16,10 +16,21 @@ from samplevis import export, files
 from samplevis.summary import Summary, summarize
 
 FORMAT, VERSION = "samplevis-samples", 1
-ARRAYS = ("images", "latents", "activation", "fresh_activation", "strength", "optimized", "reached")
+ARRAYS = (
+    "images",
+    "latents",
+    "activation",
+    "fresh_activation",
+    "strength",
+    "optimized",
+    "mean_images",
+    "sd_images",
+    "reached",
+)
 # Of each transition, and all but the last two of each chain.
 SHARED = ("step_size", "gradients")
 STATS = ("accept", "is_accepted", "energy_error", "energy", "log_density", "temperature", "move_accept", *SHARED)
+GROUPS = ("stats", "scalars")
 LAYOUTS = {"chains": export.chain_frames, "sweep": export.sweep_frames}
 # Draws of a chain that a grid shows unless told otherwise.
 GRID_DRAWS = 10
@@ -56,6 +67,9 @@ class Samples(Sequence):
       options: everything else that made the run, in plain values.
       stats: "accept", "is_accepted", "energy_error", "energy", "log_density", "temperature", "move_accept" [chain, transition];
         "step_size", "gradients" (of the longest chain) [transition].
+      scalars: by which mixing is judged: name -> [chain, transition], see `sampling.scalars`.
+      mean_images: mean of each chain over all transitions after warm-up, also those between draws, [chain, H, W, C].
+      sd_images: standard deviation of every pixel over them, [chain, H, W, C].
       gradients: gradients of one chain: annealing, warm-up and sampling, each member of the bank counting once.
       seconds: stage -> wall time.
       reached: whether annealing brought the chain to the level, bool [chain].
@@ -84,6 +98,9 @@ class Samples(Sequence):
     kernel: str
     options: dict[str, Any]
     stats: dict[str, np.ndarray]
+    scalars: dict[str, np.ndarray]
+    mean_images: np.ndarray
+    sd_images: np.ndarray
     gradients: int
     seconds: dict[str, float]
     reached: np.ndarray
@@ -95,7 +112,10 @@ class Samples(Sequence):
             raise ValueError(f"images: expected shape [chain, draw, H, W, C]. Received: {self.images.shape}")
         chain, draw, *image = self.images.shape
         expected = dict.fromkeys(("activation", "fresh_activation", "strength"), (chain, draw))
-        for name, shape in (expected | {"optimized": (chain, *image), "reached": (chain,)}).items():
+        expected |= {name: (chain, *image) for name in ("optimized", "mean_images", "sd_images")} | {
+            "reached": (chain,)
+        }
+        for name, shape in expected.items():
             if getattr(self, name).shape != shape:
                 raise ValueError(f"{name}: expected shape {shape}. Received: {getattr(self, name).shape}")
         if self.latents.shape[:2] != (chain, draw):
@@ -119,6 +139,11 @@ class Samples(Sequence):
                 raise ValueError(
                     f"stats: expected {name!r} of shape {expected}. Received: {np.shape(self.stats[name])}"
                 )
+        for name, values in self.scalars.items():
+            if np.shape(values) != (chain, transitions):
+                raise ValueError(
+                    f"scalars: expected {name!r} of shape {(chain, transitions)}. Received: {np.shape(values)}"
+                )
 
     def __len__(self) -> int:
         return self.images.shape[0] * self.images.shape[1]
@@ -138,11 +163,6 @@ class Samples(Sequence):
     @property
     def _flat(self) -> np.ndarray:
         return self.images.reshape(-1, *self.images.shape[2:])
-
-    @property
-    def mean_images(self) -> np.ndarray:
-        """Mean image of each chain, float32 [chain, H, W, C]."""
-        return self.images.mean(axis=1, dtype=np.float64).astype(np.float32)
 
     @property
     def non_finite(self) -> int:
@@ -168,10 +188,11 @@ class Samples(Sequence):
           OSError: if it cannot be written.
         """
         arrays = {name: getattr(self, name) for name in ARRAYS}
-        arrays |= {f"stats.{name}": array for name, array in self.stats.items()}
+        for group in GROUPS:
+            arrays |= {f"{group}.{name}": array for name, array in getattr(self, group).items()}
         plain = {"format": FORMAT, "version": VERSION}
         for field in dataclasses.fields(self):
-            if field.name not in (*ARRAYS, "stats"):
+            if field.name not in (*ARRAYS, *GROUPS):
                 plain[field.name] = getattr(self, field.name)
         metadata = np.array(json.dumps(plain, default=_plain))
         with files.atomic_path(path) as temporary, open(temporary, "wb") as file:
@@ -205,9 +226,16 @@ class Samples(Sequence):
             raise ValueError(
                 f"path: expected {FORMAT} version {VERSION} in {os.fspath(path)!r}. Received: {found} version {version}"
             )
-        stats = {name.removeprefix("stats."): arrays.pop(name) for name in list(arrays) if name.startswith("stats.")}
+        groups = {
+            group: {
+                name.removeprefix(f"{group}."): arrays.pop(name)
+                for name in list(arrays)
+                if name.startswith(f"{group}.")
+            }
+            for group in GROUPS
+        }
         try:
-            return cls(**plain, **arrays, stats=stats)
+            return cls(**plain, **arrays, **groups)
         except (TypeError, ValueError) as error:
             raise ValueError(f"path: {os.fspath(path)!r} is damaged or not saved samples ({error})") from error
 

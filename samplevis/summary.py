@@ -22,6 +22,8 @@ BFMI = 0.3
 LEVEL_OFF = 0.1
 KEPT = 0.9
 HOT = 0.03
+# Energy gained on a trajectory, in nats, above which it has diverged (Stan's default).
+DIVERGENCE = 1000.0
 FEWEST_DRAWS = 4
 
 
@@ -71,6 +73,7 @@ def _figures(samples: Samples) -> dict[str, float]:
     # The worst chain is the one furthest from the level asked for, or the lowest if none was.
     furthest = worst[np.argmax(np.abs(worst - asked) if samples.level is not None else -worst)]
     bfmi = diagnostics.ebfmi(samples.stats["energy"])
+    errors = samples.stats["energy_error"]
     return {
         "level_asked": asked,
         "level_fresh": float(fresh.mean()),
@@ -88,11 +91,16 @@ def _figures(samples: Samples) -> dict[str, float]:
         "beta": samples.beta,
         "strength": float(samples.strength.mean()),
         "rhat": diagnostics.rhat(samples.activation),
+        "rhat_worst": max(scalar_rhats(samples).values(), default=np.nan),
         "ess_bulk": bulk,
         "ess_tail": diagnostics.ess_tail(samples.activation),
         "mcse": diagnostics.mcse_mean(samples.activation),
         "bfmi_worst": float(np.min(bfmi)),
-        "non_finite": float(np.sum(~np.isfinite(samples.stats["energy_error"]))),
+        "non_finite": float(np.sum(~np.isfinite(errors))),
+        "divergences": float(np.sum(~(errors <= DIVERGENCE))),
+        "energy_error_95": float(
+            np.quantile(np.where(np.isfinite(errors), np.abs(errors), np.inf), 0.95, method="higher")
+        ),
         "power_slope": diagnostics.power_slope(samples.images.reshape(-1, *samples.images.shape[2:])),
         "pixel_correlation": diagnostics.pixel_correlation(samples.images),
         "seconds": float(sum(samples.seconds.values())),
@@ -118,10 +126,13 @@ def _rows(samples: Samples, f: dict[str, float]) -> list[tuple[str, str]]:
             "gradients a chain; per effective draw",
             f"{f['gradients']:.0f}; {_number(f['gradients_per_effective_draw'], '.0f')}",
         ),
-        ("R-hat of the activation", _number(f["rhat"], ".2f")),
+        ("R-hat of the activation; of the worst scalar", f"{_number(f['rhat'], '.2f')}; {_worst_scalar(samples)}"),
         ("effective draws (bulk; tail)", f"{_number(f['ess_bulk'], '.0f')}; {_number(f['ess_tail'], '.0f')}"),
         ("E-BFMI (worst chain)", _number(f["bfmi_worst"], ".2f")),
-        ("proposals that were not finite", f"{f['non_finite']:.0f}"),
+        (
+            "energy error (95 % of proposals); divergences; not finite",
+            f"{_number(f['energy_error_95'], '.2g')} nats; {f['divergences']:.0f}; {f['non_finite']:.0f}",
+        ),
         (
             "power slope; pixel correlation of chains",
             f"{_number(f['power_slope'], '.1f')}; {_number(f['pixel_correlation'], '.2f')}",
@@ -156,7 +167,10 @@ def _warnings(samples: Samples, f: dict[str, float]) -> list[str]:
     if f["acceptance"] > high:
         found.append("Nearly every proposal is accepted: the steps are shorter than they could be.")
     if f["non_finite"]:
-        found.append(f"{f['non_finite']:.0f} proposals were not finite and were rejected.")
+        lost = np.flatnonzero((~np.isfinite(samples.stats["energy_error"])).any(1))
+        found.append(
+            f"{f['non_finite']:.0f} proposals were not finite and were rejected, in chain {', '.join(map(str, lost))}."
+        )
     chains, draws = samples.activation.shape
     if not np.isfinite([f["level_fresh"], f["level_bank"]]).all():
         # A comparison with nan is false: without this, the worst run of all would pass.
@@ -179,6 +193,20 @@ def _warnings(samples: Samples, f: dict[str, float]) -> list[str]:
     if draws >= FEWEST_DRAWS and f["bfmi_worst"] < BFMI:
         found.append(f"E-BFMI is {f['bfmi_worst']:.2f}: momenta explore the energies slowly.")
     return found
+
+
+def scalar_rhats(samples: Samples) -> dict[str, float]:
+    """R-hat of every scalar that it can be told of."""
+    found = {name: diagnostics.rhat(values) for name, values in samples.scalars.items()}
+    return {name: value for name, value in found.items() if np.isfinite(value)}
+
+
+def _worst_scalar(samples: Samples) -> str:
+    found = scalar_rhats(samples)
+    if not found:
+        return "-"
+    worst = max(found, key=found.get)
+    return f"{found[worst]:.2f} ({worst})"
 
 
 def _number(value: float, form: str) -> str:

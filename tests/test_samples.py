@@ -54,6 +54,9 @@ def _samples(chains: int = CHAINS, draws: int = DRAWS, thin: int = 1, **changes)
             "step_size": np.full(transitions[1], 0.03, np.float32),
             "gradients": np.full(transitions[1], 12, np.int32),
         },
+        "scalars": {name: random.normal(size=transitions).astype(np.float32) for name in ("radius", "power_low")},
+        "mean_images": images.mean(1),
+        "sd_images": images.std(1),
         "gradients": 12000,
         "seconds": {"optimise": 1.25, "sample": 10.5},
         "reached": np.ones(chains, bool),
@@ -75,7 +78,9 @@ def _assert_same(one: Samples, other: Samples) -> None:
     for field in dataclasses.fields(Samples):
         a, b = getattr(one, field.name), getattr(other, field.name)
         pairs = (
-            zip(a.items(), b.items(), strict=True) if field.name == "stats" else [((field.name, a), (field.name, b))]
+            zip(a.items(), b.items(), strict=True)
+            if field.name in ("stats", "scalars")
+            else [((field.name, a), (field.name, b))]
         )
         for (name, x), (other_name, y) in pairs:
             assert name == other_name
@@ -97,12 +102,6 @@ def test_is_a_sequence_of_images_chain_after_chain(good):
 def test_other_indices_are_refused(good, index, error):
     with pytest.raises(error):
         good[index]
-
-
-def test_mean_images_are_means_over_draws(good):
-    expected = np.array([sum(image.astype(float) for image in chain) / DRAWS for chain in good.images])
-    np.testing.assert_allclose(good.mean_images, expected, atol=1e-6)
-    assert good.mean_images.dtype == np.float32
 
 
 def test_repr_is_short_and_says_what_it_is(good):
@@ -299,6 +298,16 @@ def test_a_hot_chain_and_an_approximate_kernel_are_named():
     assert not any("approximate" in w or "temperature" in w for w in _samples().summary().warnings)
 
 
+def test_the_worst_scalar_is_named():
+    apart = np.random.default_rng(0).normal(size=(CHAINS, DRAWS)) + 10 * np.arange(CHAINS)[:, None]
+    good = _samples()
+    bad = dataclasses.replace(good, scalars=good.scalars | {"power_low": apart})
+    assert bad.summary().figures["rhat_worst"] == diagnostics.rhat(apart) > 2
+    assert "(power_low)" in str(bad.summary())
+    with pytest.raises(ValueError, match="scalars: expected 'radius' of shape"):
+        dataclasses.replace(good, scalars={"radius": apart[:, 1:]})
+
+
 def test_figures_are_what_they_say(good):
     figures = good.summary().figures
     assert all(type(value) is float for value in figures.values())
@@ -320,6 +329,9 @@ def test_figures_are_what_they_say(good):
         "ess_tail": diagnostics.ess_tail(good.activation),
         "bfmi_worst": diagnostics.ebfmi(good.stats["energy"]).min(),
         "non_finite": 0,
+        "divergences": 0,
+        "energy_error_95": np.quantile(np.abs(good.stats["energy_error"]), 0.95, method="higher"),
+        "rhat_worst": max(diagnostics.rhat(x) for x in good.scalars.values()),
         "pixel_correlation": diagnostics.pixel_correlation(good.images),
         "power_slope": diagnostics.power_slope(good[:]),
     }
@@ -418,7 +430,11 @@ def test_an_optimum_of_zero_is_no_trouble():
 def test_figures_that_cannot_be_told_are_dashes():
     """Images too small for a slope, and of one chain."""
     tiny = np.random.default_rng(0).uniform(size=(1, DRAWS, 8, 8, 3)).astype(np.float32)
-    assert "-; -" in str(_samples(chains=1, images=tiny, optimized=tiny[:, 0]).summary())
+    assert "-; -" in str(
+        _samples(
+            chains=1, images=tiny, **dict.fromkeys(("optimized", "mean_images", "sd_images"), tiny[:, 0])
+        ).summary()
+    )
 
 
 def test_non_finite_counts_proposals():

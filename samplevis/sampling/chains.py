@@ -17,6 +17,7 @@ from samplevis.sampling.kernels import Target
 from samplevis.sampling.moves import Move
 from samplevis.sampling.named import Redraw, Step
 from samplevis.sampling.options import HMCOptions
+from samplevis.sampling.streaming import Moments, merged
 
 # Largest step that warm-up may give a kernel with an exact rotation, in radians: close to a quarter turn, which forgets the state.
 # Without a force any step is accepted, and the adaptation would never stop.
@@ -30,11 +31,29 @@ class Chains(NamedTuple):
       states: float32 [draw, chain, *latent_shape].
       warmup: trace of the warm-up.
       trace: trace of all transitions after warm-up.
+      scalars: name -> float32 [transition, chain], of the states after warm-up.
+      pictures: mean and deviation of what `Watched.picture` makes of all states after warm-up, each [chain, ...]; None without it.
     """
 
     states: np.ndarray
     warmup: Step
     trace: Step
+    scalars: dict[str, np.ndarray]
+    pictures: Moments | None
+
+
+class Watched(NamedTuple):
+    """What is computed of states as they pass; each may be None.
+
+    Attributes:
+      figure: state -> the figure to show beside the progress bar.
+      scalars: state [chain, ...] -> name -> [chain], kept for every transition after warm-up.
+      picture: state [chain, ...] -> array [chain, ...], of which mean and deviation are kept.
+    """
+
+    figure: Callable[[tf.Tensor], float] | None = None
+    scalars: Callable[[tf.Tensor], dict[str, tf.Tensor]] | None = None
+    picture: Callable[[tf.Tensor], tf.Tensor] | None = None
 
 
 def run_chains(
@@ -43,7 +62,7 @@ def run_chains(
     scale: np.ndarray | float,
     options: HMCOptions,
     seed: tf.Tensor,
-    watch: Callable[[tf.Tensor], float] | None = None,
+    watched: Watched | None = None,
     progress: bool = False,
     redraw: Redraw | None = None,
     moves: Sequence[Move] = (),
@@ -56,7 +75,7 @@ def run_chains(
       scale: root of the inverse diagonal mass, broadcasts against one state.
       options: the sampler's options.
       seed: int32 tensor of shape [2].
-      watch: state -> the figure to show beside the progress bar.
+      watched: what is computed of the states. Defaults to nothing.
       progress: whether to show progress bars.
       redraw: targets on other transforms, for the kernels that draw them anew.
       moves: free moves of the states, one of which is offered after every trajectory. Defaults to none.
@@ -73,16 +92,20 @@ def run_chains(
     def kernel(step_size: Any) -> tfp.mcmc.TransitionKernel:
         return named.make_kernel(name, length, target_fn, redraw or (lambda _: target_fn), step_size, ruler, moves)
 
-    def run(kernel: tfp.mcmc.TransitionKernel, trace_fn: Callable, stage: str, calls: int, every: int, *resumed: Any):
-        show = (lambda x: watch(x * ruler if plain else x)) if watch else None
-        return _run(kernel, now, calls, every, seeds.fold(seed, stage), trace_fn, stage, show, progress, *resumed)
+    def of_state(function: Callable | None) -> Callable | None:
+        return (lambda x: function(x * ruler)) if plain and function else function
+
+    watched = Watched(*map(of_state, watched or Watched()))
+
+    def run(kernel: tfp.mcmc.TransitionKernel, trace_fn: Callable, stage: str, calls: int, every: int, **more: Any):
+        return _run(kernel, now, calls, every, seeds.fold(seed, stage), trace_fn, stage, watched, progress, **more)
 
     # A leapfrog step becomes unstable by itself.
     largest = np.inf if plain else LARGEST_STEP
     trace = functools.partial(named.trace, name, length)
     warmup, step_size, results = [], options.step_size, None
     if options.num_burnin_steps and name in named.FIXED_STEP:
-        now, results, _, warmup = run(kernel(step_size), trace, "warm-up", options.num_burnin_steps, 1)
+        now, results, _, warmup, *_ = run(kernel(step_size), trace, "warm-up", options.num_burnin_steps, 1)
     elif options.num_burnin_steps:
         adaptive = tfp.mcmc.DualAveragingStepSizeAdaptation(
             kernel(step_size),
@@ -95,14 +118,22 @@ def run_chains(
             # The worst chain decides: a mean would leave it stuck.
             reduce_fn=tfp.math.reduce_log_harmonic_mean_exp,
         )
-        now, adapted, _, warmup = run(
+        now, adapted, _, warmup, *_ = run(
             adaptive, lambda x, results: trace(x, results.inner_results), "warm-up", options.num_burnin_steps, 1
         )
         step_size = min(float(adapted.new_step_size), largest)
     every = options.num_steps_between_results + 1
-    now, _, states, steps = run(kernel(step_size), trace, "sample", options.num_results, every, results)
+    _, _, states, steps, scalars, pictures = run(
+        kernel(step_size), trace, "sample", options.num_results, every, results=results, keep=True
+    )
     states = np.stack(states)
-    return Chains(states * ruler.numpy() if plain else states, _join(warmup), _join(steps))
+    return Chains(
+        states * ruler.numpy() if plain else states,
+        _join(warmup),
+        _join(steps),
+        {name: np.concatenate([part[name] for part in scalars]) for name in scalars[0]},
+        pictures,
+    )
 
 
 def _run(
@@ -113,38 +144,48 @@ def _run(
     seed: tf.Tensor,
     trace_fn: Callable[[tf.Tensor, Any], Step],
     stage: str,
-    watch: Callable[[tf.Tensor], float] | None,
+    watched: Watched,
     progress: bool,
     results: Any = None,
-) -> tuple[tf.Tensor, Any, list[np.ndarray], list[Step]]:
+    keep: bool = False,
+) -> tuple[tf.Tensor, Any, list[np.ndarray], list[Step], list[dict[str, np.ndarray]], Moments | None]:
     """Calls `tfp.mcmc.sample_chain` `calls` times, keeping the last state of each."""
+    scalar_fn = watched.scalars if keep and watched.scalars else lambda _: {}
 
     @tf.function(autograph=False)
-    def advance(state: tf.Tensor, results: Any, seed: tf.Tensor) -> tuple[tf.Tensor, Step, Any]:
+    def advance(state: tf.Tensor, results: Any, seed: tf.Tensor) -> tuple:
         out = tfp.mcmc.sample_chain(
             transitions,
             state,
             results,
             kernel,
-            trace_fn=trace_fn,
+            trace_fn=lambda state, results: (trace_fn(state, results), scalar_fn(state)),
             return_final_kernel_results=True,
             seed=seed,
             parallel_iterations=1,
         )
-        return out.all_states[-1], out.trace, out.final_kernel_results
+        moments = ()
+        if keep and watched.picture:
+            moments = tf.nn.moments(tf.map_fn(watched.picture, out.all_states), axes=[0])
+        return out.all_states[-1], out.trace, out.final_kernel_results, moments
 
     results = kernel.bootstrap_results(state) if results is None else results
-    states, steps = [], []
+    states, steps, scalars, pictures = [], [], [], None
     with Progress(stage, calls * transitions, "step", show=progress) as bar:
         for call in range(calls):
-            state, step, results = advance(state, results, seeds.fold(seed, call))
+            state, traced, results, moments = advance(state, results, seeds.fold(seed, call))
+            step, found = tf.nest.map_structure(lambda t: t.numpy(), traced)
             states.append(state.numpy())
-            steps.append(tf.nest.map_structure(lambda t: t.numpy(), step))
-            figures = {"activation": watch(state)} if watch and progress else {}
-            bar.update(transitions, **figures, acceptance=float(step.accept.numpy().mean()))
+            steps.append(step)
+            scalars.append(found)
+            if moments:
+                mean, variance = (np.float64(part) for part in moments)
+                pictures = merged(pictures, Moments(transitions, mean, variance * transitions))
+            figures = {"activation": watched.figure(state)} if watched.figure and progress else {}
+            bar.update(transitions, **figures, acceptance=float(step.accept.mean()))
             if bar.interrupted:
                 break
-    return state, results, states, steps
+    return state, results, states, steps, scalars, pictures
 
 
 def _join(steps: list[Step]) -> Step:

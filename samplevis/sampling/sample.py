@@ -12,13 +12,14 @@ import tensorflow as tf
 from samplevis import seeds
 from samplevis.activation import Activation
 from samplevis.sampling.anneal import Annealed, anneal
-from samplevis.sampling.chains import run_chains
+from samplevis.sampling.chains import Watched, run_chains
 from samplevis.sampling.density import Conditioned, Density, LogActivation, Tilted
 from samplevis.sampling.kernels import Target
 from samplevis.sampling.mass import PAIRS, learn_scale
 from samplevis.sampling.moves import named_moves
 from samplevis.sampling.named import APPROXIMATE
 from samplevis.sampling.options import HMCOptions
+from samplevis.sampling.scalars import scalar_fn
 from samplevis.sampling.scale import FRESH_MEMBERS, Scale, fresh_transforms, mean_activation
 
 # Most that the level on the bank may exceed the level on other transforms before the calibration stops following.
@@ -36,6 +37,9 @@ class Run(NamedTuple):
       beta: the density's strength.
       reached: bool [chain], whether annealing reached the level.
       stats: name -> array [chain, transition], after warm-up; "step_size" and "gradients" [transition].
+      scalars: name -> array [chain, transition], after warm-up, see `scalar_fn`.
+      mean_images: mean image of each chain over all transitions after warm-up, [chain, H, W, C].
+      sd_images: standard deviation of every pixel over them, [chain, H, W, C].
       gradients: gradients of one chain, a transform counting once.
       seconds: stage -> wall time.
     """
@@ -47,6 +51,9 @@ class Run(NamedTuple):
     beta: float
     reached: np.ndarray
     stats: dict[str, np.ndarray]
+    scalars: dict[str, np.ndarray]
+    mean_images: np.ndarray
+    sd_images: np.ndarray
     gradients: int
     seconds: dict[str, float]
 
@@ -113,11 +120,14 @@ def sample(
         return float(on_bank(param.rotate(state)).numpy().mean())
 
     moves = named_moves(param, options.moves)
+    watched = Watched(
+        watch, scalar_fn(param.latent_shape, param.bands()), lambda state: param.image(param.rotate(state))
+    )
     rehearsals = []
     half = options.num_burnin_steps // 2
     if isinstance(target, Conditioned) and half and options.kernel not in APPROXIMATE:
         short = dataclasses.replace(options, num_burnin_steps=half, num_results=1, num_steps_between_results=0)
-        first = run_chains(tilt, state, ruler, short, seeds.fold(seed, "rehearsal"), watch, progress, redraw, moves)
+        first = run_chains(tilt, state, ruler, short, seeds.fold(seed, "rehearsal"), watched, progress, redraw, moves)
         rehearsals = [first]
         state = tf.constant(first.states[-1])
         other = mean_activation(activation, activation.draw(seeds.fold(seed, "calibration"), FRESH_MEMBERS))
@@ -127,7 +137,7 @@ def sample(
         options = dataclasses.replace(
             options, num_burnin_steps=options.num_burnin_steps - half, step_size=float(first.trace.step_size[-1])
         )
-    result = run_chains(tilt, state, ruler, options, seed, watch, progress, redraw, moves)
+    result = run_chains(tilt, state, ruler, options, seed, watched, progress, redraw, moves)
     seconds["sample"] = time.perf_counter() - clock
 
     draws = [param.rotate(tf.constant(x)) for x in result.states]
@@ -142,6 +152,9 @@ def sample(
         beta=float(getattr(target, "beta", 1.0)),
         reached=reached,
         stats={name: array.T if array.ndim == 2 else array for name, array in result.trace._asdict().items()},
+        scalars={name: array.T for name, array in result.scalars.items()},
+        mean_images=result.pictures.mean.astype(np.float32),
+        sd_images=result.pictures.deviation.astype(np.float32),
         gradients=gradients + members * (steps + PAIRS + 1),
         seconds=seconds,
     )

@@ -1,4 +1,4 @@
-"""Trains the bundled networks: `python -m samplevis.modelzoo.shapes.train`, under 15 minutes on 2 cores."""
+"""Trains the bundled networks: `python -m samplevis.modelzoo.shapes.train`, about 8 minutes each on 2 cores."""
 
 from __future__ import annotations
 
