@@ -21,6 +21,7 @@ _SOURCES = {
     "render_vis": "optimize",
     "sample": "sampling.sample",
     "transform": None,
+    "two_ended": "two_ended",
 }
 
 __all__ = list(_SOURCES)

@@ -18,7 +18,7 @@ from samplevis.objectives import Objective
 from samplevis.optimize import INITIAL_SCALE, ascend
 from samplevis.param import Parameterization
 from samplevis.samples import Samples
-from samplevis.sampling.density import check_name
+from samplevis.sampling.density import Density, check_density
 from samplevis.sampling.moves import named_moves
 from samplevis.sampling.options import HMCOptions, hmc_options
 from samplevis.sampling.sample import sample
@@ -36,7 +36,7 @@ def render(
     im_size: int | tuple[int, int] = 128,
     param: Parameterization | None = None,
     transforms: Transform | Sequence[Transform] | None | str = "robust",
-    density: str = "conditioned",
+    density: str | Density = "conditioned",
     level: float = 0.7,
     beta: float | None = None,
     init: str = "optimize",
@@ -62,7 +62,7 @@ def render(
       transforms: distortions that the activation is averaged over. Defaults to "robust", `affine(8, 0.1, 8)`; None for none,
         which is also the default for the density "activation".
       density: "conditioned" (the prior, given that the activation reaches the level), "tilted" (exp(beta * activation)) or
-        "activation" (the density of 2018, a negative control).
+        "activation" (the density of 2018, a negative control); or the `law` of other samples, which is taken as it is.
       level: activation asked for, from 0 (mean under the prior) to 1 (best optimised image). Defaults to 0.7.
       beta: strength in nats per unit of activation. Defaults to what the level needs.
       init: "optimize" (chains start at optimised images) or "prior" (at prior noise).
@@ -82,7 +82,7 @@ def render(
       >>> samples.save_gif("star.gif")
     """
     options = hmc_options(hmc_opts)
-    check_name(density)
+    density_name = check_density(density)
     if init not in INITS:
         raise ValueError(f"init: expected 'optimize' or 'prior'. Received: {init!r}")
     _check_number("level", level, 0.0, 1.0)
@@ -93,7 +93,7 @@ def render(
         if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
             raise ValueError(f"{name}: expected a whole number >= 1. Received: {value!r}")
     root = seeds.root(seed)
-    old = density == "activation"
+    old = density_name == "activation"
     if param is None:
         param = (parameterizations.uniform if old else parameterizations.fourier)(im_size)
     if isinstance(transforms, str):
@@ -140,11 +140,12 @@ def render(
         prior_activation=scale.prior,
         optimum_activation=scale.optimum,
         level=None if old or beta is not None else float(level),
-        beta=run.beta,
+        beta=float(getattr(run.density, "beta", 1.0)),
         seed=int(seed),
         objective=str(activation.objective),
         model=activation.network.name,
-        density=density,
+        density=density_name,
+        law_numbers={name: float(value) for name, value in vars(run.density).items()},
         init=init,
         kernel=options.kernel,
         options=_record(options, activation, level, optimize_steps, anneal_steps),

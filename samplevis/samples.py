@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from samplevis import export, files
+from samplevis.sampling.density import CLASSES, Density
 from samplevis.summary import Summary, summarize
 
 FORMAT, VERSION = "samplevis-samples", 1
@@ -62,6 +63,7 @@ class Samples(Sequence):
       objective: what was maximised, in words.
       model: name of the network.
       density: name of the density.
+      law_numbers: its numbers; `law` is the density itself.
       init: where the chains started, "optimize" or "prior".
       kernel: name of the kernel.
       options: everything else that made the run, in plain values.
@@ -94,6 +96,7 @@ class Samples(Sequence):
     objective: str
     model: str
     density: str
+    law_numbers: dict[str, float]
     init: str
     kernel: str
     options: dict[str, Any]
@@ -168,6 +171,11 @@ class Samples(Sequence):
     def non_finite(self) -> int:
         """Transitions whose proposal was not finite (and was rejected)."""
         return int(np.sum(~np.isfinite(self.stats["energy_error"])))
+
+    @property
+    def law(self) -> Density:
+        """The density that was sampled, after calibration: another run can take it, `render(..., density=samples.law)`."""
+        return CLASSES[self.density](**self.law_numbers)
 
     @property
     def levels(self) -> np.ndarray:

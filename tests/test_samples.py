@@ -40,6 +40,7 @@ def _samples(chains: int = CHAINS, draws: int = DRAWS, thin: int = 1, **changes)
         "objective": "logits:goldfish",
         "model": "SqueezeNet",
         "density": "conditioned",
+        "law_numbers": {"target": 5.0, "width": 0.2, "beta": 3.0},
         "init": "optimize",
         "kernel": "split_hmc",
         "options": {"num_results": draws, "step_size": 0.05, "adapt_mass": True, "transforms": "Affine(8)"},

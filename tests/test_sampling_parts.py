@@ -42,9 +42,9 @@ def test_conditioned_is_finite_where_it_matters():
 
 
 def test_names():
-    assert density.check_name("tilted") == "tilted"
+    assert density.check_density("tilted") == "tilted"
     with pytest.raises(ValueError, match="Did you mean 'tilted'"):
-        density.check_name("tilt")
+        density.check_density("tilt")
 
 
 def test_learned_scale_of_a_known_curvature():

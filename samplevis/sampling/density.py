@@ -79,17 +79,30 @@ class LogActivation(Density):
         return tf.math.divide_no_nan(1.0, tf.nn.relu(activation))
 
 
-NAMES = ("conditioned", "tilted", "activation")
+CLASSES = {"conditioned": Conditioned, "tilted": Tilted, "activation": LogActivation}
+NAMES = tuple(CLASSES)
 
 
-def check_name(density: str) -> str:
-    """Checks the name of a density.
+def name_of(density: Density) -> str:
+    """The name of a density's class."""
+    return next(name for name, kind in CLASSES.items() if isinstance(density, kind))
+
+
+def check_density(density: str | Density) -> str:
+    """Checks a density or the name of one.
+
+    Returns:
+      The name.
 
     Raises:
       ValueError: if it is none of `NAMES`; the nearest spelling comes first.
     """
+    if isinstance(density, tuple(CLASSES.values())):
+        return name_of(density)
     if density not in NAMES:
         near = difflib.get_close_matches(str(density), NAMES, n=1, cutoff=0.4)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"density: expected one of {', '.join(map(repr, NAMES))}.{hint} Received: {density!r}")
+        raise ValueError(
+            f"density: expected one of {', '.join(map(repr, NAMES))} or a density.{hint} Received: {density!r}"
+        )
     return density

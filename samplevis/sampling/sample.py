@@ -13,7 +13,7 @@ from samplevis import seeds
 from samplevis.activation import Activation
 from samplevis.sampling.anneal import Annealed, anneal
 from samplevis.sampling.chains import Watched, run_chains
-from samplevis.sampling.density import Conditioned, Density, LogActivation, Tilted
+from samplevis.sampling.density import Conditioned, Density, LogActivation, Tilted, check_density
 from samplevis.sampling.kernels import Target
 from samplevis.sampling.mass import PAIRS, learn_scale
 from samplevis.sampling.moves import named_moves
@@ -34,7 +34,7 @@ class Run(NamedTuple):
       activation: on the bank, [chain, draw].
       fresh_activation: on transforms that no chain has seen, [chain, draw].
       strength: force on the activation, in nats per unit, [chain, draw].
-      beta: the density's strength.
+      density: what was sampled, after calibration.
       reached: bool [chain], whether annealing reached the level.
       stats: name -> array [chain, transition], after warm-up; "step_size" and "gradients" [transition].
       scalars: name -> array [chain, transition], after warm-up, see `scalar_fn`.
@@ -48,7 +48,7 @@ class Run(NamedTuple):
     activation: np.ndarray
     fresh_activation: np.ndarray
     strength: np.ndarray
-    beta: float
+    density: Density
     reached: np.ndarray
     stats: dict[str, np.ndarray]
     scalars: dict[str, np.ndarray]
@@ -64,7 +64,7 @@ def sample(
     scale: Scale,
     options: HMCOptions,
     *,
-    density: str = "conditioned",
+    density: str | Density = "conditioned",
     level: float = 0.7,
     beta: float | None = None,
     from_prior: bool = False,
@@ -83,7 +83,7 @@ def sample(
       latents: first latents, [chain, *latent_shape].
       scale: the ends of the activation's scale.
       options: the sampler's options.
-      density: "conditioned", "tilted" or "activation".
+      density: "conditioned", "tilted" or "activation"; or a density that is taken as it is, without calibration.
       level: activation asked for, from 0 (`scale.prior`) to 1 (`scale.optimum`).
       beta: strength in nats per unit of activation. Defaults to what the level needs.
       from_prior: whether the latents are prior draws, so that the strength has to rise from zero.
@@ -98,10 +98,10 @@ def sample(
     clock, seconds = time.perf_counter(), {}
     state, target, gradients = param.rotate(latents), LogActivation(), 0
     reached = np.ones(chains, bool)
-    if density != "activation":
+    if check_density(density) != "activation":
         arrived = anneal(activation, state, scale.prior, scale.optimum, level, anneal_steps, from_prior, seed, progress)
         state, reached, gradients = arrived.state, arrived.reached, arrived.gradients
-        target = _density(density, arrived, beta)
+        target = density if isinstance(density, Density) else _density(density, arrived, beta)
     seconds["anneal"], clock = time.perf_counter() - clock, time.perf_counter()
 
     # One fixed density: the bank is drawn once and stays for warm-up and sampling.
@@ -125,7 +125,7 @@ def sample(
     )
     rehearsals = []
     half = options.num_burnin_steps // 2
-    if isinstance(target, Conditioned) and half and options.kernel not in APPROXIMATE:
+    if density == "conditioned" and half and options.kernel not in APPROXIMATE:
         short = dataclasses.replace(options, num_burnin_steps=half, num_results=1, num_steps_between_results=0)
         first = run_chains(tilt, state, ruler, short, seeds.fold(seed, "rehearsal"), watched, progress, redraw, moves)
         rehearsals = [first]
@@ -149,7 +149,7 @@ def sample(
         activation=values,
         fresh_activation=np.stack([on_fresh(z).numpy() for z in draws], axis=1),
         strength=target.strength(tf.constant(values)).numpy(),
-        beta=float(getattr(target, "beta", 1.0)),
+        density=target,
         reached=reached,
         stats={name: array.T if array.ndim == 2 else array for name, array in result.trace._asdict().items()},
         scalars={name: array.T for name, array in result.scalars.items()},
