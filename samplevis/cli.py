@@ -166,7 +166,7 @@ def _add_run_options(parser: argparse.ArgumentParser, out: str) -> None:
     add("--init", default="optimize", help="optimize or prior: where chains start (default: optimize)")
     add("--chains", type=int, help="number of chains (default: 4)")
     add("--draws", type=int, help="draws kept in each chain (default: 10)")
-    add("--warmup", type=int, help="warm-up transitions (default: 16)")
+    add("--warmup", type=int, help="warm-up transitions (default: 12)")
     add("--between", type=int, help="transitions left out between draws (default: 0)")
     add("--kernel", help="split_hmc, malt, hmc, nuts or pcn (default: split_hmc)")
     add("--leapfrog-steps", type=int, help="gradients in a trajectory (default: 12)")

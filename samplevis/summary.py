@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from samplevis.sampling import diagnostics
-from samplevis.sampling.named import APPROXIMATE
+from samplevis.sampling.named import APPROXIMATE, FIXED_STEP
 
 if TYPE_CHECKING:
     from samplevis.samples import Samples
@@ -164,7 +164,8 @@ def _warnings(samples: Samples, f: dict[str, float]) -> list[str]:
         found.append(f"The chains overfit their bank of transforms by {excess:.0%}. Raise num_transforms.")
     if f["acceptance_worst"] < low:
         found.append(f"A chain accepts only {f['acceptance_worst']:.0%} of its proposals. Give more num_burnin_steps.")
-    if f["acceptance"] > high:
+    adapts = samples.kernel not in FIXED_STEP
+    if adapts and f["acceptance"] > high:
         found.append("Nearly every proposal is accepted: the steps are shorter than they could be.")
     if f["non_finite"]:
         lost = np.flatnonzero((~np.isfinite(samples.stats["energy_error"])).any(1))
@@ -190,7 +191,7 @@ def _warnings(samples: Samples, f: dict[str, float]) -> list[str]:
             found.append(
                 f"Only {f['ess_bulk']:.0f} effective draws: look at the pictures, do not trust averages over them."
             )
-    if draws >= FEWEST_DRAWS and f["bfmi_worst"] < BFMI:
+    if adapts and draws >= FEWEST_DRAWS and f["bfmi_worst"] < BFMI:
         found.append(f"E-BFMI is {f['bfmi_worst']:.2f}: momenta explore the energies slowly.")
     return found
 

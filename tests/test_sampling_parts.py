@@ -109,6 +109,11 @@ def test_a_stochastic_force_heats():
     ],
 )
 def test_calibration_raises_the_target_by_what_the_bank_flatters(bank, other, target):
-    law = _calibrated(density.Conditioned(6.0, 0.1, 3.0), 2.0, bank, other)
+    law = _calibrated(density.Conditioned(6.0, 0.1, 3.0), 2.0, bank, other, 1.0)
     assert law.target == pytest.approx(min(target, 2 + 4 * MOST_OPTIMISM))
     assert (law.width, law.beta) == (0.1, 3.0)
+
+
+def test_calibration_lowers_the_target_of_chains_that_rest_above_it():
+    law = _calibrated(density.Conditioned(6.0, 0.1, 3.0), 2.0, 6.0, 6.5, 1 / MOST_OPTIMISM)
+    assert law.target == pytest.approx(2 + 4 * 4 / 4.5)

@@ -75,8 +75,7 @@ def sample(
     """Anneals, warms up and draws.
 
     Chains overfit their bank. Half of the warm-up measures by how much, on transforms that are used for nothing else, and
-    the level asked for on the bank rises by as much; the other half adapts to that density, which is then frozen. Kernels that
-    draw their transforms anew have nothing to overfit.
+    the level asked for on the bank rises by as much; the other half adapts to that density, which is then frozen.
 
     Args:
       activation: what is explored.
@@ -125,14 +124,19 @@ def sample(
     )
     rehearsals = []
     half = options.num_burnin_steps // 2
-    if density == "conditioned" and half and options.kernel not in APPROXIMATE:
+    if density == "conditioned" and half:
         short = dataclasses.replace(options, num_burnin_steps=half, num_results=1, num_steps_between_results=0)
         first = run_chains(tilt, state, ruler, short, seeds.fold(seed, "rehearsal"), watched, progress, redraw, moves)
         rehearsals = [first]
         state = tf.constant(first.states[-1])
         other = mean_activation(activation, activation.draw(seeds.fold(seed, "calibration"), FRESH_MEMBERS))
         latents = param.rotate(state)
-        target = _calibrated(target, scale.prior, on_bank(latents).numpy().mean(), other(latents).numpy().mean())
+        # Kernels that draw their transforms anew have no bank to overfit, but may rest beside their target.
+        anew = options.kernel in APPROXIMATE
+        met = target.target if anew else on_bank(latents).numpy().mean()
+        target = _calibrated(
+            target, scale.prior, met, other(latents).numpy().mean(), 1 / MOST_OPTIMISM if anew else 1.0
+        )
         tilt = _tilt(activation, bank, target)
         options = dataclasses.replace(
             options, num_burnin_steps=options.num_burnin_steps - half, step_size=float(first.trace.step_size[-1])
@@ -169,11 +173,11 @@ def _tilt(activation: Activation, bank: object, density: Density) -> Target:
     return tilt
 
 
-def _calibrated(density: Conditioned, prior: float, bank: float, other: float) -> Conditioned:
-    """The density whose target is as far above what is asked for as the bank's activation is above that of other transforms."""
-    optimism = (bank - prior) / (other - prior) if other > prior else 1.0
+def _calibrated(density: Conditioned, prior: float, met: float, other: float, least: float) -> Conditioned:
+    """The density whose target is as far off what is asked for as what the chains meet is off other transforms."""
+    optimism = (met - prior) / (other - prior) if other > prior else 1.0
     return dataclasses.replace(
-        density, target=prior + (density.target - prior) * float(np.clip(optimism, 1.0, MOST_OPTIMISM))
+        density, target=prior + (density.target - prior) * float(np.clip(optimism, least, MOST_OPTIMISM))
     )
 
 

@@ -1,0 +1,239 @@
+"""How well the sampler mixes, and at what cost: `python -m benchmarks.sampling` prints figures, `--json FILE` writes them.
+
+SqueezeNet at 96 pixels and the bundled network. Every part can be run by itself (`--parts`). About two hours on 2 cores with
+the defaults. The weights are looked for in the folder SAMPLEVIS_TEST_DATA (default ../shared/models).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+import samplevis
+from benchmarks.quality import SIZE, squeezenet
+from samplevis import modelzoo, param, seeds
+from samplevis.activation import make_activation
+from samplevis.sampling import diagnostics
+from samplevis.sampling.kernels import trajectory, value_and_gradient
+from samplevis.transform import robust_transforms
+
+UNITS = ("logits:285", "logits:1", "logits:967", "fire9:10")
+LEVEL = 0.7
+LAG = 1000
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
+    parser.add_argument("--units", nargs="+", default=UNITS)
+    parser.add_argument("--chains", type=int, default=4)
+    parser.add_argument("--gradients", type=int, default=2000, help="of each chain, after warm-up")
+    parser.add_argument("--leapfrog-steps", type=int, default=24)
+    parser.add_argument("--restarts", type=int, default=32)
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument("--save", type=Path, help="folder for the samples and a sheet of each run")
+    options = parser.parse_args()
+    rows = []
+    for part in options.parts:
+        for row in PARTS[part](options):
+            rows.append({"part": part} | row)
+            print(json.dumps(rows[-1]), flush=True)
+            if options.json:
+                options.json.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def mixing(options: argparse.Namespace):
+    """Long chains of the adjusted kernel, the other end, and Langevin dynamics beside them."""
+    network = squeezenet()
+    for unit in options.units:
+        steps = options.leapfrog_steps
+        adjusted = long_run(network, unit, options, "split_hmc", steps)
+        yield {"unit": unit, "kernel": "split_hmc"} | figures(adjusted)
+        other = long_run(
+            network,
+            unit,
+            options,
+            "split_hmc",
+            steps,
+            gradients=options.gradients // 4,
+            init="prior",
+            density=adjusted.law,
+        )
+        late = adjusted.levels[:, -adjusted.levels.shape[1] // 4 :]
+        yield {"unit": unit, "two_ended_gap": float(late.mean() - other.levels.mean())}
+        langevin = long_run(network, unit, options, "langevin", 25, density=adjusted.law)
+        gap = float(langevin.levels.mean() - late.mean())
+        yield {"unit": unit, "kernel": "langevin", "level_less_adjusted": gap} | figures(langevin)
+
+
+def long_run(network, unit, options, kernel, steps, gradients=None, init="optimize", **settings) -> samplevis.Samples:
+    """Chains that keep every transition."""
+    gradients = options.gradients if gradients is None else gradients
+    samples = samplevis.render(
+        network,
+        unit,
+        dict(num_results=gradients // steps, num_chains=options.chains, kernel=kernel, num_leapfrog_steps=steps),
+        im_size=SIZE,
+        level=LEVEL,
+        init=init,
+        progress=False,
+        **settings,
+    )
+    if options.save:
+        options.save.mkdir(parents=True, exist_ok=True)
+        samples.save_grid(options.save / f"{unit.replace(':', '-')}_{kernel}_{init}.png", columns=6, scale=2)
+    return samples
+
+
+def figures(samples: samplevis.Samples) -> dict[str, float]:
+    """Cost of an effective draw, how far chains forget, and how far they overfit."""
+    x, spent = samples.activation, samples.stats["gradients"].sum()
+    effective = [diagnostics.ess_bulk(chain[None]) for chain in x]
+    lag = min(round(LAG / samples.stats["gradients"].mean()), x.shape[1] - 1)
+    half = x.shape[1] // 2
+    last = x.shape[1] * 3 // 4
+    prior = samples.prior_activation
+    pixels = param.fourier(SIZE)
+    before = np.stack([pixels.pre_image(tf.constant(chain)).numpy() for chain in samples.latents])
+    summary = samples.summary().figures
+    return {
+        "gradients_per_effective_draw": float(spent / np.mean(effective)),
+        "lag_gradients": float(lag * samples.stats["gradients"].mean()),
+        "latent_correlation": correlation(samples.latents, lag),
+        "image_correlation": correlation(before, lag),
+        "level_fresh": float(samples.levels[:, last:].mean()),
+        "fresh_over_bank": float(
+            (samples.fresh_activation[:, last:].mean() - prior) / (samples.activation[:, last:].mean() - prior)
+        ),
+        "rhat_within": max(diagnostics.rhat(chain[: 2 * half].reshape(2, half)) for chain in x),
+        "rhat_across": diagnostics.rhat(x),
+        "acceptance": summary["acceptance"],
+        "step_size": summary["step_size"],
+        "temperature": summary["temperature"],
+        "radius": float(samples.scalars["radius"][:, last:].mean()),
+        "seconds": sum(samples.seconds.values()),
+    }
+
+
+def correlation(states: np.ndarray, lag: int) -> float:
+    """Mean correlation of [chain, draw, ...] with itself `lag` draws later, the mean of each picture's channel removed."""
+    x = states.astype(np.float64)
+    x = x - x.mean((2, 3), keepdims=True)
+    x = x.reshape(*x.shape[:2], -1)
+    first, second = x[:, : x.shape[1] - lag], x[:, lag:]
+    norms = np.sqrt((first**2).sum(-1) * (second**2).sum(-1))
+    return float(np.mean((first * second).sum(-1) / norms))
+
+
+def sizes(options: argparse.Namespace):
+    """Acceptance at one step size for pictures of 64 to 224 pixels."""
+    network = squeezenet()
+    for size in (64, 96, 128, 160, 224):
+        settings = dict(num_chains=2, num_transforms=4, num_leapfrog_steps=8, step_size=0.02, adapt_mass=False)
+        samples = samplevis.render(
+            network, "fire5:7", dict(num_results=12, num_burnin_steps=0) | settings, im_size=size, progress=False
+        )
+        yield {"size": size, "acceptance": float(samples.stats["accept"].mean())}
+
+
+def overhead(options: argparse.Namespace):
+    """A leapfrog step over a bare value and gradient of the same network and bank."""
+    activation = make_activation(squeezenet(), "logits:1", param.fourier(SIZE), robust_transforms)
+    bank, state = activation.draw(seeds.root(1), 12), activation.param.prior(seeds.root(0), 4)
+
+    def target(z: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_mean(activation.scores(activation.param.rotate(z), bank), 1)
+
+    @tf.function(autograph=False)
+    def bare(z: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
+        def step(i: tf.Tensor, z: tf.Tensor):
+            return i + 1, z + 1e-6 * value_and_gradient(target, z)[1]
+
+        return tf.while_loop(lambda i, _: i < steps, step, (tf.constant(0), z), parallel_iterations=1)[1]
+
+    @tf.function(autograph=False)
+    def leapfrog(z: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
+        start = tf.zeros(z.shape[:1]), tf.zeros_like(z)
+        return trajectory(target, z, tf.ones_like(z), start, 0.01, steps).state
+
+    seconds = {"bare": [], "leapfrog": []}
+    for round_ in range(7):
+        for name, function in (("bare", bare), ("leapfrog", leapfrog)):
+            clock = time.perf_counter()
+            function(state, tf.constant(5)).numpy()
+            if round_:
+                seconds[name].append(time.perf_counter() - clock)
+    yield {"leapfrog_over_bare": float(np.median(seconds["leapfrog"]) / np.median(seconds["bare"]))}
+
+
+def either_or(options: argparse.Namespace):
+    """Share of the rarer concept among samples of an either-or unit, and among as many optimised images."""
+    network, judge = modelzoo.Shapes(), modelzoo.ShapesJudge()
+    for label in [name for name in network.labels if "|" in name]:
+        samples = samplevis.render(
+            network,
+            samplevis.objectives.class_logit("logits", label),
+            dict(num_results=1, num_chains=options.restarts),
+            im_size=64,
+            init="prior",
+            progress=False,
+        )
+        row = {"unit": label}
+        for name, images in (("samples", samples[:]), ("optimised", samples.optimized)):
+            named = np.array(judge.labels)[judge.activations(images, "logits")["logits"].numpy().argmax(1)]
+            shares = [float(np.mean(named == concept)) for concept in label.split("|")]
+            row |= {f"{name}_shares": shares, f"{name}_rarer": min(shares)}
+        yield row
+
+
+def diversity(options: argparse.Namespace):
+    """Mean distance of deep features between samples, over that between optimised images of the same activation."""
+    network = squeezenet()
+    for unit in options.units:
+        samples = samplevis.render(
+            network, unit, dict(num_results=1, num_chains=options.restarts, num_burnin_steps=8), im_size=SIZE,
+            init="prior", level=LEVEL, progress=False,
+        )  # fmt: skip
+        steps = list(range(4, 128, 4))
+        optimised = samplevis.optimize(
+            network, unit, param=param.fourier(SIZE), transforms=robust_transforms, batch=options.restarts, steps=128,
+            thresholds=steps, progress=False,
+        )  # fmt: skip
+        layer, channel = unit.split(":")
+
+        def level(images: np.ndarray, layer: str = layer, channel: str = channel) -> float:
+            values = network.activations(images, layer)[layer].numpy()[..., int(channel)]
+            return float(values.reshape(len(images), -1).mean())
+
+        # The first snapshot that is as active as the samples, on clean images.
+        wanted = level(samples[:])
+        matched = next((x for x in optimised.snapshots.values() if level(x) >= wanted), optimised.images)
+        spread = [feature_distance(network, images) for images in (samples[:], matched)]
+        yield {"unit": unit, "samples": spread[0], "optimised": spread[1], "ratio": spread[0] / spread[1]}
+
+
+def feature_distance(network: samplevis.Network, images: np.ndarray) -> float:
+    """Mean cosine distance between pictures' features in fire8, averaged over places."""
+    features = network.activations(images, "fire8")["fire8"].numpy().mean((1, 2))
+    features = features / np.linalg.norm(features, axis=1, keepdims=True)
+    cosine = features @ features.T
+    return float(1 - cosine[np.triu_indices(len(cosine), 1)].mean())
+
+
+PARTS: dict[str, Any] = {
+    "mixing": mixing,
+    "sizes": sizes,
+    "overhead": overhead,
+    "either_or": either_or,
+    "diversity": diversity,
+}
+
+if __name__ == "__main__":
+    main()
