@@ -104,8 +104,13 @@ def ascend(
     thresholds: Sequence[int] = (),
     seed: tf.Tensor | None = None,
     progress: bool = False,
+    tolerant: bool = False,
 ) -> Optimized:
-    """The loop of `optimize`, on an activation and first latents [batch, *latent_shape] that are known to fit."""
+    """The loop of `optimize`, on an activation and first latents [batch, *latent_shape] that are known to fit.
+
+    With `tolerant`, an image whose activation or gradient is not finite stays where it is and the others go on, unless there
+    are no others.
+    """
     optimizer = _copy(optimizer)
     seed = seeds.root(0) if seed is None else seed
     stepper = _compiled_stepper(activation, z.shape[0], optimizer)
@@ -117,7 +122,8 @@ def ascend(
         for stop in (s for s in stops if s <= steps):
             scores = stepper.run(parameters, seed, tf.constant(done), tf.constant(stop - done)).numpy()
             z = tf.identity(stepper.z.value)
-            if not (np.isfinite(scores).all() and np.isfinite(z.numpy()).all()):
+            finite = np.isfinite(scores).all(0) & np.isfinite(z.numpy().reshape(len(z), -1)).all(1)
+            if not (finite.any() if tolerant else finite.all()):
                 raise FloatingPointError(
                     f"obj: the activation or its gradient is not finite between steps {done} and {stop}: {scores[-1]}"
                 )
@@ -208,8 +214,10 @@ class _Stepper:
                 draws = activation.draw(seeds.fold(seed, "optimize", first + i), batch)
                 with tf.GradientTape() as tape:
                     score = activation.paired(self.z.value, draws, parameters)[:, 0]
-                # Keras minimises.
-                optimizer.apply([-tape.gradient(score, self.z.value)], [self.z])
+                gradient = tape.gradient(score, self.z.value)
+                finite = tf.reduce_all(tf.math.is_finite(gradient), list(range(1, gradient.shape.rank)), keepdims=True)
+                # Keras minimises. Images without a gradient rest: they must not spoil the optimizer's averages.
+                optimizer.apply([tf.where(finite, -gradient, 0.0)], [self.z])
                 return i + 1, scores.write(i, score)
 
             scores = tf.TensorArray(tf.float32, count, element_shape=[batch])

@@ -112,7 +112,7 @@ def render(
 
     clock = time.perf_counter()
     start = INITIAL_SCALE * renderer.param.prior(seeds.fold(root, "optimize"), options.num_chains)
-    optimized = ascend(renderer, start, int(optimize_steps), None, (), root, progress)
+    optimized = ascend(renderer, start, int(optimize_steps), None, (), root, progress, tolerant=True)
     latents = param.latent(tf.constant(optimized.images)).numpy() if old else optimized.latents
     scale = measure_scale(activation, latents, root)
     seconds = {"optimise": time.perf_counter() - clock}

@@ -190,3 +190,30 @@ def test_a_decoder_is_a_prior(tiny_network):
     np.testing.assert_allclose(prior.image(tf.constant(samples.latents[0])), samples.images[0], atol=1e-6)
     # Six coordinates: the chains fluctuate widely.
     assert abs(samples.levels.mean() - 0.5) < 0.3
+
+
+def test_a_chain_that_is_lost_is_named_and_the_others_go_on(tiny_network):
+    def lost(T):
+        score = tf.reduce_mean(T("conv1")[..., 1], (1, 2))
+        # The second of three chains, on every transform of it.
+        chain = tf.range(tf.shape(score)[0]) * 3 // tf.shape(score)[0]
+        return tf.where(chain == 1, float("nan"), score)
+
+    samples = render(tiny_network, lost, OPTIONS | dict(num_burnin_steps=8))
+    good = render(tiny_network, "conv1:1", OPTIONS | dict(num_burnin_steps=8))
+    others = samples.latents[[0, 2]]
+    assert np.ptp(others, axis=1).max() > 0.1 and np.isfinite(samples.activation[[0, 2]]).all()
+    assert np.abs(samples.levels[[0, 2]] - good.levels[[0, 2]]).max() < 0.3
+    np.testing.assert_array_equal(samples.latents[1], samples.latents[1, :1].repeat(4, 0))
+    warnings = " ".join(samples.summary().warnings)
+    assert "in chain 1." in warnings and "not bring chain 1 " in warnings
+
+
+def test_all_chains_lost_is_an_error(tiny_network):
+    with pytest.raises(FloatingPointError, match="not finite"):
+        render(tiny_network, lambda T: float("nan") * tf.reduce_mean(T("conv1"), (1, 2, 3)))
+
+
+def test_a_strength_that_float32_cannot_carry_is_refused(tiny_network):
+    with pytest.raises(ValueError, match="beta: expected at most .* Received: 1e\\+20"):
+        render(tiny_network, beta=1e20)

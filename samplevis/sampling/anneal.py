@@ -12,6 +12,7 @@ from samplevis.activation import Activation
 from samplevis.progress import Progress
 from samplevis.sampling.density import Conditioned
 from samplevis.sampling.langevin import LangevinState, langevin_step
+from samplevis.sampling.scale import finite_mean
 
 # Langevin step in radians, friction per unit of time, and transforms drawn for each chain and step: all from trials on
 # SqueezeNet at 96 pixels. A stochastic force heats the chain by step * noise / friction, which these keep below a half.
@@ -103,10 +104,10 @@ def anneal(
             done += STEPS_PER_CALL
             levels = (mean.numpy() - prior_mean) / distance
             reached |= levels > level - 2 * WIDTH
-            strengths.append(strength.numpy().mean())
+            strengths.append(finite_mean(strength))
             if not reached.all():
                 most = min(3 * steps, done + steps // 2) if done >= steps // 2 else most
-            bar.update(STEPS_PER_CALL, level=levels.mean(), strength=strengths[-1])
+            bar.update(STEPS_PER_CALL, level=finite_mean(levels), strength=strengths[-1])
     strength = float(np.mean(strengths[-4:])) if reached.any() else force * unit / MARGIN
     density = Conditioned(target, WIDTH * distance, MARGIN * strength)
     return Annealed(now.state, density, strength, reached, done * MEMBERS)

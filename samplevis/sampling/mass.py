@@ -35,13 +35,17 @@ def learn_scale(
     """
     force = tf.function(lambda x: value_and_gradient(target_fn, x)[1], autograph=False)
     before = force(state)
+    # A chain whose force is not finite has no say.
+    finite = np.isfinite(before.numpy().reshape(len(before), -1)).all(1)
+    if not finite.any():
+        return np.ones(bands.shape, np.float32)
     labels, count = bands.ravel(), bands.max() + 1
     change, moved = np.zeros(count), np.zeros(count)
     for pair in range(PAIRS):
         noise = tf.random.stateless_normal(state.shape, seeds.fold(seed, "mass", pair))
         there = state * np.cos(ANGLE) + noise * np.sin(ANGLE)
         for total, difference in ((change, force(there) - before), (moved, there - state)):
-            squares = np.square(difference.numpy().astype(np.float64)).mean(0)
+            squares = np.square(difference.numpy()[finite].astype(np.float64)).mean(0)
             total += np.bincount(labels, squares.ravel(), count)
     curvature = np.sqrt(np.divide(change, moved, out=np.zeros(count), where=moved > 0))
     curvature[~np.isfinite(curvature)] = 0

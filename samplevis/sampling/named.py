@@ -163,6 +163,15 @@ def log_accept(results: Any) -> tf.Tensor:
     return tf.where(tf.math.is_finite(ratio), tf.clip_by_value(ratio, LOG_ZERO, 0.0), LOG_ZERO)
 
 
+def is_lost(results: Any) -> tf.Tensor:
+    """Whether the density of a chain's own state is not finite, bool [chain]: it can never move."""
+    if isinstance(results, MovedResults):
+        return is_lost(results.inner)
+    if hasattr(results, "accepted_results"):
+        return is_lost(results.accepted_results)
+    return ~tf.math.is_finite(results.tilt if hasattr(results, "tilt") else results.target_log_prob)
+
+
 def half_square(x: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     """|x|^2 / 2 of each chain."""
     return tf.reduce_sum(tf.square(tf.cast(x, dtype)), list(range(1, x.shape.rank))) / 2

@@ -20,8 +20,10 @@ from samplevis.sampling.moves import named_moves
 from samplevis.sampling.named import APPROXIMATE
 from samplevis.sampling.options import HMCOptions
 from samplevis.sampling.scalars import scalar_fn
-from samplevis.sampling.scale import FRESH_MEMBERS, Scale, fresh_transforms, mean_activation
+from samplevis.sampling.scale import FRESH_MEMBERS, Scale, finite_mean, fresh_transforms, mean_activation
 
+# Most nats between the ends of the scale: float32 resolves steps of one nat up to here, and Metropolis needs better.
+MOST_NATS = 1e7
 # Most that the level on the bank may exceed the level on other transforms before the calibration stops following.
 MOST_OPTIMISM = 1.3
 
@@ -92,7 +94,16 @@ def sample(
 
     Returns:
       A `Run`.
+
+    Raises:
+      ValueError: if `beta` is stronger than float32 can carry.
     """
+    nats = (beta or 0.0) * (scale.optimum - scale.prior)
+    if nats > MOST_NATS:
+        raise ValueError(
+            f"beta: expected at most {MOST_NATS / (scale.optimum - scale.prior):.3g} for this unit, where float32 still resolves a "
+            f"nat. Received: {beta!r}, which puts {nats:.3g} nats between the prior and the optimum"
+        )
     param, chains = activation.param, latents.shape[0]
     clock, seconds = time.perf_counter(), {}
     state, target, gradients = param.rotate(latents), LogActivation(), 0
@@ -116,7 +127,7 @@ def sample(
     ruler = learn_scale(tilt, state, param.bands(), seed) if options.adapt_mass else 1.0
 
     def watch(state: tf.Tensor) -> float:
-        return float(on_bank(param.rotate(state)).numpy().mean())
+        return finite_mean(on_bank(param.rotate(state)))
 
     moves = named_moves(param, options.moves)
     watched = Watched(
@@ -133,10 +144,8 @@ def sample(
         latents = param.rotate(state)
         # Kernels that draw their transforms anew have no bank to overfit, but may rest beside their target.
         anew = options.kernel in APPROXIMATE
-        met = target.target if anew else on_bank(latents).numpy().mean()
-        target = _calibrated(
-            target, scale.prior, met, other(latents).numpy().mean(), 1 / MOST_OPTIMISM if anew else 1.0
-        )
+        met = target.target if anew else finite_mean(on_bank(latents))
+        target = _calibrated(target, scale.prior, met, finite_mean(other(latents)), 1 / MOST_OPTIMISM if anew else 1.0)
         tilt = _tilt(activation, bank, target)
         options = dataclasses.replace(
             options, num_burnin_steps=options.num_burnin_steps - half, step_size=float(first.trace.step_size[-1])

@@ -45,14 +45,21 @@ def measure_scale(activation: Activation, optimized: np.ndarray, seed: tf.Tensor
     fresh, chains = mean_activation(activation, fresh_transforms(activation, seed)), len(optimized)
     batches = -(-PRIOR_DRAWS // chains)
     draws = (activation.param.prior(seeds.fold(seed, "prior mean", i), chains) for i in range(batches))
-    prior = float(np.mean([fresh(z).numpy() for z in draws]))
-    optimum = float(fresh(tf.constant(optimized)).numpy().max())
+    prior = finite_mean([fresh(z).numpy() for z in draws])
+    found = fresh(tf.constant(optimized)).numpy()
+    optimum = float(np.max(found[np.isfinite(found)], initial=-np.inf))
     if not optimum > prior:
         raise ValueError(
             f"obj: optimising {activation.objective} does not raise it: {optimum:g} after, {prior:g} for prior noise. The unit "
             "may be dead there; try its pre-activation layer, another seed or more optimize_steps"
         )
     return Scale(prior, optimum)
+
+
+def finite_mean(values: Any) -> float:
+    """Mean of the finite values; nan if there are none."""
+    values = np.asarray(values)
+    return float(np.mean(values[np.isfinite(values)])) if np.isfinite(values).any() else np.nan
 
 
 def fresh_transforms(activation: Activation, seed: tf.Tensor) -> Any:
