@@ -291,15 +291,21 @@ class Samples(Sequence):
         export.save_png(self.grid(columns, scale), path)
 
     def to_arviz(self) -> Any:
-        """The draws for ArviZ: latents and activations as the posterior, sampler statistics of the draws that were kept.
+        """The draws for ArviZ: activations and named scalars as the posterior, sampler statistics of the draws that were kept.
+
+        Latents and images stay here: a summary over every pixel says nothing.
 
         Returns:
           What `from_dict` of the ArviZ that is installed makes: a DataTree (1.x) or InferenceData (0.x).
 
         Raises:
           ImportError: if there is no ArviZ.
+
+        Example:
+          >>> az.summary(samples.to_arviz())
         """
-        posterior = {name: getattr(self, name) for name in ("latents", "activation", "fresh_activation", "strength")}
+        posterior = {name: getattr(self, name) for name in ("activation", "fresh_activation", "strength")}
+        posterior |= {name: self._kept(values) for name, values in self.scalars.items()}
         groups = {"posterior": posterior, "sample_stats": self._arviz_stats()}
         try:
             from arviz_base import from_dict
@@ -311,12 +317,13 @@ class Samples(Sequence):
             return from_dict(**groups)
         return from_dict(groups)
 
+    def _kept(self, values: np.ndarray) -> np.ndarray:
+        """Of [chain, transition], those of the draws that were kept, [chain, draw]."""
+        every = max(values.shape[1] // self.images.shape[1], 1)
+        return values[:, every - 1 :: every]
+
     def _arviz_stats(self) -> dict[str, np.ndarray]:
-        names = {"accept": "acceptance_rate", "log_density": "lp", "step_size": "step_size"}
+        names = {"accept": "acceptance_rate", "log_density": "lp"}
         shape = self.stats["accept"].shape
-        every = max(shape[1] // self.images.shape[1], 1)
-        stats = {
-            names.get(name, name): np.broadcast_to(array, shape)[:, every - 1 :: every]
-            for name, array in self.stats.items()
-        }
+        stats = {names.get(name, name): self._kept(np.broadcast_to(array, shape)) for name, array in self.stats.items()}
         return stats | {"diverging": ~np.isfinite(stats["energy_error"])}

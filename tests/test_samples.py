@@ -485,7 +485,9 @@ def test_arviz_statistics_are_those_of_the_draws_kept(monkeypatch):
     module.from_dict = lambda groups: groups
     monkeypatch.setitem(sys.modules, "arviz_base", module)
     groups = samples.to_arviz()
-    np.testing.assert_array_equal(groups["posterior"]["latents"], samples.latents)
+    np.testing.assert_array_equal(groups["posterior"]["activation"], samples.activation)
+    np.testing.assert_array_equal(groups["posterior"]["radius"], samples.scalars["radius"][:, 2::3])
+    assert {array.shape for array in groups["posterior"].values()} == {(CHAINS, 5)}, "named scalars only"
     stats = groups["sample_stats"]
     assert {array.shape for array in stats.values()} == {(CHAINS, 5)}
     # After two transitions that are left out comes the one that makes the draw.
