@@ -10,7 +10,7 @@ from typing import Any
 from samplevis.sampling import named
 
 # A step of .03 on four transforms keeps the stochastic heat that the thermostat has to carry off at a few per cent of the friction.
-DEFAULTS = {"step_size": 0.05, "num_transforms": 16}
+DEFAULTS = {"step_size": 0.05, "num_transforms": 24}
 FIXED_STEP_DEFAULTS = {"step_size": 0.03, "num_transforms": 4}
 
 
@@ -22,7 +22,7 @@ class HMCOptions:
       num_results: draws kept in each chain, >= 1. Defaults to 10.
       step_size: first step size, an angle in radians, > 0; adapted in warm-up, but for "langevin". Defaults to 0.05, for
         "langevin" to 0.03.
-      num_leapfrog_steps: gradients in a trajectory, >= 1; the mean of a jittered length, but for TFP's kernels. Defaults to 12.
+      num_leapfrog_steps: gradients in a trajectory, >= 1; the mean of a jittered length, but for TFP's kernels. Defaults to 10.
       num_burnin_steps: warm-up transitions, in which step size, mass and target adapt, >= 0. Defaults to 12.
       num_steps_between_results: transitions left out between two draws that are kept, >= 0. Defaults to 0.
       num_chains: chains, run as one batch, >= 1. Defaults to 4.
@@ -31,7 +31,7 @@ class HMCOptions:
         bank of its own for every trajectory) and "langevin" (transforms of its own for every step, no accept step, a
         thermostat). Defaults to "split_hmc".
       target_accept_prob: acceptance that the warm-up aims at in the worst chain, in (0, 1). Defaults to 0.75.
-      num_transforms: size of the bank, >= 1; for "langevin", transforms drawn at a step. Defaults to 16, for "langevin" to 4.
+      num_transforms: size of the bank, >= 1; for "langevin", transforms drawn at a step. Defaults to 24, for "langevin" to 4.
       adapt_mass: whether warm-up learns a diagonal mass. Defaults to True.
       moves: names of free moves, "shift", "mirror", "invert"; one is offered after every trajectory of "split_hmc" or "malt".
         They pay where the activation hardly notices them. Defaults to none.
@@ -39,7 +39,7 @@ class HMCOptions:
 
     num_results: int = 10
     step_size: float | None = None
-    num_leapfrog_steps: int = 12
+    num_leapfrog_steps: int = 10
     num_burnin_steps: int = 12
     num_steps_between_results: int = 0
     num_chains: int = 4
