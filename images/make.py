@@ -1,4 +1,4 @@
-"""Makes squeezenet.png and goldfish.gif from the samples that `python -m benchmarks.quality --save FOLDER` wrote."""
+"""Makes squeezenet.png from the samples that `python -m benchmarks.quality --save FOLDER` wrote."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ def main(folder: str) -> None:
             row += [samples.optimized[chain], samples.images[chain, -1]]
     labels = [text for label, _ in UNITS for text in (label, "sampled")]
     sheet = export.grid(np.array(rows), column_labels=labels, scale=1)
-    images = Path(__file__).parent
-    export.save_png(sheet, images / "squeezenet.png")
-    samplevis.Samples.load(Path(folder) / "logits-1_0.7_optimize.npz").save_gif(images / "goldfish.gif", scale=2)
+    export.save_png(sheet, Path(__file__).parent / "squeezenet.png")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -159,16 +160,19 @@ def _run(
 
     @tf.function(autograph=False)
     def advance(state: tf.Tensor, results: Any, seed: tf.Tensor) -> tuple:
-        out = tfp.mcmc.sample_chain(
-            transitions,
-            state,
-            results,
-            kernel,
-            trace_fn=lambda state, results: (trace_fn(state, results), scalar_fn(state)),
-            return_final_kernel_results=True,
-            seed=seed,
-            parallel_iterations=1,
-        )
+        with warnings.catch_warnings():
+            # TFP warns of approximate kernels; the summary says it in our words.
+            warnings.filterwarnings("ignore", "supplied `TransitionKernel` is not calibrated")
+            out = tfp.mcmc.sample_chain(
+                transitions,
+                state,
+                results,
+                kernel,
+                trace_fn=lambda state, results: (trace_fn(state, results), scalar_fn(state)),
+                return_final_kernel_results=True,
+                seed=seed,
+                parallel_iterations=1,
+            )
         moments = ()
         if keep and watched.picture:
             moments = tf.nn.moments(tf.map_fn(watched.picture, out.all_states), axes=[0])

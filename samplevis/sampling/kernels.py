@@ -217,7 +217,10 @@ def trajectory(
         tilt, gradient = value_and_gradient(target_fn, state)
         velocity, second = kick(velocity, gradient)
         velocity = refresh(velocity, count, "after")
-        return count + 1, Trajectory(state, velocity, tilt, gradient, now.work + first + second)
+        # Not a sum of three: where memory is short, TensorFlow 2.21 turns one into a temporary variable, whose name two loops
+        # can share (AlreadyExistsError).
+        work = tf.reduce_sum(tf.stack([now.work, first, second]), 0)
+        return count + 1, Trajectory(state, velocity, tilt, gradient, work)
 
     start = Trajectory(state, velocity, *at_start, work=tf.zeros(state.shape[:1], tf.float64))
     _, end = tf.while_loop(
