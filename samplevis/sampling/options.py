@@ -10,7 +10,7 @@ from typing import Any
 from samplevis.sampling import named
 
 # A step of .03 on four transforms keeps the stochastic heat that the thermostat has to carry off at a few per cent of the friction.
-DEFAULTS = {"step_size": 0.05, "num_transforms": 24}
+DEFAULTS = {"step_size": 0.05, "num_transforms": 20}
 FIXED_STEP_DEFAULTS = {"step_size": 0.03, "num_transforms": 4}
 
 
@@ -31,7 +31,7 @@ class HMCOptions:
         bank of its own for every trajectory) and "langevin" (transforms of its own for every step, no accept step, a
         thermostat). Defaults to "split_hmc".
       target_accept_prob: acceptance that the warm-up aims at in the worst chain, in (0, 1). Defaults to 0.75.
-      num_transforms: size of the bank, >= 1; for "langevin", transforms drawn at a step. Defaults to 24, for "langevin" to 4.
+      num_transforms: size of the bank, >= 1; for "langevin", transforms drawn at a step. Defaults to 20, for "langevin" to 4.
       adapt_mass: whether warm-up learns a diagonal mass. Defaults to True.
       moves: names of free moves, "shift", "mirror", "invert"; one is offered after every trajectory of "split_hmc" or "malt".
         They pay where the activation hardly notices them. Defaults to none.
