@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 import samplevis
-from benchmarks.quality import SIZE, squeezenet
+from benchmarks.quality import SIZE, squeezenet, write
 from samplevis import modelzoo, param, seeds
 from samplevis.activation import make_activation
 from samplevis.sampling import diagnostics
@@ -45,8 +45,7 @@ def main() -> None:
         for row in PARTS[part](options):
             rows.append({"part": part} | row)
             print(json.dumps(rows[-1]), flush=True)
-            if options.json:
-                options.json.write_text(json.dumps(rows, indent=1) + "\n")
+            write(rows, options.json)
 
 
 def mixing(options: argparse.Namespace):

@@ -52,13 +52,14 @@ class Summary:
 
 def summarize(samples: Samples) -> Summary:
     """Computes the figures of `samples`."""
-    figures = _figures(samples)
+    worst = _worst_scalar(samples)
+    figures = _figures(samples) | {"rhat_worst": worst[1]}
     chains, draws = samples.activation.shape
     title = (
         f"{samples.objective} on {samples.model}: {chains} chains x {draws} draws, density {samples.density}, "
         f"init {samples.init}, {samples.kernel}, seed {samples.seed}"
     )
-    return Summary(title, figures, _rows(samples, figures), _warnings(samples, figures))
+    return Summary(title, figures, _rows(samples, figures, worst[0]), _warnings(samples, figures))
 
 
 def _figures(samples: Samples) -> dict[str, float]:
@@ -91,12 +92,11 @@ def _figures(samples: Samples) -> dict[str, float]:
         "beta": samples.beta,
         "strength": float(samples.strength.mean()),
         "rhat": diagnostics.rhat(samples.activation),
-        "rhat_worst": max(scalar_rhats(samples).values(), default=np.nan),
         "ess_bulk": bulk,
         "ess_tail": diagnostics.ess_tail(samples.activation),
         "mcse": diagnostics.mcse_mean(samples.activation),
         "bfmi_worst": float(np.min(bfmi)),
-        "non_finite": float(np.sum(~np.isfinite(errors))),
+        "non_finite": float(samples.non_finite),
         "divergences": float(np.sum(~(errors <= DIVERGENCE))),
         "energy_error_95": float(
             np.quantile(np.where(np.isfinite(errors), np.abs(errors), np.inf), 0.95, method="higher")
@@ -107,7 +107,7 @@ def _figures(samples: Samples) -> dict[str, float]:
     }
 
 
-def _rows(samples: Samples, f: dict[str, float]) -> list[tuple[str, str]]:
+def _rows(samples: Samples, f: dict[str, float], worst: str) -> list[tuple[str, str]]:
     asked = "none" if samples.level is None else f"{f['level_asked']:.2f}"
     return [
         (
@@ -126,7 +126,10 @@ def _rows(samples: Samples, f: dict[str, float]) -> list[tuple[str, str]]:
             "gradients a chain; per effective draw",
             f"{f['gradients']:.0f}; {_number(f['gradients_per_effective_draw'], '.0f')}",
         ),
-        ("R-hat of the activation; of the worst scalar", f"{_number(f['rhat'], '.2f')}; {_worst_scalar(samples)}"),
+        (
+            "R-hat of the activation; of the worst scalar",
+            f"{_number(f['rhat'], '.2f')}; {_number(f['rhat_worst'], '.2f')}{worst and f' ({worst})'}",
+        ),
         ("effective draws (bulk; tail)", f"{_number(f['ess_bulk'], '.0f')}; {_number(f['ess_tail'], '.0f')}"),
         ("E-BFMI (worst chain)", _number(f["bfmi_worst"], ".2f")),
         (
@@ -196,18 +199,11 @@ def _warnings(samples: Samples, f: dict[str, float]) -> list[str]:
     return found
 
 
-def scalar_rhats(samples: Samples) -> dict[str, float]:
-    """R-hat of every scalar that it can be told of."""
+def _worst_scalar(samples: Samples) -> tuple[str, float]:
+    """Name and R-hat of the scalar on which the chains agree least; "" and nan if it can be told of none."""
     found = {name: diagnostics.rhat(values) for name, values in samples.scalars.items()}
-    return {name: value for name, value in found.items() if np.isfinite(value)}
-
-
-def _worst_scalar(samples: Samples) -> str:
-    found = scalar_rhats(samples)
-    if not found:
-        return "-"
-    worst = max(found, key=found.get)
-    return f"{found[worst]:.2f} ({worst})"
+    found = {name: value for name, value in found.items() if np.isfinite(value)}
+    return max(found.items(), key=lambda item: item[1], default=("", np.nan))
 
 
 def _number(value: float, form: str) -> str:

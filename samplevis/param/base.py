@@ -95,8 +95,16 @@ def invert(z: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     return -z
 
 
-# The moves of a prior whose latents are pictures of stationary noise.
+# The moves of a `Picture`.
 PICTURE_MOVES = {"shift": shift, "mirror": mirror, "invert": invert}
+
+
+class Picture(Parameterization):
+    """A parameterization whose latents are pictures of stationary noise."""
+
+    def symmetries(self) -> dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]]:
+        """Shift, mirror and contrast inversion."""
+        return PICTURE_MOVES
 
 
 def unsquash(images: tf.Tensor) -> tf.Tensor:

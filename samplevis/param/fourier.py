@@ -11,16 +11,13 @@ from samplevis.param import base, color, spectrum
 
 
 @dataclasses.dataclass(frozen=True)
-class Fourier(base.Parameterization):
+class Fourier(spectrum.Spectral):
     """The image is sigmoid(contrast * color(irfft2(rfft2(z) * amplitude))). See `fourier`."""
 
     image_shape: tuple[int, int, int]
     alpha: float
     contrast: float
     correlated: bool
-
-    def image(self, z: tf.Tensor) -> tf.Tensor:
-        return tf.sigmoid(self.pre_image(z))
 
     def pre_image(self, z: tf.Tensor) -> tf.Tensor:
         """The image before the sigmoid: linear in `z`, standard deviation `contrast` in every channel."""
@@ -35,18 +32,6 @@ class Fourier(base.Parameterization):
     def amplitude(self) -> np.ndarray:
         """The filter, float32 of shape [H, W // 2 + 1]."""
         return spectrum.amplitude(*self.image_shape[:2], self.alpha)
-
-    def rotate(self, z: tf.Tensor) -> tf.Tensor:
-        """The orthonormal Hartley transform: frequencies do not mix."""
-        return spectrum.hartley(z)
-
-    def bands(self) -> np.ndarray:
-        """Octave of the radial frequency, for each colour component by itself."""
-        return spectrum.octaves(self.image_shape)
-
-    def symmetries(self) -> dict:
-        """Shift, mirror and contrast inversion."""
-        return base.PICTURE_MOVES
 
 
 def fourier(

@@ -20,7 +20,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
 
 @dataclasses.dataclass(frozen=True)
-class Measured(base.Parameterization):
+class Measured(spectrum.Spectral):
     """The image is sigmoid(mean + color(irfft2(rfft2(z) * amplitude))). See `measured`.
 
     Attributes:
@@ -35,9 +35,6 @@ class Measured(base.Parameterization):
     mean: tuple[float, ...]
     factor: tuple[tuple[float, ...], ...]
 
-    def image(self, z: tf.Tensor) -> tf.Tensor:
-        return tf.sigmoid(self.pre_image(z))
-
     def pre_image(self, z: tf.Tensor) -> tf.Tensor:
         """The image before the sigmoid: linear in `z` but for its mean."""
         x = spectrum.image(spectrum.of(z), self.amplitude(), z.shape[1:3])
@@ -51,18 +48,6 @@ class Measured(base.Parameterization):
     def amplitude(self) -> np.ndarray:
         """The filter, of shape [H, W // 2 + 1]; it leaves white noise at unit variance."""
         return _amplitude(*self.image_shape[:2], self.profile)
-
-    def rotate(self, z: tf.Tensor) -> tf.Tensor:
-        """The orthonormal Hartley transform, as in `Fourier`."""
-        return spectrum.hartley(z)
-
-    def bands(self) -> np.ndarray:
-        """Octave of the radial frequency, for each colour component, as in `Fourier`."""
-        return spectrum.octaves(self.image_shape)
-
-    def symmetries(self) -> dict:
-        """Shift, mirror and contrast inversion."""
-        return base.PICTURE_MOVES
 
 
 def measured(size: int | tuple[int, int], images: str | os.PathLike | np.ndarray) -> Measured:

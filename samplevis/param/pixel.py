@@ -11,7 +11,7 @@ from samplevis.param import base, color
 
 
 @dataclasses.dataclass(frozen=True)
-class Pixel(base.Parameterization):
+class Pixel(base.Picture):
     """The image is sigmoid(contrast * color(z)). See `pixel`."""
 
     image_shape: tuple[int, int, int]
@@ -25,10 +25,6 @@ class Pixel(base.Parameterization):
     def latent(self, images: tf.Tensor) -> tf.Tensor:
         x = base.unsquash(images)
         return (color.decorrelate(x) if self.correlated else x) / self.contrast
-
-    def symmetries(self) -> dict:
-        """Shift, mirror and contrast inversion."""
-        return base.PICTURE_MOVES
 
 
 def pixel(size: int | tuple[int, int], *, channels: int = 3, contrast: float = 1.0, decorrelate: bool = False) -> Pixel:
@@ -53,7 +49,7 @@ def pixel(size: int | tuple[int, int], *, channels: int = 3, contrast: float = 1
 
 
 @dataclasses.dataclass(frozen=True)
-class Uniform(base.Parameterization):
+class Uniform(base.Picture):
     """The image is Phi(z), the normal distribution function of every pixel. See `uniform`."""
 
     image_shape: tuple[int, int, int]
@@ -64,10 +60,6 @@ class Uniform(base.Parameterization):
     def latent(self, images: tf.Tensor) -> tf.Tensor:
         inside = tf.clip_by_value(tf.cast(images, tf.float32), base.EPSILON, 1 - base.EPSILON)
         return tf.math.ndtri(inside)
-
-    def symmetries(self) -> dict:
-        """Shift, mirror and contrast inversion."""
-        return base.PICTURE_MOVES
 
 
 def uniform(size: int | tuple[int, int], *, channels: int = 3) -> Uniform:

@@ -12,7 +12,7 @@ from samplevis.param import base, color, spectrum
 
 
 @dataclasses.dataclass(frozen=True)
-class Pyramid(base.Parameterization):
+class Pyramid(spectrum.Spectral):
     """Octave bands of 1/f^alpha noise, each multiplied by the exponential of a smooth field. See `pyramid`."""
 
     image_shape: tuple[int, int, int]
@@ -26,9 +26,6 @@ class Pyramid(base.Parameterization):
         """The image's channels, and one for the scale field."""
         height, width, channels = self.image_shape
         return height, width, channels + 1
-
-    def image(self, z: tf.Tensor) -> tf.Tensor:
-        return tf.sigmoid(self.pre_image(z))
 
     def pre_image(self, z: tf.Tensor) -> tf.Tensor:
         """The image before the sigmoid: mean 0 and standard deviation `contrast` in every channel, heavy tails."""
@@ -49,14 +46,6 @@ class Pyramid(base.Parameterization):
         gain = coarsest + sum(bands) * np.exp(-(self.clustering**2))
         noise = spectrum.image(spectrum.of(x), (1 / gain).astype(np.float32), x.shape[1:3])
         return tf.concat([noise, tf.zeros_like(noise[..., :1])], axis=-1)
-
-    def rotate(self, z: tf.Tensor) -> tf.Tensor:
-        """The orthonormal Hartley transform, as in `Fourier`."""
-        return spectrum.hartley(z)
-
-    def bands(self) -> np.ndarray:
-        """Octave and component, as in `Fourier`; the scale field is a component of its own."""
-        return spectrum.octaves(self.latent_shape)
 
     def _bands(self) -> list[np.ndarray]:
         amplitude = spectrum.amplitude(*self.image_shape[:2], self.alpha)

@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+import abc
 import functools
 
 import numpy as np
 import tensorflow as tf
+
+from samplevis.param import base
+
+
+class Spectral(base.Picture):
+    """A parameterization that filters white pictures and squashes the result; its mass is diagonal in frequency."""
+
+    @abc.abstractmethod
+    def pre_image(self, z: tf.Tensor) -> tf.Tensor:
+        """The image before the sigmoid, [N, H, W, C]."""
+
+    def image(self, z: tf.Tensor) -> tf.Tensor:
+        return tf.sigmoid(self.pre_image(z))
+
+    def rotate(self, z: tf.Tensor) -> tf.Tensor:
+        """The orthonormal Hartley transform: frequencies do not mix."""
+        return hartley(z)
+
+    def bands(self) -> np.ndarray:
+        """Octave of the radial frequency, for each channel of the latent by itself."""
+        return octaves(self.latent_shape)
 
 
 def check_slope(alpha: float, contrast: float) -> None:

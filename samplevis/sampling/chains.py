@@ -97,16 +97,17 @@ def run_chains(
         return (lambda x: function(x * ruler)) if plain and function else function
 
     watched = Watched(*map(of_state, watched or Watched()))
+    shown = Watched(watched.figure)
 
-    def run(kernel: tfp.mcmc.TransitionKernel, trace_fn: Callable, stage: str, calls: int, every: int, **more: Any):
-        return _run(kernel, now, calls, every, seeds.fold(seed, stage), trace_fn, stage, watched, progress, **more)
+    def run(kernel: tfp.mcmc.TransitionKernel, trace_fn: Callable, stage: str, calls: int, every: int, *more: Any):
+        return _run(kernel, now, calls, every, seeds.fold(seed, stage), trace_fn, stage, progress, *more)
 
     # A leapfrog step becomes unstable by itself.
     largest = np.inf if plain else LARGEST_STEP
     trace = functools.partial(named.trace, name, length)
     warmup, step_size, results = [], options.step_size, None
     if options.num_burnin_steps and name in named.FIXED_STEP:
-        now, results, _, warmup, *_ = run(kernel(step_size), trace, "warm-up", options.num_burnin_steps, 1)
+        now, results, _, warmup, *_ = run(kernel(step_size), trace, "warm-up", options.num_burnin_steps, 1, shown)
     elif options.num_burnin_steps:
         adaptive = tfp.mcmc.DualAveragingStepSizeAdaptation(
             kernel(step_size),
@@ -125,12 +126,12 @@ def run_chains(
             reduce_fn=tfp.math.reduce_log_harmonic_mean_exp,
         )
         now, adapted, _, warmup, *_ = run(
-            adaptive, lambda x, results: trace(x, results.inner_results), "warm-up", options.num_burnin_steps, 1
+            adaptive, lambda x, results: trace(x, results.inner_results), "warm-up", options.num_burnin_steps, 1, shown
         )
         step_size = min(float(adapted.new_step_size), largest)
     every = options.num_steps_between_results + 1
     _, _, states, steps, scalars, pictures = run(
-        kernel(step_size), trace, "sample", options.num_results, every, results=results, keep=True
+        kernel(step_size), trace, "sample", options.num_results, every, watched, results
     )
     states = np.stack(states)
     return Chains(
@@ -150,13 +151,12 @@ def _run(
     seed: tf.Tensor,
     trace_fn: Callable[[tf.Tensor, Any], Step],
     stage: str,
-    watched: Watched,
     progress: bool,
+    watched: Watched,
     results: Any = None,
-    keep: bool = False,
 ) -> tuple[tf.Tensor, Any, list[np.ndarray], list[Step], list[dict[str, np.ndarray]], Moments | None]:
     """Calls `tfp.mcmc.sample_chain` `calls` times, keeping the last state of each."""
-    scalar_fn = watched.scalars if keep and watched.scalars else lambda _: {}
+    scalar_fn = watched.scalars or (lambda _: {})
 
     @tf.function(autograph=False)
     def advance(state: tf.Tensor, results: Any, seed: tf.Tensor) -> tuple:
@@ -174,7 +174,7 @@ def _run(
                 parallel_iterations=1,
             )
         moments = ()
-        if keep and watched.picture:
+        if watched.picture:
             moments = tf.nn.moments(tf.map_fn(watched.picture, out.all_states), axes=[0])
         return out.all_states[-1], out.trace, out.final_kernel_results, moments
 

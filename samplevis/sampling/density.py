@@ -83,11 +83,6 @@ CLASSES = {"conditioned": Conditioned, "tilted": Tilted, "activation": LogActiva
 NAMES = tuple(CLASSES)
 
 
-def name_of(density: Density) -> str:
-    """The name of a density's class."""
-    return next(name for name, kind in CLASSES.items() if isinstance(density, kind))
-
-
 def check_density(density: str | Density) -> str:
     """Checks a density or the name of one.
 
@@ -97,8 +92,9 @@ def check_density(density: str | Density) -> str:
     Raises:
       ValueError: if it is none of `NAMES`; the nearest spelling comes first.
     """
-    if isinstance(density, tuple(CLASSES.values())):
-        return name_of(density)
+    for name, kind in CLASSES.items():
+        if isinstance(density, kind):
+            return name
     if density not in NAMES:
         near = difflib.get_close_matches(str(density), NAMES, n=1, cutoff=0.4)
         hint = f" Did you mean {near[0]!r}?" if near else ""

@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 
 from samplevis import seeds
 from samplevis.sampling.importance import Path
-from samplevis.sampling.kernels import SplitHMC, SplitResults
+from samplevis.sampling.kernels import Kernel, SplitHMC, SplitResults
 
 
 class ExchangeResults(NamedTuple):
@@ -31,7 +31,7 @@ class ExchangeResults(NamedTuple):
     step: tf.Tensor
 
 
-class ReplicaExchange(tfp.mcmc.TransitionKernel):
+class ReplicaExchange(Kernel):
     """Split HMC at several places of a path at once, then swaps between neighbours: even pairs and odd pairs in turn.
 
     The alternation is the non-reversible scheme, whose round trips do not slow down as replicas are added (Syed,
@@ -71,16 +71,6 @@ class ReplicaExchange(tfp.mcmc.TransitionKernel):
         )
         self._replicas = len(places)
         self._places = tf.repeat(tf.constant(places, tf.float32), chains)
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The arguments of the constructor."""
-        return self._parameters
-
-    @property
-    def is_calibrated(self) -> bool:
-        """True: the kernel leaves the densities of all replicas invariant."""
-        return True
 
     def bootstrap_results(self, state: tf.Tensor) -> ExchangeResults:
         """Evaluates the first states, [replica * chain, ...]."""

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from samplevis import seeds
 from samplevis.progress import Progress
-from samplevis.sampling.kernels import SplitHMC
+from samplevis.sampling.kernels import SplitHMC, acceptance
 
 # A path of tilts: (activation [chain], place on the path, a scalar from 0 to 1) -> tilt [chain]; zero everywhere at place 0.
 Path = Callable[[tf.Tensor, Any], tf.Tensor]
@@ -106,15 +106,13 @@ def annealed_importance(
         raise ValueError(f"places: expected values rising from 0 to 1, or falling from 1 to 0. Received: {places}")
     if len(step_sizes) != len(places):
         raise ValueError(f"step_sizes: expected {len(places)}, one for each place. Received: {len(step_sizes)}")
-    rung = _rung(activation_fn, path, num_leapfrog_steps, scale)
+    rung = compile_rung(activation_fn, path, num_leapfrog_steps, scale)
     log_weights = np.zeros(state.shape[0])
     accept, tilts = [], []
 
     def move(state: tf.Tensor, i: int) -> tf.Tensor:
-        state, probability = rung(
-            state, tf.constant(places[i], tf.float32), tf.constant(step_sizes[i], tf.float32), seeds.fold(seed, i)
-        )
-        accept.append(float(probability.numpy().mean()))
+        state, accepted = rung(state, places[i], step_sizes[i], seeds.fold(seed, i))
+        accept.append(accepted)
         return state
 
     score = tf.function(activation_fn, autograph=False)
@@ -156,25 +154,34 @@ def pilot_step_sizes(
     Returns:
       float64 array, one step size for each place.
     """
-    rung = _rung(activation_fn, path, num_leapfrog_steps, scale)
+    rung = compile_rung(activation_fn, path, num_leapfrog_steps, scale)
     sizes, now = [], first
     for i, place in enumerate(places):
         sizes.append(now)
-        place, size = (tf.constant(value, tf.float32) for value in (place, now))
-        state, probability = rung(state, place, size, seeds.fold(seed, "pilot", i))
-        excess = (float(probability.numpy().mean()) - PILOT_ACCEPTANCE) / (1 - PILOT_ACCEPTANCE)
-        now = min(now * PILOT_FACTOR ** max(excess, -2.0), first)
+        state, accepted = rung(state, place, now, seeds.fold(seed, "pilot", i))
+        now = next_step_size(now, accepted, first)
     return np.array(sizes)
 
 
-def _rung(activation_fn: Callable, path: Path, num_leapfrog_steps: int, scale: Any) -> Callable:
-    """A compiled transition at a place: (state, place, step size, seed) -> (state, acceptance [chain])."""
+def next_step_size(now: float, accepted: float, largest: float) -> float:
+    """The step size of the next rung, after a rung whose mean acceptance was `accepted`."""
+    excess = (accepted - PILOT_ACCEPTANCE) / (1 - PILOT_ACCEPTANCE)
+    return min(now * PILOT_FACTOR ** max(excess, -2.0), largest)
+
+
+def compile_rung(
+    activation_fn: Callable[[tf.Tensor], tf.Tensor], path: Path, num_leapfrog_steps: int, scale: Any
+) -> Callable[[tf.Tensor, float, float, tf.Tensor], tuple[tf.Tensor, float]]:
+    """A compiled transition at a place: (state, place, step size, seed) -> (state, mean acceptance)."""
 
     @tf.function(autograph=False)
-    def rung(state: tf.Tensor, place: tf.Tensor, step_size: tf.Tensor, seed: tf.Tensor):
+    def compiled(state: tf.Tensor, place: tf.Tensor, step_size: tf.Tensor, seed: tf.Tensor):
         kernel = SplitHMC(lambda x: path(activation_fn(x), place), step_size, num_leapfrog_steps, scale)
         state, results = kernel.one_step(state, kernel.bootstrap_results(state), seed)
-        ratio = results.log_accept_ratio
-        return state, tf.where(tf.math.is_finite(ratio), tf.exp(tf.minimum(ratio, 0.0)), 0.0)
+        return state, acceptance(results.log_accept_ratio)
+
+    def rung(state: tf.Tensor, place: float, step_size: float, seed: tf.Tensor) -> tuple[tf.Tensor, float]:
+        state, accept = compiled(state, tf.constant(place, tf.float32), tf.constant(step_size, tf.float32), seed)
+        return state, float(accept.numpy().mean())
 
     return rung

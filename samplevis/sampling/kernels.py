@@ -25,7 +25,8 @@ class SplitResults(NamedTuple):
       kinetic: kinetic energy per coordinate at the end of the trajectory, times two: the kinetic temperature, [chain].
       energy: potential plus kinetic energy after the momentum was drawn, [chain], float64, in nats.
       step_size: the angle of one leapfrog step, in radians; scalar.
-      leapfrogs: steps of the trajectory, int32 scalar.
+      move_accept: acceptance probability of the free move that followed, [chain]; nan if none was offered.
+      gradients: gradients that the step took, int32 scalar.
       seed: the seed of the step, int32 [2].
     """
 
@@ -36,11 +37,28 @@ class SplitResults(NamedTuple):
     kinetic: tf.Tensor
     energy: tf.Tensor
     step_size: tf.Tensor
-    leapfrogs: tf.Tensor
+    move_accept: tf.Tensor
+    gradients: tf.Tensor
     seed: tf.Tensor
 
 
-class SplitHMC(tfp.mcmc.TransitionKernel):
+class Kernel(tfp.mcmc.TransitionKernel):
+    """What our kernels share: the constructor's arguments, in `_parameters`, and that they are exact unless they say otherwise."""
+
+    _parameters: dict[str, Any]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The arguments of the constructor."""
+        return self._parameters
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the kernel leaves its density invariant."""
+        return True
+
+
+class SplitHMC(Kernel):
     """HMC for N(0, I) * exp(tilt): the Gaussian part is an exact rotation, the tilt gives the kicks.
 
     One leapfrog step of size h on coordinate i with scale s_i: kick v_i += h/2 s_i d tilt / d x_i; rotate (x_i, v_i) by the
@@ -78,16 +96,6 @@ class SplitHMC(tfp.mcmc.TransitionKernel):
             friction=friction,
         )
 
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The arguments of the constructor."""
-        return self._parameters
-
-    @property
-    def is_calibrated(self) -> bool:
-        """True: the kernel leaves the density invariant."""
-        return True
-
     def bootstrap_results(self, state: tf.Tensor) -> SplitResults:
         """Evaluates the target at the first state, [chain, ...]."""
         tilt, gradient = value_and_gradient(self._parameters["target_fn"], state)
@@ -100,6 +108,7 @@ class SplitHMC(tfp.mcmc.TransitionKernel):
             tf.ones(chains),
             tf.zeros(chains, tf.float64),
             tf.convert_to_tensor(self._parameters["step_size"], tf.float32),
+            tf.fill(chains, float("nan")),
             tf.constant(0),
             tf.zeros([2], tf.int32),
         )
@@ -151,6 +160,7 @@ class SplitHMC(tfp.mcmc.TransitionKernel):
             tf.cast(_square(end.velocity, axes) / tf.cast(tf.size(velocity[0]), tf.float64), tf.float32),
             energy,
             previous.step_size,
+            tf.fill(tf.shape(log_ratio), float("nan")),
             length,
             seed,
         )
@@ -248,6 +258,11 @@ def _dot(a: tf.Tensor, b: tf.Tensor, axes: list[int]) -> tf.Tensor:
 
 def _square(x: tf.Tensor, axes: list[int]) -> tf.Tensor:
     return _dot(x, x, axes)
+
+
+def acceptance(log_ratio: tf.Tensor) -> tf.Tensor:
+    """Metropolis' acceptance probability of a log ratio, elementwise; 0 where it is not finite."""
+    return tf.where(tf.math.is_finite(log_ratio), tf.exp(tf.minimum(log_ratio, 0.0)), 0.0)
 
 
 def choose(accepted: tf.Tensor, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:

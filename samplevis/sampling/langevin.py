@@ -12,7 +12,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from samplevis import seeds
-from samplevis.sampling.kernels import Target
+from samplevis.sampling.kernels import Kernel, Target
 
 # Of the thermostat: noise that goes with a friction of 2 per radian, and a mass that damps it critically (8 / (2 * 2)^2).
 HEAT = 2.0
@@ -108,7 +108,7 @@ class LangevinResults(NamedTuple):
     step_size: tf.Tensor
 
 
-class Langevin(tfp.mcmc.TransitionKernel):
+class Langevin(Kernel):
     """Langevin dynamics on transforms that are drawn anew at every step, held at temperature 1 by a thermostat.
 
     A stochastic force heats a chain. The friction of each chain rises while its velocities are too fast and falls while they
@@ -124,11 +124,6 @@ class Langevin(tfp.mcmc.TransitionKernel):
 
     def __init__(self, redraw: Callable[[tf.Tensor], Target], step_size: Any, num_steps: int):
         self._parameters = dict(redraw=redraw, step_size=step_size, num_steps=num_steps)
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The arguments of the constructor."""
-        return self._parameters
 
     @property
     def is_calibrated(self) -> bool:

@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from samplevis import seeds
 from samplevis.param import Parameterization
-from samplevis.sampling.kernels import SplitHMC, SplitResults, Target, choose, value_and_gradient
+from samplevis.sampling.kernels import Kernel, SplitHMC, SplitResults, Target, acceptance, choose, value_and_gradient
 
 # (state [chain, ...], seed) -> state: orthonormal, and as likely as its inverse.
 Move = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
-class MovedResults(NamedTuple):
-    """What a step of `FreeMoves` leaves behind.
-
-    Attributes:
-      inner: of the inner kernel, with tilt and gradient of the state after the move.
-      accept: acceptance probability of the move, [chain].
-      move: index of the move that was offered, int32.
-    """
-
-    inner: SplitResults
-    accept: tf.Tensor
-    move: tf.Tensor
-
-
-class FreeMoves(tfp.mcmc.TransitionKernel):
+class FreeMoves(Kernel):
     """A step of split HMC, then one move drawn from a list, accepted by Metropolis.
 
     N(0, I) does not change under an orthonormal map, so that the tilt alone decides. A transition takes one gradient more than
@@ -47,24 +32,13 @@ class FreeMoves(tfp.mcmc.TransitionKernel):
             raise ValueError("moves: expected at least one")
         self._parameters = dict(target_fn=target_fn, inner=inner, moves=tuple(moves))
 
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The arguments of the constructor."""
-        return self._parameters
-
-    @property
-    def is_calibrated(self) -> bool:
-        """True: the kernel leaves the density invariant."""
-        return True
-
-    def bootstrap_results(self, state: tf.Tensor) -> MovedResults:
+    def bootstrap_results(self, state: tf.Tensor) -> SplitResults:
         """Evaluates the target at the first state, [chain, ...]."""
-        inner = self._parameters["inner"].bootstrap_results(state)
-        return MovedResults(inner, tf.ones_like(inner.tilt), tf.constant(0))
+        return self._parameters["inner"].bootstrap_results(state)
 
     def one_step(
-        self, state: tf.Tensor, previous: MovedResults, seed: tf.Tensor | None = None
-    ) -> tuple[tf.Tensor, MovedResults]:
+        self, state: tf.Tensor, previous: SplitResults, seed: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, SplitResults]:
         """Moves along a trajectory, then offers a free move.
 
         Args:
@@ -76,20 +50,21 @@ class FreeMoves(tfp.mcmc.TransitionKernel):
           (state [chain, ...], results).
         """
         seed = tfp.random.sanitize_seed(seed)
-        state, inner = self._parameters["inner"].one_step(state, previous.inner, seeds.fold(seed, "inner"))
+        state, results = self._parameters["inner"].one_step(state, previous, seeds.fold(seed, "inner"))
         moves = self._parameters["moves"]
         drawn = tf.random.stateless_uniform((), seeds.fold(seed, "which"), 0, len(moves), tf.int32)
         place = seeds.fold(seed, "where")
         there = tf.switch_case(drawn, [lambda move=move: move(state, place) for move in moves])
         there = tf.ensure_shape(there, state.shape)
         tilt, gradient = value_and_gradient(self._parameters["target_fn"], there)
-        ratio = tilt - inner.tilt
-        accept = tf.where(tf.math.is_finite(ratio), tf.exp(tf.minimum(ratio, 0.0)), 0.0)
+        accept = acceptance(tilt - results.tilt)
         accepted = tf.random.stateless_uniform(tf.shape(accept), seeds.fold(seed, "accept")) < accept
-        inner = inner._replace(
-            tilt=tf.where(accepted, tilt, inner.tilt), gradient=choose(accepted, gradient, inner.gradient)
+        return choose(accepted, there, state), results._replace(
+            tilt=tf.where(accepted, tilt, results.tilt),
+            gradient=choose(accepted, gradient, results.gradient),
+            move_accept=accept,
+            gradients=results.gradients + 1,
         )
-        return choose(accepted, there, state), MovedResults(inner, accept, drawn)
 
 
 def named_moves(param: Parameterization, names: Sequence[str]) -> list[Move]:

@@ -11,7 +11,7 @@ import tensorflow_probability as tfp
 
 from samplevis.sampling.kernels import SplitHMC, SplitResults, Target
 from samplevis.sampling.langevin import Langevin, LangevinResults
-from samplevis.sampling.moves import FreeMoves, Move, MovedResults
+from samplevis.sampling.moves import FreeMoves, Move
 from samplevis.sampling.redrawn import RedrawnHMC
 
 # Seed -> a target on freshly drawn transforms.
@@ -134,24 +134,16 @@ def trace(name: str, num_leapfrog_steps: int, state: tf.Tensor, results: Any) ->
         return _trace_nuts(results)
     if name == "langevin":
         return _trace_langevin(num_leapfrog_steps, state, results)
-    if isinstance(results, MovedResults):
-        step = _trace_split(results.inner.leapfrogs + 1, state, results.inner)
-        return step._replace(move_accept=results.accept)
-    # The start of a trajectory has to be judged by its new bank.
-    return _trace_split(results.leapfrogs + (name == "redrawn_hmc"), state, results)
+    return _trace_split(state, results)
 
 
 def step_size_of(results: Any) -> Any:
     """The step size in the results of any kernel."""
-    if isinstance(results, MovedResults):
-        return results.inner.step_size
     return results.step_size if hasattr(results, "step_size") else results.accepted_results.step_size
 
 
 def with_step_size(results: Any, step_size: Any) -> Any:
     """The same results with another step size."""
-    if isinstance(results, MovedResults):
-        return results._replace(inner=with_step_size(results.inner, step_size))
     if hasattr(results, "step_size"):
         return results._replace(step_size=step_size)
     return results._replace(accepted_results=results.accepted_results._replace(step_size=step_size))
@@ -159,14 +151,12 @@ def with_step_size(results: Any, step_size: Any) -> Any:
 
 def log_accept(results: Any) -> tf.Tensor:
     """Log of the acceptance probability, [chain]; `LOG_ZERO` where the proposal was not finite."""
-    ratio = (results.inner if isinstance(results, MovedResults) else results).log_accept_ratio
+    ratio = results.log_accept_ratio
     return tf.where(tf.math.is_finite(ratio), tf.clip_by_value(ratio, LOG_ZERO, 0.0), LOG_ZERO)
 
 
 def is_lost(results: Any) -> tf.Tensor:
     """Whether the density of a chain's own state is not finite, bool [chain]: it can never move."""
-    if isinstance(results, MovedResults):
-        return is_lost(results.inner)
     if hasattr(results, "accepted_results"):
         return is_lost(results.accepted_results)
     return ~tf.math.is_finite(results.tilt if hasattr(results, "tilt") else results.target_log_prob)
@@ -177,7 +167,7 @@ def half_square(x: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     return tf.reduce_sum(tf.square(tf.cast(x, dtype)), list(range(1, x.shape.rank))) / 2
 
 
-def _trace_split(spent: tf.Tensor, state: tf.Tensor, results: SplitResults) -> Step:
+def _trace_split(state: tf.Tensor, results: SplitResults) -> Step:
     return Step(
         tf.exp(log_accept(results)),
         results.is_accepted,
@@ -185,9 +175,9 @@ def _trace_split(spent: tf.Tensor, state: tf.Tensor, results: SplitResults) -> S
         results.energy,
         tf.cast(results.tilt, tf.float64) - half_square(state, tf.float64),
         results.kinetic,
-        tf.fill(tf.shape(results.tilt), float("nan")),
+        results.move_accept,
         results.step_size,
-        spent,
+        results.gradients,
     )
 
 

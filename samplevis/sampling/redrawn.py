@@ -9,10 +9,10 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from samplevis import seeds
-from samplevis.sampling.kernels import SplitHMC, SplitResults, Target
+from samplevis.sampling.kernels import Kernel, SplitHMC, SplitResults, Target
 
 
-class RedrawnHMC(tfp.mcmc.TransitionKernel):
+class RedrawnHMC(Kernel):
     """Split HMC whose trajectories are each accepted against a bank of their own.
 
     One trajectory and its accept step see one fixed density, so the kernel of that bank is exact; but every bank has its own
@@ -30,11 +30,6 @@ class RedrawnHMC(tfp.mcmc.TransitionKernel):
         self, redraw: Callable[[tf.Tensor], Target], step_size: Any, num_leapfrog_steps: int, scale: Any = 1.0
     ):
         self._parameters = dict(redraw=redraw, step_size=step_size, num_leapfrog_steps=num_leapfrog_steps, scale=scale)
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The arguments of the constructor."""
-        return self._parameters
 
     @property
     def is_calibrated(self) -> bool:
@@ -60,7 +55,8 @@ class RedrawnHMC(tfp.mcmc.TransitionKernel):
         """
         seed = tfp.random.sanitize_seed(seed)
         kernel = self._kernel(seeds.fold(seed, "bank"), previous.step_size)
-        return kernel.one_step(state, kernel.bootstrap_results(state), seeds.fold(seed, "move"))
+        state, results = kernel.one_step(state, kernel.bootstrap_results(state), seeds.fold(seed, "move"))
+        return state, results._replace(gradients=results.gradients + 1)
 
     def _kernel(self, seed: tf.Tensor, step_size: Any) -> SplitHMC:
         target_fn = self._parameters["redraw"](seed)

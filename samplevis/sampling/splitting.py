@@ -11,7 +11,7 @@ import tensorflow_probability as tfp
 
 from samplevis import seeds
 from samplevis.progress import Progress
-from samplevis.sampling.importance import PILOT_ACCEPTANCE, PILOT_FACTOR, Path, _rung, log_mean_exp, weight_ess
+from samplevis.sampling.importance import Path, compile_rung, log_mean_exp, next_step_size, weight_ess
 
 
 class Population(NamedTuple):
@@ -73,7 +73,8 @@ def sequential_monte_carlo(
     """
     if not 0 < keep < 1:
         raise ValueError(f"keep: expected a number in (0, 1). Received: {keep!r}")
-    rung, score = _rung(activation_fn, path, num_leapfrog_steps, scale), tf.function(activation_fn, autograph=False)
+    rung = compile_rung(activation_fn, path, num_leapfrog_steps, scale)
+    score = tf.function(activation_fn, autograph=False)
     count, step_size = state.shape[0], first_step_size
     places, log_means, family = [0.0], [], np.arange(count)
     with Progress("splitting", 1000, "per mille", show=progress) as bar:
@@ -99,11 +100,8 @@ def sequential_monte_carlo(
             )
             state, family = tf.gather(state, chosen), family[chosen.numpy()]
             for i in range(moves):
-                state, probability = rung(
-                    state, tf.constant(place, tf.float32), tf.constant(step_size, tf.float32), seeds.fold(stage, i)
-                )
-                excess = (float(probability.numpy().mean()) - PILOT_ACCEPTANCE) / (1 - PILOT_ACCEPTANCE)
-                step_size = min(step_size * PILOT_FACTOR ** max(excess, -2.0), first_step_size)
+                state, accepted = rung(state, place, step_size, seeds.fold(stage, i))
+                step_size = next_step_size(step_size, accepted, first_step_size)
             bar.update(int(1000 * place) - int(1000 * places[-1]), log_z=sum(log_means), step_size=step_size)
             places.append(place)
             if bar.interrupted:
