@@ -43,6 +43,7 @@ def blur_input_each_step() -> Objective:
 
     The blur counts as a constant: a step of size 1 by plain gradient ascent on `-k * blur_input_each_step()` on pixels
     makes the image (1 - k) image + k blur. The blur is 3 x 3: 1 in the middle, 1/2 around, over what lies in the image.
+    Its gradient is therefore not that of its value: under Metropolis it costs acceptance, `total_variation` does not.
 
     Returns:
       An objective. Source: lucid/optvis/objectives.py, which adds up the batch.
