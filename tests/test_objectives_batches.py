@@ -10,6 +10,7 @@ import tensorflow as tf
 from samplevis import Network, objectives, optimize, param, render, seeds, transform
 from samplevis.activation import make_activation
 from samplevis.objectives import Objective
+from samplevis.optimize import number_of_traces
 from samplevis.sampling.sample import check_independent
 
 RNG = np.random.default_rng(0)
@@ -53,6 +54,10 @@ COUPLED = {
     "alignment": (objectives.alignment("same"), lambda x: -misalignment(x, 2) / len(x)),
     "alignment 3": (objectives.alignment("same", 3), lambda x: -misalignment(x, 3) / len(x)),
     "diversity": (objectives.diversity("same"), likeness),
+    "each": (
+        objectives.each(["same:0", -objectives.channel("double", 2)]),
+        lambda x: np.mean([-2 * y[..., 2].mean() if n % 2 else y[..., 0].mean() for n, y in enumerate(x)]),
+    ),
     "only_image": (
         objectives.only_image(1) * objectives.channel("same", 0), lambda x: x[1, ..., 0].mean() / len(x)
     ),
@@ -137,6 +142,51 @@ def test_a_unit_and_its_opposite_in_one_batch(tiny_network):
     values = tiny_network.activations(result.images, "conv2")["conv2"].numpy()[..., 1].mean((1, 2))
     np.testing.assert_allclose(result.history[-1], [values[0], -values[1]], atol=0.02)
     assert values[0] > values[1] + 0.05
+
+
+def test_each_image_has_its_own_objective(tiny_network):
+    """A sheet of units in one batch equals the units one by one, and another sheet needs no new trace."""
+    settings = dict(param=param.fourier(16), transforms=None, steps=3, progress=False)
+    start = RNG.uniform(0.3, 0.7, (6, 16, 16, 3)).astype(np.float32)
+    units = [objectives.channel("conv2", n) - 0.01 * n * objectives.L1() for n in range(5)]
+    tiny_network.compiled.clear()
+    sheet = optimize(tiny_network, objectives.each(units), batch=6, init=start, **settings)
+    assert number_of_traces(tiny_network) == 1
+    for n, image in enumerate(start):
+        alone = optimize(tiny_network, units[n % 5], init=image[None], **settings)
+        np.testing.assert_allclose(sheet.images[n], alone.images[0], atol=1e-4)
+    assert number_of_traces(tiny_network) == 2
+    optimize(tiny_network, objectives.each(units[::-1]), batch=6, init=start, **settings)
+    assert number_of_traces(tiny_network) == 2
+
+
+def test_each_takes_strings_functions_layers_and_schedules(tiny_network):
+    parts = ["conv1:3", lambda T: T("logits")[:, 0], objectives.decay(2) * objectives.L2("conv2")]
+    objective = objectives.each(parts).resolve(tiny_network, (16, 16))
+    assert set(objective.layers) == {"input", "conv1", "logits", "conv2"} and objective.images == 3
+    images = RNG.uniform(size=(3, 16, 16, 3)).astype(np.float32)
+    values = tiny_network.activations(images, ["conv1", "logits", "conv2"]) | {
+        "input": images,
+        "members": 1,
+        "step": tf.constant(1),
+    }
+    expected = [
+        values["conv1"][0, ..., 3].numpy().mean(),
+        values["logits"][1, 0],
+        0.5 * np.sqrt(1e-6 + (values["conv2"][2].numpy() ** 2).sum()),
+    ]
+    np.testing.assert_allclose(objective(values.__getitem__), expected, rtol=1e-5)
+    assert str(objectives.each(["a:1", "b:2"])) == "each(channel(a, 1), channel(b, 2))"
+    assert str(objectives.each(f"a:{n}" for n in range(9))) == "each(channel(a, 0), ..., channel(a, 8))"
+
+
+def test_each_refuses_what_it_cannot_do():
+    with pytest.raises(ValueError, match="at least two"):
+        objectives.each(["conv:1"])
+    with pytest.raises(ValueError, match="single images.*diversity"):
+        objectives.each(["conv:1", objectives.diversity("conv")])
+    with pytest.raises(TypeError, match="obj"):
+        objectives.each([1, 2])
 
 
 @pytest.mark.parametrize("case", COUPLED)

@@ -18,7 +18,7 @@ depend on the size of the batch. Each docstring says where a value differs.
 """
 
 from samplevis.objectives.base import Objective, Setting
-from samplevis.objectives.batches import alignment, channel_interpolate, diversity, only_image
+from samplevis.objectives.batches import alignment, channel_interpolate, diversity, each, only_image
 from samplevis.objectives.convert import as_objective
 from samplevis.objectives.directions import direction, direction_neuron, random_direction, tensor_direction
 from samplevis.objectives.images import (
@@ -61,6 +61,7 @@ __all__ = [
     "distance_to_constant",
     "diversity",
     "dot_compare",
+    "each",
     "first_positions",
     "gram",
     "input_diff",

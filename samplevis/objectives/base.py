@@ -177,12 +177,13 @@ class Objective:
             return tf.convert_to_tensor(known(accessor))
 
         # Shapes flow through a trace, numbers do not. Two images tell a score per image from one for the batch.
-        specs = (tf.TensorSpec((2, *shape), tf.float32) for shape in ((*size, channels), setting.input_shape))
+        batch = max(2, self.images)
+        specs = (tf.TensorSpec((batch, *shape), tf.float32) for shape in ((*size, channels), setting.input_shape))
         scores = tf.function(trace, autograph=False).get_concrete_function(*specs).outputs[0]
-        if scores.shape.rank != 1 or scores.shape[0] != 2:
+        if scores.shape.rank != 1 or scores.shape[0] != batch:
             raise ValueError(
                 f"obj: expected one score per image, shape [batch]. Received from {self}: shape {scores.shape} "
-                "for a batch of 2"
+                f"for a batch of {batch}"
             )
         return dataclasses.replace(known, layers=tuple(layers))
 

@@ -6,12 +6,15 @@ first. Images are compared draw by draw.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from samplevis.objectives.base import Accessor, Objective, Setting
+from samplevis.objectives.convert import as_objective
 from samplevis.objectives.reduce import mean
 
 # How far apart in the batch two images may be and still be aligned. Source: lucid/optvis/objectives.py.
@@ -21,7 +24,7 @@ ALIGNED_DISTANCES = (1, 2, 3, 4)
 def only_image(n: int) -> Objective:
     """1 for image `n` of a batch, 0 for the others: times it, an objective concerns one image.
 
-    It stands for the argument `batch` of Lucid's objectives.
+    It stands for the argument `batch` of Lucid's objectives. For many images, each with a unit of its own, see `each`.
 
     Args:
       n: place of the image in the batch, >= 0.
@@ -41,6 +44,61 @@ def only_image(n: int) -> Objective:
         return tf.cast(tf.equal(_places(T), parameters[0]), tf.float32)
 
     return Objective(score, "only_image", (int(n),), f"only_image({n})", images=max(2, int(n) + 1))
+
+
+def each(objectives: Iterable[Objective | str | Callable]) -> Objective:
+    """One objective for each image of a batch: image n is scored by objective n, and by them over again in a larger batch.
+
+    The cost is that of one objective for the whole batch, however many there are.
+
+    Args:
+      objectives: what `as_objective` takes, at least two, none of which couples images itself.
+
+    Returns:
+      An objective.
+
+    Example:
+      >>> sprites = objectives.each(f"fire9:{n}" for n in range(16))
+      >>> samplevis.optimize(model, sprites, batch=16)
+    """
+    parts = tuple(as_objective(objective) for objective in objectives)
+    if len(parts) < 2:
+        raise ValueError(f"each: expected at least two objectives. Received: {len(parts)}")
+    for part in parts:
+        if part.coupled:
+            raise ValueError(f"each: expected objectives of single images. Received: {part}")
+    ends = [0, *itertools.accumulate(len(part.parameters) for part in parts)]
+
+    def numbers_of(n: int, parameters: Sequence[Any]) -> Sequence[Any]:
+        return parameters[ends[n] : ends[n + 1]]
+
+    def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
+        # Unstacked once: the gradient of many slices would be as many whole batches.
+        rows = functools.cache(lambda layer: tf.unstack(T(layer)))
+
+        def one(row: int) -> tf.Tensor:
+            def accessor(layer: str) -> Any:
+                if layer == "members":
+                    return 1
+                return T(layer) if layer in ("labels", "step") else rows(layer)[row][None]
+
+            n = row // T("members") % len(parts)
+            return parts[n].function(accessor, numbers_of(n, parameters))
+
+        return tf.concat([one(row) for row in range(T("input").shape[0])], 0)
+
+    def check(setting: Setting, parameters: tuple) -> tuple:
+        resolved = (part.resolver(setting, numbers_of(n, parameters)) for n, part in enumerate(parts))
+        return tuple(itertools.chain.from_iterable(resolved))
+
+    return Objective(
+        score,
+        ("each", *(part.structure for part in parts)),
+        tuple(itertools.chain.from_iterable(part.parameters for part in parts)),
+        f"each({', '.join(map(str, parts))})" if len(parts) < 4 else f"each({parts[0]}, ..., {parts[-1]})",
+        resolver=check,
+        images=len(parts),
+    )
 
 
 def channel_interpolate(layer1: str, n1: int, layer2: str, n2: int) -> Objective:
