@@ -92,6 +92,7 @@ def optimize(
     for name, value in (("steps", steps), ("batch", batch), *(("thresholds", t) for t in thresholds)):
         if isinstance(value, bool) or int(value) != value or value < 1:
             raise ValueError(f"{name}: expected whole numbers >= 1. Received: {value!r}")
+    activation.objective.check_batch(batch)
     z = _start(param, batch, init, seeds.root(seed))
     return ascend(activation, z, steps, optimizer, thresholds, seeds.root(seed), progress)
 
@@ -213,7 +214,7 @@ class _Stepper:
             def step(i: tf.Tensor, scores: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
                 draws = activation.draw(seeds.fold(seed, "optimize", first + i), batch)
                 with tf.GradientTape() as tape:
-                    score = activation.paired(self.z.value, draws, parameters)[:, 0]
+                    score = activation.paired(self.z.value, draws, parameters, first + i)[:, 0]
                 gradient = tape.gradient(score, self.z.value)
                 finite = tf.reduce_all(tf.math.is_finite(gradient), list(range(1, gradient.shape.rank)), keepdims=True)
                 # Keras minimises. Images without a gradient rest: they must not spoil the optimizer's averages.
