@@ -88,6 +88,11 @@ class Network:
         return self._model
 
     @property
+    def operations(self) -> dict[str, Any]:
+        """The Keras layer, or operation such as an addition, behind each name of `layers`."""
+        return {path: node.operation for path, node in self._nodes.items()}
+
+    @property
     def labels(self) -> tuple[str, ...] | None:
         """The classes' names in order, or None. Loaded at first use, which may raise OSError."""
         if callable(self._labels):
