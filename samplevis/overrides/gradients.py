@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from samplevis.network import Network
-from samplevis.overrides.rebuild import FUNCTIONS, Function, rebuild
+from samplevis.overrides.rebuild import FUNCTIONS, Function, ReplaceActivation, ReplaceLayer, rebuild
 from samplevis.transform.checks import check_choice
 
 # Functions whose gradient may fail on their left: all but the sigmoid.
@@ -41,7 +41,7 @@ def redirect_relu(network: Network) -> Network:
       A network of the same values. Its gradient is that of no function: for the first steps of an optimiser only.
       Source: lucid/misc/redirected_relu_grad.py.
     """
-    return rebuild(network, network.name, lambda path, kind, f: _redirected(f) if kind in RECTIFIERS else None)
+    return _rebuild(network, lambda path, kind, f: _redirected(f) if kind in RECTIFIERS else None)
 
 
 def smooth_max_pool(network: Network, rule: str = "average") -> Network:
@@ -59,7 +59,7 @@ def smooth_max_pool(network: Network, rule: str = "average") -> Network:
       ValueError: if `rule` is neither. Source: lucid/optvis/overrides/smoothed_maxpool_grad.py.
     """
     pool = {"average": _AverageGradient, "l2": _L2Gradient}[check_choice("rule", rule, ("average", "l2"))]
-    return rebuild(network, network.name, layer=lambda path, layer: _pooling(layer, pool))
+    return _rebuild(network, layer=lambda path, layer: _pooling(layer, pool))
 
 
 def linearize(network: Network) -> Network:
@@ -72,12 +72,20 @@ def linearize(network: Network) -> Network:
       A network of the same values; gradients pass its rectifiers (ReLU and its like, GELU, SiLU, ELU) as they are.
       Source: lucid/optvis/overrides/linearization.py.
     """
-    return rebuild(
+    return _rebuild(
         network,
-        network.name,
         lambda path, kind, f: _straight(f) if kind in RECTIFIERS else None,
         lambda path, layer: _pooling(layer, _AverageGradient),
     )
+
+
+def _rebuild(
+    network: Network, activation: ReplaceActivation | None = None, layer: ReplaceLayer | None = None
+) -> Network:
+    """A clone that owns up to its gradient."""
+    clone = rebuild(network, network.name, activation, layer)
+    clone.exact_gradient = False
+    return clone
 
 
 def _redirected(function: Function) -> Function:

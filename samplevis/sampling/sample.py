@@ -96,8 +96,9 @@ def sample(
       A `Run`.
 
     Raises:
-      ValueError: if `beta` is stronger than float32 can carry.
+      ValueError: if the gradient is not that of the activation, or if `beta` is stronger than float32 can carry.
     """
+    activation.check_gradient("a sampler")
     nats = (beta or 0.0) * (scale.optimum - scale.prior)
     if nats > MOST_NATS:
         raise ValueError(
