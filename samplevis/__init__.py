@@ -16,6 +16,7 @@ _SOURCES = {
     "modelzoo": None,
     "objectives": None,
     "optimize": "optimize",
+    "overrides": None,
     "param": None,
     "render": "render",
     "render_vis": "optimize",

@@ -14,7 +14,7 @@ from samplevis.objectives import Objective, as_objective
 from samplevis.objectives.base import reserved_values
 from samplevis.objectives.schedule import END
 from samplevis.param import Parameterization
-from samplevis.transform import Transform, as_transform
+from samplevis.transform import Transform, as_transform, compose, crop_or_pad_to
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,6 +37,18 @@ class Activation:
     def key(self) -> tuple:
         """What decides the compiled computation: all but the objective's numbers and the network's identity."""
         return self.objective.structure, self.param, self.transform
+
+    def check_gradient(self, user: str) -> None:
+        """Raises ValueError if the gradient is not that of the activation, which `user` needs."""
+        if not self.transform.exact_gradient:
+            raise ValueError(
+                f"transforms: {user} needs the true gradient, and normalize_gradient gives another. Leave it out."
+            )
+        if not self.network.exact_gradient:
+            raise ValueError(
+                f"model: {user} needs the true gradient, and this {self.network.name!r} has an overridden one. "
+                "Give the network itself, or overrides.smooth of it."
+            )
 
     def draw(self, seed: tf.Tensor, members: int) -> Any:
         """Draws transforms.
@@ -118,7 +130,8 @@ def make_activation(
       model: a `Network` or a Keras model.
       obj: an objective, a string such as "fire9:10", or a function of the layer accessor `T`.
       param: a parameterization.
-      transforms: a transform, a list of them, or None for none.
+      transforms: a transform, a list of them, or None for none. Where they change the size of images that the network
+        takes, and it takes no other, `crop_or_pad_to` follows them.
 
     Returns:
       An `Activation` with a resolved objective.
@@ -130,7 +143,7 @@ def make_activation(
     network = as_network(model)
     if not isinstance(param, Parameterization):
         raise TypeError(f"param: expected a parameterization such as param.fourier(128). Received: {param!r}")
-    transform = as_transform(transforms)
+    transform = _fitted(as_transform(transforms), param, network)
     height, width, channels = transform.output_shape(param.image_shape)
     if channels != network.image_shape[-1]:
         raise ValueError(
@@ -138,3 +151,23 @@ def make_activation(
         )
     objective = as_objective(obj).resolve(network, (height, width), param.image_shape)
     return Activation(network, objective, param, transform)
+
+
+def _fitted(transform: Transform, param: Parameterization, network: Network) -> Transform:
+    """The transform, with a central crop or pad at its end where a network of fixed size needs one."""
+    before, after = param.image_shape[:2], transform.output_shape(param.image_shape)[:2]
+    if _takes(network, after):
+        return transform
+    if _takes(network, before):
+        return compose([transform, crop_or_pad_to(*before)])
+    # An image that never had the network's size is the caller's to change: cutting or framing it unasked would hide that.
+    changed = "" if before == after else f", {after} after transforms"
+    declared = tuple(network.image_shape[:2])
+    raise ValueError(
+        f"param: {network.name!r} takes images of {declared} (height, width; None is any). Received: {before}{changed}. Give "
+        "a parameterization of its size, or end the transforms with crop_or_pad_to."
+    )
+
+
+def _takes(network: Network, size: tuple[int, int]) -> bool:
+    return all(side in (None, given) for side, given in zip(network.image_shape[:2], size, strict=True))

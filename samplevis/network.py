@@ -32,6 +32,8 @@ class Network:
     A raw Keras model gets `value_range=(0, 1)`. A model that rescales its own input (as `keras.applications.EfficientNet`
     does) usually expects (0, 255): nothing is guessed here, so say so.
 
+    `exact_gradient` says whether the gradient is that of the values: True but for networks from `samplevis.overrides`.
+
     Args:
       model: a functional, or built Sequential, Keras 3 model with one image input [batch, height, width, channels].
       value_range: (low, high), what a black and a white pixel become before `mean` is taken off. Defaults to (0, 1).
@@ -64,6 +66,7 @@ class Network:
     ):
         self._model = _functional(model)
         self.name: str = name or model.name
+        self.exact_gradient = True
         self.image_shape: Shape = _image_shape(self._model)
         self.value_range = _check_range(value_range)
         self.bgr = bool(bgr)
@@ -86,6 +89,11 @@ class Network:
     def model(self) -> keras.Model:
         """The Keras model, as one functional model."""
         return self._model
+
+    @property
+    def operations(self) -> dict[str, Any]:
+        """The Keras layer, or operation such as an addition, behind each name of `layers`."""
+        return {path: node.operation for path, node in self._nodes.items()}
 
     @property
     def labels(self) -> tuple[str, ...] | None:

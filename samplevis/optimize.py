@@ -15,6 +15,7 @@ from samplevis import seeds
 from samplevis.activation import Activation, make_activation
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
+from samplevis.overrides import redirect_relu
 from samplevis.param import Parameterization
 from samplevis.progress import Progress
 from samplevis.transform import Transform, standard_transforms
@@ -23,6 +24,8 @@ from samplevis.transform import Transform, standard_transforms
 INITIAL_SCALE = 0.1
 # Compiled steps between two looks of Python at the run.
 STEPS_PER_CALL = 16
+# Steps for which Lucid redirects gradient through dead rectifiers (lucid/misc/redirected_relu_grad.py).
+LUCID_REDIRECT_STEPS = 16
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,6 +56,7 @@ def optimize(
     batch: int = 1,
     init: np.ndarray | None = None,
     thresholds: Sequence[int] = (),
+    redirect_steps: int = 0,
     seed: int = 0,
     progress: bool = True,
 ) -> Optimized:
@@ -71,6 +75,8 @@ def optimize(
       batch: number of images, >= 1, each from its own start. Defaults to 1.
       init: images [batch, H, W, C] in [0, 1] to start from. Defaults to faint noise.
       thresholds: numbers of updates after which to keep a snapshot. Defaults to none.
+      redirect_steps: number of first steps that go through `overrides.redirect_relu`, which starts units that are silent
+        behind a ReLU; the optimizer goes on as it is afterwards. >= 0. Defaults to 0; Lucid's choice is 16.
       seed: int from 0 to 2**31 - 1.
       progress: whether to show a progress bar.
 
@@ -93,8 +99,12 @@ def optimize(
         if isinstance(value, bool) or int(value) != value or value < 1:
             raise ValueError(f"{name}: expected whole numbers >= 1. Received: {value!r}")
     activation.objective.check_batch(batch)
+    if isinstance(redirect_steps, bool) or int(redirect_steps) != redirect_steps or redirect_steps < 0:
+        raise ValueError(f"redirect_steps: expected a whole number >= 0. Received: {redirect_steps!r}")
     z = _start(param, batch, init, seeds.root(seed))
-    return ascend(activation, z, steps, optimizer, thresholds, seeds.root(seed), progress)
+    return ascend(
+        activation, z, steps, optimizer, thresholds, seeds.root(seed), progress, redirect_steps=redirect_steps
+    )
 
 
 def ascend(
@@ -106,21 +116,24 @@ def ascend(
     seed: tf.Tensor | None = None,
     progress: bool = False,
     tolerant: bool = False,
+    redirect_steps: int = 0,
 ) -> Optimized:
     """The loop of `optimize`, on an activation and first latents [batch, *latent_shape] that are known to fit.
 
     With `tolerant`, an image whose activation or gradient is not finite stays where it is and the others go on, unless there
     are no others.
     """
-    optimizer = _copy(optimizer)
     seed = seeds.root(0) if seed is None else seed
-    stepper = _compiled_stepper(activation, z.shape[0], optimizer)
+    first = _redirected(activation) if redirect_steps else activation
+    stepper = _compiled_stepper(first, z.shape[0], _copy(optimizer))
     stepper.reset(z)
     parameters = [tf.convert_to_tensor(p) for p in activation.objective.parameters]
-    stops = sorted({*thresholds, *range(STEPS_PER_CALL, steps, STEPS_PER_CALL), steps})
+    stops = sorted({*thresholds, *range(STEPS_PER_CALL, steps, STEPS_PER_CALL), redirect_steps or steps, steps})
     history, snapshots, done = [np.zeros((0, z.shape[0]), np.float32)], {}, 0
     with Progress("optimise", steps, "step", show=progress) as bar:
         for stop in (s for s in stops if s <= steps):
+            if done and done == redirect_steps:
+                stepper = _compiled_stepper(activation, z.shape[0], _copy(optimizer)).resume(stepper)
             scores = stepper.run(parameters, seed, tf.constant(done), tf.constant(stop - done)).numpy()
             z = tf.identity(stepper.z.value)
             finite = np.isfinite(scores).all(0) & np.isfinite(z.numpy().reshape(len(z), -1)).all(1)
@@ -146,6 +159,7 @@ def render_vis(
     transforms: Transform | Sequence[Transform] | None = standard_transforms,
     thresholds: Sequence[int] = (512,),
     verbose: bool = True,
+    relu_gradient_override: bool = True,
     seed: int = 0,
 ) -> list[np.ndarray]:
     """Lucid's `render_vis` (lucid/optvis/render.py), over `optimize`.
@@ -160,6 +174,8 @@ def render_vis(
       transforms: any list or tuple of transforms; [] or None for none. Defaults to Lucid's standard set.
       thresholds: numbers of updates after which to keep the images.
       verbose: whether to show a progress bar.
+      relu_gradient_override: whether gradient is redirected through dead rectifiers in the first 16 steps. Defaults to
+        True. Networks without rectifiers are not concerned.
       seed: int from 0 to 2**31 - 1.
 
     Returns:
@@ -173,6 +189,7 @@ def render_vis(
         steps=max(thresholds),
         optimizer=optimizer,
         thresholds=thresholds,
+        redirect_steps=LUCID_REDIRECT_STEPS if relu_gradient_override else 0,
         seed=seed,
         progress=verbose,
     )
@@ -188,6 +205,16 @@ def _start(param: Parameterization, batch: int, init: np.ndarray | None, seed: t
     if not (np.isfinite(images).all() and images.min() >= 0 and images.max() <= 1):
         raise ValueError(f"init: expected values in [0, 1]. Received: {images.min():g} to {images.max():g}")
     return param.latent(tf.constant(images))
+
+
+def _redirected(activation: Activation) -> Activation:
+    """The activation on a clone that redirects gradient, made once for a network; its weights are those of now."""
+    network = activation.network
+    clone = network.compiled.get("redirect_relu") or redirect_relu(network)
+    network.compiled["redirect_relu"] = clone
+    for copy, weight in zip(clone.model.weights, network.model.weights, strict=True):
+        copy.assign(weight)
+    return dataclasses.replace(activation, network=clone)
 
 
 def _copy(optimizer: keras.optimizers.Optimizer | None) -> keras.optimizers.Optimizer:
@@ -233,6 +260,13 @@ class _Stepper:
         self.z.assign(z)
         for variable, value in self._state:
             variable.assign(value)
+
+    def resume(self, other: _Stepper) -> _Stepper:
+        """Goes on from another stepper's latents and optimizer."""
+        self.z.assign(other.z)
+        for (variable, _), (theirs, _) in zip(self._state, other._state, strict=True):
+            variable.assign(theirs)
+        return self
 
 
 def _compiled_stepper(activation: Activation, batch: int, optimizer: keras.optimizers.Optimizer) -> _Stepper:

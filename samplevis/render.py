@@ -104,6 +104,7 @@ def render(
     named_moves(param, options.moves)
     activation = make_activation(model, obj, param, transforms)
     check_independent(activation.objective)
+    activation.check_gradient("a sampler")
 
     # In 2018, too, the first images came from a renderer with a Fourier parameterization and random transforms.
     height, width, channels = param.image_shape

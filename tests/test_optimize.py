@@ -113,12 +113,57 @@ def test_ctrl_c_keeps_what_there_is(tiny_network):
     assert 1 <= len(result.history) < 4000 and np.isfinite(result.images).all()
 
 
+@pytest.fixture(scope="module")
+def dead_network() -> Network:
+    """Its unit is a mean brightness less .7, rectified: silent on noise of mean brightness .5, at every position."""
+    image = keras.Input((8, 8, 1))
+    rectify = keras.layers.Conv2D(1, 1, activation="relu", name="unit")
+    network = Network(keras.Model(image, rectify(image)))
+    rectify.set_weights([np.ones((1, 1, 1, 1)), np.full(1, -0.7)])
+    return network
+
+
+def test_redirected_gradient_wakes_a_silent_unit(dead_network):
+    settings = dict(param=param.pixel(8, channels=1), steps=40, **QUIET)
+    asleep = optimize(dead_network, "unit:0", **settings)
+    assert not asleep.history.any() and asleep.images.max() < 0.6
+    awake = optimize(dead_network, "unit:0", redirect_steps=32, **settings)
+    assert awake.history[0, 0] == 0 and awake.history[-1, 0] > 0.1 and awake.images.mean() > 0.8
+    # Lucid's name for it.
+    images = [
+        render_vis(
+            dead_network, "unit:0", settings["param"], transforms=None, thresholds=(60,), verbose=False, **given
+        )[0]
+        for given in ({}, dict(relu_gradient_override=False))
+    ]
+    assert images[0].mean() > 0.8 and images[1].max() < 0.6
+
+
+def test_redirection_follows_the_weights(dead_network):
+    settings = dict(param=param.pixel(8, channels=1), steps=2, redirect_steps=2, **QUIET)
+    before = optimize(dead_network, "unit:0", **settings)
+    bias = dead_network.model.get_layer("unit").bias
+    bias.assign([-0.2])
+    after = optimize(dead_network, "unit:0", **settings)
+    bias.assign([-0.7])
+    assert before.history[0, 0] == 0 and abs(after.history[0, 0] - 0.3) < 0.01
+
+
+def test_redirected_steps_change_nothing_where_units_live(tiny_network):
+    """Softplus and tanh are not redirected: two segments of one run, with the same optimizer, are one run."""
+    settings = small(steps=20, transforms=transform.noise(0.1))
+    plain, split = (optimize(tiny_network, "conv2:1", redirect_steps=n, **settings) for n in (0, 7))
+    np.testing.assert_allclose(split.history, plain.history, atol=1e-6)
+    np.testing.assert_allclose(split.images, plain.images, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "word"),
     [
         (dict(steps=0), ValueError, "steps"),
         (dict(batch=0), ValueError, "batch"),
         (dict(thresholds=(0,)), ValueError, "thresholds"),
+        (dict(redirect_steps=-1), ValueError, "redirect_steps"),
         (dict(seed=-1), ValueError, "seed"),
         (dict(init=np.zeros((1, 8, 8, 3))), ValueError, "init"),
         (dict(init=np.full((1, 16, 16, 3), 1.5)), ValueError, "init"),

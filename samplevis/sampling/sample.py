@@ -107,9 +107,11 @@ def sample(
       A `Run`.
 
     Raises:
-      ValueError: if the objective couples the images of a batch, or if `beta` is stronger than float32 can carry.
+      ValueError: if the objective couples the images of a batch, if the gradient is not that of the activation, or if `beta` is
+        stronger than float32 can carry.
     """
     check_independent(activation.objective)
+    activation.check_gradient("a sampler")
     nats = (beta or 0.0) * (scale.optimum - scale.prior)
     if nats > MOST_NATS:
         raise ValueError(

@@ -17,6 +17,9 @@ Draw = dict[str, tf.Tensor]
 class Transform:
     """A random map from images to images. Its kinds are hashable, frozen dataclasses."""
 
+    exact_gradient: bool = True
+    """Whether the gradient of `apply` is its derivative. If not, optimisers may use it and samplers must not."""
+
     def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Any:
         """Draws the random parameters, independently for each image.
 
@@ -77,6 +80,10 @@ class Compose(Transform):
     """Made by `compose`."""
 
     transforms: tuple[Transform, ...]
+
+    @property
+    def exact_gradient(self) -> bool:
+        return all(transform.exact_gradient for transform in self.transforms)
 
     def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> tuple[Any, ...]:
         draws = []

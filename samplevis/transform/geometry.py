@@ -190,6 +190,7 @@ class Choice(Transform):
     parameter: str
     values: tuple[float, ...]
     edges: str
+    interpolation: str = "bilinear"
 
     def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Draw:
         which = tf.random.stateless_uniform([batch], seed, 0, len(self.values), tf.int32)
@@ -198,14 +199,14 @@ class Choice(Transform):
     def apply(self, draw: Draw, images: tf.Tensor) -> tf.Tensor:
         batch = images.shape[0]
         still = {"shift": tf.zeros([batch, 2]), "scale": tf.ones([batch]), "angle": tf.zeros([batch])}
-        return warp.affine_warp(images, warp.inverse_similarity(**{**still, **draw}), self.edges)
+        return warp.affine_warp(images, warp.inverse_similarity(**still | draw), self.edges, self.interpolation)
 
 
 def random_scale(scales: Iterable[float], edges: str = "reflect") -> Transform:
     """Zooms about the centre by one of the given factors.
 
     Lucid resizes the whole image, so that its canvas changes from step to step; here the canvas keeps its
-    size, the content grows beyond it or shrinks within it, and shapes stay static.
+    size, the content grows beyond it or shrinks within it, and shapes stay static. `random_resize` has Lucid's pixel grid.
 
     Args:
       scales: magnifications > 0, at least one, each as likely as it is often in the list.
@@ -220,13 +221,16 @@ def random_scale(scales: Iterable[float], edges: str = "reflect") -> Transform:
     return Choice("scale", numbers("scales", scales, 0), check_choice("edges", edges, warp.EDGES))
 
 
-def random_rotate(angles: Iterable[float], units: str = "degrees", edges: str = "reflect") -> Transform:
-    """Rotates about the centre, counter-clockwise, by one of the given angles, with bilinear interpolation.
+def random_rotate(
+    angles: Iterable[float], units: str = "degrees", edges: str = "reflect", interpolation: str = "bilinear"
+) -> Transform:
+    """Rotates about the centre, counter-clockwise, by one of the given angles.
 
     Args:
       angles: at least one, each as likely as it is often in the list.
       units: "degrees" or "radians".
       edges: what comes in from outside, as in `affine`. Lucid's choice is "zero".
+      interpolation: "bilinear" or "nearest". Lucid's choice is "nearest".
 
     Returns:
       Transform that keeps the size. Its draw: {"angle": [batch]}, in radians.
@@ -237,7 +241,8 @@ def random_rotate(angles: Iterable[float], units: str = "degrees", edges: str = 
     angles = numbers("angles", angles)
     if check_choice("units", units, ("degrees", "radians")) == "degrees":
         angles = tuple(map(math.radians, angles))
-    return Choice("angle", angles, check_choice("edges", edges, warp.EDGES))
+    check_choice("edges", edges, warp.EDGES)
+    return Choice("angle", angles, edges, check_choice("interpolation", interpolation, warp.INTERPOLATIONS))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 EDGES = ("reflect", "zero")
+INTERPOLATIONS = ("bilinear", "nearest")
 
 
 def inverse_similarity(shift: tf.Tensor, scale: tf.Tensor, angle: tf.Tensor) -> tf.Tensor:
@@ -28,7 +29,9 @@ def inverse_similarity(shift: tf.Tensor, scale: tf.Tensor, angle: tf.Tensor) -> 
     return tf.concat([turn, -tf.matmul(turn, shift[..., None])], -1)
 
 
-def affine_warp(images: tf.Tensor, matrix: tf.Tensor, edges: str = "reflect") -> tf.Tensor:
+def affine_warp(
+    images: tf.Tensor, matrix: tf.Tensor, edges: str = "reflect", interpolation: str = "bilinear"
+) -> tf.Tensor:
     """Resamples each image at an affine image of the pixel grid; the canvas keeps its size.
 
     Linear in `images`, and its gradient with respect to them is the exact adjoint. `matrix` gets no gradient.
@@ -39,6 +42,7 @@ def affine_warp(images: tf.Tensor, matrix: tf.Tensor, edges: str = "reflect") ->
       edges: what lies outside the image. "reflect": its mirror image about the centres of the outermost
         pixels (`numpy.pad` mode "reflect", `scipy.ndimage` mode "mirror"), however far out; needs H, W >= 2.
         "zero": zeros (`scipy.ndimage` mode "grid-constant").
+      interpolation: "bilinear", or "nearest", the pixel next to the position.
 
     Returns:
       [batch, H, W, C].
@@ -51,7 +55,7 @@ def affine_warp(images: tf.Tensor, matrix: tf.Tensor, edges: str = "reflect") ->
     height, width = images.shape[1:3]
     if edges == "reflect" and min(height, width) < 2:
         raise ValueError(f'edges "reflect": expected images of at least 2 x 2 pixels. Received: {height} x {width}')
-    return _resample(images, tf.stop_gradient(tf.cast(matrix, images.dtype)), edges)
+    return _resample(images, tf.stop_gradient(tf.cast(matrix, images.dtype)), edges, interpolation)
 
 
 def take(images: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
@@ -74,12 +78,14 @@ def take(images: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
 # Compiled by XLA, with the gradient that TensorFlow derives for it: fusing the weights into the gather and
 # into its transpose takes a third of the time of the separate operations on a CPU, or less.
 @tf.function(jit_compile=True)
-def _resample(images: tf.Tensor, matrix: tf.Tensor, edges: str) -> tf.Tensor:
+def _resample(images: tf.Tensor, matrix: tf.Tensor, edges: str, interpolation: str) -> tf.Tensor:
     """Gathers 2 x 2 neighbourhoods (one gather of 4 C values, not four of C) and mixes them."""
     margin = int(edges == "zero")
     images = tf.pad(images, [[0, 0], [margin, margin], [margin, margin], [0, 0]])
     batch, height, width, channels = images.shape
     corner, weights = _taps(matrix, height, width, margin)
+    if interpolation == "nearest":
+        weights = tf.one_hot(tf.argmax(weights, -1), 4, dtype=weights.dtype)
     padded = tf.pad(images, [[0, 0], [0, 1], [0, 1], [0, 0]])
     neighbours = tf.stack([padded[:, i : i + height, j : j + width] for i in (0, 1) for j in (0, 1)], 3)
     neighbours = tf.reshape(neighbours, [batch * height * width, 4, channels])

@@ -1,0 +1,143 @@
+"""Networks that compute what they did and answer with another gradient. Source: lucid/optvis/overrides."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from samplevis.network import Network
+from samplevis.overrides.rebuild import FUNCTIONS, Function, ReplaceActivation, ReplaceLayer, rebuild
+from samplevis.transform.checks import check_choice
+
+# Functions whose gradient may fail on their left: all but the sigmoid.
+RECTIFIERS = FUNCTIONS - {"hardsigmoid"}
+
+
+def redirect_relu(network: Network) -> Network:
+    """Lets gradient through rectifiers that are dead, so that ascent can start where a unit is silent.
+
+    A rectifier gives its own gradient, unless that leads nowhere for an image of the batch: no position that is asked to move
+    has a positive slope. Then the gradient goes through as if the rectifier were not there, except where it would push a value
+    further from zero. For ReLU and ReLU6 this is Lucid's rule: with g the gradient of what is maximised,
+
+        | some position has a gradient | x           | g   | passed on |
+        |------------------------------|-------------|-----|-----------|
+        | yes                          | in between  | any | g         |
+        | yes                          | < 0 or > 6  | any | 0         |
+        | no                           | < 0         | > 0 | g         |
+        | no                           | < 0         | < 0 | 0         |
+        | no                           | > 6         | < 0 | g         |
+        | no                           | > 6         | > 0 | 0         |
+
+    GELU, SiLU and their like fall before they rise, so that left of their lowest point the true gradient drives a silent unit
+    into silence: there they count as dead, by the same rule. Leaky ReLU and ELU always rise and are never dead.
+
+    The rule reads the sign of the gradient: differentiate what is maximised, not a loss.
+
+    Args:
+      network: the network; it stays as it is.
+
+    Returns:
+      A network of the same values. Its gradient is that of no function: for the first steps of an optimiser only.
+      Source: lucid/misc/redirected_relu_grad.py.
+    """
+    return _rebuild(network, lambda path, kind, f: _redirected(f) if kind in RECTIFIERS else None)
+
+
+def smooth_max_pool(network: Network, rule: str = "average") -> Network:
+    """Gives max pooling the gradient of a smoother pooling over the same windows.
+
+    Args:
+      network: the network; it stays as it is.
+      rule: "average": the gradient of average pooling. "l2": that of the mean of squares over the mean of sizes,
+        mean(x^2) / (0.01 + mean(|x|)), which gives most to the largest.
+
+    Returns:
+      A network of the same values, whose gradient flows to every pixel of a window and not only to the one that won.
+
+    Raises:
+      ValueError: if `rule` is neither. Source: lucid/optvis/overrides/smoothed_maxpool_grad.py.
+    """
+    pool = {"average": _AverageGradient, "l2": _L2Gradient}[check_choice("rule", rule, ("average", "l2"))]
+    return _rebuild(network, layer=lambda path, layer: _pooling(layer, pool))
+
+
+def linearize(network: Network) -> Network:
+    """Drops rectifiers from the gradient, and gives max pooling that of average pooling: a network that is nearly linear.
+
+    Args:
+      network: the network; it stays as it is.
+
+    Returns:
+      A network of the same values; gradients pass its rectifiers (ReLU and its like, GELU, SiLU, ELU) as they are.
+      Source: lucid/optvis/overrides/linearization.py.
+    """
+    return _rebuild(
+        network,
+        lambda path, kind, f: _straight(f) if kind in RECTIFIERS else None,
+        lambda path, layer: _pooling(layer, _AverageGradient),
+    )
+
+
+def _rebuild(
+    network: Network, activation: ReplaceActivation | None = None, layer: ReplaceLayer | None = None
+) -> Network:
+    """A clone that owns up to its gradient."""
+    clone = rebuild(network, network.name, activation, layer)
+    clone.exact_gradient = False
+    return clone
+
+
+def _redirected(function: Function) -> Function:
+    @tf.custom_gradient
+    def rectify(x: tf.Tensor) -> tuple[tf.Tensor, Function]:
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = function(x)
+            slope = tape.gradient(y, x)
+            alive = tf.reduce_any((upstream != 0) & (slope > 0), list(range(1, x.shape.rank)), keepdims=True)
+            return tf.where(alive, slope * upstream, tf.where(x * upstream > 0, 0.0, upstream))
+
+        return function(x), gradient
+
+    return rectify
+
+
+def _straight(function: Function) -> Function:
+    return tf.custom_gradient(lambda x: (function(x), lambda upstream: upstream))
+
+
+def _pooling(layer: keras.layers.Layer, pool: type[_AverageGradient]) -> keras.layers.Layer | None:
+    return pool.from_config(layer.get_config()) if isinstance(layer, keras.layers.MaxPooling2D) else None
+
+
+class _AverageGradient(keras.layers.MaxPooling2D):
+    """Max pooling with the gradient of `_surrogate`."""
+
+    def _mean(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.nn.avg_pool2d(x, self.pool_size, self.strides, self.padding.upper())
+
+    def _surrogate(self, x: tf.Tensor) -> tf.Tensor:
+        return self._mean(x)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        pool = super().call
+
+        @tf.custom_gradient
+        def apply(x: tf.Tensor) -> tuple[tf.Tensor, Function]:
+            def gradient(upstream: tf.Tensor) -> tf.Tensor:
+                with tf.GradientTape() as tape:
+                    tape.watch(x)
+                    surrogate = self._surrogate(x)
+                return tape.gradient(surrogate, x, upstream)
+
+            return pool(x), gradient
+
+        return apply(inputs)
+
+
+class _L2Gradient(_AverageGradient):
+    def _surrogate(self, x: tf.Tensor) -> tf.Tensor:
+        # Lucid's 0.01 keeps a window of zeros from dividing by zero.
+        return self._mean(tf.square(x)) / (1e-2 + self._mean(tf.abs(x)))

@@ -1,0 +1,107 @@
+"""Networks without kinks: softplus for ReLU, a smooth mean for the maximum."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from samplevis import param, seeds
+from samplevis.network import Network
+from samplevis.overrides import pooling as pools
+from samplevis.overrides.rebuild import Function, kind, rebuild
+from samplevis.transform.checks import check_choice, check_number
+
+# Images from the prior that show how large a layer's values are; 16 give its root mean square to a few per cent.
+MEASURED_ON = 16
+# Their size in pixels, where the network takes any.
+MEASURED_AT = 96
+# Functions that are straight between kinks.
+RECTIFIERS = ("relu", "relu6", "leakyrelu")
+# Larger than any bound that a rectifier has.
+FAR = 1e6
+# Max pooling -> the kinds of smooth pooling that take its place.
+POOLINGS = {
+    keras.layers.MaxPooling2D: {"average": pools.AveragePooling2D, "softmax": pools.SoftmaxPooling2D},
+    keras.layers.GlobalMaxPooling2D: {"average": pools.GlobalAveragePooling2D, "softmax": pools.GlobalSoftmaxPooling2D},
+}
+
+
+def smooth(
+    network: Network, softness: float = 0.3, pooling: str = "average", images: np.ndarray | None = None
+) -> Network:
+    """A network of nearly the same function whose gradient has no jumps: what a sampler's energy errors of order 2 need.
+
+    Every kink of ReLU, ReLU6 and leaky ReLU is rounded: relu(x) becomes s log(1 + exp(x / s)). Its width s is `softness`
+    times the root mean square of that layer's own values, so that one number fits all layers. hard_sigmoid and hard_silu are
+    built from such functions and are rounded too. Max pooling becomes a smooth mean of the window. GELU, SiLU, ELU and the
+    like are smooth already; other kinks (a maximum of two branches, an absolute value) stay.
+
+    This is another network: say so with its samples, and compare what the first one makes of them.
+
+    Args:
+      network: the network; it stays as it is.
+      softness: width of a rounded kink in units of the layer's root mean square, > 0. Small is nearer to the first network
+        and stiffer to sample. Defaults to 0.3.
+      pooling: what max pooling, global too, becomes. "average": the mean of the window. "softmax": its mean under weights
+        softmax(x / s), nearer to the maximum. "max": it stays, and so do its kinks.
+      images: array [batch, H, W, C] in [0, 1] on which the layers' values are measured. Defaults to 16 prior images.
+
+    Returns:
+      A network with layers of the same names and shapes.
+
+    Raises:
+      ValueError, TypeError: if an argument is outside its range.
+    """
+    check_number("softness", softness, 0, above=True)
+    check_choice("pooling", pooling, ("average", "softmax", "max"))
+    widths = _widths(network, softness, images)
+
+    def activation(path: str, kind: str, function: Function) -> Function | None:
+        return _rounded(kind, function, widths[path]) if path in widths else None
+
+    def layer(path: str, old: keras.layers.Layer) -> keras.layers.Layer | None:
+        if pooling == "max" or type(old) not in POOLINGS:
+            return None
+        new = POOLINGS[type(old)][pooling].from_config(old.get_config())
+        new.width = widths[path]
+        return new
+
+    return rebuild(network, f"smooth {network.name}", activation, layer)
+
+
+def _widths(network: Network, softness: float, images: np.ndarray | None) -> dict[str, float]:
+    """The width of the kink of each layer that has one."""
+    kinked = [path for path, operation in network.operations.items() if _has_kink(operation)]
+    if not kinked:
+        return {}
+    if images is None:
+        height, width, channels = (side or MEASURED_AT for side in network.image_shape)
+        prior = param.fourier((height, width), channels=channels)
+        images = prior.image(prior.prior(seeds.root(0), MEASURED_ON)).numpy()
+    values = network.activations(images, kinked)
+    sizes = {path: float(np.sqrt(np.mean(np.square(value)))) for path, value in values.items()}
+    # A layer that is silent on all images gets the size of the others.
+    typical = np.mean([size for size in sizes.values() if size] or [1.0])
+    return {path: softness * (size or typical) for path, size in sizes.items()}
+
+
+def _has_kink(operation: object) -> bool:
+    kinds = {kind(operation), kind(getattr(operation, "activation", None))}
+    return type(operation) in POOLINGS or not kinds.isdisjoint((*RECTIFIERS, "hardsigmoid", "hardsilu"))
+
+
+def _rounded(kind: str, function: Function, width: float) -> Function | None:
+    def rise(x: tf.Tensor) -> tf.Tensor:
+        return width * tf.nn.softplus(x / width)
+
+    def hard_sigmoid(x: tf.Tensor) -> tf.Tensor:
+        return (rise(x + 3) - rise(x - 3)) / 6
+
+    if kind == "hardsigmoid":
+        return hard_sigmoid
+    if kind == "hardsilu":
+        return lambda x: x * hard_sigmoid(x)
+    # The slope on the left and the value far on the right say where the kinks are.
+    slope, top = -float(function(tf.constant([-1.0]))[0]), float(function(tf.constant([FAR]))[0])
+    return lambda x: slope * x + (1 - slope) * rise(x) - (rise(x - top) if top < FAR else 0.0)

@@ -1,0 +1,60 @@
+"""Transparent images on random backgrounds."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import tensorflow as tf
+
+from samplevis import param
+from samplevis.transform.base import Draw, Shape, Transform
+from samplevis.transform.checks import check_number
+
+# Standard deviation that Lucid's noise of `sd` 1 gives a pixel before the sigmoid: 1.04 for images of 64 pixels, 1.14 for 128,
+# 1.21 for 224. Its spectrum is 1/f, real and imaginary parts N(0, sd^2), and the image is divided by 4.
+LUCID_CONTRAST = 1.14
+
+
+@dataclasses.dataclass(frozen=True)
+class CollapseAlpha(Transform):
+    """Made by `collapse_alpha_random`."""
+
+    sd: float
+
+    def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Draw:
+        self.output_shape(image_shape)
+        backgrounds = param.fourier(image_shape[:2], contrast=LUCID_CONTRAST * self.sd)
+        return {"background": backgrounds.image(backgrounds.prior(seed, batch))}
+
+    def apply(self, draw: Draw, images: tf.Tensor) -> tf.Tensor:
+        self.output_shape(images.shape[1:])
+        alpha = images[..., 3:]
+        return alpha * images[..., :3] + (1 - alpha) * tf.cast(draw["background"], images.dtype)
+
+    def output_shape(self, image_shape: Shape) -> Shape:
+        height, width, channels = image_shape
+        if channels != 4:
+            raise ValueError(
+                f"collapse_alpha_random: expected images of 4 channels, the last alpha. Received: {channels}"
+            )
+        return height, width, 3
+
+
+def collapse_alpha_random(sd: float = 0.5) -> Transform:
+    """Lays images with an alpha channel on random backgrounds: alpha * colour + (1 - alpha) * background.
+
+    What has to be seen on every background becomes opaque. Goes first, before transforms that move the image.
+
+    Args:
+      sd: strength of the background, > 0: a coloured 1/f noise whose pixels have a standard deviation of 1.14 sd before the
+        sigmoid. Defaults to 0.5, Lucid's.
+
+    Returns:
+      Transform from [H, W, 4] to [H, W, 3]. Its draw: {"background": [batch, H, W, 3]} in [0, 1].
+
+    Raises:
+      ValueError, TypeError: if `sd` is outside its range, or images have not 4 channels.
+      Source: lucid/optvis/transform.py.
+    """
+    check_number("sd", sd, 0, above=True)
+    return CollapseAlpha(float(sd))

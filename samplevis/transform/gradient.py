@@ -1,0 +1,60 @@
+"""A transform that leaves the image alone and changes its gradient."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from samplevis.transform.base import Transform
+from samplevis.transform.checks import check_number, numbers
+
+
+@dataclasses.dataclass(frozen=True)
+class NormalizeGradient(Transform):
+    """Made by `normalize_gradient`."""
+
+    scales: tuple[float, ...] | float
+
+    exact_gradient = False
+
+    def apply(self, draw: Any, images: tf.Tensor) -> tf.Tensor:
+        batch = images.shape[0]
+        if isinstance(self.scales, tuple) and len(self.scales) != batch:
+            raise ValueError(
+                f"scales: expected a number for each image of the batch, {batch}. Received: {len(self.scales)}"
+            )
+        scales = tf.constant(self.scales, images.dtype, [batch, 1, 1, 1])
+
+        @tf.custom_gradient
+        def identity(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+            def gradient(upstream: tf.Tensor) -> tf.Tensor:
+                norms = tf.sqrt(tf.reduce_sum(tf.square(upstream), (1, 2, 3), keepdims=True))
+                return scales * tf.math.divide_no_nan(upstream, norms)
+
+            return tf.identity(x), gradient
+
+        return identity(images)
+
+
+def normalize_gradient(scales: float | Sequence[float] | None = None) -> Transform:
+    """Leaves images as they are and gives the gradient of each the same Euclidean norm; a gradient of zero stays zero.
+
+    What comes out is the gradient of no function: an optimiser can use it, L-BFGS and a sampler refuse it.
+
+    Args:
+      scales: the norm, > 0, or one for each image of the batch. Defaults to 1.
+
+    Returns:
+      Transform that keeps the size. Its draw is empty.
+
+    Raises:
+      ValueError, TypeError: if `scales` is outside its range. Source: lucid/optvis/transform.py.
+    """
+    if scales is None or isinstance(scales, (int, float)):
+        scales = 1.0 if scales is None else scales
+        check_number("scales", scales, 0, above=True)
+        return NormalizeGradient(float(scales))
+    return NormalizeGradient(numbers("scales", scales, 0))

@@ -1,0 +1,69 @@
+"""Lucid's random scaling: the image resized on TensorFlow 1's pixel grid."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+
+import numpy as np
+import tensorflow as tf
+
+from samplevis.transform.base import Draw, Shape, Transform
+from samplevis.transform.checks import numbers
+
+
+@dataclasses.dataclass(frozen=True)
+class RandomResize(Transform):
+    """Made by `random_resize`."""
+
+    scales: tuple[float, ...]
+
+    def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Draw:
+        return {"which": tf.random.stateless_uniform([batch], seed, 0, len(self.scales), tf.int32)}
+
+    def apply(self, draw: Draw, images: tf.Tensor) -> tf.Tensor:
+        height, width = images.shape[1:3]
+        down, across = (
+            tf.gather(tf.constant(np.stack([legacy_grid(size, s) for s in self.scales]), images.dtype), draw["which"])
+            for size in (height, width)
+        )
+        resized = tf.einsum("bij,bjwc->biwc", down, images)
+        return tf.einsum("bij,bhjc->bhic", across, resized)
+
+
+def legacy_grid(size: int, scale: float) -> np.ndarray:
+    """Weights of a bilinear resize from `size` pixels to int(scale * size), cut or continued to `size` about its middle.
+
+    Output pixel i lies at input position i * size / int(scale * size): pixels are points, the first on the first, and beyond
+    the last one its value goes on.
+
+    Returns:
+      float64 array [size, size], output pixel by input pixel, rows that sum to 1.
+    """
+    resized = max(int(np.float32(scale) * np.float32(size)), 1)
+    # What is cut off or continued is less at the beginning where it is odd, as in `tf.image.resize_with_crop_or_pad`.
+    pixel = np.clip(np.arange(size) + int((resized - size) / 2), 0, resized - 1)
+    position = pixel * (size / resized)
+    lower = np.floor(position).astype(int)
+    weights = np.zeros((size, size))
+    np.add.at(weights, (np.arange(size), lower), 1 - (position - lower))
+    np.add.at(weights, (np.arange(size), np.minimum(lower + 1, size - 1)), position - lower)
+    return weights
+
+
+def random_resize(scales: Iterable[float]) -> Transform:
+    """Resizes by one of the given factors on Lucid's pixel grid, then cuts or continues the edges to the old canvas.
+
+    `random_scale` zooms about the centre; this is what Lucid's function of that name does, whose grid (TensorFlow 1's
+    `resize_bilinear`) starts in a corner. Only the canvas keeps its size here, so that shapes stay static.
+
+    Args:
+      scales: factors > 0, at least one, each as likely as it is often in the list.
+
+    Returns:
+      Transform that keeps the size. Its draw: {"which": int32 [batch]}, an index into `scales`.
+
+    Raises:
+      ValueError, TypeError: if `scales` is outside its range. Source: lucid/optvis/transform.py.
+    """
+    return RandomResize(numbers("scales", scales, 0))
