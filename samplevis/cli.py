@@ -102,6 +102,7 @@ def _render_to_folder(network: Any, objective: str, options: argparse.Namespace)
         density=options.density,
         beta=options.beta,
         init=options.init,
+        smooth=options.smooth or None,
         optimize_steps=options.optimize_steps,
         seed=options.seed,
         progress=not options.quiet,
@@ -164,6 +165,9 @@ def _add_run_options(parser: argparse.ArgumentParser, out: str) -> None:
     add("--density", default="conditioned", help="conditioned, tilted or activation (2018) (default: conditioned)")
     add("--beta", type=float, help="strength, nats per unit of activation (default: what the level needs)")
     add("--init", default="optimize", help="optimize or prior: where chains start (default: optimize)")
+    add(
+        "--smooth", type=float, default=0.3, help="softness of the network's kinks; 0 leaves it as it is (default: 0.3)"
+    )
     add("--chains", type=int, help="number of chains (default: 4)")
     add("--draws", type=int, help="draws kept in each chain (default: 10)")
     add("--warmup", type=int, help="warm-up transitions (default: 12)")

@@ -101,7 +101,7 @@ def optimize(
     activation.objective.check_batch(batch)
     if isinstance(redirect_steps, bool) or int(redirect_steps) != redirect_steps or redirect_steps < 0:
         raise ValueError(f"redirect_steps: expected a whole number >= 0. Received: {redirect_steps!r}")
-    z = _start(param, batch, init, seeds.root(seed))
+    z = first_latents(param, batch, init, seeds.root(seed))
     return ascend(
         activation, z, steps, optimizer, thresholds, seeds.root(seed), progress, redirect_steps=redirect_steps
     )
@@ -196,7 +196,8 @@ def render_vis(
     return [result.snapshots[t] for t in sorted(thresholds) if t in result.snapshots]
 
 
-def _start(param: Parameterization, batch: int, init: np.ndarray | None, seed: tf.Tensor) -> tf.Tensor:
+def first_latents(param: Parameterization, batch: int, init: np.ndarray | None, seed: tf.Tensor) -> tf.Tensor:
+    """First latents [batch, *latent_shape]: those of images [batch, H, W, C] in [0, 1], or else a faint prior draw."""
     if init is None:
         return INITIAL_SCALE * param.prior(seeds.fold(seed, "optimize"), batch)
     images = np.asarray(init, np.float32)

@@ -13,16 +13,17 @@ import tensorflow as tf
 from samplevis import param as parameterizations
 from samplevis import seeds
 from samplevis.activation import Activation, make_activation
-from samplevis.network import Network
+from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
-from samplevis.optimize import INITIAL_SCALE, ascend
+from samplevis.optimize import INITIAL_SCALE, ascend, first_latents
+from samplevis.overrides.smooth import DEFAULT_SOFTNESS, smoothed
 from samplevis.param import Parameterization
 from samplevis.samples import Samples
 from samplevis.sampling.density import Density, check_density
 from samplevis.sampling.moves import named_moves
 from samplevis.sampling.options import HMCOptions, hmc_options
 from samplevis.sampling.sample import check_independent, sample
-from samplevis.sampling.scale import measure_scale
+from samplevis.sampling.scale import fresh_transforms, mean_activation, measure_scale
 from samplevis.transform import Transform, robust_transforms
 
 INITS = ("optimize", "prior")
@@ -39,7 +40,8 @@ def render(
     density: str | Density = "conditioned",
     level: float = 0.7,
     beta: float | None = None,
-    init: str = "optimize",
+    init: str | np.ndarray = "optimize",
+    smooth: float | None = DEFAULT_SOFTNESS,
     optimize_steps: int = 256,
     anneal_steps: int | None = None,
     seed: int = 0,
@@ -66,7 +68,11 @@ def render(
         "activation" (the density of 2018, a negative control); or the `law` of other samples, which is taken as it is.
       level: activation asked for, from 0 (mean under the prior) to 1 (best optimised image). Defaults to 0.7.
       beta: strength in nats per unit of activation. Defaults to what the level needs.
-      init: "optimize" (chains start at optimised images) or "prior" (at prior noise).
+      init: "optimize" (chains start at optimised images), "prior" (at prior noise), or images [chain, H, W, C] in [0, 1], such as
+        those of an `optimize` that is asked for diversity.
+      smooth: softness of the kinks of ReLU and max pooling, > 0: the density is that of `overrides.smooth(model, smooth)`, on
+        which trajectories are several times as long and pictures clearer; `network_levels` and the summary tell the level
+        on `model` itself. Defaults to 0.3; None samples `model` as it is. The density "activation" is never smoothed.
       optimize_steps: updates of the optimiser, >= 1. Defaults to 256.
       anneal_steps: Langevin steps, >= 1. Defaults to 200 from optimised images and 500 from the prior.
       seed: int from 0 to 2**31 - 1. The same seed gives the same bytes on the same machine.
@@ -84,13 +90,15 @@ def render(
     """
     options = hmc_options(hmc_opts)
     density_name = check_density(density)
-    if init not in INITS:
-        raise ValueError(f"init: expected 'optimize' or 'prior'. Received: {init!r}")
+    if isinstance(init, str) and init not in INITS:
+        raise ValueError(f"init: expected 'optimize', 'prior' or images. Received: {init!r}")
     _check_number("level", level, 0.0, 1.0)
     if beta is not None:
         _check_number("beta", beta, 0.0, 1e30)
-    anneal_steps = (200 if init == "optimize" else 500) if anneal_steps is None else anneal_steps
-    for name, value in (("optimize_steps", optimize_steps), ("anneal_steps", anneal_steps)):
+    for name, value in (
+        ("optimize_steps", optimize_steps),
+        ("anneal_steps", 1 if anneal_steps is None else anneal_steps),
+    ):
         if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
             raise ValueError(f"{name}: expected a whole number >= 1. Received: {value!r}")
     root = seeds.root(seed)
@@ -102,9 +110,17 @@ def render(
             raise ValueError(f"transforms: expected transforms, None or 'robust'. Received: {transforms!r}")
         transforms = None if old else robust_transforms
     named_moves(param, options.moves)
-    activation = make_activation(model, obj, param, transforms)
+    if smooth is not None:
+        _check_number("smooth", smooth, 1e-3, 1e3)
+    network = as_network(model)
+    own = activation = make_activation(network, obj, param, transforms)
     check_independent(activation.objective)
     activation.check_gradient("a sampler")
+    starts = None if isinstance(init, str) else first_latents(param, options.num_chains, init, root)
+    init = init if isinstance(init, str) else "images"
+    anneal_steps = (500 if init == "prior" else 200) if anneal_steps is None else anneal_steps
+    if smooth is not None and not old:
+        activation = make_activation(smoothed(network, smooth), obj, param, transforms)
 
     # In 2018, too, the first images came from a renderer with a Fourier parameterization and random transforms.
     height, width, channels = param.image_shape
@@ -119,10 +135,12 @@ def render(
     latents = param.latent(tf.constant(optimized.images)).numpy() if old else optimized.latents
     scale = measure_scale(activation, latents, root)
     seconds = {"optimise": time.perf_counter() - clock}
-    first = latents if init == "optimize" else param.prior(seeds.fold(root, "start"), options.num_chains)
+    starts = latents if init == "optimize" else starts
+    if init == "prior":
+        starts = param.prior(seeds.fold(root, "start"), options.num_chains)
     run = sample(
         activation,
-        tf.convert_to_tensor(first),
+        tf.convert_to_tensor(starts),
         scale,
         options,
         density=density,
@@ -133,11 +151,13 @@ def render(
         seed=root,
         progress=progress,
     )
+    levels = (run.fresh_activation - scale.prior) / (scale.optimum - scale.prior)
     return Samples(
         images=np.stack([param.image(tf.constant(z)).numpy() for z in run.latents]),
         latents=run.latents,
         activation=run.activation,
         fresh_activation=run.fresh_activation,
+        network_levels=levels if activation is own else own_levels(own, run.latents, latents, root),
         strength=run.strength,
         optimized=optimized.images,
         prior_activation=scale.prior,
@@ -151,7 +171,7 @@ def render(
         law_numbers={name: float(value) for name, value in vars(run.density).items()},
         init=init,
         kernel=options.kernel,
-        options=_record(options, activation, level, optimize_steps, anneal_steps),
+        options=_record(options, activation, level, smooth, optimize_steps, anneal_steps),
         stats=run.stats,
         scalars=run.scalars,
         mean_images=run.mean_images,
@@ -167,10 +187,33 @@ def _check_number(name: str, value: Any, lowest: float, highest: float) -> None:
         raise ValueError(f"{name}: expected a number from {lowest:g} to {highest:g}. Received: {value!r}")
 
 
-def _record(options: HMCOptions, activation: Activation, level: float, optimize_steps: int, anneal_steps: int) -> dict:
+def own_levels(own: Activation, draws: np.ndarray, optimized: np.ndarray, seed: tf.Tensor) -> np.ndarray:
+    """Levels of draws [chain, draw, ...] on the network itself; 1 is the best of the optimised latents, nan if that is none.
+
+    Returns:
+      float32 [chain, draw].
+    """
+    fresh = mean_activation(own, fresh_transforms(own, seed))
+    try:
+        scale = measure_scale(own, optimized, seed)
+    except ValueError:
+        return np.full(draws.shape[:2], np.nan, np.float32)
+    values = np.stack([fresh(tf.constant(z)).numpy() for z in draws.swapaxes(0, 1)], axis=1)
+    return (values - scale.prior) / (scale.optimum - scale.prior)
+
+
+def _record(
+    options: HMCOptions,
+    activation: Activation,
+    level: float,
+    smooth: float | None,
+    optimize_steps: int,
+    anneal_steps: int,
+) -> dict:
     """What made the samples, in plain types."""
     return vars(options) | {
         "level": float(level),
+        "smooth": None if smooth is None else float(smooth),
         "param": repr(activation.param),
         "transforms": repr(activation.transform),
         "optimize_steps": int(optimize_steps),

@@ -22,6 +22,7 @@ ARRAYS = (
     "latents",
     "activation",
     "fresh_activation",
+    "network_levels",
     "strength",
     "optimized",
     "mean_images",
@@ -53,6 +54,8 @@ class Samples(Sequence):
       latents: float32 [chain, draw, ...].
       activation: on the bank of transforms that the chains saw, [chain, draw].
       fresh_activation: on transforms that no chain has seen, [chain, draw].
+      network_levels: levels on the network itself, on fresh transforms, [chain, draw]; other than `levels` where the density is
+        that of a smoothed network. 1 is the best optimised image.
       strength: force that the density puts on the activation, nats per unit, [chain, draw].
       optimized: the optimised image of each chain, [chain, H, W, C].
       prior_activation: mean activation under the prior, level 0.
@@ -64,7 +67,7 @@ class Samples(Sequence):
       model: name of the network.
       density: name of the density.
       law_numbers: its numbers; `law` is the density itself.
-      init: where the chains started, "optimize" or "prior".
+      init: where the chains started, "optimize", "prior" or "images".
       kernel: name of the kernel.
       options: everything else that made the run, in plain values.
       stats: "accept", "is_accepted", "energy_error", "energy", "log_density", "temperature", "move_accept" [chain, transition];
@@ -86,6 +89,7 @@ class Samples(Sequence):
     latents: np.ndarray
     activation: np.ndarray
     fresh_activation: np.ndarray
+    network_levels: np.ndarray
     strength: np.ndarray
     optimized: np.ndarray
     prior_activation: float
@@ -114,7 +118,7 @@ class Samples(Sequence):
         if self.images.ndim != 5:
             raise ValueError(f"images: expected shape [chain, draw, H, W, C]. Received: {self.images.shape}")
         chain, draw, *image = self.images.shape
-        expected = dict.fromkeys(("activation", "fresh_activation", "strength"), (chain, draw))
+        expected = dict.fromkeys(("activation", "fresh_activation", "network_levels", "strength"), (chain, draw))
         expected |= {name: (chain, *image) for name in ("optimized", "mean_images", "sd_images")} | {
             "reached": (chain,)
         }

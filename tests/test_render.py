@@ -49,6 +49,66 @@ def test_same_seed_same_bytes_other_seed_other_pictures(samples, tiny_network):
     assert other.images.tobytes() != samples.images.tobytes()
 
 
+@pytest.fixture(scope="module")
+def kinked():
+    """A small network with ReLU and max pooling."""
+    keras.utils.set_random_seed(1)
+    image = keras.Input((None, None, 3), name="image")
+    x = keras.layers.Conv2D(6, 3, padding="same", activation="relu", name="conv1")(image)
+    x = keras.layers.Conv2D(5, 3, padding="same", name="conv2")(keras.layers.MaxPooling2D()(x))
+    return samplevis.Network(keras.Model(image, x, name="kinked"))
+
+
+def test_kinks_are_smoothed_and_the_network_itself_is_reported(kinked):
+    settings = dict(transforms=None, init="prior", anneal_steps=150)
+    smooth, plain = render(kinked, **settings), render(kinked, smooth=None, **settings)
+    assert smooth.model == "smooth kinked" and plain.model == "kinked"
+    assert smooth.options["smooth"] == 0.3 and plain.options["smooth"] is None
+
+    # On the network itself: the same scale by hand.
+    def values(images):
+        return kinked.activations(images, "conv2")["conv2"].numpy()[..., 1].mean((1, 2))
+
+    np.testing.assert_array_equal(plain.network_levels, plain.levels)
+    zero = plain.prior_activation
+    one = values(smooth.optimized).max()
+    by_hand = (values(smooth[:]) - zero) / (one - zero)
+    np.testing.assert_allclose(smooth.network_levels.ravel(), by_hand, atol=1e-3)
+    # The control: it is not the smoothed network's level.
+    assert np.abs(smooth.network_levels - smooth.levels).max() > 1e-3
+    assert f"unsmoothed  {smooth.network_levels.mean():.2f}" in " ".join(str(smooth.summary()).split()).replace(
+        "unsmoothed ", "unsmoothed  "
+    )
+
+
+def test_the_smoothed_network_is_made_once_and_follows_the_weights(kinked):
+    from samplevis.overrides.smooth import smoothed
+
+    first = smoothed(kinked, 0.3)
+    assert smoothed(kinked, 0.3) is first and smoothed(kinked, 0.1) is not first
+    weights = kinked.model.get_weights()
+    kinked.model.set_weights([2 * w for w in weights])
+    assert smoothed(kinked, 0.3) is not first
+    kinked.model.set_weights(weights)
+
+
+def test_a_smooth_network_is_taken_as_it_is(tiny_network, samples):
+    assert samples.model == "tiny"
+    np.testing.assert_array_equal(samples.network_levels, samples.levels)
+
+
+def test_chains_can_start_at_images(tiny_network, images):
+    starts = np.random.default_rng(1).uniform(0.2, 0.8, (3, 16, 16, 3)).astype(np.float32)
+    settings = dict(OPTIONS, num_results=1, num_burnin_steps=0, step_size=1e-4, adapt_mass=False)
+    found = render(tiny_network, options=settings, init=starts, anneal_steps=1)
+    assert found.init == "images"
+    correlation = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(found[:], starts, strict=True)]
+    other = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(found[:], starts[::-1], strict=True)]
+    assert min(correlation) > 0.5 > max(other[0], other[2])
+    with pytest.raises(ValueError, match=r"init: expected images of shape \(3, 16, 16, 3\)"):
+        render(tiny_network, init=images)
+
+
 @pytest.mark.parametrize("init", ["optimize", "prior"])
 def test_the_level_is_reached_and_no_strength_is_the_prior(tiny_network, init):
     settings = dict(init=init, anneal_steps=150, transforms=None)

@@ -30,6 +30,7 @@ def _samples(chains: int = CHAINS, draws: int = DRAWS, thin: int = 1, **changes)
         "latents": random.normal(size=images.shape).astype(np.float32),
         "activation": activation,
         "fresh_activation": activation - np.float32(0.1),
+        "network_levels": (activation - np.float32(0.4) + 2) / 10,
         "strength": np.full((chains, draws), 2.5, np.float32),
         "optimized": images[:, 0] ** 2,
         "prior_activation": -2.0,

@@ -12,6 +12,8 @@ from samplevis.overrides import pooling as pools
 from samplevis.overrides.rebuild import Function, kind, rebuild
 from samplevis.transform.checks import check_choice, check_number
 
+# Width of a rounded kink in units of the layer's root mean square: from trials on SqueezeNet, where it keeps what classes see.
+DEFAULT_SOFTNESS = 0.3
 # Images from the prior that show how large a layer's values are; 16 give its root mean square to a few per cent.
 MEASURED_ON = 16
 # Their size in pixels, where the network takes any.
@@ -27,8 +29,19 @@ POOLINGS = {
 }
 
 
+def smoothed(network: Network, softness: float) -> Network:
+    """`smooth(network, softness)`, made once for a network and again when its weights have changed; itself if it has no kinks."""
+    if not _kinked(network):
+        return network
+    clone = network.compiled.get(("smooth", softness))
+    weights = network.model.get_weights()
+    if clone is None or not all(map(np.array_equal, clone.model.get_weights(), weights)):
+        clone = network.compiled["smooth", softness] = smooth(network, softness)
+    return clone
+
+
 def smooth(
-    network: Network, softness: float = 0.3, pooling: str = "average", images: np.ndarray | None = None
+    network: Network, softness: float = DEFAULT_SOFTNESS, pooling: str = "softmax", images: np.ndarray | None = None
 ) -> Network:
     """A network of nearly the same function whose gradient has no jumps: what a sampler's energy errors of order 2 need.
 
@@ -43,8 +56,9 @@ def smooth(
       network: the network; it stays as it is.
       softness: width of a rounded kink in units of the layer's root mean square, > 0. Small is nearer to the first network
         and stiffer to sample. Defaults to 0.3.
-      pooling: what max pooling, global too, becomes. "average": the mean of the window. "softmax": its mean under weights
-        softmax(x / s), nearer to the maximum. "max": it stays, and so do its kinks.
+      pooling: what max pooling, global too, becomes. "softmax": the mean of the window under weights softmax(x / s), near to
+        the maximum. "average": its plain mean, smoother, but what a network learned under its maximum is mostly lost. "max": it
+        stays, and so do its kinks. Defaults to "softmax".
       images: array [batch, H, W, C] in [0, 1] on which the layers' values are measured. Defaults to 16 prior images.
 
     Returns:
@@ -72,7 +86,7 @@ def smooth(
 
 def _widths(network: Network, softness: float, images: np.ndarray | None) -> dict[str, float]:
     """The width of the kink of each layer that has one."""
-    kinked = [path for path, operation in network.operations.items() if _has_kink(operation)]
+    kinked = _kinked(network)
     if not kinked:
         return {}
     if images is None:
@@ -84,6 +98,10 @@ def _widths(network: Network, softness: float, images: np.ndarray | None) -> dic
     # A layer that is silent on all images gets the size of the others.
     typical = np.mean([size for size in sizes.values() if size] or [1.0])
     return {path: softness * (size or typical) for path, size in sizes.items()}
+
+
+def _kinked(network: Network) -> list[str]:
+    return [path for path, operation in network.operations.items() if _has_kink(operation)]
 
 
 def _has_kink(operation: object) -> bool:
