@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from samplevis.network import RESERVED, Network, as_network
 from samplevis.objectives import Objective, as_objective
-from samplevis.objectives.base import reserved_values
+from samplevis.objectives.base import make_accessor
 from samplevis.objectives.schedule import END
 from samplevis.param import Parameterization
 from samplevis.transform import Transform, as_transform, compose, crop_or_pad_to
@@ -111,11 +111,10 @@ class Activation:
         """
         images = tf.repeat(images, members, axis=0)
         layers = tuple(name for name in self.objective.layers if name not in RESERVED)
-        values = dict(self.network.cut(layers)(self.transform.apply(draws, images))) if layers else {}
+        values = self.network.cut(layers)(self.transform.apply(draws, images)) if layers else {}
         # Penalties on the image itself act on the clean image, as in Lucid.
-        values |= reserved_values(self.network, images, members, step)
-        numbers = self.objective.parameters if parameters is None else parameters
-        return self.objective.function(values.__getitem__, numbers)
+        accessor = make_accessor(values.__getitem__, self.network, images, members, step)
+        return self.objective.function(accessor, self.objective.parameters if parameters is None else parameters)
 
 
 def make_activation(

@@ -7,14 +7,25 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from samplevis import objectives
-from samplevis.objectives import Objective, as_objective
+from samplevis import Network, objectives, optimize, param
+from samplevis.objectives import Objective, Setting, as_objective
 
 ACTIVATIONS = np.random.default_rng(0).normal(size=(3, 5, 4, 6)).astype(np.float32)
 LOGITS = np.random.default_rng(1).normal(size=(3, 7)).astype(np.float32)
 VALUES = {"conv": tf.constant(ACTIVATIONS), "logits": tf.constant(LOGITS), "input": tf.constant(ACTIVATIONS[..., :3])}
 NUMBER = st.floats(-3, 3, width=32)
+
+
+class Shapes(Setting):
+    """The shapes of the values above, without a network."""
+
+    def shape(self, layer):
+        return VALUES[layer].shape[1:]
+
+
+SHAPES = Shapes(None, (5, 4), (5, 4, 3))
 
 
 def score(objective):
@@ -115,6 +126,16 @@ def test_numpy_integers_are_whole_numbers(tiny_network, whole):
         assert all(type(number) is int for number in parameters if np.ndim(number) == 0)
 
 
+def test_labels_are_loaded_only_if_asked_for(tiny_network):
+    loaded = []
+    network = Network(tiny_network.model, labels=lambda: loaded.append(1) or ("a", "b", "c"))
+    settings = dict(param=param.pixel(16), transforms=None, steps=1, progress=False)
+    optimize(network, objectives.class_logit("logits", 1) + objectives.channel("conv1", 0), **settings)
+    assert not loaded
+    optimize(network, lambda T: T("logits")[:, T("labels").index("c")], **settings)
+    assert loaded == [1]
+
+
 def test_printing():
     f = objectives.channel("fire9", 10) - 0.5 * objectives.L2("input")
     assert repr(f) == "(channel(fire9, 10) - (0.5 * L2(input)))"
@@ -137,6 +158,15 @@ def test_one_image_does_not_touch_another(tiny_network):
             for batch in (images, changed)
         ]
         assert first[0][0] == first[1][0] and first[0][1] != first[1][1]
+
+
+@settings(deadline=None, max_examples=20)
+@given(mask=arrays(bool, (5, 4)).filter(np.any), n=st.integers(0, 5))
+def test_positions_are_a_mean_over_any_mask(mask, n):
+    parts = [objectives.positions("conv", n, where).resolver(SHAPES, (n, None)) for where in (mask, np.nonzero(mask))]
+    values = [objectives.positions("conv", n).function(VALUES.__getitem__, part).numpy() for part in parts]
+    np.testing.assert_allclose(values[0], ACTIVATIONS[:, mask, n].mean(1), rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(values[0], values[1])
 
 
 def test_resolve_finds_layers_and_numbers(tiny_network):

@@ -167,14 +167,14 @@ class Objective:
         layers: dict[str, None] = {}
 
         def trace(images: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
-            reserved = reserved_values(network, inputs)
+            accessor = make_accessor(lambda layer: network.cut((layer,))(images)[layer], network, inputs)
 
-            def accessor(layer: str) -> Any:
-                if layer not in RESERVED or layer == "input":
+            def recording(layer: str) -> Any:
+                if layer == "input" or layer not in RESERVED:
                     layers[layer] = None
-                return reserved[layer] if layer in RESERVED else network.cut((layer,))(images)[layer]
+                return accessor(layer)
 
-            return tf.convert_to_tensor(known(accessor))
+            return tf.convert_to_tensor(known(recording))
 
         # Shapes flow through a trace, numbers do not. Two images tell a score per image from one for the batch.
         batch = max(2, self.images)
@@ -188,20 +188,28 @@ class Objective:
         return dataclasses.replace(known, layers=tuple(layers))
 
 
-def reserved_values(network: Network, images: tf.Tensor, members: int = 1, step: tf.Tensor | int = 0) -> dict[str, Any]:
-    """What an accessor gives for the names that are not layers.
+def make_accessor(
+    activations: Accessor, network: Network, images: tf.Tensor, members: int = 1, step: tf.Tensor | int = 0
+) -> Accessor:
+    """The accessor `T`: activations by layer, and what the names of `RESERVED` stand for.
 
     Args:
-      network: the network, for its labels.
+      activations: layer's name -> activations [batch, ...].
+      network: the network, whose labels are loaded if they are asked for.
       images: the images before transforms, [batch, H, W, C].
       members: how many transform draws each image stands there for: image 0 fills the first `members` places.
       step: number of updates made so far.
 
     Returns:
-      A value for each name of `RESERVED`.
+      A function of a name.
     """
-    values = (images, network.labels, members, tf.convert_to_tensor(step, tf.int32))
-    return dict(zip(RESERVED, values, strict=True))
+    reserved = {
+        "input": lambda: images,
+        "labels": lambda: network.labels,
+        "members": lambda: members,
+        "step": lambda: tf.convert_to_tensor(step, tf.int32),
+    }
+    return lambda name: reserved[name]() if name in reserved else activations(name)
 
 
 def _combine(operation: Callable, sign: str, left: Any, right: Any) -> Objective:
