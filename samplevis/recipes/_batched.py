@@ -37,6 +37,8 @@ def directions(layer: str, vectors: np.ndarray, *, cossim_pow: float = 0.0, cent
       An objective for batches of exactly as many images.
     """
     vectors = np.asarray(vectors, np.float32)
+    if not cossim_pow >= 0:
+        raise ValueError(f"cossim_pow: expected a number >= 0. Received: {cossim_pow!r}")
     power = float(cossim_pow)
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803

@@ -102,7 +102,7 @@ def activation_grid(
         reducer, directions = None, activations.reshape(-1, activations.shape[-1])
     else:
         check_whole("groups", groups, 1)
-        reducer = ChannelReducer(groups, seed=seed).fit(activations)
+        reducer = ChannelReducer(groups, seed=seed, max_iter=1000).fit(activations)
         directions = reducer.directions
     icons = render_directions(
         network,
