@@ -135,6 +135,24 @@ def test_the_strongest_position_by_default(tiny_network):
     assert norms[found.position] == norms.max()
 
 
+def test_ctrl_c_ends_all(tiny_network, monkeypatch):
+    calls, ascend = [], _batched.ascend
+
+    def interrupted(activation, start, steps, **settings):
+        calls.append(steps)
+        return ascend(activation, start, steps - 1, **settings)
+
+    monkeypatch.setattr(_batched, "ascend", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        recipes.activation_grid(tiny_network, "conv2", PHOTO, cell=12, batch_size=5, **FAST)
+    assert len(calls) == 1
+
+
+def test_directions_must_fit(tiny_network):
+    with pytest.raises(ValueError, match=r"\[n, 5\]"):
+        _batched.render_directions(tiny_network, "conv2", np.ones((2, 4)), size=8, seed=0, batch_size=2, **FAST)
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -148,7 +166,6 @@ def test_the_strongest_position_by_default(tiny_network):
         (lambda n: recipes.semantic_dictionary(n, "conv2", PHOTO, (4, 0), n_channels=2), r"below \(4, 4\)"),
         (lambda n: recipes.semantic_dictionary(n, "conv2", PHOTO, n_channels=6), "5 channels"),
         (lambda n: recipes.semantic_dictionary(n, "logits", PHOTO), "rows and columns"),
-        (lambda n: _batched.directions("conv2", np.ones((2, 4))).resolve(n), r"\[n, 5\]"),
     ],
 )
 def test_errors(tiny_network, call, words):

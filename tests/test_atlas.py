@@ -154,6 +154,8 @@ def test_umap_keeps_clusters_apart():
         (dict(activations=np.ones((2, 4, 4, 5))), "all positions"),
         (dict(activations=np.ones((2, 5))), "at least 3"),
         (dict(grid=0), "grid"),
+        (dict(grid=(2, 2, 2)), "columns"),
+        (dict(steps=0), "steps"),
         (dict(minimum=0), "minimum"),
         (dict(minimum=1000), "coarser grid"),
         (dict(method="pac"), "Did you mean 'pca'"),
@@ -165,6 +167,13 @@ def test_errors(tiny_network, activations, arguments, words):
     given_ = dict(layer="conv2", activations=activations, method="pca") | FAST | arguments
     with pytest.raises(ValueError, match=words):
         recipes.activation_atlas(tiny_network, **given_)
+
+
+def test_errors_come_before_the_layout(tiny_network, activations, monkeypatch):
+    monkeypatch.setattr(atlas, "layout", lambda *arguments, **settings: pytest.fail("long work"))
+    for arguments in (dict(steps=0), dict(size=2), dict(minimum=0), dict(ridge=-1), dict(grid=0), dict(transforms=3)):
+        with pytest.raises((ValueError, TypeError)):
+            recipes.activation_atlas(tiny_network, "conv2", activations, method="pca", **FAST | arguments)
 
 
 @pytest.mark.parametrize(

@@ -186,6 +186,14 @@ def test_substitution(around):
     assert np.abs(zero["logits"] - own["logits"]).max() > 1e-3
 
 
+def test_substitution_errors(around):
+    with pytest.raises(TypeError, match="sequence of names"):
+        around.substitute("second", "logits")
+    for layer, names in (("secnd", ("logits",)), ("second", ("logit",)), ("input", ("logit",))):
+        with pytest.raises(ValueError, match="Did you mean"):
+            around.substitute(layer, names)
+
+
 def test_inside_a_nested_model_nothing_can_be_replaced(linear):
     image = keras.Input((8, 6, 3))
     nested = Network(keras.Sequential([image, linear.model]))

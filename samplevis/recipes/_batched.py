@@ -1,6 +1,6 @@
 """Pictures of many directions at once: image i of a batch is scored by direction i."""
 
-# TODO merge: the objective belongs to the objectives, beside `direction`.
+# TODO merge: `directions` belongs to the objectives, beside `direction`, on what they share for dot products and norms.
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from samplevis import seeds
 from samplevis.activation import make_activation
 from samplevis.export.grid import check_whole
 from samplevis.network import Network
-from samplevis.objectives import Accessor, Objective, _safe_norm
+from samplevis.objectives import Accessor, Objective
 from samplevis.optimize import INITIAL_SCALE, ascend
 from samplevis.param import fourier
 from samplevis.progress import Progress
@@ -51,15 +51,9 @@ def directions(layer: str, vectors: np.ndarray, *, cossim_pow: float = 0.0, cent
         own = tf.cast(parameters[0], tf.float32)[:batch, None]
         dot = tf.reduce_sum(activations * own, -1)
         if power:
-            norms = (EPSILON + _safe_norm(activations)) * (EPSILON + tf.norm(own, axis=-1))
+            norms = (EPSILON + safe_norm(activations)) * (EPSILON + tf.norm(own, axis=-1))
             dot *= tf.maximum(LEAST_COSINE, dot / norms) ** power
         return tf.reduce_mean(dot, 1)
-
-    def check(network: Network, size: tuple[int, int] | None, parameters: tuple) -> tuple:
-        channels = network.layer_shape(layer, size)[-1]
-        if vectors.ndim != 2 or vectors.shape[1] != channels or not np.isfinite(vectors).all():
-            raise ValueError(f"directions: expected finite numbers [n, {channels}]. Received shape: {vectors.shape}")
-        return parameters
 
     where = ", center" if center else ""
     return Objective(
@@ -67,8 +61,32 @@ def directions(layer: str, vectors: np.ndarray, *, cossim_pow: float = 0.0, cent
         ("directions", layer, power, center),
         (vectors,),
         f"directions({layer}, {list(vectors.shape)}{where})",
-        resolver=check,
     )
+
+
+def safe_norm(x: tf.Tensor) -> tf.Tensor:
+    """Norm over the last axis, with a zero gradient at zero."""
+    square = tf.reduce_sum(tf.square(x), -1)
+    zero = square == 0
+    return tf.where(zero, 0.0, tf.sqrt(tf.where(zero, 1.0, square)))
+
+
+def check_rendering(
+    network: Network,
+    layer: str,
+    size: int,
+    transforms: Transform | Sequence[Transform] | None,
+    steps: int,
+    batch_size: int,
+    seed: int,
+) -> None:
+    """Raises ValueError or TypeError, before long work, for what `render_directions` could not do."""
+    network.check_layer(layer)
+    check_whole("steps", steps, 1)
+    check_whole("batch_size", batch_size, 1)
+    seeds.root(seed)
+    obj = directions(layer, np.ones((1, network.layers[layer][-1])))
+    make_activation(network, obj, fourier(size, channels=network.image_shape[-1]), transforms)
 
 
 def render_directions(
@@ -96,12 +114,13 @@ def render_directions(
     Returns:
       float32 images [n, size, size, C] in [0, 1].
     """
-    # A direction says where to go, not how far: equal lengths give equal steps to all.
-    vectors = np.asarray(vectors, np.float32)
+    check_rendering(network, layer, size, transforms, steps, batch_size, seed)
+    vectors, channels = np.asarray(vectors, np.float32), network.layers[layer][-1]
+    if vectors.ndim != 2 or vectors.shape[1] != channels or not np.isfinite(vectors).all():
+        raise ValueError(f"directions: expected finite numbers [n, {channels}]. Received shape: {vectors.shape}")
+    # A direction says where to go, not how far: equal lengths give equal scores to all.
     vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
     count = len(vectors)
-    check_whole("batch_size", batch_size, 1)
-    check_whole("steps", steps, 1)
     batch = min(batch_size, count)
     param = fourier(size, channels=network.image_shape[-1])
     root = seeds.fold(seeds.root(seed), "directions")
@@ -112,8 +131,10 @@ def render_directions(
             # The last batch is filled up: another size would be compiled anew.
             own = vectors[np.arange(first, first + batch) % count]
             obj = directions(layer, own, cossim_pow=cossim_pow, center=center)
-            images.append(ascend(make_activation(network, obj, param, transforms), start, steps, seed=root).images)
-            bar.update(min(batch, count - first))
-            if bar.interrupted:
+            found = ascend(make_activation(network, obj, param, transforms), start, steps, seed=root)
+            # Ctrl-C ends the ascent early; half of the pictures would be of no use.
+            if bar.interrupted or len(found.history) < steps:
                 raise KeyboardInterrupt
+            images.append(found.images)
+            bar.update(min(batch, count - first))
     return np.concatenate(images)[:count]

@@ -21,8 +21,8 @@ import numpy as np
 from samplevis import seeds, transform
 from samplevis.export.grid import PAPER, check_whole, to_uint8
 from samplevis.network import Network, as_network
-from samplevis.recipes._batched import render_directions
-from samplevis.recipes.collect import covariance, whitened_direction
+from samplevis.recipes._batched import check_rendering, render_directions
+from samplevis.recipes.collect import covariance, whitening
 from samplevis.transform import Transform
 
 METHODS = ("umap", "pca")
@@ -125,15 +125,16 @@ def activation_atlas(
       ImportError: for method "umap" without umap-learn.
     """
     network = as_network(model)
-    network.check_layer(layer)
+    check_rendering(network, layer, size, transforms, steps, batch_size, seed)
     activations = _rows(activations)
     channels = network.layers[layer][-1]
     if activations.shape[1] != channels:
         raise ValueError(f"activations: {layer!r} has {channels} channels. Received shape: {activations.shape}")
-    rows, columns = (grid, grid) if np.ndim(grid) == 0 else tuple(grid)
-    method = _method(method)
+    shape, method = _grid(grid), _method(method)
+    check_whole("minimum", minimum, 1)
+    whitener = whitening(covariance(activations), ridge=ridge)
     points = bounded(layout(activations, method, seed=seed))
-    cells = bin_activations(activations, points, (rows, columns), minimum)
+    cells = bin_activations(activations, points, shape, minimum)
     if not len(cells.counts):
         raise ValueError(
             f"minimum: no cell of the grid holds {minimum} of the {len(activations)} activations. Collect more, or take a "
@@ -142,7 +143,7 @@ def activation_atlas(
     icons = render_directions(
         network,
         layer,
-        whitened_direction(cells.directions, covariance(activations), ridge=ridge),
+        cells.directions @ whitener,
         size=size,
         cossim_pow=COSSIM_POW,
         center=True,
@@ -152,7 +153,7 @@ def activation_atlas(
         seed=seed,
         progress=progress,
     )
-    return Atlas(points, cells, icons, (rows, columns), method)
+    return Atlas(points, cells, icons, shape, method)
 
 
 def layout(activations: np.ndarray, method: str | None = None, *, seed: int = 0) -> np.ndarray:
@@ -226,11 +227,10 @@ def bin_activations(activations: np.ndarray, points: np.ndarray, grid: tuple[int
       ValueError: for shapes that do not fit, or points outside [0, 1].
     """
     activations, points = _rows(activations), np.asarray(points, np.float64)
-    for name, value in (("grid", grid[0]), ("grid", grid[1]), ("minimum", minimum)):
-        check_whole(name, value, 1)
+    check_whole("minimum", minimum, 1)
+    rows, columns = grid = _grid(grid)
     if points.shape != (len(activations), 2) or not ((points >= 0) & (points <= 1)).all():
         raise ValueError(f"points: expected [{len(activations)}, 2] in [0, 1]. Received shape: {points.shape}")
-    rows, columns = grid
     place = np.minimum((points[:, ::-1] * grid).astype(int), np.array(grid) - 1)
     flat = place[:, 0] * columns + place[:, 1]
     counts = np.bincount(flat, minlength=rows * columns)
@@ -258,6 +258,15 @@ def canvas(icons: np.ndarray, places: np.ndarray, grid: tuple[int, int]) -> np.n
     for icon, (row, column) in zip(pixels, places, strict=True):
         paper[row * height : (row + 1) * height, column * width : (column + 1) * width] = icon
     return paper
+
+
+def _grid(grid: int | tuple[int, int]) -> tuple[int, int]:
+    sides = (grid, grid) if np.ndim(grid) == 0 else tuple(grid)
+    if len(sides) != 2:
+        raise ValueError(f"grid: expected a whole number, or (rows, columns). Received: {grid!r}")
+    for side in sides:
+        check_whole("grid", side, 1)
+    return sides
 
 
 def _method(method: str | None) -> str:
