@@ -53,7 +53,7 @@ class SemanticDictionary:
     def labels(self) -> list[str]:
         """For each channel, its number and its activation."""
         pairs = zip(self.channels, self.activations, strict=True)
-        return [f"{channel}: {activation:.3g}" for channel, activation in pairs]
+        return [f"{channel}: {activation:.4g}" for channel, activation in pairs]
 
     def marked_image(self) -> np.ndarray:
         """The image with a frame where the position is, uint8 [H, W, 3]."""
@@ -61,7 +61,9 @@ class SemanticDictionary:
         (row, column), (rows, columns) = self.position, self.positions
         step_x, step_y = canvas.width / columns, canvas.height / rows
         box = column * step_x, row * step_y, (column + 1) * step_x - 1, (row + 1) * step_y - 1
-        ImageDraw.Draw(canvas).rectangle([round(edge) for edge in box], outline=MARK)
+        # Thick enough to be seen when the image is made smaller.
+        thickness = max(round(min(canvas.size) / 60), 1)
+        ImageDraw.Draw(canvas).rectangle([round(edge) for edge in box], outline=MARK, width=thickness)
         return np.asarray(canvas)
 
     def picture(self, scale: int = 1) -> np.ndarray:
@@ -90,7 +92,7 @@ class SemanticDictionary:
         largest = max(float(np.abs(self.activations).max()), 1e-12)
         rows = "\n".join(
             f'<tr><td><img src="{_embedded(icon)}" alt="channel {channel}"></td><td>channel {channel}</td>'
-            f'<td><meter max="{largest:.6g}" value="{max(float(activation), 0):.6g}"></meter> {activation:.3g}</td></tr>'
+            f'<td><meter max="{largest:.6g}" value="{max(float(activation), 0):.6g}"></meter> {activation:.4g}</td></tr>'
             for icon, channel, activation in zip(to_uint8(self.icons), self.channels, self.activations, strict=True)
         )
         title = html.escape(self.title)
