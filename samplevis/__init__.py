@@ -18,6 +18,7 @@ _SOURCES = {
     "optimize": "optimize",
     "overrides": None,
     "param": None,
+    "recipes": None,
     "render": "render",
     "render_vis": "optimize",
     "sample": "sampling.sample",

@@ -81,6 +81,7 @@ class Network:
         )
         # Kept on the instance, so that the cache dies with the network.
         self._cut = functools.lru_cache(maxsize=64)(self._make_cut)
+        self._substitute = functools.lru_cache(maxsize=64)(self._make_substitute)
         self._shape = functools.lru_cache(maxsize=256)(self._infer_shape)
         #: Compiled functions by what decides them; they live as long as the network.
         self.compiled: dict[Any, Any] = {}
@@ -147,6 +148,34 @@ class Network:
         for layer in layer_names:
             self.check_layer(layer)
         return self._cut(tuple(layer_names))
+
+    def substitute(self, layer: str, layer_names: Sequence[str]) -> Callable[[tf.Tensor, tf.Tensor], Activations]:
+        """The network with the activations of one layer replaced by given ones.
+
+        What lies after the layer sees the given activations; paths that go around the layer still see the images.
+
+        Args:
+          layer: the layer to replace: a name from `layers`, not inside a nested model, or `"input"`.
+          layer_names: names from `layers`.
+
+        Returns:
+          A function of images [batch, height, width, channels] in [0, 1] and activations of `layer` [batch, ...], to a
+          dictionary of float32 activations [batch, ...] by layer name, differentiable in both. The same names give the
+          same function.
+
+        Raises:
+          ValueError: if a name is unknown, or `layer` is inside a nested model.
+        """
+        if isinstance(layer_names, str):
+            raise TypeError(f"layer_names: expected a sequence of names. Received the string {layer_names!r}")
+        for name in layer_names if layer == "input" else (layer, *layer_names):
+            self.check_layer(name)
+        if "/" in layer:
+            raise ValueError(
+                f"layer: {layer!r} is inside a nested model, where nothing can be replaced. Expected one of the outermost "
+                "layers; or flatten the model: inner = model.get_layer(name); keras.Model(inner.inputs, inner.outputs)."
+            )
+        return self._substitute(layer, tuple(layer_names))
 
     def activations(self, images: Any, layer_names: str | Sequence[str]) -> Activations:
         """Runs images through the network.
@@ -251,6 +280,23 @@ class Network:
             prepared = self.preprocess(images)
             values = tf.nest.flatten(part(prepared, training=False)) if part else []
             return {name: tf.cast(value, tf.float32) for name, value in zip(layer_names, values, strict=True)}
+
+        return run
+
+    def _make_substitute(
+        self, layer: str, layer_names: tuple[str, ...]
+    ) -> Callable[[tf.Tensor, tf.Tensor], Activations]:
+        if layer == "input":
+            return lambda images, values: self.cut(layer_names)(values)
+        others = tuple(name for name in layer_names if name != layer)
+        # Keras puts an input in the place of any tensor that a model is said to begin with.
+        inputs = [*self._model.inputs, self._nodes[layer].outputs[0]]
+        part = keras.Model(inputs, [_output(self._model, self._nodes, name) for name in others]) if others else None
+
+        def run(images: tf.Tensor, values: tf.Tensor) -> Activations:
+            found = tf.nest.flatten(part([self.preprocess(images), values], training=False)) if part else []
+            known = dict(zip(others, found, strict=True)) | {layer: values}
+            return {name: tf.cast(known[name], tf.float32) for name in layer_names}
 
         return run
 

@@ -1,0 +1,300 @@
+"""Activation atlas: what a layer has seen, laid out so that like lies near like, with a picture for each place.
+
+    activations = collect_activations(model, "fire9", "photos/", reducer="random position")
+    atlas = activation_atlas(model, "fire9", activations)
+    export.save_png(atlas.picture(), "atlas.png")
+
+Source: Carter et al., Activation Atlas (Distill, 2019); lucid/recipes/activation_atlas.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import warnings
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from samplevis import seeds, transform
+from samplevis.export.grid import PAPER, check_whole, to_uint8
+from samplevis.network import Network, as_network
+from samplevis.recipes._batched import check_rendering, render_directions
+from samplevis.recipes.collect import covariance, whitening
+from samplevis.transform import Transform
+
+METHODS = ("umap", "pca")
+# Lucid's: neighbours for the layout, and how close they may lie.
+NEIGHBOURS, LEAST_DISTANCE = 50, 0.05
+# Lucid's: the layout's percentiles that bound it, and the margin around them as a share of the way between.
+PERCENTILES, MARGIN = (1.0, 99.0), 0.1
+# Lucid's power of the cosine similarity.
+COSSIM_POW = 2.0
+# Lucid's for icons: more jitter, and scales at most 1, so that the center of the icon stays what is scored.
+ICON_TRANSFORMS = (
+    transform.pad(16, "reflect"),
+    *(transform.jitter(d) for d in (4, 4, 8, 8, 8)),
+    transform.random_scale([0.998**n for n in range(20, 40)]),
+    transform.random_rotate([*range(-20, 20), *range(-10, 10), *range(-5, 5), *[0] * 5]),
+    transform.jitter(2),
+)
+
+
+class Cells(NamedTuple):
+    """The places of a grid that hold enough activations, row by row.
+
+    Attributes:
+      places: int [cells, 2], (row, column) of each, from 0 at the top left.
+      directions: float64 [cells, channels], the mean activation there.
+      counts: int [cells], how many activations that is the mean of.
+    """
+
+    places: np.ndarray
+    directions: np.ndarray
+    counts: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Atlas:
+    """What `activation_atlas` returns.
+
+    Attributes:
+      points: float64 [n, 2] in [0, 1], (x, y) of each activation, y downwards.
+      cells: what lies in the grid, as `Cells`.
+      icons: float32 [cells, size, size, C] in [0, 1], the picture of each.
+      grid: (rows, columns).
+      method: how the layout was made, "umap" or "pca".
+    """
+
+    points: np.ndarray
+    cells: Cells
+    icons: np.ndarray
+    grid: tuple[int, int]
+    method: str
+
+    def picture(self) -> np.ndarray:
+        """All icons in their places on white, uint8 [rows * size, columns * size, 3]."""
+        return canvas(self.icons, self.cells.places, self.grid)
+
+
+def activation_atlas(
+    model: Network | keras.Model,
+    layer: str,
+    activations: np.ndarray,
+    *,
+    grid: int | tuple[int, int] = 10,
+    minimum: int = 5,
+    method: str | None = None,
+    size: int = 64,
+    transforms: Transform | Sequence[Transform] | None = ICON_TRANSFORMS,
+    ridge: float = 1e-3,
+    steps: int = 128,
+    batch_size: int = 32,
+    seed: int = 0,
+    progress: bool = True,
+) -> Atlas:
+    """Lays activations out, averages neighbours, and draws what each average stands for.
+
+    An icon maximises d * max(0.1, cosine)^2 at the center of the layer, with d the dot product of the activations there and the
+    mean direction, whitened by the inverse of the layer's uncentred covariance: what sets the direction apart, rather than
+    what all images have in common.
+
+    Args:
+      model: a `Network` or a Keras model.
+      layer: a name from `Network.layers`, with rows and columns.
+      activations: array [n, channels], from `collect_activations` with reducer "random position". Thousands make a map;
+        all positions of a few images will do for a look: `reducer=None`, reshaped to [-1, channels].
+      grid: cells across, or (rows, columns), each >= 1. Defaults to 10.
+      minimum: activations that a cell must hold to be drawn, >= 1. Defaults to 5.
+      method: as in `layout`.
+      size: pixels of a side of each icon, >= 4. Defaults to 64.
+      transforms: distortions drawn anew for every icon and step. Defaults to Lucid's for atlases; None for none.
+      ridge: as in `whitening`. Defaults to 0.001.
+      steps: number of updates, >= 1. Defaults to 128.
+      batch_size: icons to optimise at a time, >= 1. Defaults to 32.
+      seed: int from 0 to 2**31 - 1, for layout and icons.
+      progress: whether to show a progress bar.
+
+    Returns:
+      An `Atlas`.
+
+    Raises:
+      ValueError: for an unknown layer, activations that are not its, or if no cell holds enough of them.
+      ImportError: for method "umap" without umap-learn.
+    """
+    network = as_network(model)
+    check_rendering(network, layer, size, transforms, steps, batch_size, seed)
+    activations = _rows(activations)
+    channels = network.layers[layer][-1]
+    if activations.shape[1] != channels:
+        raise ValueError(f"activations: {layer!r} has {channels} channels. Received shape: {activations.shape}")
+    shape, method = _grid(grid), _method(method)
+    check_whole("minimum", minimum, 1)
+    whitener = whitening(covariance(activations), ridge=ridge)
+    points = bounded(layout(activations, method, seed=seed))
+    cells = bin_activations(activations, points, shape, minimum)
+    if not len(cells.counts):
+        raise ValueError(
+            f"minimum: no cell of the grid holds {minimum} of the {len(activations)} activations. Collect more, or take a "
+            "coarser grid or a lower minimum."
+        )
+    icons = render_directions(
+        network,
+        layer,
+        cells.directions @ whitener,
+        size=size,
+        cossim_pow=COSSIM_POW,
+        center=True,
+        transforms=transforms,
+        steps=steps,
+        batch_size=batch_size,
+        seed=seed,
+        progress=progress,
+    )
+    return Atlas(points, cells, icons, shape, method)
+
+
+def layout(activations: np.ndarray, method: str | None = None, *, seed: int = 0) -> np.ndarray:
+    """Puts activations on a plane so that like lies near like.
+
+    Args:
+      activations: array [n, channels], n >= 3.
+      method: "umap": UMAP with 50 neighbours at most, least distance 0.05 and the cosine distance. "pca": the two directions
+        of largest variance, after scaling every activation to length 1. Defaults to UMAP where umap-learn is installed, and
+        PCA, with a warning, where it is not.
+      seed: int from 0 to 2**31 - 1, for UMAP.
+
+    Returns:
+      float64 [n, 2].
+
+    Raises:
+      ImportError: for method "umap" without umap-learn.
+      ValueError: for another method, or other activations.
+
+    References: McInnes, Healy and Melville, UMAP (2018).
+    """
+    activations, method = _rows(activations), _method(method)
+    seeds.root(seed)
+    if len(activations) < 3:
+        raise ValueError(f"activations: expected at least 3 to lay out. Received: {len(activations)}")
+    if method == "pca":
+        unit = activations / np.maximum(np.linalg.norm(activations, axis=1, keepdims=True), 1e-12)
+        left, scale, _ = np.linalg.svd(unit - unit.mean(0), full_matrices=False)
+        return np.pad(left[:, :2] * scale[:2], ((0, 0), (0, max(2 - len(scale), 0))))
+    import umap
+
+    neighbours = min(NEIGHBOURS, len(activations) - 1)
+    mapper = umap.UMAP(n_neighbors=neighbours, min_dist=LEAST_DISTANCE, metric="cosine", random_state=seed, n_jobs=1)
+    return np.asarray(mapper.fit_transform(activations), np.float64)
+
+
+def bounded(points: np.ndarray) -> np.ndarray:
+    """Scales a layout to [0, 1], outliers clipped.
+
+    Each axis runs from its 1st percentile less a margin to its 99th plus one, the margin a tenth of the way between.
+
+    Args:
+      points: array [n, 2].
+
+    Returns:
+      float64 [n, 2] in [0, 1]; an axis on which all points are equal becomes 0.5.
+    """
+    points = np.asarray(points, np.float64)
+    if points.ndim != 2 or points.shape[1] != 2 or not len(points) or not np.isfinite(points).all():
+        raise ValueError(f"points: expected finite numbers [n, 2]. Received shape: {points.shape}")
+    low, high = np.percentile(points, PERCENTILES, axis=0)
+    margin = MARGIN * (high - low)
+    low, high = low - margin, high + margin
+    width = np.where(high > low, high - low, 1.0)
+    return np.where(high > low, ((points - low) / width).clip(0, 1), 0.5)
+
+
+def bin_activations(activations: np.ndarray, points: np.ndarray, grid: tuple[int, int], minimum: int = 5) -> Cells:
+    """Averages the activations in each cell of a grid.
+
+    Args:
+      activations: array [n, channels].
+      points: array [n, 2] in [0, 1], (x, y) of each; y downwards. 1 belongs to the last cell.
+      grid: (rows, columns), each >= 1.
+      minimum: activations that a cell must hold, >= 1. Defaults to 5.
+
+    Returns:
+      `Cells`, row by row; those with fewer activations are left out.
+
+    Raises:
+      ValueError: for shapes that do not fit, or points outside [0, 1].
+    """
+    activations, points = _rows(activations), np.asarray(points, np.float64)
+    check_whole("minimum", minimum, 1)
+    rows, columns = grid = _grid(grid)
+    if points.shape != (len(activations), 2) or not ((points >= 0) & (points <= 1)).all():
+        raise ValueError(f"points: expected [{len(activations)}, 2] in [0, 1]. Received shape: {points.shape}")
+    place = np.minimum((points[:, ::-1] * grid).astype(int), np.array(grid) - 1)
+    flat = place[:, 0] * columns + place[:, 1]
+    counts = np.bincount(flat, minlength=rows * columns)
+    sums = np.zeros((rows * columns, activations.shape[1]))
+    np.add.at(sums, flat, activations)
+    kept = np.flatnonzero(counts >= minimum)
+    places = np.stack(np.divmod(kept, columns), axis=1)
+    return Cells(places, sums[kept] / counts[kept, None], counts[kept])
+
+
+def canvas(icons: np.ndarray, places: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """Puts icons in their places on white.
+
+    Args:
+      icons: [cells, H, W, C] in [0, 1]; C is 1 or 3.
+      places: int [cells, 2], (row, column) of each.
+      grid: (rows, columns).
+
+    Returns:
+      uint8 [rows * H, columns * W, 3].
+    """
+    pixels = to_uint8(icons)
+    height, width = pixels.shape[1:3]
+    paper = np.full((grid[0] * height, grid[1] * width, 3), PAPER, np.uint8)
+    for icon, (row, column) in zip(pixels, places, strict=True):
+        paper[row * height : (row + 1) * height, column * width : (column + 1) * width] = icon
+    return paper
+
+
+def _grid(grid: int | tuple[int, int]) -> tuple[int, int]:
+    sides = (grid, grid) if np.ndim(grid) == 0 else tuple(grid)
+    if len(sides) != 2:
+        raise ValueError(f"grid: expected a whole number, or (rows, columns). Received: {grid!r}")
+    for side in sides:
+        check_whole("grid", side, 1)
+    return sides
+
+
+def _method(method: str | None) -> str:
+    if method not in (None, *METHODS):
+        near = difflib.get_close_matches(str(method), METHODS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(
+            f"method: expected one of {', '.join(map(repr, METHODS))} or None. Received: {method!r}.{hint}"
+        )
+    if method == "pca":
+        return method
+    try:
+        import umap  # noqa: F401
+    except ImportError as error:
+        if method == "umap":
+            raise ImportError("UMAP needs umap-learn: pip install samplevis[atlas]") from error
+        warnings.warn(
+            "umap-learn is not installed, so the layout is by PCA. For UMAP: pip install samplevis[atlas]", stacklevel=3
+        )
+        return "pca"
+    return "umap"
+
+
+def _rows(activations: np.ndarray) -> np.ndarray:
+    activations = np.asarray(activations, np.float64)
+    if activations.ndim != 2 or not activations.size or not np.isfinite(activations).all():
+        raise ValueError(
+            f"activations: expected finite numbers [n, channels]. Received shape: {activations.shape}"
+            + (" (all positions: activations.reshape(-1, channels))" if activations.ndim == 4 else "")
+        )
+    return activations

@@ -1,0 +1,187 @@
+"""What a position of a layer says: its strongest channels, each with a picture of what it looks for."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import html
+import io
+import os
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from PIL import Image, ImageDraw, ImageOps
+
+from samplevis import files, transform
+from samplevis.export.grid import check_whole, grid, to_uint8
+from samplevis.network import Network, as_network
+from samplevis.recipes._batched import render_directions
+from samplevis.transform import Transform
+
+MARK = (255, 0, 0)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SemanticDictionary:
+    """What `semantic_dictionary` returns.
+
+    Attributes:
+      image: float32 [H, W, C] in [0, 1], the image.
+      layer: the layer.
+      position: (row, column) in the layer.
+      positions: (rows, columns) of the layer.
+      channels: int [n], the strongest channels, strongest first.
+      activations: float32 [n], theirs at the position.
+      icons: float32 [n, size, size, C] in [0, 1], theirs.
+    """
+
+    image: np.ndarray
+    layer: str
+    position: tuple[int, int]
+    positions: tuple[int, int]
+    channels: np.ndarray
+    activations: np.ndarray
+    icons: np.ndarray
+
+    @property
+    def title(self) -> str:
+        """One line that says what this is."""
+        return f"{self.layer}, row {self.position[0]}, column {self.position[1]}"
+
+    @property
+    def labels(self) -> list[str]:
+        """For each channel, its number and its activation."""
+        pairs = zip(self.channels, self.activations, strict=True)
+        return [f"{channel}: {activation:.4g}" for channel, activation in pairs]
+
+    def marked_image(self) -> np.ndarray:
+        """The image with a frame where the position is, uint8 [H, W, 3]."""
+        canvas = Image.fromarray(to_uint8(self.image))
+        (row, column), (rows, columns) = self.position, self.positions
+        step_x, step_y = canvas.width / columns, canvas.height / rows
+        box = column * step_x, row * step_y, (column + 1) * step_x - 1, (row + 1) * step_y - 1
+        # Thick enough to be seen when the image is made smaller.
+        thickness = max(round(min(canvas.size) / 60), 1)
+        ImageDraw.Draw(canvas).rectangle([round(edge) for edge in box], outline=MARK, width=thickness)
+        return np.asarray(canvas)
+
+    def picture(self, scale: int = 1) -> np.ndarray:
+        """The image and the channels side by side, labelled.
+
+        Args:
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Returns:
+          uint8 [height, width, 3].
+        """
+        icons = to_uint8(self.icons)
+        first = ImageOps.pad(Image.fromarray(self.marked_image()), icons.shape[2:0:-1], color="white")
+        row = np.concatenate([np.asarray(first)[None], icons])[None]
+        return grid(row, column_labels=["image", *self.labels], title=self.title, scale=scale)
+
+    def save_html(self, path: str | os.PathLike) -> None:
+        """Writes a page that holds everything, with a bar for each activation; whole or not at all.
+
+        Args:
+          path: file to write.
+
+        Raises:
+          OSError: if the file cannot be written.
+        """
+        largest = max(float(np.abs(self.activations).max()), 1e-12)
+        rows = "\n".join(
+            f'<tr><td><img src="{_embedded(icon)}" alt="channel {channel}"></td><td>channel {channel}</td>'
+            f'<td><meter max="{largest:.6g}" value="{max(float(activation), 0):.6g}"></meter> {activation:.4g}</td></tr>'
+            for icon, channel, activation in zip(to_uint8(self.icons), self.channels, self.activations, strict=True)
+        )
+        title = html.escape(self.title)
+        page = (
+            f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
+            "<style>body{font-family:sans-serif}td{padding:4px 12px 4px 0}meter{width:12em}</style></head>\n"
+            f'<body><h1>{title}</h1>\n<p><img src="{_embedded(self.marked_image())}" alt="image"></p>\n'
+            f"<table>\n{rows}\n</table></body></html>\n"
+        )
+        with files.atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+            file.write(page)
+
+
+def semantic_dictionary(
+    model: Network | keras.Model,
+    layer: str,
+    image: np.ndarray,
+    position: tuple[int, int] | None = None,
+    *,
+    n_channels: int = 6,
+    size: int = 96,
+    transforms: Transform | Sequence[Transform] | None = transform.standard_transforms,
+    steps: int = 128,
+    batch_size: int = 32,
+    seed: int = 0,
+    progress: bool = True,
+) -> SemanticDictionary:
+    """Puts pictures to the strongest channels at one position of a layer.
+
+    Args:
+      model: a `Network` or a Keras model.
+      layer: a name from `Network.layers`, with rows and columns.
+      image: array [H, W, C] in [0, 1].
+      position: (row, column) in the layer, from 0. Defaults to where the activations have the largest norm.
+      n_channels: how many channels to show, >= 1. Defaults to 6.
+      size: pixels of a side of each picture, >= 4. Defaults to 96.
+      transforms: distortions drawn anew for every picture and step. Defaults to Lucid's standard set; None for none.
+      steps: number of updates, >= 1. Defaults to 128.
+      batch_size: pictures to optimise at a time, >= 1. Defaults to 32.
+      seed: int from 0 to 2**31 - 1.
+      progress: whether to show a progress bar.
+
+    Returns:
+      A `SemanticDictionary`.
+
+    Raises:
+      ValueError: for an unknown layer or one without positions, a position or number of channels that it does not have, or
+        an image that the network does not take.
+
+    Source: the SemanticDictionary notebook of Lucid's Building Blocks.
+
+    Example:
+      >>> semantic_dictionary(model, "fire9", photo, (6, 4)).save_html("position.html")
+    """
+    network = as_network(model)
+    network.check_layer(layer)
+    check_whole("n_channels", n_channels, 1)
+    activations = network.activations(np.asarray(image)[None], layer)[layer][0].numpy()
+    if activations.ndim != 3:
+        raise ValueError(f"layer: expected one with rows and columns. Received {layer!r}: shape {activations.shape}")
+    rows, columns, channels = activations.shape
+    if n_channels > channels:
+        raise ValueError(f"n_channels: {layer!r} has {channels} channels. Received: {n_channels!r}")
+    if position is None:
+        position = np.unravel_index(np.linalg.norm(activations, axis=-1).argmax(), (rows, columns))
+    row, column = (int(index) for index in position)
+    if not (0 <= row < rows and 0 <= column < columns):
+        raise ValueError(
+            f"position: expected (row, column) below ({rows}, {columns}), from 0. Received: {tuple(position)!r}"
+        )
+    here = activations[row, column]
+    strongest = np.argsort(-here, kind="stable")[:n_channels]
+    icons = render_directions(
+        network,
+        layer,
+        np.eye(channels, dtype=np.float32)[strongest],
+        size=size,
+        transforms=transforms,
+        steps=steps,
+        batch_size=batch_size,
+        seed=seed,
+        progress=progress,
+    )
+    shown = np.asarray(image, np.float32)
+    return SemanticDictionary(shown, layer, (row, column), (rows, columns), strongest, here[strongest], icons)
+
+
+def _embedded(pixels: np.ndarray) -> str:
+    """An image [H, W, 3] as an address that holds it."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
