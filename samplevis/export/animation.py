@@ -1,0 +1,173 @@
+"""Animations: a chain as a film, in the format that its name ends in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import imageio.v3 as imageio
+import numpy as np
+from PIL import Image
+
+from samplevis import files
+from samplevis.export.image import text_chunks
+from samplevis.export.pixels import enlarge, to_uint8
+
+#: Frames in a second, at least and at most: GIF counts in hundredths of a second and viewers slow down frames shorter than
+#: two of them; PNG and WebP count in thousandths.
+SLOWEST, FASTEST_GIF, FASTEST = 0.02, 50.0, 1000.0
+GAP = 2
+
+
+def save_animation(
+    frames: np.ndarray,
+    path: str | os.PathLike,
+    fps: float = 5,
+    scale: int = 1,
+    metadata: Mapping[str, object] | None = None,
+) -> None:
+    """Writes an animation in the format that its name ends in, whole or not at all.
+
+    | suffix | pixels | loops | needs |
+    |---|---|---|---|
+    | .gif | 256 colours a frame | for ever | |
+    | .png, .apng | all as they are, opacity too | for ever | |
+    | .webp | all as they are, opacity too | for ever | |
+    | .mp4 | H.264: near, colours at half resolution | no | `pip install samplevis[video]` |
+
+    A frame equal to the one before it is stored as a longer duration, except in .mp4.
+
+    Args:
+      frames: [N, H, W, C] in [0, 1], or uint8; C is 1 (grey), 3, or 4 (colour and opacity; .png, .apng and .webp only).
+      path: file to write.
+      fps: frames in a second, from 0.02 to 50 (.gif) or 1000. Defaults to 5.
+      scale: whole-number enlargement by repeating pixels, >= 1. Defaults to 1.
+      metadata: as in `save_image`, for .png and .apng only.
+
+    Raises:
+      ValueError: for other suffixes, shapes or channel counts, values that are not finite or outside [0, 1], or a bad `fps`,
+        `scale` or `metadata`.
+      ImportError: for .mp4 without imageio-ffmpeg.
+      OSError: if the file cannot be written.
+
+    Example:
+      >>> save_animation(chain_frames(samples.images), "chains.webp", fps=10)
+    """
+    suffix = files.check_suffix(path, WRITERS)
+    options = {}
+    if suffix in (".png", ".apng"):
+        options["pnginfo"] = text_chunks(metadata)
+    elif metadata:
+        raise ValueError(
+            f"metadata: expected a path that ends in .png or .apng to write it to. Received: {os.fspath(path)!r}"
+        )
+    _write(frames, path, WRITERS[suffix], fps, scale, **options)
+
+
+def save_gif(frames: np.ndarray, path: str | os.PathLike, fps: float = 5, scale: int = 1) -> None:
+    """Writes a GIF that loops for ever, whatever its path ends in, whole or not at all.
+
+    GIF has 256 colours a frame, and a frame equal to the one before it is stored as a longer duration.
+
+    Args:
+      frames: [N, H, W, C] in [0, 1], or uint8; C is 1 (grey) or 3.
+      path: file to write.
+      fps: frames in a second, from 0.02 to 50. Defaults to 5.
+      scale: whole-number enlargement by repeating pixels, >= 1. Defaults to 1.
+
+    Raises:
+      ValueError: for other shapes, channel counts, values that are not finite or outside [0, 1], or a bad `fps` or `scale`.
+      OSError: if the file cannot be written.
+
+    Example:
+      >>> save_gif(chain_frames(samples.images), "chains.gif")
+    """
+    _write(frames, path, _gif, fps, scale)
+
+
+def chain_frames(images: np.ndarray) -> np.ndarray:
+    """All chains side by side, a frame for each draw.
+
+    Args:
+      images: [chain, draw, H, W, C] in [0, 1].
+
+    Returns:
+      [draw, H, chain * W + 2 * (chain - 1), C], with white lines of 2 pixels between the chains.
+    """
+    images = _checked(images)
+    padded = np.pad(images, ((0, 0), (0, 0), (0, 0), (0, GAP), (0, 0)), constant_values=1)
+    return np.concatenate(padded, axis=2)[:, :, :-GAP]
+
+
+def sweep_frames(images: np.ndarray) -> np.ndarray:
+    """One chain after the other, a frame for each draw.
+
+    Args:
+      images: [chain, draw, H, W, C].
+
+    Returns:
+      [chain * draw, H, W, C].
+    """
+    images = _checked(images)
+    return images.reshape(-1, *images.shape[2:])
+
+
+def _write(
+    frames: np.ndarray, path: str | os.PathLike, writer: Callable[..., None], fps: float, scale: int, **options: Any
+) -> None:
+    fastest = FASTEST_GIF if writer is _gif else FASTEST
+    if isinstance(fps, bool) or not isinstance(fps, (int, float, np.number)) or not SLOWEST <= fps <= fastest:
+        raise ValueError(f"fps: expected frames in a second, from {SLOWEST:g} to {fastest:g}. Received: {fps!r}")
+    if writer is _mp4:
+        _require_ffmpeg()
+    pixels = enlarge(to_uint8(frames, (1, 3) if writer in (_gif, _mp4) else (1, 3, 4)), scale)
+    if pixels.ndim != 4:
+        raise ValueError(f"frames: expected shape [N, H, W, C]. Received: {np.shape(frames)}")
+    with files.atomic_path(path) as temporary:
+        writer(pixels, temporary, float(fps), **options)
+
+
+def _gif(pixels: np.ndarray, path: str, fps: float) -> None:
+    imageio.imwrite(path, pixels, plugin="pillow", extension=".gif", duration=1000 / fps, loop=0)
+
+
+def _png(pixels: np.ndarray, path: str, fps: float, **options: Any) -> None:
+    _pillow(pixels, path, fps, format="PNG", **options)
+
+
+def _webp(pixels: np.ndarray, path: str, fps: float) -> None:
+    _pillow(pixels, path, fps, format="WEBP", lossless=True, exact=True)
+
+
+def _pillow(pixels: np.ndarray, path: str, fps: float, **options: Any) -> None:
+    first, *others = map(Image.fromarray, pixels)
+    # A loop of 0 is for ever.
+    first.save(path, save_all=True, append_images=others, duration=round(1000 / fps), loop=0, **options)
+
+
+def _mp4(pixels: np.ndarray, path: str, fps: float) -> None:
+    # H.264 halves the resolution of colours, so its sides are even: an odd last row or column is repeated.
+    even = np.pad(pixels, ((0, 0), (0, pixels.shape[1] % 2), (0, pixels.shape[2] % 2), (0, 0)), "edge")
+    imageio.imwrite(
+        path, even, plugin="FFMPEG", fps=fps, codec="libx264", quality=9, macro_block_size=2, ffmpeg_log_level="error"
+    )
+
+
+def _require_ffmpeg() -> None:
+    try:
+        import imageio_ffmpeg  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "save_animation needs imageio-ffmpeg to write .mp4: pip install samplevis[video]; .webp needs nothing more"
+        ) from error
+
+
+WRITERS: dict[str, Callable[..., None]] = {".gif": _gif, ".png": _png, ".apng": _png, ".webp": _webp, ".mp4": _mp4}
+
+
+def _checked(images: np.ndarray) -> np.ndarray:
+    images = np.asarray(images)
+    if images.ndim != 5 or not images.size:
+        raise ValueError(f"images: expected shape [chain, draw, H, W, C]. Received: {images.shape}")
+    return images
