@@ -36,7 +36,8 @@ def save_animation(
     | .webp | all as they are, opacity too | for ever | |
     | .mp4 | H.264: near, colours at half resolution | no | `pip install samplevis[video]` |
 
-    A frame equal to the one before it is stored as a longer duration, except in .mp4.
+    A frame equal to the one before it is stored as a longer duration, except in .mp4. What is wholly transparent loses its
+    colour in .webp.
 
     Args:
       frames: [N, H, W, C] in [0, 1], or uint8; C is 1 (grey), 3, or 4 (colour and opacity; .png, .apng and .webp only).
