@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "samplevis"
 TEST_COMMAND = "python3 -m venv .venv && .venv/bin/pip install -q '.[test]' && .venv/bin/python -m pytest -q"
 # Import names that differ from the distribution's.
-DISTRIBUTIONS = {"PIL": "pillow", "tensorflow_probability": "tensorflow-probability"}
+DISTRIBUTIONS = {"IPython": "ipython", "PIL": "pillow", "tensorflow_probability": "tensorflow-probability"}
 # Imported where they are used, with an error that says what to install.
 OPTIONAL = {"IPython", "arviz", "arviz_base", "imageio_ffmpeg"}
 
