@@ -95,6 +95,9 @@ def test_metadata_is_read_back(tmp_path):
         assert picture.text["Seed"] == "3"
     export.save_image(_values(4, 4, 3), tmp_path / "b.jpg")
     assert export.load_metadata(tmp_path / "b.jpg") == {}
+    (tmp_path / "c.png").write_bytes(b"no picture")
+    with pytest.raises(OSError, match="c.png"):
+        export.load_metadata(tmp_path / "c.png")
 
 
 IMAGE_ERRORS = {
@@ -294,6 +297,7 @@ FILM_ERRORS = {
     "fps": ("a.webp", {"fps": 0}, "fps: .*from 0.02 to 1000.*0"),
     "fps of gif": ("a.gif", {"fps": 51}, "fps: .*from 0.02 to 50.*51"),
     "slow": ("a.png", {"fps": 0.001}, "fps: .*0.02.*0.001"),
+    "flag": ("a.png", {"fps": True}, "fps: .*True"),
     "nan": ("a.png", {"fps": np.nan}, "fps: .*nan"),
     "scale": ("a.png", {"scale": 0}, "scale: .*>= 1.*0"),
     "metadata": ("a.gif", {"metadata": {"Seed": 0}}, "metadata: .*apng"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import imageio.v3 as imageio
 import numpy as np
@@ -14,9 +14,8 @@ from samplevis import files
 from samplevis.export.image import text_chunks
 from samplevis.export.pixels import enlarge, to_uint8
 
-#: Frames in a second, at least and at most: GIF counts in hundredths of a second and viewers slow down frames shorter than
-#: two of them; PNG and WebP count in thousandths.
-SLOWEST, FASTEST_GIF, FASTEST = 0.02, 50.0, 1000.0
+# Frames in a second at least: formats keep durations in 16 bits.
+SLOWEST = 0.02
 GAP = 2
 
 
@@ -55,15 +54,12 @@ def save_animation(
     Example:
       >>> save_animation(chain_frames(samples.images), "chains.webp", fps=10)
     """
-    suffix = files.check_suffix(path, WRITERS)
-    options = {}
-    if suffix in (".png", ".apng"):
-        options["pnginfo"] = text_chunks(metadata)
-    elif metadata:
+    kind = FORMATS[files.check_suffix(path, FORMATS)]
+    if metadata and kind is not PNG:
         raise ValueError(
             f"metadata: expected a path that ends in .png or .apng to write it to. Received: {os.fspath(path)!r}"
         )
-    _write(frames, path, WRITERS[suffix], fps, scale, **options)
+    _save(frames, path, kind, fps, scale, **({"pnginfo": text_chunks(metadata)} if metadata else {}))
 
 
 def save_gif(frames: np.ndarray, path: str | os.PathLike, fps: float = 5, scale: int = 1) -> None:
@@ -84,7 +80,7 @@ def save_gif(frames: np.ndarray, path: str | os.PathLike, fps: float = 5, scale:
     Example:
       >>> save_gif(chain_frames(samples.images), "chains.gif")
     """
-    _write(frames, path, _gif, fps, scale)
+    _save(frames, path, GIF, fps, scale)
 
 
 def chain_frames(images: np.ndarray) -> np.ndarray:
@@ -114,19 +110,16 @@ def sweep_frames(images: np.ndarray) -> np.ndarray:
     return images.reshape(-1, *images.shape[2:])
 
 
-def _write(
-    frames: np.ndarray, path: str | os.PathLike, writer: Callable[..., None], fps: float, scale: int, **options: Any
-) -> None:
-    fastest = FASTEST_GIF if writer is _gif else FASTEST
-    if isinstance(fps, bool) or not isinstance(fps, (int, float, np.number)) or not SLOWEST <= fps <= fastest:
-        raise ValueError(f"fps: expected frames in a second, from {SLOWEST:g} to {fastest:g}. Received: {fps!r}")
-    if writer is _mp4:
+def _save(frames: np.ndarray, path: str | os.PathLike, kind: Format, fps: float, scale: int, **options: Any) -> None:
+    if isinstance(fps, bool) or not isinstance(fps, (int, float, np.number)) or not SLOWEST <= fps <= kind.fastest:
+        raise ValueError(f"fps: expected frames in a second, from {SLOWEST:g} to {kind.fastest:g}. Received: {fps!r}")
+    if kind is MP4:
         _require_ffmpeg()
-    pixels = enlarge(to_uint8(frames, (1, 3) if writer in (_gif, _mp4) else (1, 3, 4)), scale)
+    pixels = enlarge(to_uint8(frames, kind.channels), scale)
     if pixels.ndim != 4:
         raise ValueError(f"frames: expected shape [N, H, W, C]. Received: {np.shape(frames)}")
     with files.atomic_path(path) as temporary:
-        writer(pixels, temporary, float(fps), **options)
+        kind.write(pixels, temporary, float(fps), **options)
 
 
 def _gif(pixels: np.ndarray, path: str, fps: float) -> None:
@@ -164,7 +157,20 @@ def _require_ffmpeg() -> None:
         ) from error
 
 
-WRITERS: dict[str, Callable[..., None]] = {".gif": _gif, ".png": _png, ".apng": _png, ".webp": _webp, ".mp4": _mp4}
+class Format(NamedTuple):
+    """How a format is written, the counts of channels that it takes, and its most frames in a second."""
+
+    write: Callable[..., None]
+    channels: tuple[int, ...]
+    fastest: float
+
+
+# GIF counts in hundredths of a second, and viewers slow down frames shorter than two; PNG and WebP count in thousandths.
+GIF = Format(_gif, (1, 3), 50.0)
+PNG = Format(_png, (1, 3, 4), 1000.0)
+WEBP = Format(_webp, (1, 3, 4), 1000.0)
+MP4 = Format(_mp4, (1, 3), 1000.0)
+FORMATS = {".gif": GIF, ".png": PNG, ".apng": PNG, ".webp": WEBP, ".mp4": MP4}
 
 
 def _checked(images: np.ndarray) -> np.ndarray:
