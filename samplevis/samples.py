@@ -252,7 +252,7 @@ class Samples(Sequence):
 
         Args:
           path: file to write.
-          fps: frames in a second, from 0.02 to 50. Defaults to 5.
+          fps: frames in a second, from 0.1 to 50. Defaults to 5.
           layout: "chains" (side by side) or "sweep" (one after the other). Defaults to "chains".
           scale: whole-number enlargement, >= 1. Defaults to 1.
 
@@ -267,7 +267,7 @@ class Samples(Sequence):
 
         Args:
           path: file to write: .gif, .png, .apng, .webp or .mp4, see `export.save_animation`.
-          fps: frames in a second, from 0.02 to 50 (.gif) or 1000. Defaults to 5.
+          fps: frames in a second, from 0.1 to 50 (.gif) or 1000. Defaults to 5.
           layout: "chains" (side by side) or "sweep" (one after the other). Defaults to "chains".
           scale: whole-number enlargement, >= 1. Defaults to 1.
 

@@ -253,6 +253,16 @@ def test_a_frame_that_stays_is_shown_longer(suffix, tmp_path):
     assert sum(durations) == 750
 
 
+def test_a_picture_that_stays_too_long_for_gif(tmp_path):
+    frames = np.zeros((70, 1, 1, 3))
+    frames[-1] = 1
+    with pytest.raises(ValueError, match="fps: .*655 seconds.*0.1"):
+        export.save_animation(frames, tmp_path / "a.gif", fps=0.1)
+    assert not list(tmp_path.iterdir())
+    export.save_animation(frames, tmp_path / "a.webp", fps=0.1)
+    assert sum(_film(tmp_path / "a.webp")[1]) == 700_000
+
+
 def test_gif_is_what_save_gif_writes(tmp_path):
     export.save_animation(_values(3, 4, 4, 3), tmp_path / "a.gif", fps=10, scale=2)
     export.save_gif(_values(3, 4, 4, 3), tmp_path / "b.gif", fps=10, scale=2)
@@ -294,9 +304,9 @@ def test_mp4_without_ffmpeg_says_what_to_install(tmp_path, monkeypatch):
 
 FILM_ERRORS = {
     "suffix": ("a.avi", {}, r"path: .*\.gif, \.png, \.apng, \.webp, \.mp4.*a\.avi"),
-    "fps": ("a.webp", {"fps": 0}, "fps: .*from 0.02 to 1000.*0"),
-    "fps of gif": ("a.gif", {"fps": 51}, "fps: .*from 0.02 to 50.*51"),
-    "slow": ("a.png", {"fps": 0.001}, "fps: .*0.02.*0.001"),
+    "fps": ("a.webp", {"fps": 0}, "fps: .*from 0.1 to 1000.*0"),
+    "fps of gif": ("a.gif", {"fps": 51}, "fps: .*from 0.1 to 50.*51"),
+    "slow": ("a.png", {"fps": 0.001}, "fps: .*0.1.*0.001"),
     "flag": ("a.png", {"fps": True}, "fps: .*True"),
     "nan": ("a.png", {"fps": np.nan}, "fps: .*nan"),
     "scale": ("a.png", {"scale": 0}, "scale: .*>= 1.*0"),

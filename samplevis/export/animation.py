@@ -14,8 +14,8 @@ from samplevis import files
 from samplevis.export.image import text_chunks
 from samplevis.export.pixels import enlarge, to_uint8
 
-# Frames in a second at least: formats keep durations in 16 bits.
-SLOWEST = 0.02
+# Frames in a second at least.
+SLOWEST = 0.1
 GAP = 2
 
 
@@ -41,7 +41,7 @@ def save_animation(
     Args:
       frames: [N, H, W, C] in [0, 1], or uint8; C is 1 (grey), 3, or 4 (colour and opacity; .png, .apng and .webp only).
       path: file to write.
-      fps: frames in a second, from 0.02 to 50 (.gif) or 1000. Defaults to 5.
+      fps: frames in a second, from 0.1 to 50 (.gif) or 1000. Defaults to 5.
       scale: whole-number enlargement by repeating pixels, >= 1. Defaults to 1.
       metadata: as in `save_image`, for .png and .apng only.
 
@@ -70,7 +70,7 @@ def save_gif(frames: np.ndarray, path: str | os.PathLike, fps: float = 5, scale:
     Args:
       frames: [N, H, W, C] in [0, 1], or uint8; C is 1 (grey) or 3.
       path: file to write.
-      fps: frames in a second, from 0.02 to 50. Defaults to 5.
+      fps: frames in a second, from 0.1 to 50. Defaults to 5.
       scale: whole-number enlargement by repeating pixels, >= 1. Defaults to 1.
 
     Raises:
@@ -123,7 +123,12 @@ def _save(frames: np.ndarray, path: str | os.PathLike, kind: Format, fps: float,
 
 
 def _gif(pixels: np.ndarray, path: str, fps: float) -> None:
-    imageio.imwrite(path, pixels, plugin="pillow", extension=".gif", duration=1000 / fps, loop=0)
+    try:
+        _pillow(pixels, path, fps, format="GIF")
+    except OverflowError as error:
+        raise ValueError(
+            f"fps: GIF can show one picture for 655 seconds, this one takes longer. Received: {fps:g}"
+        ) from error
 
 
 def _png(pixels: np.ndarray, path: str, fps: float, **options: Any) -> None:
