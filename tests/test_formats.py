@@ -492,7 +492,9 @@ def test_channels_have_evenly_spaced_hues():
 
 def test_negative_values_have_the_opposite_hue():
     colors = export.collapse_channels(np.concatenate([np.eye(3), -np.eye(3)]))
-    np.testing.assert_allclose(colors[:3] + colors[3:], 1, atol=1e-6)
+    red, yellow, green = (1, 0, 0), (1, 1, 0), (0, 1, 0)
+    np.testing.assert_allclose(colors[:3], [red, yellow, green], atol=1e-6)
+    np.testing.assert_allclose(colors[3:], 1 - colors[:3], atol=1e-6)
 
 
 @settings(max_examples=20, deadline=None)
