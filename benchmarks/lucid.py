@@ -17,8 +17,9 @@ class Row:
       capability: in a few words.
       lucid: Lucid's name for it.
       names: public names here, such as "objectives.neuron" or "optimize(seed)"; none if it is dropped.
-      tests: ids of the tests that prove it, relative to tests/; none if it is dropped or still to come.
+      tests: ids of the tests that prove it, relative to tests/; none if it is dropped.
       note: what differs and why; for what is dropped the reason.
+      done: whether names and tests exist; False for what is to come.
     """
 
     capability: str
@@ -26,6 +27,7 @@ class Row:
     names: tuple[str, ...]
     tests: tuple[str, ...]
     note: str
+    done: bool = True
 
 
 def here(capability: str, lucid: str, names: str, tests: str, note: str) -> Row:
@@ -33,9 +35,9 @@ def here(capability: str, lucid: str, names: str, tests: str, note: str) -> Row:
     return Row(capability, lucid, tuple(names.split()), tuple(tests.split()), note)
 
 
-def to_come(capability: str, lucid: str, names: str, note: str) -> Row:
-    """A row of what does not exist yet, under the names that it is to have."""
-    return Row(capability, lucid, tuple(names.split()), (), note)
+def to_come(capability: str, lucid: str, names: str, tests: str, note: str) -> Row:
+    """A row of what does not exist yet, with the names and tests that it is to have."""
+    return Row(capability, lucid, tuple(names.split()), tuple(tests.split()), note, done=False)
 
 
 def dropped(capability: str, lucid: str, reason: str) -> Row:
@@ -110,10 +112,20 @@ RENDERING = (
         "Every step of every image is in `Optimized.history`; several at once are `network.activations` on the images.",
     ),
     to_come(
+        "ReLU gradients redirected in the first steps",
+        "render_vis(relu_gradient_override)",
+        "render_vis(relu_gradient_override) optimize(redirect_steps)",
+        "test_optimize.py::test_redirected_gradient_wakes_a_silent_unit "
+        "test_optimize.py::test_redirected_steps_change_nothing_where_units_live",
+        "Off in `optimize`, on in `render_vis`; stops after 16 steps as in Lucid.",
+    ),
+    to_come(
         "Quasi-Newton, evolution and genetic search",
         "(none)",
-        "optimizers.lbfgs optimizers.cma optimizers.genetic",
-        "Searches with a line search, or without gradients, have a loop of their own.",
+        "optimizers.LBFGS optimizers.CMA optimizers.Genetic",
+        "test_optimizers.py::test_lbfgs_finds_the_optimum_of_a_penalised_linear_network "
+        "test_optimizers.py::test_searches_reach_most_of_what_gradients_reach",
+        '`optimize(optimizer="lbfgs")`; the last two need no gradient, nor a Keras model.',
     ),
 )
 
@@ -199,65 +211,107 @@ OBJECTIVES = (
         "A direction at one position, or over a patch",
         "objectives.direction_neuron, tensor_direction",
         "objectives.direction_neuron objectives.tensor_direction",
+        "test_objectives_values.py::test_values",
         "As `direction`.",
     ),
     to_come(
         "Blur penalties",
         "objectives.blur_input_each_step, blur_alpha_each_step",
         "objectives.blur_input_each_step objectives.blur_alpha_each_step",
+        "test_objectives_values.py::test_values "
+        "test_objectives_values.py::test_the_blur_is_a_step_towards_the_blurred_image",
         "Subtract them.",
     ),
     to_come(
         "Interpolation between channels over a batch",
         "objectives.channel_interpolate",
         "objectives.channel_interpolate",
+        "test_objectives_batches.py::test_the_mean_over_the_batch_is_what_lucid_computes "
+        "test_objectives_batches.py::test_batches_that_are_too_small",
         "A batch of one is an error that says so; Lucid divides by zero.",
     ),
     to_come(
         "Quiet borders",
         "objectives.penalize_boundary_complexity",
         "objectives.penalize_boundary_complexity",
+        "test_objectives_values.py::test_values",
         "Negative by itself, as in Lucid: add it.",
     ),
     to_come(
         "Neighbours in a batch that look alike",
         "objectives.alignment",
         "objectives.alignment",
+        "test_objectives_batches.py::test_the_mean_over_the_batch_is_what_lucid_computes",
         "Negative by itself, as in Lucid: add it.",
     ),
     to_come(
         "Images of a batch that differ",
         "objectives.diversity",
         "objectives.diversity",
-        "Measures likeness, as in Lucid: subtract it.",
+        "test_objectives_batches.py::test_the_mean_over_the_batch_is_what_lucid_computes "
+        "test_objectives_batches.py::test_diversity_makes_a_batch_differ",
+        "Measures likeness, as in Lucid: subtract it. Only images under one transform are compared.",
     ),
-    to_come("Distance to a picture", "objectives.input_diff", "objectives.input_diff", "Subtract it."),
+    to_come(
+        "An objective for one image of a batch",
+        "(batch=)",
+        "objectives.only_image objectives.each",
+        "test_objectives_batches.py::test_a_unit_and_its_opposite_in_one_batch "
+        "test_objectives_batches.py::test_each_image_has_its_own_objective",
+        "`each` gives every image an objective of its own, at the cost of one.",
+    ),
+    to_come(
+        "Distance to a picture",
+        "objectives.input_diff",
+        "objectives.input_diff",
+        "test_objectives_values.py::test_values",
+        "Subtract it.",
+    ),
     to_come(
         "The probability of a class",
         "(none)",
         "objectives.class_probability",
-        "The log probability keeps a gradient where the softmax is flat.",
+        "test_objectives_values.py::test_class_probability",
+        "After the softmax, from logits.",
     ),
     to_come(
         "Likeness to activations of a picture",
-        "style.py, caricature.dot_compare",
+        "(notebook: activation_difference), recipes.caricature.dot_compare",
         "objectives.activation_difference objectives.dot_compare",
-        "References are given as arrays instead of places in a batch.",
+        "test_objectives_values.py::test_values "
+        "test_objectives_values.py::test_references_do_not_depend_on_how_often_they_are_resolved",
+        "References are pictures or arrays instead of places in a batch.",
     ),
     to_come(
         "Weights that change with the step",
         "(notebooks: decay, only_after)",
-        "objectives.decay objectives.only_after",
-        "Lucid has them in notebooks only.",
+        "objectives.decay objectives.only_after objectives.ramp",
+        "test_objectives_batches.py::test_weights_follow_the_steps "
+        "test_objectives_batches.py::test_a_schedule_changes_the_picture",
+        '`T("step")` is there for schedules of one\'s own.',
     ),
-    to_come("Several positions at once", "(none)", "objectives.positions", "One objective instead of a sum of many."),
+    to_come(
+        "Several positions at once",
+        "(none)",
+        "objectives.positions",
+        "test_objectives_values.py::test_values test_objectives.py::test_positions_are_a_mean_over_any_mask",
+        "Slices, masks or lists of positions.",
+    ),
     to_come(
         "A given activation instead of the highest",
         "(none)",
         "objectives.distance_to_constant",
-        "Finds images that a unit answers to with a given value.",
+        "test_objectives_values.py::test_a_far_constant_pulls_like_the_sum_of_the_channel",
+        "Finds images that a unit answers to with a given value; subtract it.",
     ),
-    to_come("Random directions", "(notebooks)", "objectives.random_direction", "With a seed."),
+    to_come(
+        "Random directions",
+        "(notebooks)",
+        "objectives.random_direction",
+        "test_objectives_values.py::test_random_directions "
+        "test_objectives_values.py::test_random_directions_point_everywhere",
+        "With a seed.",
+    ),
 )
 
 PARAMETERIZATIONS = (
@@ -315,42 +369,77 @@ PARAMETERIZATIONS = (
         "Laplacian pyramid",
         "param.laplacian_pyramid_image",
         "param.laplacian_pyramid",
-        "The sum of upsampled images.",
+        "test_param_pictures.py::test_laplacian_pyramid_is_the_sum_of_its_enlarged_levels "
+        "test_param_pictures.py::test_laplacian_pyramid_has_the_stated_contrast",
+        "With a stated contrast, and an inverse.",
     ),
     to_come(
-        "Resizing any dimensions; shared low resolutions",
-        "param.resize_bilinear_nd, lowres_tensor",
-        "param.resize_bilinear_nd param.shared",
+        "Resizing any dimensions",
+        "param.resize_bilinear_nd",
+        "param.resize_bilinear_nd",
+        "test_resize.py::test_pictures_are_those_of_tensorflow test_resize.py::test_five_dimensions_are_scipys",
         "The grid of TensorFlow 1 is a choice, not the rule.",
+    ),
+    to_come(
+        "Images that share their coarse details",
+        "param.lowres_tensor",
+        "param.shared",
+        "test_param_shared.py::test_the_given_scales_are_shared_and_the_others_are_not",
+        "For optimising only: chains must be independent.",
     ),
     to_come(
         "CPPN",
         "param.cppn",
         "param.cppn",
-        "Any size and shape, and drawn again at any resolution.",
+        "test_cppn.py::test_the_defaults_have_lucids_number_of_weights "
+        "test_cppn.py::test_a_latent_is_a_picture_at_every_size "
+        "test_cppn.py::test_it_learns_exclusive_or",
+        "Any shape; every image of a batch has weights of its own.",
     ),
     to_come(
         "Transparency",
         "param.image(alpha=True)",
-        "param.fourier(opacity)",
-        "What is transparent is shown on a checkerboard.",
+        "param.with_alpha",
+        "test_param_pictures.py::test_alpha_is_the_plane_of_another "
+        "test_param_runs.py::test_alpha_needs_a_transform_that_lays_it_over_something",
+        "Any parameterization, with another for the opacity.",
     ),
     to_come(
-        "Grey images for colour networks", "param.grayscale_image_rgb", "param.greyscale", "One channel, repeated."
+        "Grey images for colour networks",
+        "param.grayscale_image_rgb",
+        "param.greyscale",
+        "test_param_pictures.py::test_greyscale_is_one_plane_in_every_channel",
+        "Around any parameterization.",
+    ),
+    to_come(
+        "A decorrelation matrix of one's own",
+        "(asked for)",
+        "param.fourier(decorrelate)",
+        "test_param_pictures.py::test_a_decorrelation_matrix_of_ones_own",
+        "For any number of channels.",
     ),
     to_come(
         "Images near a picture",
         "param.unit_ball_L2, unit_ball_L_inf",
         "param.ball",
+        "test_param_given.py::test_no_image_leaves_the_ball test_param_given.py::test_a_ball_is_reached_everywhere",
         "Around any picture, with a radius in pixel values.",
     ),
     to_come(
-        "Textures on a mesh",
+        "Textures seen through coordinates",
         "param.bilinearly_sampled_image",
-        "param.texture",
+        "param.sample_bilinear param.textured",
+        "test_param_given.py::test_sampler_table test_param_given.py::test_sampler_gradient_is_the_adjoint",
         "Sampled with exact gradients.",
     ),
-    to_come("Phases only", "(none)", "param.maco", "Magnitudes of photographs are kept, phases optimised."),
+    to_come(
+        "Phases only",
+        "(none)",
+        "param.maco",
+        "test_param_pictures.py::test_maco_is_the_stated_formula "
+        "test_param_pictures.py::test_maco_keeps_phases_and_fixes_magnitudes",
+        "Magnitudes of photographs are kept, phases optimised.",
+    ),
 )
 
 TRANSFORMS = (
@@ -405,15 +494,27 @@ TRANSFORMS = (
         "A function of images is a transform.",
     ),
     to_come(
+        "Lucid's own set, to the pixel",
+        "transform.standard_transforms",
+        "transform.lucid_transforms transform.random_resize",
+        "test_transform_lucid.py::test_lucid_transforms_at_a_fixed_draw "
+        "test_transform_lucid.py::test_random_resize_is_the_old_resize",
+        "For comparisons: resizing on the old grid, nearest rotation, sizes that change.",
+    ),
+    to_come(
         "Normalised gradients",
         "transform.normalize_gradient",
         "transform.normalize_gradient",
-        "A gradient of zero stays zero; in Lucid it becomes NaN.",
+        "test_transform_lucid.py::test_normalized_gradient_has_the_norm_and_the_direction "
+        "test_transform_lucid.py::test_a_gradient_of_zero_stays_zero",
+        "A gradient of zero stays zero; in Lucid it becomes NaN. Samplers refuse it.",
     ),
     to_come(
         "Random backgrounds for transparent images",
         "transform.collapse_alpha_random, param.image_sample",
         "transform.collapse_alpha_random",
+        "test_transform_lucid.py::test_collapse_alpha_mixes_with_a_background "
+        "test_transform_lucid.py::test_the_contrast_of_backgrounds_is_lucids",
         "Backgrounds have the spectrum of photographs.",
     ),
 )
@@ -466,21 +567,30 @@ NETWORKS = (
         "Redirected ReLU gradients",
         "overrides.redirected_relu_grad",
         "overrides.redirect_relu",
+        "test_overrides.py::test_truth_table test_overrides.py::test_items_of_a_batch_do_not_rescue_each_other",
         "A clone of the network instead of a registry that eager TensorFlow ignores.",
     ),
     to_come(
         "Smoothed max-pool gradients",
-        "overrides.avg_smoothed_maxpool_grad",
+        "overrides.avg_smoothed_maxpool_grad, l2_smoothed_maxpool_grad",
         "overrides.smooth_max_pool",
+        "test_overrides.py::test_max_pool_gets_the_gradient_of_average_pooling "
+        "test_overrides.py::test_l2_rule_in_closed_form",
         "A clone of the network.",
     ),
     to_come(
-        "Linearised networks", "overrides.linearization_overrides", "overrides.linearize", "A clone of the network."
+        "Linearised networks",
+        "overrides.linearization_overrides",
+        "overrides.linearize",
+        "test_overrides.py::test_linearized_convolutions_are_their_linear_part",
+        "A clone of the network.",
     ),
     to_come(
         "Smooth networks",
         "(none)",
         "overrides.smooth",
+        "test_overrides.py::test_smooth_functions_approach_the_first_and_round_its_kinks "
+        "test_overrides.py::test_energy_error_is_of_second_order_on_a_smooth_network",
         "Changes the function and not only its gradient, as a sampler needs.",
     ),
 )
@@ -563,79 +673,118 @@ RECIPES = (
     to_come(
         "Spritemap of a layer",
         "recipes.feature_visualization",
-        "recipes.channel_sheet",
+        "recipes.channel_sheet recipes.neuron_sheet",
+        "test_sheets.py::test_each_image_is_what_optimize_makes_of_its_unit_in_the_same_place "
+        "test_sheets.py::test_one_trace_for_all_channels_and_layers_without_positions",
         "Many units in one batch, compiled once.",
     ),
     to_come(
         "Grid of interactions of channels",
         "(notebook: neuron_interaction_grids)",
         "recipes.interaction_grid",
+        "test_interactions.py::test_the_grid_is_of_each_pair_and_its_diagonal_of_units_alone",
         "A function instead of a notebook.",
     ),
     to_come(
-        "Interpolation between several objectives",
+        "Interpolation between objectives",
         "recipes.multi_interpolation_basis",
-        "recipes.multi_interpolation",
+        "recipes.interpolation recipes.multi_interpolation",
+        "test_interactions.py::test_every_way_is_the_way_back_reversed "
+        "test_interactions.py::test_aligned_images_change_less_on_the_way",
         "Symmetric, as Lucid's text says and its code is not.",
     ),
     to_come(
         "Caricature, feature inversion",
         "recipes.caricature, feature_inversion",
-        "recipes.caricature",
-        "The picture's activations are computed once.",
+        "recipes.caricature recipes.feature_inversion",
+        "test_caricature.py::test_values_against_a_loop "
+        "test_caricature.py::test_a_power_brings_the_activations_back_and_its_absence_exaggerates",
+        "The picture's activations are a reference, not an image of the batch.",
     ),
     to_come(
         "Activations of a data set",
         "modelzoo.get_activations, aligned_activations",
         "recipes.collect_activations",
-        "Of one's own pictures.",
+        "test_collect.py::test_reducers_are_numpys test_collect.py::test_repeated_images_and_anything_to_iterate_over",
+        "Of one's own pictures, streamed; repeated indices and convolutions work.",
+    ),
+    to_come(
+        "Covariances, whitening, pushing activations on",
+        "modelzoo.aligned_activations.push_activations",
+        "recipes.covariance recipes.whitening recipes.whitened_direction recipes.push_activations",
+        "test_collect.py::test_covariance_is_numpys "
+        "test_collect.py::test_whitening_inverts "
+        "test_collect.py::test_pushing_recovers_a_linear_map",
+        "From activations that were collected, not downloaded.",
     ),
     to_come(
         "Groups of channels",
         "misc.ChannelReducer",
         "recipes.ChannelReducer",
+        "test_reducer.py::test_equals_scikit_learn test_reducer.py::test_unknown_attributes_are_errors",
         "Any reduction of scikit-learn; transforming before fitting is an error.",
     ),
     to_come(
         "Activation grid",
         "(notebook: ActivationGrid)",
         "recipes.activation_grid",
+        "test_activation_grid.py::test_grid_of_every_position "
+        "test_activation_grid.py::test_pictures_score_highest_on_their_own_direction",
         "A function instead of a notebook.",
     ),
     to_come(
         "Semantic dictionary",
         "(notebook: SemanticDictionary)",
         "recipes.semantic_dictionary",
+        "test_activation_grid.py::test_semantic_dictionary",
         "A static picture instead of a widget.",
     ),
     to_come(
         "Attribution to channels, positions and groups",
         "(notebooks: AttrChannel, AttrSpatial, NeuronGroups)",
-        "recipes.channel_attribution recipes.spatial_attribution recipes.group_attribution",
+        "recipes.attribution recipes.channel_attribution recipes.spatial_attribution recipes.group_attribution",
+        "test_attribution.py::test_linear_attribution_in_closed_form "
+        "test_attribution.py::test_integrated_gradients_are_complete_on_a_rectified_network "
+        "test_attribution.py::test_spatial_attribution_is_a_loop_over_positions "
+        "test_attribution.py::test_groups_share_out_what_channels_have",
         "Also integrated along a path.",
     ),
     to_come(
         "Activation atlas",
         "recipes.activation_atlas",
         "recipes.activation_atlas",
-        "Lucid's fails at its last commit.",
+        "test_atlas.py::test_the_whole test_atlas.py::test_icons_follow_the_whitened_direction_at_the_center",
+        "Lucid's fails at its last commit. UMAP, or principal components.",
+    ),
+    to_come(
+        "One unit by several methods",
+        "(notebooks)",
+        "recipes.compare",
+        "test_sheets.py::test_a_comparison_lays_out_what_it_makes_and_what_it_is_given",
+        "Side by side in one picture.",
     ),
     to_come(
         "DeepDream with octaves",
         "(notebook: infinite_patterns)",
         "recipes.deep_dream",
+        "test_deep_dream.py::test_a_dream_raises_its_score_and_stays_a_picture "
+        "test_deep_dream.py::test_tiles_give_the_gradient_of_the_whole_away_from_seams",
         "A function instead of a notebook.",
     ),
     to_come(
         "Style transfer",
         "optvis.style.StyleLoss",
-        "recipes.style",
-        "Gram matrices of several layers.",
+        "recipes.style_transfer recipes.gram_style recipes.mean_l1_loss recipes.mean_l2_loss",
+        "test_style.py::test_gram_is_that_of_loops test_style.py::test_transfer_keeps_things_and_takes_the_manner",
+        "Style and content are distances, subtracted like any penalty.",
     ),
     to_come(
         "Textures and style on a mesh",
         "misc.gl.MeshRenderer, meshutil",
-        "recipes.mesh",
+        "recipes.texture_optimization recipes.rasterize recipes.load_obj",
+        "test_mesh.py::test_a_sphere_against_rays "
+        "test_mesh.py::test_a_texture_excites_from_all_sides "
+        "test_mesh.py::test_a_texture_takes_the_style_of_a_picture",
         "A rasteriser on the CPU: no window system.",
     ),
 )

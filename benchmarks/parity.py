@@ -49,7 +49,7 @@ def readme_table() -> str:
     for title, section in SECTIONS.items():
         lines.append(f"| **{title}** | | | |")
         for row in section:
-            lines.append(_line(row.capability, _code(row.lucid), _here(row), ", ".join(map(_code, row.tests))))
+            lines.append(_line(row.capability, _code(row.lucid), _here(row), _proof(row)))
     return "\n".join(lines)
 
 
@@ -89,7 +89,11 @@ def exists(name: str) -> bool:
 def _here(row: Row, reason: bool = True) -> str:
     if not row.names:
         return f"dropped: {row.note}" if reason else "dropped"
-    return ", ".join(map(_code, row.names)) if row.tests else TO_COME
+    return ", ".join(map(_code, row.names)) if row.done else TO_COME
+
+
+def _proof(row: Row) -> str:
+    return ", ".join(map(_code, row.tests)) if row.done else ""
 
 
 def _code(text: str) -> str:
