@@ -71,7 +71,7 @@ def with_table(text: str, table: str) -> str:
     if text.count(START) != 1 or text.count(END) != 1:
         raise ValueError(f"text: expected {START} and {END} once each")
     before, rest = text.split(START)
-    return f"{before}{START}\n{table}\n{END}{rest.split(END)[1]}"
+    return f"{before}{START}\n\n{table}\n\n{END}{rest.split(END)[1]}"
 
 
 def exists(name: str) -> bool:
