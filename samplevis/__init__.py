@@ -13,6 +13,7 @@ _SOURCES = {
     "Optimized": "optimize",
     "Parameterization": "param",
     "Samples": "samples",
+    "export": None,
     "modelzoo": None,
     "objectives": None,
     "optimize": "optimize",

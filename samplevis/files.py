@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 
 @contextlib.contextmanager
@@ -48,6 +48,22 @@ def check_writable(path: str | os.PathLike) -> None:
       OSError: if the folder does not exist or cannot be written to, or if `path` is a folder; the message names the path.
     """
     os.remove(_temporary(os.fspath(path)))
+
+
+def check_suffix(path: str | os.PathLike, allowed: Collection[str]) -> str:
+    """The suffix of a path, in lower case.
+
+    Args:
+      path: the file.
+      allowed: suffixes with their dots, in lower case.
+
+    Raises:
+      ValueError: if it is none of those allowed.
+    """
+    suffix = os.path.splitext(os.fspath(path))[1].lower()
+    if suffix not in allowed:
+        raise ValueError(f"path: expected a name that ends in {', '.join(allowed)}. Received: {os.fspath(path)!r}")
+    return suffix
 
 
 def _temporary(path: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from samplevis import export, files
+from samplevis import __version__, export, files
 from samplevis.sampling.density import CLASSES, Density
 from samplevis.summary import Summary, summarize
 
@@ -252,11 +252,11 @@ class Samples(Sequence):
             raise ValueError(f"path: {os.fspath(path)!r} is damaged or not saved samples ({error})") from error
 
     def save_gif(self, path: str | os.PathLike, fps: float = 5, layout: str = "chains", scale: int = 1) -> None:
-        """Writes the draws as an animation.
+        """Writes the draws as a GIF.
 
         Args:
           path: file to write.
-          fps: frames in a second, in (0, 50]. Defaults to 5.
+          fps: frames in a second, from 0.1 to 50. Defaults to 5.
           layout: "chains" (side by side) or "sweep" (one after the other). Defaults to "chains".
           scale: whole-number enlargement, >= 1. Defaults to 1.
 
@@ -264,9 +264,39 @@ class Samples(Sequence):
           ValueError: if an argument is out of range.
           OSError: if the file cannot be written.
         """
+        export.save_gif(self._frames(layout), path, fps, scale)
+
+    def save_animation(self, path: str | os.PathLike, fps: float = 5, layout: str = "chains", scale: int = 1) -> None:
+        """Writes the draws in the format that the path ends in; PNG files say what made them.
+
+        Args:
+          path: file to write: .gif, .png, .apng, .webp or .mp4, see `export.save_animation`.
+          fps: frames in a second, from 0.1 to 50 (.gif) or 1000. Defaults to 5.
+          layout: "chains" (side by side) or "sweep" (one after the other). Defaults to "chains".
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Raises:
+          ValueError: if an argument is out of range.
+          ImportError: for .mp4 without imageio-ffmpeg.
+          OSError: if the file cannot be written.
+        """
+        metadata = self._made_by if os.path.splitext(path)[1].lower() in (".png", ".apng") else None
+        export.save_animation(self._frames(layout), path, fps, scale, metadata)
+
+    def _frames(self, layout: str) -> np.ndarray:
         if layout not in LAYOUTS:
             raise ValueError(f"layout: expected 'chains' or 'sweep'. Received: {layout!r}")
-        export.save_gif(LAYOUTS[layout](self.images), path, fps, scale)
+        return LAYOUTS[layout](self.images)
+
+    @property
+    def _made_by(self) -> dict[str, object]:
+        """What a picture says of its making."""
+        return {
+            "Objective": self.objective,
+            "Model": self.model,
+            "Seed": self.seed,
+            "Software": f"samplevis {__version__}",
+        }
 
     def grid(self, columns: int | None = None, scale: int = 1) -> np.ndarray:
         """One row for each chain: its optimised image, then its draws.
@@ -291,8 +321,12 @@ class Samples(Sequence):
         )
 
     def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int = 1) -> None:
-        """Writes `grid(columns, scale)` as a PNG file."""
-        export.save_png(self.grid(columns, scale), path)
+        """Writes `grid(columns, scale)` as a PNG file that says what made it; `export.load_metadata` reads that."""
+        export.save_png(self.grid(columns, scale), path, self._made_by)
+
+    def show(self, columns: int | None = None, scale: int = 1) -> Any:
+        """Shows `grid(columns, scale)` in a notebook; elsewhere returns it as a Pillow image."""
+        return export.show(self.grid(columns, scale))
 
     def to_arviz(self) -> Any:
         """The draws for ArviZ: activations and named scalars as the posterior, sampler statistics of the draws that were kept.

@@ -13,7 +13,7 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 
 def test_there_are_notebooks():
-    assert {path.stem for path in NOTEBOOKS} >= {"quickstart", "why_hmc_gave_noise"}
+    assert {path.stem for path in NOTEBOOKS} >= {"from_lucid", "quickstart", "why_hmc_gave_noise"}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

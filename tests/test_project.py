@@ -20,9 +20,9 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "samplevis"
 TEST_COMMAND = "python3 -m venv .venv && .venv/bin/pip install -q '.[test]' && .venv/bin/python -m pytest -q"
 # Import names that differ from the distribution's.
-DISTRIBUTIONS = {"PIL": "pillow", "tensorflow_probability": "tensorflow-probability"}
+DISTRIBUTIONS = {"IPython": "ipython", "PIL": "pillow", "tensorflow_probability": "tensorflow-probability"}
 # Imported where they are used, with an error that says what to install.
-OPTIONAL = {"arviz", "arviz_base", "sklearn", "umap"}
+OPTIONAL = {"IPython", "arviz", "arviz_base", "imageio_ffmpeg", "sklearn", "umap"}
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import imageio.v3 as imageio
 import numpy as np
 import pytest
 
+import samplevis
 from samplevis import Samples, export
 from samplevis.sampling import diagnostics
 
@@ -478,6 +479,28 @@ def test_save_gif(layout, frames, width, tmp_path):
 def test_save_gif_names_a_bad_layout(good, tmp_path):
     with pytest.raises(ValueError, match="layout: expected 'chains' or 'sweep'. Received: 'chain'"):
         good.save_gif(tmp_path / "a.gif", layout="chain")
+
+
+def test_save_animation_goes_by_the_suffix_and_says_what_made_it(good, tmp_path):
+    few = _samples(draws=5)
+    few.save_animation(tmp_path / "a.gif", fps=4)
+    few.save_gif(tmp_path / "b.gif", fps=4)
+    assert (tmp_path / "a.gif").read_bytes() == (tmp_path / "b.gif").read_bytes()
+    few.save_animation(tmp_path / "a.png", layout="sweep")
+    assert imageio.imread(tmp_path / "a.png", index=...).shape == (20, SIZE, SIZE, 3)
+    few.save_grid(tmp_path / "grid")
+    for name in ("a.png", "grid"):
+        said = export.load_metadata(tmp_path / name)
+        assert said == {
+            "Objective": few.objective,
+            "Model": few.model,
+            "Seed": str(few.seed),
+            "Software": f"samplevis {samplevis.__version__}",
+        }
+
+
+def test_show_is_the_grid(good):
+    np.testing.assert_array_equal(np.asarray(good.show(columns=2)), good.grid(columns=2))
 
 
 def test_arviz_statistics_are_those_of_the_draws_kept(monkeypatch):

@@ -1,6 +1,24 @@
-"""Pictures for people: labelled grids and animations."""
+"""Pictures for people: files, labelled grids, animations, sprite maps, and notebooks."""
 
-from samplevis.export.gif import chain_frames, save_gif, sweep_frames
-from samplevis.export.grid import grid, save_png
+from samplevis.export.animation import chain_frames, save_animation, save_gif, sweep_frames
+from samplevis.export.grid import grid
+from samplevis.export.image import load_image, load_images, load_metadata, save_image, save_png
+from samplevis.export.notebook import show
+from samplevis.export.pixels import collapse_channels
+from samplevis.export.sprites import save_sprites
 
-__all__ = ["chain_frames", "grid", "save_gif", "save_png", "sweep_frames"]
+__all__ = [
+    "chain_frames",
+    "collapse_channels",
+    "grid",
+    "load_image",
+    "load_images",
+    "load_metadata",
+    "save_animation",
+    "save_gif",
+    "save_image",
+    "save_png",
+    "save_sprites",
+    "show",
+    "sweep_frames",
+]

@@ -1,0 +1,185 @@
+"""Animations: a chain as a film, in the format that its name ends in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import imageio.v3 as imageio
+import numpy as np
+from PIL import Image
+
+from samplevis import files
+from samplevis.export.image import text_chunks
+from samplevis.export.pixels import enlarge, to_uint8
+
+# Frames in a second at least.
+SLOWEST = 0.1
+GAP = 2
+
+
+def save_animation(
+    frames: np.ndarray,
+    path: str | os.PathLike,
+    fps: float = 5,
+    scale: int = 1,
+    metadata: Mapping[str, object] | None = None,
+) -> None:
+    """Writes an animation in the format that its name ends in, whole or not at all.
+
+    | suffix | pixels | loops | needs |
+    |---|---|---|---|
+    | .gif | 256 colours a frame | for ever | |
+    | .png, .apng | all as they are, opacity too | for ever | |
+    | .webp | all as they are, opacity too | for ever | |
+    | .mp4 | H.264: near, colours at half resolution | no | `pip install samplevis[video]` |
+
+    A frame equal to the one before it is stored as a longer duration, except in .mp4. What is wholly transparent loses its
+    colour in .webp.
+
+    Args:
+      frames: [N, H, W, C] in [0, 1], or uint8; C is 1 (grey), 3, or 4 (colour and opacity; .png, .apng and .webp only).
+      path: file to write.
+      fps: frames in a second, from 0.1 to 50 (.gif) or 1000. Defaults to 5.
+      scale: whole-number enlargement by repeating pixels, >= 1. Defaults to 1.
+      metadata: as in `save_image`, for .png and .apng only.
+
+    Raises:
+      ValueError: for other suffixes, shapes or channel counts, values that are not finite or outside [0, 1], or a bad `fps`,
+        `scale` or `metadata`.
+      ImportError: for .mp4 without imageio-ffmpeg.
+      OSError: if the file cannot be written.
+
+    Example:
+      >>> save_animation(chain_frames(samples.images), "chains.webp", fps=10)
+    """
+    kind = FORMATS[files.check_suffix(path, FORMATS)]
+    if metadata and kind is not PNG:
+        raise ValueError(
+            f"metadata: expected a path that ends in .png or .apng to write it to. Received: {os.fspath(path)!r}"
+        )
+    _save(frames, path, kind, fps, scale, **({"pnginfo": text_chunks(metadata)} if metadata else {}))
+
+
+def save_gif(frames: np.ndarray, path: str | os.PathLike, fps: float = 5, scale: int = 1) -> None:
+    """Writes a GIF that loops for ever, whatever its path ends in, whole or not at all.
+
+    GIF has 256 colours a frame, and a frame equal to the one before it is stored as a longer duration.
+
+    Args:
+      frames: [N, H, W, C] in [0, 1], or uint8; C is 1 (grey) or 3.
+      path: file to write.
+      fps: frames in a second, from 0.1 to 50. Defaults to 5.
+      scale: whole-number enlargement by repeating pixels, >= 1. Defaults to 1.
+
+    Raises:
+      ValueError: for other shapes, channel counts, values that are not finite or outside [0, 1], or a bad `fps` or `scale`.
+      OSError: if the file cannot be written.
+
+    Example:
+      >>> save_gif(chain_frames(samples.images), "chains.gif")
+    """
+    _save(frames, path, GIF, fps, scale)
+
+
+def chain_frames(images: np.ndarray) -> np.ndarray:
+    """All chains side by side, a frame for each draw.
+
+    Args:
+      images: [chain, draw, H, W, C] in [0, 1].
+
+    Returns:
+      [draw, H, chain * W + 2 * (chain - 1), C], with white lines of 2 pixels between the chains.
+    """
+    images = _checked(images)
+    padded = np.pad(images, ((0, 0), (0, 0), (0, 0), (0, GAP), (0, 0)), constant_values=1)
+    return np.concatenate(padded, axis=2)[:, :, :-GAP]
+
+
+def sweep_frames(images: np.ndarray) -> np.ndarray:
+    """One chain after the other, a frame for each draw.
+
+    Args:
+      images: [chain, draw, H, W, C].
+
+    Returns:
+      [chain * draw, H, W, C].
+    """
+    images = _checked(images)
+    return images.reshape(-1, *images.shape[2:])
+
+
+def _save(frames: np.ndarray, path: str | os.PathLike, kind: Format, fps: float, scale: int, **options: Any) -> None:
+    if isinstance(fps, bool) or not isinstance(fps, (int, float, np.number)) or not SLOWEST <= fps <= kind.fastest:
+        raise ValueError(f"fps: expected frames in a second, from {SLOWEST:g} to {kind.fastest:g}. Received: {fps!r}")
+    if kind is MP4:
+        _require_ffmpeg()
+    pixels = enlarge(to_uint8(frames, kind.channels), scale)
+    if pixels.ndim != 4:
+        raise ValueError(f"frames: expected shape [N, H, W, C]. Received: {np.shape(frames)}")
+    with files.atomic_path(path) as temporary:
+        kind.write(pixels, temporary, float(fps), **options)
+
+
+def _gif(pixels: np.ndarray, path: str, fps: float) -> None:
+    try:
+        _pillow(pixels, path, fps, format="GIF")
+    except OverflowError as error:
+        raise ValueError(
+            f"fps: GIF can show one picture for 655 seconds, this one takes longer. Received: {fps:g}"
+        ) from error
+
+
+def _png(pixels: np.ndarray, path: str, fps: float, **options: Any) -> None:
+    _pillow(pixels, path, fps, format="PNG", **options)
+
+
+def _webp(pixels: np.ndarray, path: str, fps: float) -> None:
+    _pillow(pixels, path, fps, format="WEBP", lossless=True, exact=True)
+
+
+def _pillow(pixels: np.ndarray, path: str, fps: float, **options: Any) -> None:
+    first, *others = map(Image.fromarray, pixels)
+    # A loop of 0 is for ever.
+    first.save(path, save_all=True, append_images=others, duration=round(1000 / fps), loop=0, **options)
+
+
+def _mp4(pixels: np.ndarray, path: str, fps: float) -> None:
+    # H.264 halves the resolution of colours, so its sides are even: an odd last row or column is repeated.
+    even = np.pad(pixels, ((0, 0), (0, pixels.shape[1] % 2), (0, pixels.shape[2] % 2), (0, 0)), "edge")
+    imageio.imwrite(
+        path, even, plugin="FFMPEG", fps=fps, codec="libx264", quality=9, macro_block_size=2, ffmpeg_log_level="error"
+    )
+
+
+def _require_ffmpeg() -> None:
+    try:
+        import imageio_ffmpeg  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "save_animation needs imageio-ffmpeg to write .mp4: pip install samplevis[video]; .webp needs nothing more"
+        ) from error
+
+
+class Format(NamedTuple):
+    """How a format is written, the counts of channels that it takes, and its most frames in a second."""
+
+    write: Callable[..., None]
+    channels: tuple[int, ...]
+    fastest: float
+
+
+# GIF counts in hundredths of a second, and viewers slow down frames shorter than two; PNG and WebP count in thousandths.
+GIF = Format(_gif, (1, 3), 50.0)
+PNG = Format(_png, (1, 3, 4), 1000.0)
+WEBP = Format(_webp, (1, 3, 4), 1000.0)
+MP4 = Format(_mp4, (1, 3), 1000.0)
+FORMATS = {".gif": GIF, ".png": PNG, ".apng": PNG, ".webp": WEBP, ".mp4": MP4}
+
+
+def _checked(images: np.ndarray) -> np.ndarray:
+    images = np.asarray(images)
+    if images.ndim != 5 or not images.size:
+        raise ValueError(f"images: expected shape [chain, draw, H, W, C]. Received: {images.shape}")
+    return images

@@ -1,0 +1,184 @@
+"""One image, one file: what is saved is what is shown."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
+
+from samplevis import files
+from samplevis.export.pixels import UNIT, check_whole, to_uint8
+
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+# PNG keeps every pixel; so does WebP if asked to. JPEG cannot; this is as near as is useful, with colours at full resolution.
+OPTIONS = {"PNG": {}, "JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True, "exact": True}}
+WHITE = (255, 255, 255, 255)
+
+
+def save_image(
+    image: np.ndarray,
+    path: str | os.PathLike,
+    domain: tuple[float, float] = UNIT,
+    metadata: Mapping[str, object] | None = None,
+) -> None:
+    """Writes one image in the format that its name ends in, whole or not at all.
+
+    Nothing is stretched: 0 is black and 1 is white in every file, as in `show`. Lucid's `save` stretched contrast.
+
+    Args:
+      image: [H, W, C] in the domain, or uint8; C is 1 (grey), 3, or 4 (colour and opacity; not for JPEG).
+      path: file to write; .png and .webp keep every pixel, .jpg and .jpeg come near.
+      domain: the values (low, high) that become black and white. Defaults to (0, 1).
+      metadata: names and what they say, such as {"Objective": obj, "Seed": 0}, for .png only; `load_metadata` reads them.
+
+    Raises:
+      ValueError: for other shapes, channel counts or suffixes, or values that are not finite or outside the domain.
+      OSError: if the file cannot be written.
+
+    Example:
+      >>> save_image(result.images[0], "unit.png", metadata={"Objective": "fire9:10"})
+    """
+    kind = FORMATS[files.check_suffix(path, FORMATS)]
+    if metadata and kind != "PNG":
+        raise ValueError(f"metadata: expected a path that ends in .png to write it to. Received: {os.fspath(path)!r}")
+    _save(to_uint8(image, (1, 3) if kind == "JPEG" else (1, 3, 4), domain), path, kind, metadata)
+
+
+def save_png(image: np.ndarray, path: str | os.PathLike, metadata: Mapping[str, object] | None = None) -> None:
+    """Writes one image as PNG whatever its path ends in, whole or not at all.
+
+    Args:
+      image: [H, W, C] in [0, 1], or uint8; C is 1 (grey), 3, or 4 (colour and opacity).
+      path: file to write.
+      metadata: as in `save_image`.
+
+    Raises:
+      ValueError: as in `save_image`.
+      OSError: if the file cannot be written.
+    """
+    _save(to_uint8(image, (1, 3, 4)), path, "PNG", metadata)
+
+
+def load_image(path: str | os.PathLike, size: int | tuple[int, int] | None = None, alpha: bool = False) -> np.ndarray:
+    """Reads a picture: PNG, JPEG, WebP or whatever else Pillow knows, turned upright as its camera says.
+
+    Args:
+      path: the file.
+      size: pixels, one int for a square or (height, width); the picture is cropped about its centre to that shape and
+        resized (Lanczos). Defaults to its own.
+      alpha: whether to return opacity as a fourth channel; otherwise what is transparent becomes white. Defaults to False.
+
+    Returns:
+      float32 [H, W, 3] in [0, 1], or [H, W, 4]; grey pictures have three equal channels.
+
+    Raises:
+      OSError: if the file cannot be read.
+      ValueError: if it is damaged or no picture, or for a bad `size`.
+
+    Example:
+      >>> photograph = load_image("chicken.jpg", size=224)
+    """
+    size = _checked_size(size)
+    with open(path, "rb") as file:
+        content = io.BytesIO(file.read())
+    try:
+        # Once the bytes are read, whatever fails is their fault.
+        with Image.open(content) as picture:
+            picture = ImageOps.exif_transpose(_eight_bits(picture)).convert("RGBA")
+    except Exception as error:
+        raise ValueError(f"path: {os.fspath(path)!r} is damaged or not a picture ({error})") from error
+    if not alpha:
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, WHITE), picture).convert("RGB")
+    if size is not None:
+        picture = ImageOps.fit(picture, size[::-1], Image.Resampling.LANCZOS)
+    return np.asarray(picture, np.float32) / 255
+
+
+def load_images(
+    source: str | os.PathLike | Sequence[str | os.PathLike], size: int | tuple[int, int] | None = None
+) -> np.ndarray:
+    """Reads several pictures into one batch.
+
+    Args:
+      source: a folder, whose .png, .jpg, .jpeg and .webp files are read in the order of their names, or a sequence of files.
+      size: as in `load_image`. Defaults to the pictures' own, which must then be one.
+
+    Returns:
+      float32 [N, H, W, 3] in [0, 1].
+
+    Raises:
+      OSError: if the folder or a file cannot be read.
+      ValueError: if there are no pictures or their sizes differ, and as in `load_image`.
+    """
+    paths = source
+    if isinstance(source, (str, os.PathLike)):
+        names = sorted(os.listdir(source))
+        paths = [os.path.join(source, name) for name in names if os.path.splitext(name)[1].lower() in FORMATS]
+    images = [load_image(path, size) for path in paths]
+    if not images:
+        raise ValueError(f"source: expected at least one picture. Received: none in {source!r}")
+    for path, image in zip(paths, images, strict=True):
+        if image.shape != images[0].shape:
+            raise ValueError(
+                f"source: expected pictures of one size, or `size`. Received: {image.shape[:2]} in {os.fspath(path)!r}, "
+                f"{images[0].shape[:2]} in the first"
+            )
+    return np.stack(images)
+
+
+def load_metadata(path: str | os.PathLike) -> dict[str, str]:
+    """What `save_image` wrote into a PNG file beside its pixels.
+
+    Args:
+      path: the file.
+
+    Returns:
+      Names and what they say; empty if there is nothing.
+
+    Raises:
+      OSError: if the file cannot be read or is no picture.
+    """
+    with Image.open(path) as picture:
+        return dict(getattr(picture, "text", {}))
+
+
+def text_chunks(metadata: Mapping[str, object] | None) -> PngInfo:
+    """Metadata as the text chunks of a PNG file.
+
+    Raises:
+      ValueError: for a name that PNG cannot hold: it takes 1 to 79 Latin characters.
+    """
+    chunks = PngInfo()
+    for name, value in (metadata or {}).items():
+        if not (isinstance(name, str) and 0 < len(name) < 80 and name.isascii() and name.isprintable()):
+            raise ValueError(f"metadata: expected names of 1 to 79 plain characters. Received: {name!r}")
+        chunks.add_itxt(name, str(value))
+    return chunks
+
+
+def _save(pixels: np.ndarray, path: str | os.PathLike, kind: str, metadata: Mapping[str, object] | None) -> None:
+    if pixels.ndim != 3:
+        raise ValueError(f"image: expected shape [H, W, C]. Received: {pixels.shape}")
+    options = OPTIONS[kind] | ({"pnginfo": text_chunks(metadata)} if metadata else {})
+    with files.atomic_path(path) as temporary:
+        Image.fromarray(pixels).save(temporary, format=kind, **options)
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """Grey pictures of 16 bits, which Pillow would cut at 255, rounded to 8."""
+    if not picture.mode.startswith("I;16"):
+        return picture
+    return Image.fromarray(np.round(np.asarray(picture, np.float64) / 257).astype(np.uint8))
+
+
+def _checked_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
+    if size is None:
+        return None
+    height, width = (size, size) if not isinstance(size, (tuple, list)) or len(size) != 2 else size
+    for side in (height, width):
+        check_whole("size", side, 1)
+    return int(height), int(width)

@@ -1,0 +1,125 @@
+"""From values to the bytes of a picture: rounded, never stretched unless asked."""
+
+from __future__ import annotations
+
+import colorsys
+import math
+
+import numpy as np
+
+UNIT = (0.0, 1.0)
+# The light and dark squares behind what is transparent, and their side in pixels.
+LIGHT, DARK, SQUARE = 255, 204, 8
+
+
+def to_uint8(images: np.ndarray, channels: tuple[int, ...] = (1, 3), domain: tuple[float, float] = UNIT) -> np.ndarray:
+    """round(255 * (value - low) / (high - low)), in colour.
+
+    Args:
+      images: [..., H, W, C] in the domain, or uint8, which passes.
+      channels: the counts of channels allowed: 1 (grey), 3 (colour), 4 (colour and opacity).
+      domain: the values (low, high) that become black and white. Defaults to (0, 1).
+
+    Returns:
+      uint8 [..., H, W, 3], or [..., H, W, 4] for 4 channels.
+
+    Raises:
+      ValueError: for other channel counts, no pixels, or values that are not finite or outside the domain.
+    """
+    images = np.asarray(images)
+    if images.ndim < 3 or images.shape[-1] not in channels:
+        counts = " or ".join(map(str, channels))
+        raise ValueError(
+            f"images: expected [..., height, width, channels] with {counts} channels. Received shape: {images.shape}"
+        )
+    if not images.size:
+        raise ValueError(f"images: expected at least one image. Received shape: {images.shape}")
+    if images.dtype != np.uint8:
+        images = _scaled(images, *_checked_domain(domain))
+    return np.broadcast_to(images, (*images.shape[:-1], max(images.shape[-1], 3)))
+
+
+def check_finite(images: np.ndarray) -> None:
+    """Raises a ValueError that counts the values that are not finite, unless there are none."""
+    if images.dtype.kind not in "fiub":
+        raise ValueError(f"images: expected real numbers. Received: values of type {images.dtype}")
+    bad = ~np.isfinite(images)
+    if bad.any():
+        first = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ValueError(
+            f"images: {bad.sum()} of {images.size} values are not finite, the first ({images[first]}) at {list(first)}"
+        )
+
+
+def enlarge(images: np.ndarray, scale: int) -> np.ndarray:
+    """Repeats every pixel of [..., H, W, C] `scale` times in both directions."""
+    check_whole("scale", scale, 1)
+    return images.repeat(scale, axis=-3).repeat(scale, axis=-2)
+
+
+def on_checkerboard(pixels: np.ndarray) -> np.ndarray:
+    """Lays uint8 [..., H, W, 4] over a grey and white checkerboard; uint8 [..., H, W, 3]. Three channels pass."""
+    if pixels.shape[-1] == 3:
+        return pixels
+    rows, columns = np.indices(pixels.shape[-3:-1]) // SQUARE
+    board = np.where((rows + columns) % 2, DARK, LIGHT)[..., None]
+    opacity = pixels[..., 3:] / 255.0
+    return np.round(opacity * pixels[..., :3] + (1 - opacity) * board).astype(np.uint8)
+
+
+def collapse_channels(activations: np.ndarray) -> np.ndarray:
+    """Shows any number of channels as colours: a hue for each channel, bright where it is strong.
+
+    The hues stand evenly on the colour circle. If there are negative values, they get the opposite hues. Colours of the
+    channels are added up and divided by the largest sum of all images, so that images of one call compare.
+
+    Args:
+      activations: [..., C], finite.
+
+    Returns:
+      float32 [..., 3] in [0, 1]; black where everything is zero. Source: the idea of lucid/misc/io/collapse_channels.py.
+
+    Raises:
+      ValueError: if there are no values or values that are not finite.
+
+    Example:
+      >>> export.show(export.collapse_channels(network.activations(images, ["conv3"])["conv3"]))
+    """
+    activations = np.asarray(activations)
+    if activations.ndim < 1 or not activations.size:
+        raise ValueError(f"activations: expected shape [..., channels]. Received: {activations.shape}")
+    check_finite(activations)
+    if activations.min() < 0:
+        # The second half of the hues is opposite to the first.
+        activations = np.concatenate([np.maximum(activations, 0), np.maximum(-activations, 0)], axis=-1)
+    count = activations.shape[-1]
+    colors = np.array([colorsys.hsv_to_rgb(channel / count, 1, 1) for channel in range(count)])
+    added = activations @ colors
+    return (added / max(added.max(), np.finfo(np.float32).tiny)).astype(np.float32)
+
+
+def check_whole(name: str, value: int, lowest: int) -> None:
+    """Raises a ValueError unless `value` is a whole number of at least `lowest`."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < lowest:
+        raise ValueError(f"{name}: expected a whole number >= {lowest}. Received: {value!r}")
+
+
+def _scaled(images: np.ndarray, low: float, high: float) -> np.ndarray:
+    check_finite(images)
+    lowest, highest = images.min(), images.max()
+    if lowest < low or highest > high:
+        raise ValueError(
+            f"images: expected finite values in [{low:g}, {high:g}]. Received values from {lowest:g} to {highest:g}"
+        )
+    return np.round(255.0 * ((images - low) / (high - low))).astype(np.uint8)
+
+
+def _checked_domain(domain: tuple[float, float]) -> tuple[float, float]:
+    try:
+        low, high = map(float, domain)
+        right = math.isfinite(high - low) and low < high
+    except (TypeError, ValueError):
+        right = False
+    if not right:
+        raise ValueError(f"domain: expected two numbers (low, high) with low < high. Received: {domain!r}")
+    return low, high
