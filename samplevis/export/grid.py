@@ -21,6 +21,7 @@ def grid(
     gap: int = 4,
     scale: int = 1,
     title: str | None = None,
+    labels: Sequence[str] | None = None,
 ) -> np.ndarray:
     """Lays images out on white paper.
 
@@ -32,6 +33,7 @@ def grid(
       gap: pixels between images and around them, >= 0. Defaults to 4.
       scale: whole-number enlargement by repeating pixels, >= 1. Defaults to 1.
       title: first line.
+      labels: one for each image, above it, row by row.
 
     Returns:
       uint8 [height, width, 3]; a pixel is round(255 * value).
@@ -58,26 +60,33 @@ def grid(
             )
         rows, columns = pixels.shape[:2]
         pixels = pixels.reshape(-1, *pixels.shape[2:])
-    for name, labels, expected in (("row_labels", row_labels, rows), ("column_labels", column_labels, columns)):
-        if labels is not None and len(labels) != expected:
-            raise ValueError(f"{name}: expected {expected} labels. Received {len(labels)}: {list(labels)!r}")
+    for name, given, expected in (
+        ("row_labels", row_labels, rows),
+        ("column_labels", column_labels, columns),
+        ("labels", labels, len(pixels)),
+    ):
+        if given is not None and len(given) != expected:
+            raise ValueError(f"{name}: expected {expected} labels. Received {len(given)}: {list(given)!r}")
 
     height, width = pixels.shape[1:3]
     line = _text_size("Ag")[1]
     # A cell is as wide as its label if the image is tiny.
-    cell = max([width, *(_text_size(label)[0] for label in column_labels or ())])
+    cell = max([width, *(_text_size(label)[0] for label in (*(column_labels or ()), *(labels or ())))])
     left = gap + (max(_text_size(label)[0] for label in row_labels) + gap if row_labels else 0)
     top = gap + (line + gap) * ((title is not None) + (column_labels is not None))
     paper_width = left + columns * (cell + gap)
     if title is not None:
         paper_width = max(paper_width, _text_size(title)[0] + 2 * gap)
-    paper = np.full((top + rows * (height + gap), paper_width, 3), PAPER, np.uint8)
-    corners = [(top + i // columns * (height + gap), left + i % columns * (cell + gap)) for i in range(rows * columns)]
+    above = 0 if labels is None else line + gap
+    step = above + height + gap
+    paper = np.full((top + rows * step, paper_width, 3), PAPER, np.uint8)
+    corners = [(top + above + i // columns * step, left + i % columns * (cell + gap)) for i in range(rows * columns)]
     for image, (y, x) in zip(pixels, corners, strict=False):
         paper[y : y + height, x : x + width] = image
 
     texts = [] if title is None else [(gap, gap, title)]
     texts += [(corners[i][1], top - gap - line, label) for i, label in enumerate(column_labels or ())]
+    texts += [(corners[i][1], corners[i][0] - above, label) for i, label in enumerate(labels or ())]
     texts += [
         (gap, corners[i * columns][0] + max(height - line, 0) // 2, label) for i, label in enumerate(row_labels or ())
     ]
