@@ -45,7 +45,7 @@ class Caricature:
         return f"<Caricature by {', '.join(self.layers)}>"
 
     def grid(self, columns: int | None = None, scale: int = 1) -> np.ndarray:
-        """The reference, then one image for each layer.
+        """The reference, then one image for each layer, with its cosine.
 
         Args:
           columns: images in a row, >= 1. Defaults to all.
@@ -58,7 +58,7 @@ class Caricature:
             np.concatenate([self.reference[None], self.images]),
             columns or 1 + len(self.images),
             scale=scale,
-            labels=["reference", *(f"{layer} {cos:.2f}" for layer, cos in zip(self.layers, self.cosine, strict=True))],
+            labels=["reference", *(f"{layer}, {cos:.2f}" for layer, cos in zip(self.layers, self.cosine, strict=True))],
         )
 
     def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int = 1) -> None:

@@ -294,13 +294,14 @@ class _Shared(Parameterization):
 
 
 def _shared(base: Parameterization, weights: np.ndarray) -> _Shared:
-    """Latents in three equal parts: one that all images share, one that their units bring along, one of their own.
+    """Latents in two equal parts: one that their units bring along, one of their own.
 
-    Each image alone keeps the prior N(0, I): rows of the mixing have norm 1. The correlation of two images is
-    (1 + cosine of their weights) / 3.
+    Each image alone keeps the prior N(0, I): rows of the mixing have norm 1. The correlation of two images is half the cosine
+    of their weights: different units share only what their mixtures pass on. With more in common (a third for all images)
+    every image became the same picture.
     """
     directions = weights / np.linalg.norm(weights, axis=1, keepdims=True)
-    correlation = (1 + directions @ directions.T + np.eye(len(weights))) / 3
+    correlation = (directions @ directions.T + np.eye(len(weights))) / 2
     # Of all roots the symmetric one treats all images alike.
     values, vectors = np.linalg.eigh(correlation)
     mixing = (vectors * np.sqrt(values)) @ vectors.T

@@ -86,7 +86,8 @@ def channel_sheet(
       model: a `Network` or a Keras model.
       layer: a layer's name.
       channels: their numbers, at least one. Defaults to all of the layer.
-      negative: whether to show also what each channel likes least. Defaults to False.
+      negative: whether to show also what each channel likes least. A rectified layer has nothing below 0: take the values
+        before the rectifier, such as "fire5_pre_relu". Defaults to False.
       batch: images at a time, >= 1; memory grows with it. Defaults to 16.
       **settings: other arguments of `optimize`: `param`, `transforms`, `steps`, `optimizer`, `seed`, `progress`.
 
