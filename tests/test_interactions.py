@@ -99,7 +99,7 @@ def test_aligned_images_change_less_on_the_way(tiny_network):
         return -tf.reduce_mean((x - tf.roll(x, 1, 0)) ** 2, (1, 2, 3))
 
     apart = change(aligned=False)
-    assert change() < 0.7 * apart
+    assert change() < 0.9 * apart
     # A term of one's own reaches every image: neighbours in the batch are neighbours on the way.
     assert change(aligned=False, also=1000.0 * objectives.as_objective(uneven)) < 0.7 * apart
 

@@ -73,6 +73,7 @@ def optimize_rows(
     return np.concatenate(images), np.concatenate(scores)
 
 
+# TODO merge: objectives.each
 def of_images(rows: tf.Tensor, batch: int) -> tf.Tensor:
     """The row of each image: row i for image i.
 

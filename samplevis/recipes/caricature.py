@@ -70,14 +70,14 @@ def caricature(
     model: Network | keras.Model,
     image: np.ndarray,
     layers: str | Sequence[str],
-    cossim_power: float = 0.0,
+    cossim_pow: float = 0.0,
     *,
     progress: bool = True,
     **settings: Any,
 ) -> Caricature:
     """What a layer sees in an image, exaggerated.
 
-    Maximises dot * max(0.1, cosine)^cossim_power, where dot and cosine are between all activations of the layer, place by
+    Maximises dot * max(0.1, cosine)^cossim_pow, where dot and cosine are between all activations of the layer, place by
     place, and those of the reference, which are computed once. The cosine is a true one; Lucid's lacks the norm of the image
     that is optimised. Each layer gets an image, one after the other; Ctrl-C ends the run and keeps the images so far.
 
@@ -85,7 +85,7 @@ def caricature(
       model: a `Network` or a Keras model.
       image: the reference, [H, W, C], floats in [0, 1].
       layers: a layer's name, or several.
-      cossim_power: >= 0. With 0, the plain dot product, the loudest parts are exaggerated; a high power keeps the layer's
+      cossim_pow: >= 0. With 0, the plain dot product, the loudest parts are exaggerated; a high power keeps the layer's
         activations in proportion. Defaults to 0.
       progress: whether to show a progress bar.
       **settings: other arguments of `optimize`: `param`, `transforms`, `steps`, `optimizer`, `seed`. `param`
@@ -106,8 +106,8 @@ def caricature(
     layers = (layers,) if isinstance(layers, str) else tuple(layers)
     if not layers:
         raise ValueError("layers: expected at least one. Received: none")
-    if not cossim_power >= 0:
-        raise ValueError(f"cossim_power: expected a number >= 0. Received: {cossim_power!r}")
+    if not cossim_pow >= 0:
+        raise ValueError(f"cossim_pow: expected a number >= 0. Received: {cossim_pow!r}")
     reference = np.asarray(image)
     if reference.ndim != 3:
         raise ValueError(f"image: expected shape [H, W, C]. Received: {reference.shape}")
@@ -123,7 +123,7 @@ def caricature(
     with Progress("caricature", len(layers), "layer", show=progress) as bar:
         for layer in layers:
             target = targets[layer][0].numpy()
-            result = optimize(network, _dot_compare(layer, target, float(cossim_power)), progress=False, **settings)
+            result = optimize(network, _dot_compare(layer, target, float(cossim_pow)), progress=False, **settings)
             images.append(result.images[0])
             cosines.append(_dot_and_cosine(network.activations(result.images, layer)[layer], target)[1].numpy()[0])
             bar.update(1, cosine=float(cosines[-1]))
@@ -137,14 +137,14 @@ def feature_inversion(
     model: Network | keras.Model,
     image: np.ndarray,
     layers: str | Sequence[str],
-    cossim_power: float = 2.0,
+    cossim_pow: float = 2.0,
     **settings: Any,
 ) -> Caricature:
     """What a layer still knows of an image: `caricature`, held to the reference by a power of the cosine.
 
     Args:
       model, image, layers, **settings: as in `caricature`.
-      cossim_power: >= 0. Defaults to 2.
+      cossim_pow: >= 0. Defaults to 2.
 
     Returns:
       A `Caricature`.
@@ -154,7 +154,7 @@ def feature_inversion(
 
     Source: lucid's notebook misc/feature_inversion_caricatures.
     """
-    return caricature(model, image, layers, cossim_power, **settings)
+    return caricature(model, image, layers, cossim_pow, **settings)
 
 
 def _check_size(shape: tuple[int, ...], param: Any, transforms: Any) -> None:

@@ -181,7 +181,8 @@ def multi_interpolation(
       model: a `Network` or a Keras model.
       units: objectives, strings "layer:channel" or functions of `T`, at least two.
       points: images on a way, >= 2, with both ends. Defaults to 5.
-      also: an objective that is added to the score of every image, such as a penalty. Defaults to none.
+      also: an objective that is added to the score of every image, such as a penalty. The images of the first way are
+        neighbours in the batch. Defaults to none.
       aligned: whether the images share what they have in common, so that they change little on the way. Defaults to True.
       **settings: other arguments of `optimize`: `param`, `transforms`, `steps`, `optimizer`, `seed`, `progress`.
 
@@ -245,6 +246,7 @@ def _optimize(
     return np.concatenate([images, white]), np.concatenate([scores, np.full(missing, np.nan, np.float32)])
 
 
+# TODO merge: objectives.each
 def _mixture_of_each_image(units: Sequence[Objective], weights: np.ndarray) -> Objective:
     """Image i is scored by sum over k of weights[i, k] * unit k."""
     ends = np.cumsum([1, *(len(unit.parameters) for unit in units)])
@@ -270,7 +272,7 @@ def _mixture_of_each_image(units: Sequence[Objective], weights: np.ndarray) -> O
     )
 
 
-# TODO merge: param.shared
+# TODO merge: param.shared, where the images of the batch are a row or a full grid
 @dataclasses.dataclass(frozen=True)
 class _Shared(Parameterization):
     """Image i is of the latent sum over j of mixing[i][j] * z[j]: a gradient on one image moves those that share with it."""

@@ -161,6 +161,7 @@ def _sheet(
     return Sheet(layer, images, channels, signs, scores * signs)
 
 
+# TODO merge: objectives.each
 def _unit_of_each_image(
     unit: Any, layer: str, channels: np.ndarray, signs: np.ndarray, position: tuple[int | None, ...]
 ) -> Objective:
