@@ -15,7 +15,7 @@ class Progress:
     """A progress bar that turns the first Ctrl-C into a wish to stop.
 
     Inside the `with` block the first Ctrl-C sets `interrupted`, so that the step under way ends and its result is kept; the
-    second one interrupts at once.
+    second one interrupts at once. A bar around this one learns of it too.
 
     Args:
       stage: what is being done.
@@ -59,3 +59,6 @@ class Progress:
         if self.interrupted:
             raise KeyboardInterrupt
         self.interrupted = True
+        around = getattr(self._previous, "__self__", None)
+        if isinstance(around, Progress):
+            around.interrupted = True

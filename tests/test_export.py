@@ -76,6 +76,18 @@ def test_labels_stand_beside_the_images_not_on_them():
     assert (paper[: top // 2] < 128).any() and (paper[top // 2 : top - 4, left:] < 128).any()
 
 
+def test_each_image_has_its_label_above_it():
+    images = _images(3, 20, 30, 3)
+    paper, plain = export.grid(images, columns=2, labels=["1", "2", "3"]), export.grid(images, columns=2)
+    line = (len(paper) - len(plain)) // 2
+    assert line > 4 and paper.shape[1] == plain.shape[1]
+    for row in range(2):
+        y = 4 + row * (line + 24)
+        np.testing.assert_array_equal(paper[y + line : y + line + 20], plain[4 + row * 24 : 24 + row * 24])
+        ink = (paper[y : y + line] < 128).any(axis=(0, 2))
+        assert ink[4:34].any() and ink[38:68].any() == (row == 0)
+
+
 def test_labels_of_tiny_images_do_not_overlap():
     names = ["optimised", "optimised"]
     paper = export.grid(np.ones((1, 2, 2, 2, 3)), column_labels=names)
@@ -106,6 +118,7 @@ def test_bad_images_are_refused(images, tmp_path):
         ({"scale": True}, "scale.*True"),
         ({"row_labels": ["a"]}, "row_labels.*expected 2.*1"),
         ({"column_labels": ["a"] * 3}, "column_labels.*expected 2.*3"),
+        ({"labels": ["a"] * 3}, "^labels.*expected 4.*3"),
     ],
 )
 def test_grid_names_the_bad_argument(arguments, message):

@@ -1,0 +1,191 @@
+"""Caricatures: what a layer keeps of an image, and exaggerates."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from samplevis import export, transform
+from samplevis import param as parameterizations
+from samplevis.network import Network, as_network
+from samplevis.objectives import Accessor, Objective
+from samplevis.optimize import optimize
+from samplevis.progress import Progress
+from samplevis.transform import as_transform
+
+# Lucid's floor of the cosine, and what keeps the cosine of a silent layer finite (lucid/recipes/caricature.py).
+LOWEST_COSINE, EPSILON = 0.1, 1e-6
+# They move the image by less than a cell of most layers: the reference stays where it is.
+TRANSFORMS = (transform.affine(shift=4, scale=0.05, rotate=4),)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Caricature:
+    """An image as layers see it.
+
+    Attributes:
+      reference: float32 [H, W, C] in [0, 1], the image itself.
+      layers: names of the layers.
+      images: float32 [layers, H, W, C] in [0, 1].
+      cosine: float32 [layers], of the layer's activations of the finished image and the reference, without transforms.
+    """
+
+    reference: np.ndarray
+    layers: tuple[str, ...]
+    images: np.ndarray
+    cosine: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"<Caricature by {', '.join(self.layers)}>"
+
+    def grid(self, columns: int | None = None, scale: int = 1) -> np.ndarray:
+        """The reference, then one image for each layer, with its cosine.
+
+        Args:
+          columns: images in a row, >= 1. Defaults to all.
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Returns:
+          uint8 [height, width, 3].
+        """
+        return export.grid(
+            np.concatenate([self.reference[None], self.images]),
+            columns or 1 + len(self.images),
+            scale=scale,
+            labels=["reference", *(f"{layer}, {cos:.2f}" for layer, cos in zip(self.layers, self.cosine, strict=True))],
+        )
+
+    def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int = 1) -> None:
+        """Writes `grid(columns, scale)` as a PNG file."""
+        export.save_png(self.grid(columns, scale), path)
+
+
+def caricature(
+    model: Network | keras.Model,
+    image: np.ndarray,
+    layers: str | Sequence[str],
+    cossim_pow: float = 0.0,
+    *,
+    progress: bool = True,
+    **settings: Any,
+) -> Caricature:
+    """What a layer sees in an image, exaggerated.
+
+    Maximises dot * max(0.1, cosine)^cossim_pow, where dot and cosine are between all activations of the layer, place by
+    place, and those of the reference, which are computed once. The cosine is a true one; Lucid's lacks the norm of the image
+    that is optimised. Each layer gets an image, one after the other; Ctrl-C ends the run and keeps the images so far.
+
+    Args:
+      model: a `Network` or a Keras model.
+      image: the reference, [H, W, C], floats in [0, 1].
+      layers: a layer's name, or several.
+      cossim_pow: >= 0. With 0, the plain dot product, the loudest parts are exaggerated; a high power keeps the layer's
+        activations in proportion. Defaults to 0.
+      progress: whether to show a progress bar.
+      **settings: other arguments of `optimize`: `param`, `transforms`, `steps`, `optimizer`, `seed`. `param`
+        defaults to `param.fourier((H, W))` and `transforms` to `affine(4, 0.05, 4)`: they must keep the size.
+
+    Returns:
+      A `Caricature`.
+
+    Raises:
+      ValueError, TypeError: if an argument is out of range, before any work.
+
+    Example:
+      >>> recipes.caricature(model, photo, ["fire3", "fire6", "fire9"]).save_grid("caricature.png")
+
+    Source: lucid/recipes/caricature.py.
+    """
+    network = as_network(model)
+    layers = (layers,) if isinstance(layers, str) else tuple(layers)
+    if not layers:
+        raise ValueError("layers: expected at least one. Received: none")
+    if not cossim_pow >= 0:
+        raise ValueError(f"cossim_pow: expected a number >= 0. Received: {cossim_pow!r}")
+    reference = np.asarray(image)
+    if reference.ndim != 3:
+        raise ValueError(f"image: expected shape [H, W, C]. Received: {reference.shape}")
+    height, width, channels = reference.shape
+    settings = {
+        "param": parameterizations.fourier((height, width), channels=channels),
+        "transforms": TRANSFORMS,
+    } | settings
+    _check_size(reference.shape, settings["param"], settings["transforms"])
+    targets = network.activations(reference[None], layers)
+
+    images, cosines = [], []
+    with Progress("caricature", len(layers), "layer", show=progress) as bar:
+        for layer in layers:
+            target = targets[layer][0].numpy()
+            result = optimize(network, _dot_compare(layer, target, float(cossim_pow)), progress=False, **settings)
+            images.append(result.images[0])
+            cosines.append(_dot_and_cosine(network.activations(result.images, layer)[layer], target)[1].numpy()[0])
+            bar.update(1, cosine=float(cosines[-1]))
+            if bar.interrupted:
+                break
+    done = len(images)
+    return Caricature(np.float32(reference), layers[:done], np.stack(images), np.array(cosines, np.float32))
+
+
+def feature_inversion(
+    model: Network | keras.Model,
+    image: np.ndarray,
+    layers: str | Sequence[str],
+    cossim_pow: float = 2.0,
+    **settings: Any,
+) -> Caricature:
+    """What a layer still knows of an image: `caricature`, held to the reference by a power of the cosine.
+
+    Args:
+      model, image, layers, **settings: as in `caricature`.
+      cossim_pow: >= 0. Defaults to 2.
+
+    Returns:
+      A `Caricature`.
+
+    Raises:
+      ValueError, TypeError: as in `caricature`.
+
+    Source: lucid's notebook misc/feature_inversion_caricatures.
+    """
+    return caricature(model, image, layers, cossim_pow, **settings)
+
+
+def _check_size(shape: tuple[int, ...], param: Any, transforms: Any) -> None:
+    if isinstance(param, parameterizations.Parameterization) and param.image_shape != shape:
+        raise ValueError(f"param: expected the shape of the image, {shape}. Received: {param.image_shape}")
+    seen = as_transform(transforms).output_shape(shape)
+    if seen != shape:
+        raise ValueError(
+            f"transforms: expected such as keep the size {shape}, like transform.affine: places are compared one by one. "
+            f"Received: transforms to {seen}"
+        )
+
+
+# TODO merge: objectives.dot_compare
+def _dot_compare(layer: str, target: np.ndarray, power: float) -> Objective:
+    """dot * max(0.1, cosine)^power with a layer's activations `target`, of the shape of one image's."""
+
+    def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
+        dot, cosine = _dot_and_cosine(T(layer), parameters[0])
+        return dot * tf.maximum(LOWEST_COSINE, cosine) ** power if power else dot
+
+    return Objective(
+        score, ("dot_compare", layer, power), (target,), f"dot_compare({layer}, {list(target.shape)}, {power:g})"
+    )
+
+
+def _dot_and_cosine(activations: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Of all activations of each image [batch, ...] with one target [...]: two tensors [batch]."""
+    rows = tf.reshape(activations, (activations.shape[0], -1))
+    target = tf.reshape(tf.cast(target, tf.float32), [-1])
+    dot = tf.linalg.matvec(rows, target)
+    # The square root has no gradient at 0.
+    norms = tf.sqrt(tf.maximum(tf.reduce_sum(rows**2, 1), EPSILON**2)) * tf.maximum(tf.norm(target), EPSILON)
+    return dot, dot / norms

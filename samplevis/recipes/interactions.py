@@ -1,0 +1,319 @@
+"""Pictures of several units together: joint units, and the way from one unit to another."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from samplevis import export
+from samplevis import param as parameterizations
+from samplevis.export.grid import check_whole
+from samplevis.network import Network, as_network
+from samplevis.objectives import Accessor, Objective, as_objective
+from samplevis.param import Parameterization
+from samplevis.recipes.batches import of_images, optimize_rows
+
+Unit = Objective | str | Callable
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class InteractionGrid:
+    """Images of two units together, one for each pair.
+
+    Attributes:
+      images: float32 [rows, columns, H, W, C] in [0, 1]; white where Ctrl-C came first.
+      activation: float32 [rows, columns], the mean of the two units in the last step; nan where Ctrl-C came first.
+      rows: names of the units of the rows.
+      columns: names of the units of the columns.
+    """
+
+    images: np.ndarray
+    activation: np.ndarray
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"<InteractionGrid of {len(self.rows)} x {len(self.columns)} units>"
+
+    def grid(self, scale: int = 1) -> np.ndarray:
+        """The images with their units' names, each enlarged `scale` times: uint8 [height, width, 3]."""
+        return export.grid(self.images, row_labels=self.rows, column_labels=self.columns, scale=scale)
+
+    def save_grid(self, path: str | os.PathLike, scale: int = 1) -> None:
+        """Writes `grid(scale)` as a PNG file."""
+        export.save_png(self.grid(scale), path)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Interpolation:
+    """Images on the ways between units; the way from unit m to unit n and the way back are the same images.
+
+    Attributes:
+      images: float32 [units, units, points, H, W, C] in [0, 1]: `images[m, n, i]` is of (1 - t) * unit m + t * unit n, where
+        t = i / (points - 1).
+      activation: float32 [units, units, points], the same mixture in the last step, with the other terms of the score.
+      units: their names.
+    """
+
+    images: np.ndarray
+    activation: np.ndarray
+    units: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"<Interpolation between {len(self.units)} units at {self.images.shape[2]} points>"
+
+    def grid(self, scale: int = 1) -> np.ndarray:
+        """One row for each two units, from the first to the second: uint8 [height, width, 3]."""
+        pairs = [(m, n) for n in range(len(self.units)) for m in range(n)]
+        parts = np.linspace(0, 1, self.images.shape[2])
+        return export.grid(
+            np.stack([self.images[pair] for pair in pairs]),
+            row_labels=[f"{self.units[m]} - {self.units[n]}" for m, n in pairs],
+            column_labels=[f"{part:.2f}" for part in parts],
+            scale=scale,
+        )
+
+    def save_grid(self, path: str | os.PathLike, scale: int = 1) -> None:
+        """Writes `grid(scale)` as a PNG file."""
+        export.save_png(self.grid(scale), path)
+
+
+def interaction_grid(
+    model: Network | keras.Model,
+    units: Sequence[Unit],
+    others: Sequence[Unit] | None = None,
+    *,
+    aligned: bool = False,
+    batch: int = 16,
+    **settings: Any,
+) -> InteractionGrid:
+    """What excites two units together, for every pair.
+
+    An image maximises the mean of its two units, so that the diagonal of one list shows the units alone. With one list the
+    grid is symmetric and every pair is optimised once. Ctrl-C ends the run and keeps the images so far.
+
+    Args:
+      model: a `Network` or a Keras model.
+      units: of the rows: objectives, strings "layer:channel" or functions of `T`, at least one. Their scores are added as they
+        are: multiply one that is drowned by the others.
+      others: of the columns. Defaults to `units`.
+      aligned: whether the images share what units have in common, so that what they share stands in the same place. All
+        images are then optimised in one batch. Defaults to False.
+      batch: images at a time, >= 1, unless they are aligned. Defaults to 16.
+      **settings: other arguments of `optimize`: `param`, `transforms`, `steps`, `optimizer`, `seed`, `progress`.
+
+    Returns:
+      An `InteractionGrid`.
+
+    Raises:
+      ValueError, TypeError: if an argument is out of range, before any work.
+
+    Example:
+      >>> recipes.interaction_grid(model, ["fire5:7", "fire5:20", "fire5:90"]).save_grid("together.png")
+
+    Source: lucid's notebook misc/neuron_interaction_grids; Olah et al., "Feature Visualization", 2017.
+    """
+    rows, names = _units("units", units, 1)
+    columns, other_names = (rows, names) if others is None else _units("others", others, 1)
+    everything = rows if others is None else [*rows, *columns]
+    first = 0 if others is None else len(rows)
+    pairs = [(m, first + n) for m in range(len(rows)) for n in range(len(columns))]
+    # A pair is its two units in any order: one image for both.
+    unique = sorted({tuple(sorted(pair)) for pair in pairs})
+    alone = np.eye(len(everything))
+    weights = np.array([(alone[m] + alone[n]) / 2 for m, n in unique])
+    images, scores = _optimize(model, everything, weights, aligned, batch, settings)
+    index = np.reshape([unique.index(tuple(sorted(pair))) for pair in pairs], (len(rows), len(columns)))
+    return InteractionGrid(images[index], scores[index], names, other_names)
+
+
+def interpolation(
+    model: Network | keras.Model,
+    a: Unit,
+    b: Unit,
+    points: int = 6,
+    *,
+    also: Objective | None = None,
+    aligned: bool = True,
+    **settings: Any,
+) -> Interpolation:
+    """The way from one unit to another, in images that change little from one to the next.
+
+    Args:
+      model, also, aligned, **settings: as in `multi_interpolation`.
+      a: the first unit.
+      b: the last.
+      points: images, >= 2, with both ends; they are neighbours in the batch. Defaults to 6.
+
+    Returns:
+      An `Interpolation` of two units.
+
+    Raises:
+      ValueError, TypeError: if an argument is out of range, before any work.
+
+    Example:
+      >>> recipes.interpolation(model, "fire5:7", "fire5:20").save_grid("way.png")
+    """
+    return multi_interpolation(model, [a, b], points, also=also, aligned=aligned, **settings)
+
+
+def multi_interpolation(
+    model: Network | keras.Model,
+    units: Sequence[Unit],
+    points: int = 5,
+    *,
+    also: Objective | None = None,
+    aligned: bool = True,
+    **settings: Any,
+) -> Interpolation:
+    """The ways between every two of several units.
+
+    Each image is optimised once, all of them in one batch: a unit's image is the end of all of its ways, and the way from m
+    to n is that from n to m reversed, exactly.
+
+    Args:
+      model: a `Network` or a Keras model.
+      units: objectives, strings "layer:channel" or functions of `T`, at least two.
+      points: images on a way, >= 2, with both ends. Defaults to 5.
+      also: an objective that is added to the score of every image, such as a penalty. The images of the first way are
+        neighbours in the batch. Defaults to none.
+      aligned: whether the images share what they have in common, so that they change little on the way. Defaults to True.
+      **settings: other arguments of `optimize`: `param`, `transforms`, `steps`, `optimizer`, `seed`, `progress`.
+
+    Returns:
+      An `Interpolation`.
+
+    Raises:
+      ValueError, TypeError: if an argument is out of range, before any work.
+
+    Source: lucid/recipes/image_interpolation_params.py; Mordvintsev et al., "Differentiable Image Parameterizations", 2018.
+    """
+    check_whole("points", points, 2)
+    members, names = _units("units", units, 2)
+    ways, weights = _ways(len(members), points)
+    # Every image is there: one batch is never cut into parts.
+    images, scores = _optimize(model, members, weights, aligned, len(weights), settings, also)
+    return Interpolation(images[ways], scores[ways], names)
+
+
+def _ways(units: int, points: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which image stands where. Images are numbered as they come on the ways 0-1, 0-2, 1-2, 0-3, ...
+
+    Returns:
+      int [units, units, points], the image at each place, and float [images, units], the weights of its units.
+    """
+    unit = np.eye(units)
+    ways = np.empty((units, units, points), int)
+    numbers: dict[tuple[float, ...], int] = {}
+    for n in range(units):
+        for m in range(n):
+            mixtures = [tuple((1 - t) * unit[m] + t * unit[n]) for t in np.linspace(0, 1, points)]
+            ways[m, n] = [numbers.setdefault(mixture, len(numbers)) for mixture in mixtures]
+            ways[n, m] = ways[m, n][::-1]
+    for m in range(units):
+        ways[m, m] = numbers[tuple(unit[m])]
+    return ways, np.array(list(numbers))
+
+
+def _optimize(
+    model: Network | keras.Model,
+    units: Sequence[Objective],
+    weights: np.ndarray,
+    aligned: bool,
+    batch: int,
+    settings: dict[str, Any],
+    also: Objective | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """One image for each row of weights; white and nan for those that Ctrl-C came before."""
+    count = len(weights)
+    if aligned:
+        base = settings.get("param") or parameterizations.fourier(128)
+        settings = settings | {"param": _shared(base, weights)}
+
+    def objective(rows: np.ndarray) -> Objective:
+        mixed = _mixture_of_each_image(units, rows)
+        return mixed if also is None else mixed + also
+
+    images, scores = optimize_rows(as_network(model), objective, [weights], count if aligned else batch, **settings)
+    missing = count - len(images)
+    white = np.ones((missing, *images.shape[1:]), np.float32)
+    return np.concatenate([images, white]), np.concatenate([scores, np.full(missing, np.nan, np.float32)])
+
+
+# TODO merge: objectives.each
+def _mixture_of_each_image(units: Sequence[Objective], weights: np.ndarray) -> Objective:
+    """Image i is scored by sum over k of weights[i, k] * unit k."""
+    ends = np.cumsum([1, *(len(unit.parameters) for unit in units)])
+
+    def parts(parameters: Sequence[Any]) -> list[tuple[Objective, Sequence[Any]]]:
+        return [(unit, parameters[ends[k] : ends[k + 1]]) for k, unit in enumerate(units)]
+
+    def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
+        scores = tf.stack([unit.function(T, own) for unit, own in parts(parameters)], axis=-1)
+        rows = tf.cast(of_images(parameters[0], scores.shape[0]), tf.float32)
+        return tf.reduce_sum(rows * scores, axis=-1)
+
+    def check(network: Network, size: tuple[int, int] | None, parameters: tuple) -> tuple:
+        checked = [unit.resolver(network, size, own) for unit, own in parts(parameters)]
+        return np.array(parameters[0], np.float32), *(number for own in checked for number in own)
+
+    return Objective(
+        score,
+        ("mixture of each image", *(unit.structure for unit in units)),
+        (weights, *(number for unit in units for number in unit.parameters)),
+        f"mixtures of {', '.join(map(str, units))}, one for each image",
+        resolver=check,
+    )
+
+
+# TODO merge: param.shared, where the images of the batch are a row or a full grid
+@dataclasses.dataclass(frozen=True)
+class _Shared(Parameterization):
+    """Image i is of the latent sum over j of mixing[i][j] * z[j]: a gradient on one image moves those that share with it."""
+
+    base: Parameterization
+    mixing: tuple[tuple[float, ...], ...]
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return self.base.image_shape
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        return self.base.latent_shape
+
+    def image(self, z: tf.Tensor) -> tf.Tensor:
+        return self.base.image(tf.tensordot(tf.constant(self.mixing, z.dtype), z, 1))
+
+    def latent(self, images: tf.Tensor) -> tf.Tensor:
+        return tf.tensordot(tf.constant(np.linalg.inv(self.mixing), tf.float32), self.base.latent(images), 1)
+
+
+def _shared(base: Parameterization, weights: np.ndarray) -> _Shared:
+    """Latents in two equal parts: one that their units bring along, one of their own.
+
+    Each image alone keeps the prior N(0, I): rows of the mixing have norm 1. The correlation of two images is half the cosine
+    of their weights: different units share only what their mixtures pass on. With more in common (a third for all images)
+    every image became the same picture.
+    """
+    directions = weights / np.linalg.norm(weights, axis=1, keepdims=True)
+    correlation = (directions @ directions.T + np.eye(len(weights))) / 2
+    # Of all roots the symmetric one treats all images alike.
+    values, vectors = np.linalg.eigh(correlation)
+    mixing = (vectors * np.sqrt(values)) @ vectors.T
+    return _Shared(base, tuple(tuple(row) for row in mixing.tolist()))
+
+
+def _units(name: str, units: Sequence[Unit], least: int) -> tuple[list[Objective], tuple[str, ...]]:
+    if isinstance(units, (str, Objective)) or len(units) < least:
+        raise ValueError(f"{name}: expected a list of at least {least} units. Received: {units!r}")
+    objectives = [as_objective(unit) for unit in units]
+    return objectives, tuple(
+        unit if isinstance(unit, str) else str(objective) for unit, objective in zip(units, objectives, strict=True)
+    )

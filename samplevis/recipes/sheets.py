@@ -1,0 +1,191 @@
+"""Contact sheets: every channel of a layer in one picture."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from samplevis import export, objectives
+from samplevis.network import Network, as_network
+from samplevis.objectives import Accessor, Objective
+from samplevis.recipes.batches import of_images, optimize_rows
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Sheet:
+    """One optimised image for each channel, or two.
+
+    Attributes:
+      layer: the layer's name.
+      images: float32 [n, H, W, C] in [0, 1]. With both signs, what a channel likes most comes before what it likes least.
+      channels: int [n], the channel of each image.
+      signs: int [n], +1 where the unit was maximised and -1 where it was minimised.
+      activation: float32 [n], of the unit in the last step, under that step's transforms.
+    """
+
+    layer: str
+    images: np.ndarray
+    channels: np.ndarray
+    signs: np.ndarray
+    activation: np.ndarray
+
+    @property
+    def labels(self) -> list[str]:
+        """Of each image: the channel, with its sign if there are both."""
+        both = (self.signs < 0).any()
+        marks = ["" if not both else "+" if sign > 0 else "-" for sign in self.signs]
+        return [f"{mark}{channel}" for mark, channel in zip(marks, self.channels, strict=True)]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __repr__(self) -> str:
+        return f"<Sheet of {self.layer}: {len(self)} images of {len(set(self.channels.tolist()))} channels>"
+
+    def grid(self, columns: int | None = None, scale: int = 1) -> np.ndarray:
+        """The images with their labels.
+
+        Args:
+          columns: images in a row, >= 1. Defaults to about as many as there are rows, an even number if there are both signs.
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Returns:
+          uint8 [height, width, 3].
+        """
+        if columns is None:
+            columns = int(np.ceil(np.sqrt(len(self))))
+            columns += columns % 2 if (self.signs < 0).any() else 0
+        return export.grid(self.images, columns, scale=scale, labels=self.labels, title=self.layer)
+
+    def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int = 1) -> None:
+        """Writes `grid(columns, scale)` as a PNG file."""
+        export.save_png(self.grid(columns, scale), path)
+
+
+def channel_sheet(
+    model: Network | keras.Model,
+    layer: str,
+    channels: Sequence[int] | None = None,
+    *,
+    negative: bool = False,
+    batch: int = 16,
+    **settings: Any,
+) -> Sheet:
+    """What each channel of a layer likes, averaged over all positions.
+
+    The channels are optimised a batch at a time, each image for a channel of its own, through one compiled step. Ctrl-C ends
+    the run and keeps the images so far.
+
+    Args:
+      model: a `Network` or a Keras model.
+      layer: a layer's name.
+      channels: their numbers, at least one. Defaults to all of the layer.
+      negative: whether to show also what each channel likes least. A rectified layer has nothing below 0: take the values
+        before the rectifier, such as "fire5_pre_relu". Defaults to False.
+      batch: images at a time, >= 1; memory grows with it. Defaults to 16.
+      **settings: other arguments of `optimize`: `param`, `transforms`, `steps`, `optimizer`, `seed`, `progress`.
+
+    Returns:
+      A `Sheet`.
+
+    Raises:
+      ValueError, TypeError: if an argument is out of range, before any work.
+
+    Example:
+      >>> sheet = recipes.channel_sheet(model, "fire5", range(16), param=param.fourier(64), steps=128)
+      >>> sheet.save_grid("fire5.png")
+
+    Source: lucid/recipes/feature_visualization.py, lucid's notebook feature-visualization/negative_neurons.
+    """
+    return _sheet(model, layer, channels, objectives.channel, (), negative, batch, settings)
+
+
+def neuron_sheet(
+    model: Network | keras.Model,
+    layer: str,
+    channels: Sequence[int] | None = None,
+    x: int | None = None,
+    y: int | None = None,
+    *,
+    negative: bool = False,
+    batch: int = 16,
+    **settings: Any,
+) -> Sheet:
+    """What one neuron of each channel of a layer likes.
+
+    Args:
+      model, layer, channels, negative, batch, **settings: as in `channel_sheet`.
+      x: row of the neurons. Defaults to the middle, H // 2.
+      y: column of the neurons. Defaults to the middle, W // 2.
+
+    Returns:
+      A `Sheet`.
+
+    Raises:
+      ValueError, TypeError: if an argument is out of range, before any work.
+    """
+    return _sheet(model, layer, channels, objectives.neuron, (x, y), negative, batch, settings)
+
+
+def _sheet(
+    model: Network | keras.Model,
+    layer: str,
+    channels: Sequence[int] | None,
+    unit: Any,
+    position: tuple[int | None, ...],
+    negative: bool,
+    batch: int,
+    settings: dict[str, Any],
+) -> Sheet:
+    network = as_network(model)
+    # Checks the layer too.
+    count = network.layer_shape(layer)[-1]
+    numbers = np.asarray(range(count) if channels is None else channels)
+    if numbers.ndim != 1 or not len(numbers):
+        raise ValueError(f"channels: expected a sequence of at least one number. Received: {channels!r}")
+    signs = np.array([1, -1] if negative else [1])
+    rows = (np.repeat(numbers, len(signs)), np.tile(signs, len(numbers)))
+
+    def objective(chosen: np.ndarray, chosen_signs: np.ndarray) -> Objective:
+        return _unit_of_each_image(unit, layer, chosen, chosen_signs, position)
+
+    images, scores = optimize_rows(network, objective, rows, batch, **settings)
+    done = len(images)
+    channels, signs = (row[:done] for row in rows)
+    return Sheet(layer, images, channels, signs, scores * signs)
+
+
+# TODO merge: objectives.each
+def _unit_of_each_image(
+    unit: Any, layer: str, channels: np.ndarray, signs: np.ndarray, position: tuple[int | None, ...]
+) -> Objective:
+    """Image i is scored by channel i: by its mean, or at one position."""
+
+    def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
+        numbers, weights, *where = parameters
+        activations = T(layer)
+        if where:
+            units = activations[(slice(None), *where[: activations.shape.rank - 2])]
+        else:
+            units = tf.reduce_mean(activations, range(1, activations.shape.rank - 1))
+        chosen = tf.gather(units, of_images(numbers, units.shape[0]), axis=1, batch_dims=1)
+        return chosen * tf.cast(of_images(weights, units.shape[0]), tf.float32)
+
+    def check(network: Network, size: tuple[int, int] | None, parameters: tuple) -> tuple:
+        numbers, weights, *where = parameters
+        checked = [unit(layer, n, *where).resolver(network, size, (n, *where)) for n in numbers]
+        return np.array([n for n, *_ in checked], np.int32), np.array(weights, np.float32), *checked[0][1:]
+
+    return Objective(
+        score,
+        ("unit of each image", unit.__name__, layer),
+        (channels, signs, *position),
+        f"{unit.__name__} {list(map(str, channels))} of {layer}, one for each image",
+        resolver=check,
+    )

@@ -1,0 +1,162 @@
+"""Contact sheets and side-by-side figures: each image is of the unit that its label names."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from samplevis import Network, export, objectives, optimize, param, recipes, transform
+from samplevis.optimize import number_of_traces
+from samplevis.recipes import batches
+
+SMALL = dict(param=param.fourier(16), transforms=(transform.noise(0.05),), steps=8, progress=False)
+
+
+@pytest.mark.parametrize("unit", [objectives.channel, objectives.neuron])
+def test_each_image_is_what_optimize_makes_of_its_unit_in_the_same_place(tiny_network, unit):
+    sheet = {objectives.channel: recipes.channel_sheet, objectives.neuron: recipes.neuron_sheet}[unit]
+    made = sheet(tiny_network, "conv2", [4, 0, 3, 1], batch=3, **SMALL)
+    assert made.channels.tolist() == [4, 0, 3, 1] and made.signs.tolist() == [1] * 4
+    for i, channel in enumerate([4, 0, 3, 1]):
+        alone = optimize(tiny_network, unit("conv2", channel), batch=3, **SMALL)
+        np.testing.assert_allclose(made.images[i], alone.images[i % 3], atol=1e-5)
+        np.testing.assert_allclose(made.activation[i], alone.history[-1, i % 3], atol=1e-5)
+    # The control: another channel makes another image.
+    assert np.abs(made.images[0] - made.images[3]).max() > 0.01
+
+
+def test_one_trace_for_all_channels_and_layers_without_positions(tiny_network):
+    tiny_network.compiled.clear()
+    sheet = recipes.channel_sheet(tiny_network, "conv2", negative=True, batch=4, **SMALL)
+    assert number_of_traces(tiny_network) == 1 and len(sheet) == 10
+    assert recipes.channel_sheet(tiny_network, "conv2", [2], batch=4, **SMALL).labels == ["2"]
+    assert number_of_traces(tiny_network) == 2, "a smaller batch is another shape"
+    classes = [
+        recipe(tiny_network, "logits", **SMALL).images for recipe in (recipes.channel_sheet, recipes.neuron_sheet)
+    ]
+    np.testing.assert_allclose(*classes, atol=1e-5)
+
+
+def test_both_signs_stand_side_by_side(tiny_network):
+    sheet = recipes.channel_sheet(tiny_network, "conv1", [1, 3, 0], negative=True, batch=4, **SMALL | dict(steps=40))
+    assert sheet.labels == ["+1", "-1", "+3", "-3", "+0", "-0"]
+    values = tiny_network.activations(sheet.images, "conv1")["conv1"].numpy().mean((1, 2))
+    own = values[np.arange(6), sheet.channels]
+    assert (own[::2] > own[1::2] + 0.1).all()
+    # The activation is the unit's own, not the score that was maximised.
+    np.testing.assert_allclose(sheet.activation, own, atol=0.05)
+    assert sheet.grid().shape == sheet.grid(columns=4).shape != sheet.grid(columns=3).shape
+    two_rows = sheet.grid(columns=2)
+    assert two_rows.shape[0] > two_rows.shape[1]
+
+
+def test_neurons_at_a_position_of_their_own(tiny_network):
+    settings = SMALL | dict(param=param.pixel(16), transforms=None, optimizer=keras.optimizers.SGD(1.0))
+    image = recipes.neuron_sheet(tiny_network, "conv1", [2], x=3, y=12, **settings | dict(steps=2)).images[0]
+    before = recipes.neuron_sheet(tiny_network, "conv1", [2], x=3, y=12, **settings | dict(steps=1)).images[0]
+    rows, columns = np.nonzero(np.abs(image - before).max(-1))
+    # The field of view of a 3 x 3 convolution, and nothing else.
+    assert set(rows) == {2, 3, 4} and set(columns) == {11, 12, 13}
+
+
+def test_a_sheet_shows_its_own_pixels(tiny_network, tmp_path):
+    sheet = recipes.channel_sheet(tiny_network, "conv1", **SMALL)
+    expected = export.grid(sheet.images, 2, labels=["0", "1", "2", "3"], title="conv1", scale=2)
+    np.testing.assert_array_equal(sheet.grid(scale=2), expected)
+    sheet.save_grid(tmp_path / "sheet.png")
+    assert (tmp_path / "sheet.png").stat().st_size > 1000
+    assert repr(sheet) == "<Sheet of conv1: 4 images of 4 channels>"
+
+
+def test_same_seed_same_bytes(tiny_network):
+    one, two, other = (recipes.channel_sheet(tiny_network, "conv1", seed=s, **SMALL).images for s in (1, 1, 2))
+    assert one.tobytes() == two.tobytes() != other.tobytes()
+
+
+def test_ctrl_c_keeps_what_there_is():
+    strikes = []
+
+    def strike(x):
+        strikes.append(1)
+        # In the second batch of three.
+        if len(strikes) == 12:
+            os.kill(os.getpid(), signal.SIGINT)
+        return x
+
+    image = keras.Input((16, 16, 3))
+    hooked = keras.layers.Lambda(
+        lambda x: x + 0 * tf.ensure_shape(tf.py_function(strike, [x[0, 0, 0, 0]], tf.float32), []),
+        output_shape=(16, 16, 3),
+    )(image)
+    network = Network(keras.Model(image, keras.layers.Conv2D(6, 3, name="conv")(hooked)))
+    sheet = recipes.channel_sheet(network, "conv", batch=2, **SMALL)
+    assert sheet.channels.tolist() == [0, 1, 2, 3] and np.isfinite(sheet.activation).all()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@settings(max_examples=20, deadline=None)
+@given(rows=st.integers(1, 7), batch=st.integers(1, 9))
+def test_rows_of_images(rows, batch):
+    values = np.arange(2 * rows).reshape(rows, 2)
+    expected = np.stack([values[i % rows] for i in range(batch)])
+    np.testing.assert_array_equal(batches.of_images(values, batch), expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        (dict(channels=[0, 1, 7]), ValueError, "channel: .*0 to 4.*'conv2'.*7"),
+        (dict(channels=[0.5]), ValueError, "channel: expected a whole number.*0.5"),
+        (dict(channels=[]), ValueError, "channels: expected a sequence of at least one"),
+        (dict(channels=3), ValueError, "channels: expected a sequence.*3"),
+        (dict(layer="conv3"), ValueError, "no layer 'conv3'. Did you mean 'conv2'"),
+        (dict(batch=0), ValueError, "batch: expected a whole number >= 1. Received: 0"),
+        (dict(steps=0), ValueError, "steps"),
+        (dict(param=3), TypeError, "param"),
+    ],
+)
+def test_bad_arguments_before_any_work(tiny_network, monkeypatch, arguments, error, words):
+    def work(*_, **__):
+        raise AssertionError("work has begun")
+
+    monkeypatch.setattr(sys.modules["samplevis.optimize"], "ascend", work)
+    with pytest.raises(error, match=words):
+        recipes.channel_sheet(tiny_network, **dict(layer="conv2") | SMALL | dict(batch=2) | arguments)
+
+
+def test_a_position_outside_the_layer(tiny_network):
+    with pytest.raises(ValueError, match="x .row.: expected a whole number from 0 to 7"):
+        recipes.neuron_sheet(tiny_network, "conv2", x=8, **SMALL)
+
+
+RENDER = dict(im_size=16, optimize_steps=8, anneal_steps=10, progress=False)
+OPTIONS = dict(num_results=2, num_burnin_steps=2, num_leapfrog_steps=2, num_chains=2, num_transforms=2)
+
+
+def test_a_comparison_lays_out_what_it_makes_and_what_it_is_given(tiny_network, images, tmp_path):
+    given_images = np.concatenate([images, images[:, :, :4]], axis=2)[:3]
+    made = recipes.compare(tiny_network, "conv2:1", {"given": given_images}, OPTIONS, **RENDER)
+    samples = made.samples
+    assert list(made.panels) == ["optimised", "given", "sampled, level 0.7"]
+    np.testing.assert_array_equal(made.panels["optimised"], samples.optimized)
+    np.testing.assert_array_equal(made.panels["sampled, level 0.7"], samples.images[:, 1])
+    white = np.ones((1, 16, 16, 3))
+    rows = [np.concatenate([samples.optimized, white]), given_images, np.concatenate([samples.images[:, 1], white])]
+    plain = export.grid(np.stack(rows), row_labels=list(made.panels), title="channel(conv2, 1), tiny")
+    np.testing.assert_array_equal(made.grid(), plain)
+    made.save_grid(tmp_path / "methods.png")
+    assert repr(made) == "<Comparison of channel(conv2, 1): optimised, given, sampled, level 0.7>"
+
+
+@pytest.mark.parametrize("bad", [np.zeros((1, 8, 16, 3)), np.zeros((16, 16, 3)), np.full((1, 16, 16, 3), 2.0)])
+def test_panels_that_do_not_fit(tiny_network, bad):
+    with pytest.raises(ValueError, match="panels: .*'bad'"):
+        recipes.compare(tiny_network, "conv2:1", {"bad": bad}, OPTIONS, **RENDER)
