@@ -16,6 +16,7 @@ _SOURCES = {
     "modelzoo": None,
     "objectives": None,
     "optimize": "optimize",
+    "optimizers": None,
     "overrides": None,
     "param": None,
     "render": "render",
