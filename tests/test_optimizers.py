@@ -45,19 +45,19 @@ def penalised(T):
 def test_lbfgs_finds_the_optimum_of_a_penalised_linear_network(linear):
     optimum = np.clip(0.5 + 0.2 * WEIGHTS, 0, 1)
     assert 0 < optimum.min() and optimum.max() < 1
-    found = optimize(linear, penalised, optimizer="lbfgs", steps=60, batch=3, **QUIET)
-    np.testing.assert_allclose(found.images, np.repeat(optimum[None], 3, 0), atol=1e-3)
+    found = optimize(linear, penalised, optimizer="lbfgs", steps=60, batch=2, **QUIET)
+    np.testing.assert_allclose(found.images, np.repeat(optimum[None], 2, 0), atol=1e-3)
     assert len(found.history) < 60, "it ends when it has converged"
     # The control: as many steps of Adam are not there yet.
-    slow = optimize(linear, penalised, steps=len(found.history), batch=3, **QUIET)
+    slow = optimize(linear, penalised, steps=len(found.history), batch=2, **QUIET)
     assert np.abs(slow.images - optimum).max() > 1e-2
 
 
 def test_lbfgs_batches_by_image(curved):
     """What an image becomes does not depend on the others in its batch."""
-    starts = np.random.default_rng(0).uniform(0.2, 0.8, (3, 5, 4, 1)).astype(np.float32)
-    settings = QUIET | dict(optimizer="lbfgs", steps=6)
-    together = optimize(curved, "out:1", batch=3, init=starts, **settings)
+    starts = np.random.default_rng(0).uniform(0.2, 0.8, (2, 5, 4, 1)).astype(np.float32)
+    settings = QUIET | dict(optimizer="lbfgs", steps=4)
+    together = optimize(curved, "out:1", batch=2, init=starts, **settings)
     alone = [optimize(curved, "out:1", batch=1, init=start[None], **settings).images for start in starts]
     np.testing.assert_allclose(together.images, np.concatenate(alone), atol=1e-3)
     assert (together.history[-1] > together.history[0]).all()
@@ -77,13 +77,13 @@ def test_searches_reach_most_of_what_gradients_reach(curved, name):
 
 @pytest.mark.parametrize("name", EVERY)
 def test_the_returned_image_is_the_scored_image(curved, name):
-    found = optimize(curved, "out:2", batch=2, steps=20, optimizer=EVERY[name], thresholds=(3, 20), **QUIET)
+    found = optimize(curved, "out:2", batch=2, steps=12, optimizer=EVERY[name], thresholds=(3, 12), **QUIET)
     score = curved.activations(found.images, "out")["out"].numpy()[:, 2]
     tolerance = dict(atol=1e-5) if name in ZERO_ORDER else dict(atol=0.05)
     np.testing.assert_allclose(score, found.history[-1], **tolerance)
     assert (np.diff(found.history, axis=0) >= -1e-6).all() and (found.history[-1] > found.history[0]).all()
     np.testing.assert_array_equal(SMALL.image(tf.constant(found.latents)), found.images)
-    np.testing.assert_array_equal(found.snapshots[20], found.images)
+    np.testing.assert_array_equal(found.snapshots[12], found.images)
     assert found.snapshots[3].tobytes() != found.images.tobytes()
 
 
@@ -98,7 +98,7 @@ def test_seeds_and_settings_serve_many_calls(curved, name):
 @pytest.mark.parametrize("name", EVERY)
 def test_a_run_in_parts_is_a_run(curved, name):
     """Thresholds cut the loop; nothing else may change."""
-    settings = QUIET | dict(steps=9, optimizer=EVERY[name])
+    settings = QUIET | dict(steps=6, optimizer=EVERY[name])
     whole, parts = (optimize(curved, "out:0", thresholds=t, **settings) for t in ((), (1, 4)))
     np.testing.assert_allclose(whole.history, parts.history, atol=1e-5)
 

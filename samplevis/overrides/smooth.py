@@ -28,9 +28,9 @@ POOLINGS = {
 
 
 def smooth(
-    network: Network, softness: float = 0.3, pooling: str = "average", images: np.ndarray | None = None
+    network: Network, softness: float = 0.3, pooling: str = "softmax", images: np.ndarray | None = None
 ) -> Network:
-    """A network of nearly the same function whose gradient has no jumps: what a sampler's energy errors of order 2 need.
+    """A network like the first one, whose gradient has no jumps: what a sampler's energy errors of order 2 need.
 
     Every kink of ReLU, ReLU6 and leaky ReLU is rounded: relu(x) becomes s log(1 + exp(x / s)). Its width s is `softness`
     times the root mean square of that layer's own values, so that one number fits all layers. hard_sigmoid and hard_silu are
@@ -43,8 +43,9 @@ def smooth(
       network: the network; it stays as it is.
       softness: width of a rounded kink in units of the layer's root mean square, > 0. Small is nearer to the first network
         and stiffer to sample. Defaults to 0.3.
-      pooling: what max pooling, global too, becomes. "average": the mean of the window. "softmax": its mean under weights
-        softmax(x / s), nearer to the maximum. "max": it stays, and so do its kinks.
+      pooling: what max pooling, global too, becomes. "softmax": the window's mean under weights softmax(x / s). "average": its
+        plain mean, softer and much further from the first network: SqueezeNet's class scores fall from hundreds to tens, with
+        "softmax" to a half. "max": it stays, and so do its kinks. Defaults to "softmax".
       images: array [batch, H, W, C] in [0, 1] on which the layers' values are measured. Defaults to 16 prior images.
 
     Returns:
