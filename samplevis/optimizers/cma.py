@@ -27,7 +27,7 @@ class CMA(Method):
     Args:
       bank: transform draws that are fixed for the run and averaged over, >= 1. Defaults to 8; 1 if nothing is random.
       sigma: first standard deviation of the candidates, in units of the latent's prior, > 0. Defaults to 0.5.
-      population: candidates of a step for each image, >= 2. Defaults to 4 + 3 log(size of the latent).
+      population: candidates of a step for each image, >= 4. Defaults to 4 + 3 log(size of the latent).
       separable: whether the covariance is diagonal. Defaults to latents of more than 256 coordinates.
 
     Raises:
@@ -44,7 +44,7 @@ class CMA(Method):
         check_bank(self.bank)
         check_number("sigma", self.sigma, 0, above=True)
         if self.population is not None:
-            check_integer("population", self.population, 2)
+            check_integer("population", self.population, 4)
         _cmaes()
 
     def stepper(self, activation: Activation, batch: int) -> Stepper:
