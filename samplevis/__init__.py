@@ -22,6 +22,7 @@ _SOURCES = {
     "render": "render",
     "render_vis": "optimize",
     "sample": "sampling.sample",
+    "surprisal": "surprisal",
     "transform": None,
     "two_ended": "two_ended",
 }

@@ -9,8 +9,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from samplevis.network import Network, as_network
+from samplevis.network import RESERVED, Network, as_network
 from samplevis.objectives import Objective, as_objective
+from samplevis.objectives.base import reserved_values
+from samplevis.objectives.schedule import END
 from samplevis.param import Parameterization
 from samplevis.transform import Transform, as_transform, compose, crop_or_pad_to
 
@@ -75,23 +77,32 @@ class Activation:
         tiled = tf.nest.map_structure(lambda t: tf.tile(t, [count] + [1] * (t.shape.rank - 1)), draws)
         return self.paired(z, tiled, parameters)
 
-    def paired(self, z: tf.Tensor, draws: Any, parameters: Sequence | None = None) -> tf.Tensor:
+    def paired(
+        self, z: tf.Tensor, draws: Any, parameters: Sequence | None = None, step: tf.Tensor | int = END
+    ) -> tf.Tensor:
         """Scores latents under transform draws of their own.
 
         Args:
           z: latents of shape [N, *latent_shape].
           draws: N * K draws; latent 0 takes the first K.
           parameters: numbers of the objective; defaults to its own.
+          step: number of updates made so far, for weights that change. Defaults to the end of every schedule.
 
         Returns:
           float32 tensor of shape [N, K].
         """
         leaves = tf.nest.flatten(draws)
         members = leaves[0].shape[0] // z.shape[0] if leaves else 1
-        return tf.reshape(self.of_images(self.param.image(z), draws, members, parameters), (z.shape[0], members))
+        scores = self.of_images(self.param.image(z), draws, members, parameters, step)
+        return tf.reshape(scores, (z.shape[0], members))
 
     def of_images(
-        self, images: tf.Tensor, draws: Any, members: int = 1, parameters: Sequence | None = None
+        self,
+        images: tf.Tensor,
+        draws: Any,
+        members: int = 1,
+        parameters: Sequence | None = None,
+        step: tf.Tensor | int = END,
     ) -> tf.Tensor:
         """Scores images [N, H, W, C] under N * members draws.
 
@@ -99,10 +110,10 @@ class Activation:
           float32 tensor of shape [N * members].
         """
         images = tf.repeat(images, members, axis=0)
-        layers = tuple(name for name in self.objective.layers if name not in ("input", "labels"))
+        layers = tuple(name for name in self.objective.layers if name not in RESERVED)
         values = dict(self.network.cut(layers)(self.transform.apply(draws, images))) if layers else {}
         # Penalties on the image itself act on the clean image, as in Lucid.
-        values |= {"input": images, "labels": self.network.labels}
+        values |= reserved_values(self.network, images, members, step)
         numbers = self.objective.parameters if parameters is None else parameters
         return self.objective.function(values.__getitem__, numbers)
 
@@ -138,7 +149,8 @@ def make_activation(
         raise ValueError(
             f"param: {network.name!r} takes images of {network.image_shape[-1]} channels. Received: {channels} channels"
         )
-    return Activation(network, as_objective(obj).resolve(network, (height, width)), param, transform)
+    objective = as_objective(obj).resolve(network, (height, width), param.image_shape)
+    return Activation(network, objective, param, transform)
 
 
 def _fitted(transform: Transform, param: Parameterization, network: Network) -> Transform:

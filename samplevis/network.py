@@ -16,7 +16,7 @@ Activations = dict[str, tf.Tensor]
 Shape = tuple[int | None, ...]
 
 #: Names that an objective may ask for and that are not layers.
-RESERVED = ("input", "labels")
+RESERVED = ("input", "labels", "members", "step")
 
 
 class Network:
@@ -27,7 +27,7 @@ class Network:
     always runs with `training=False`, and its activations come back as float32 whatever the model computes in.
 
     A layer inside a nested model is named `outer/inner`. A layer that the model uses more than once stands for its
-    last use. `"input"` always means the images and `"labels"` the labels: a Keras layer of that name is hidden.
+    last use. `"input"` always means the images and `"labels"` the labels: a Keras layer with a name of `RESERVED` is hidden.
 
     A raw Keras model gets `value_range=(0, 1)`. A model that rescales its own input (as `keras.applications.EfficientNet`
     does) usually expects (0, 255): nothing is guessed here, so say so.

@@ -103,6 +103,7 @@ def optimize(
     for name, value in (("steps", steps), ("batch", batch), *(("thresholds", t) for t in thresholds)):
         if isinstance(value, bool) or int(value) != value or value < 1:
             raise ValueError(f"{name}: expected whole numbers >= 1. Received: {value!r}")
+    activation.objective.check_batch(batch)
     if isinstance(redirect_steps, bool) or int(redirect_steps) != redirect_steps or redirect_steps < 0:
         raise ValueError(f"redirect_steps: expected a whole number >= 0. Received: {redirect_steps!r}")
     z = _start(param, batch, init, seeds.root(seed))
@@ -282,7 +283,7 @@ class _Stepper(Stepper):
             def step(i: tf.Tensor, scores: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
                 draws = activation.draw(seeds.fold(seed, "optimize", first + i), batch)
                 with tf.GradientTape() as tape:
-                    score = activation.paired(self.z.value, draws, parameters)[:, 0]
+                    score = activation.paired(self.z.value, draws, parameters, first + i)[:, 0]
                 gradient = tape.gradient(score, self.z.value)
                 if gradient is None:
                     raise ValueError("obj: it has no gradient. Use optimizer='cma' or 'genetic'.")

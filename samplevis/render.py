@@ -21,7 +21,7 @@ from samplevis.samples import Samples
 from samplevis.sampling.density import Density, check_density
 from samplevis.sampling.moves import named_moves
 from samplevis.sampling.options import HMCOptions, hmc_options
-from samplevis.sampling.sample import sample
+from samplevis.sampling.sample import check_independent, sample
 from samplevis.sampling.scale import measure_scale
 from samplevis.transform import Transform, robust_transforms
 
@@ -52,7 +52,8 @@ def render(
 
     Args:
       model: a `Network` (from `modelzoo`, or your own with its preprocessing) or a Keras model that takes images in [0, 1].
-      obj: an objective, a string "layer:channel", or a function of the layer accessor `T`.
+      obj: an objective, a string "layer:channel", or a function of the layer accessor `T`. Not one that couples the images of
+        a batch, such as `diversity`. Weights that change with the step are at their end in what is sampled.
       hmc_opts: options of the sampler, see `HMCOptions`: `num_results`, `step_size`, `num_leapfrog_steps`,
         `num_burnin_steps`, `num_steps_between_results`, `num_chains`, `kernel`, `target_accept_prob`, `num_transforms`,
         `adapt_mass`, `moves`.
@@ -102,6 +103,7 @@ def render(
         transforms = None if old else robust_transforms
     named_moves(param, options.moves)
     activation = make_activation(model, obj, param, transforms)
+    check_independent(activation.objective)
     activation.check_gradient("a sampler")
 
     # In 2018, too, the first images came from a renderer with a Fourier parameterization and random transforms.

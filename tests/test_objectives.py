@@ -38,6 +38,12 @@ VECTOR = np.arange(6, dtype=np.float32) - 2
         (objectives.neuron("logits", 3), LOGITS[:, 3]),
         (objectives.channel("conv", 5), ACTIVATIONS[..., 5].mean((1, 2))),
         ("conv:5", ACTIVATIONS[..., 5].mean((1, 2))),
+        (" -conv:5 ", -ACTIVATIONS[..., 5].mean((1, 2))),
+        (
+            "conv:5 + logits:1 - conv:0",
+            ACTIVATIONS[..., 5].mean((1, 2)) + LOGITS[:, 1] - ACTIVATIONS[..., 0].mean((1, 2)),
+        ),
+        ("-conv:5 - -conv:0", ACTIVATIONS[..., 0].mean((1, 2)) - ACTIVATIONS[..., 5].mean((1, 2))),
         (objectives.class_logit("logits", 4), LOGITS[:, 4]),
         (objectives.direction("conv", VECTOR), (ACTIVATIONS @ VECTOR).mean((1, 2))),
         (objectives.direction("conv", VECTOR, cossim_pow=2), cossim(VECTOR, 2)),
@@ -70,11 +76,43 @@ def test_algebra(a, b):
     np.testing.assert_allclose(score(np.float64(a) * f), a * x, **close)
     np.testing.assert_allclose(score((f + a) / 2), (x + a) / 2, **close)
     np.testing.assert_allclose(score(2 / (f * f + 1)), 2 / (x * x + 1), **close)
+    np.testing.assert_allclose(score((f * f + 1) ** a), (x * x + 1) ** a, **close)
+    np.testing.assert_allclose(score(g**2), y * y, **close)
+    np.testing.assert_allclose(score(a * (f + g)), score(a * f + a * g), **close)
+    np.testing.assert_allclose(score((f + g) + b), score(f + (g + b)), **close)
+    np.testing.assert_allclose(score(np.array(a) - f), score(-(f - a)), **close)
+    np.testing.assert_allclose(score(np.int64(3) * f), 3 * x, **close)
     np.testing.assert_allclose(score(Objective.sum([f, g, f])), 2 * x + y, **close)
     np.testing.assert_allclose(score(sum([f, g])), x + y, **close)
     # Operands keep their values and their names (Xplique's subtraction changes them).
     np.testing.assert_array_equal(score(f), x)
     assert repr(f) == "channel(conv, 0)"
+
+
+def test_differences_and_sums_are_exact_and_leave_their_parts_alone():
+    """Xplique multiplies the running sum by each weight: a - b becomes -(a + b), 2 a + 3 b becomes 3 (2 a + b)."""
+    f, g = objectives.channel("conv", 0), objectives.channel("conv", 1)
+    x, y = score(f), score(g)
+    np.testing.assert_allclose(score(f - g), x - y, atol=1e-6)
+    np.testing.assert_allclose(score(2 * f + 3 * g), 2 * x + 3 * y, atol=1e-6)
+    assert np.abs((x - y) - -(x + y)).min() > 1e-3 and np.abs((2 * x + 3 * y) - 3 * (2 * x + y)).min() > 1e-3
+    np.testing.assert_array_equal(score(f), x)
+    np.testing.assert_array_equal(score(g), y)
+
+
+@pytest.mark.parametrize("whole", [np.int64, np.int32, np.uint8])
+def test_numpy_integers_are_whole_numbers(tiny_network, whole):
+    """Lucid takes them for no number at all."""
+    for objective in (
+        objectives.channel("conv2", whole(4)),
+        objectives.neuron("conv2", whole(4), x=whole(1), y=whole(2)),
+        objectives.class_logit("logits", whole(2)),
+        objectives.class_probability("logits", whole(2)),
+        objectives.channel_interpolate("conv1", whole(0), "conv2", whole(1)),
+        objectives.first_positions("conv2", whole(4), whole(3)),
+    ):
+        parameters = objective.resolve(tiny_network, (16, 16)).parameters
+        assert all(type(number) is int for number in parameters if np.ndim(number) == 0)
 
 
 def test_printing():
@@ -123,6 +161,26 @@ def test_resolve_finds_layers_and_numbers(tiny_network):
         (objectives.neuron("logits", 0, x=1), ["logits", "x=1"]),
         (objectives.class_logit("logits", "d"), ["'d'"]),
         (objectives.class_logit("logits", 3), ["label", "0 to 2", "3"]),
+        (objectives.class_probability("logits", "d"), ["'d'"]),
+        (objectives.positions("conv2", 5), ["channel", "0 to 4", "5"]),
+        (objectives.positions("conv2", 0, np.s_[8]), ["where", "(8, 8)"]),
+        (objectives.positions("conv2", 0, np.s_[3:3]), ["where", "at least one"]),
+        (objectives.positions("conv2", 0, np.ones((4, 4), bool)), ["where", "(8, 8)"]),
+        (objectives.positions("logits", 0), ["layer", "'logits'", "rows"]),
+        (objectives.first_positions("conv2", 0, 0), ["n:", "1 to 64", "0"]),
+        (objectives.first_positions("conv2", 0, 65), ["n:", "1 to 64", "65"]),
+        (objectives.distance_to_constant("conv2", 0, 1, np.s_[9]), ["where", "(8, 8)"]),
+        (objectives.direction_neuron("conv2", [1, 2]), ["vector", "5 channels", "2 numbers"]),
+        (objectives.direction_neuron("conv2", np.ones(5), x=8), ["x (row)", "0 to 7", "8"]),
+        (objectives.tensor_direction("conv2", np.ones((2, 2, 4))), ["tensor", "5 channels", "4 numbers"]),
+        (objectives.tensor_direction("conv2", np.ones((9, 2, 5))), ["tensor", "(8, 8)", "(9, 2)"]),
+        (objectives.input_diff(np.zeros((4, 4, 3))), ["image", "(16, 16, 3)", "(4, 4, 3)"]),
+        (objectives.blur_alpha_each_step(), ["4 channels", "RGBA", "3"]),
+        (objectives.penalize_boundary_complexity(mask=np.ones((4, 4))), ["mask", "(16, 16)", "(4, 4)"]),
+        (objectives.channel_interpolate("conv1", 4, "conv2", 0), ["n1", "0 to 3", "4"]),
+        (objectives.channel_interpolate("conv1", 0, "conv2", 5), ["n2", "0 to 4", "5"]),
+        (objectives.dot_compare("conv2", np.full((16, 16, 3), 2.0)), ["images", "[0, 1]"]),
+        (objectives.decay(3), ["[batch]", "decay(3)", "()"]),
         (objectives.channel("conv2", True), ["channel", "True"]),
         (objectives.direction("conv2", [1, 2]), ["vector", "5 channels", "2 numbers"]),
         (lambda T: tf.reduce_mean(T("conv2")), ["[batch]", "()"]),
@@ -136,7 +194,10 @@ def test_errors_name_what_is_wrong(tiny_network, objective, words):
         assert word in str(error.value)
 
 
-@pytest.mark.parametrize("text", ["conv", "conv:", ":3", "conv:x", "conv:-1"])
+@pytest.mark.parametrize(
+    "text",
+    ["conv", "conv:", ":3", "-:3", "conv:x", "conv:-1", "conv:²", "", "conv:1 +", "conv:1 + conv"],
+)
 def test_bad_strings(text):
     with pytest.raises(ValueError, match="layer:channel"):
         as_objective(text)
@@ -151,3 +212,27 @@ def test_bad_types():
         Objective.sum([])
     with pytest.raises(ValueError, match="vector"):
         objectives.direction("conv", [[1.0]])
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: objectives.direction("conv", [1.0], cossim_pow=-1), ["direction", "cossim_pow", "-1"]),
+        (lambda: objectives.direction_neuron("conv", [[1.0]]), ["vector", "(1, 1)"]),
+        (lambda: objectives.tensor_direction("conv", [1.0]), ["tensor", "[h, w, channels]", "(1,)"]),
+        (lambda: objectives.random_direction("conv", -1), ["seed", "-1"]),
+        (lambda: objectives.dot_compare("conv", np.zeros((4, 4))), ["image", "(4, 4)"]),
+        (lambda: objectives.activation_difference([], np.zeros((4, 4, 3))), ["layers", "at least one"]),
+        (lambda: objectives.penalize_boundary_complexity(0), ["w", ">= 1", "0"]),
+        (lambda: objectives.only_image(-1), ["n", ">= 0", "-1"]),
+        (lambda: objectives.alignment("conv", 0), ["decay_ratio", "> 0", "0"]),
+        (lambda: objectives.decay(0), ["steps", "> 0", "0"]),
+        (lambda: objectives.only_after(-1), ["step", ">= 0", "-1"]),
+        (lambda: objectives.ramp(5, 5), ["first < last", "first=5", "last=5"]),
+    ],
+)
+def test_bad_arguments_are_named_at_once(make, words):
+    with pytest.raises(ValueError) as error:
+        make()
+    for word in words:
+        assert word in str(error.value)

@@ -22,14 +22,19 @@ class Population(NamedTuple):
       log_z: log of the normaliser of N(0, I) exp(tilt) at the end of the path.
       places: the rungs that were chosen, from 0 to 1.
       log_means: log of the mean incremental weight of each rung; their sum is `log_z`.
-      ancestors: how many of the first chains have descendants at the end.
+      family: the first chain that each state descends from, int [chain].
     """
 
     state: np.ndarray
     log_z: float
     places: np.ndarray
     log_means: np.ndarray
-    ancestors: int
+    family: np.ndarray
+
+    @property
+    def ancestors(self) -> int:
+        """How many of the first chains have descendants at the end."""
+        return len(set(self.family))
 
 
 def sequential_monte_carlo(
@@ -53,8 +58,8 @@ def sequential_monte_carlo(
 
     Args:
       activation_fn: state [chain, ...] -> activation [chain].
-      path: tilts as in `annealed_importance`.
-      state: draws of the prior, [chain, ...]; a few hundred chains at least for a normaliser to be trusted.
+      path: tilts as in `annealed_importance`; where the tilt at place 0 is not zero, `log_z` is relative to it.
+      state: draws of the density at place 0, the prior, [chain, ...]; a few hundred chains at least for a normaliser to be trusted.
       num_leapfrog_steps: mean gradients of a transition, >= 1.
       seed: int32 tensor of shape [2].
       moves: transitions at each rung, >= 1. Defaults to 2.
@@ -106,7 +111,7 @@ def sequential_monte_carlo(
             places.append(place)
             if bar.interrupted:
                 raise KeyboardInterrupt("a path that is cut short has no normaliser")
-    return Population(state.numpy(), float(sum(log_means)), np.array(places), np.array(log_means), len(set(family)))
+    return Population(state.numpy(), float(sum(log_means)), np.array(places), np.array(log_means), family)
 
 
 def _next_place(increments: Callable[[float], np.ndarray], place: float, wanted: float) -> float:

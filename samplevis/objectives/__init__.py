@@ -1,0 +1,77 @@
+"""Objectives: what to maximise, one score per image, with an algebra.
+
+An objective is a function of the layer accessor `T`: `T("fire9")` gives the activations [batch, ...] of a layer, `T("input")` the
+images before transforms, `T("labels")` the labels, `T("step")` the number of updates made so far, and `T("members")` the number of
+rows in a batch that show one image, each under another transform.
+
+Everything is maximised. Values have Lucid's signs, so that its formulas carry over:
+
+- add what is wanted: units, directions, `deepdream`, `dot_compare`, `alignment`, `penalize_boundary_complexity` (the last two are
+  negative by themselves);
+- subtract what should be small: `L1`, `L2`, `total_variation`, `blur_input_each_step`, `blur_alpha_each_step`, `input_diff`,
+  `distance_to_constant`, `activation_difference`, `diversity` (which measures likeness).
+
+Scores are per image, where Lucid often adds up a batch or takes its mean: here the weight between a unit and a penalty does not
+depend on the size of the batch. Each docstring says where a value differs.
+
+    obj = 2 * channel("fire9", 10) - channel("fire9", 11) - 0.1 * decay(300) * total_variation()
+"""
+
+from samplevis.objectives.base import Objective, Setting
+from samplevis.objectives.batches import alignment, channel_interpolate, diversity, each, only_image
+from samplevis.objectives.convert import as_objective
+from samplevis.objectives.directions import direction, direction_neuron, random_direction, tensor_direction
+from samplevis.objectives.images import (
+    blur_alpha_each_step,
+    blur_input_each_step,
+    input_diff,
+    penalize_boundary_complexity,
+)
+from samplevis.objectives.layers import L1, L2, deepdream, total_variation
+from samplevis.objectives.references import activation_difference, dot_compare, gram
+from samplevis.objectives.schedule import decay, only_after, ramp
+from samplevis.objectives.units import (
+    channel,
+    class_logit,
+    class_probability,
+    distance_to_constant,
+    first_positions,
+    neuron,
+    positions,
+)
+
+__all__ = [
+    "L1",
+    "L2",
+    "Objective",
+    "Setting",
+    "activation_difference",
+    "alignment",
+    "as_objective",
+    "blur_alpha_each_step",
+    "blur_input_each_step",
+    "channel",
+    "channel_interpolate",
+    "class_logit",
+    "class_probability",
+    "decay",
+    "deepdream",
+    "direction",
+    "direction_neuron",
+    "distance_to_constant",
+    "diversity",
+    "dot_compare",
+    "each",
+    "first_positions",
+    "gram",
+    "input_diff",
+    "neuron",
+    "only_after",
+    "only_image",
+    "penalize_boundary_complexity",
+    "positions",
+    "ramp",
+    "random_direction",
+    "tensor_direction",
+    "total_variation",
+]

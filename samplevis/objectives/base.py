@@ -1,0 +1,241 @@
+"""What an objective is: a score per image, its algebra, and its check against a network."""
+
+from __future__ import annotations
+
+import dataclasses
+import numbers
+import operator
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from samplevis.network import RESERVED, Network
+
+Accessor = Callable[[str], Any]
+Score = Callable[[Accessor, Sequence[Any]], tf.Tensor]
+
+
+class Setting(NamedTuple):
+    """What an objective is checked against.
+
+    Attributes:
+      network: the network.
+      image_size: (height, width) in pixels at the network's input, after transforms.
+      input_shape: (height, width, channels) of the images before transforms, `T("input")`.
+    """
+
+    network: Network
+    image_size: tuple[int, int]
+    input_shape: tuple[int, int, int]
+
+    def shape(self, layer: str) -> tuple[int | None, ...]:
+        """The shape of a layer's activations, or of the images for "input", without the batch."""
+        return self.input_shape if layer == "input" else self.network.layer_shape(layer, self.image_size)
+
+    def index(self, name: str, value: Any, layer: str, axis: int = -1) -> int:
+        """An index into an axis of a layer, as an int.
+
+        Raises:
+          ValueError: naming the argument, if it is not a whole number in range.
+        """
+        count = self.shape(layer)[axis]
+        if isinstance(value, bool) or not hasattr(value, "__index__") or value < 0 or (count and value >= count):
+            highest = "" if count is None else f" to {count - 1}"
+            raise ValueError(
+                f"{name}: expected a whole number from 0{highest} for layer {layer!r}. Received: {value!r}"
+            )
+        return int(value)
+
+
+# (setting, parameters) -> parameters, checked and numeric.
+Resolver = Callable[[Setting, tuple], tuple]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Objective:
+    """A score per image. Made by the functions of this package; combined with + - * / ** and unary minus.
+
+    Attributes:
+      function: (T, parameters) -> scores [batch].
+      structure: says which computation this is, without its numbers: objectives of one structure share compiled code.
+      parameters: the numbers (channel, position, direction, weight), in order.
+      description: how it is printed.
+      layers: the layers that it reads, known once it is resolved.
+      resolver: checks the parameters against a network.
+      images: the fewest images of a batch that it makes sense for. 1: each image is scored by itself. More: a score
+        depends on the other images of the batch, or on the place among them.
+    """
+
+    function: Score
+    structure: Hashable
+    parameters: tuple
+    description: str
+    layers: tuple[str, ...] = ()
+    resolver: Resolver = lambda setting, parameters: parameters
+    images: int = 1
+
+    def __call__(self, T: Accessor) -> tf.Tensor:  # noqa: N803 - Lucid's name for the accessor.
+        """Scores [batch] of the activations that `T` gives."""
+        return self.function(T, self.parameters)
+
+    def __repr__(self) -> str:
+        return self.description
+
+    def __add__(self, other: Objective | float) -> Objective:
+        return _combine(operator.add, "+", self, other)
+
+    def __radd__(self, other: float) -> Objective:
+        # sum() starts from 0, which need not be printed.
+        return self if _is_zero(other) else _combine(operator.add, "+", other, self)
+
+    def __sub__(self, other: Objective | float) -> Objective:
+        return _combine(operator.sub, "-", self, other)
+
+    def __rsub__(self, other: float) -> Objective:
+        return _combine(operator.sub, "-", other, self)
+
+    def __mul__(self, other: Objective | float) -> Objective:
+        return _combine(operator.mul, "*", self, other)
+
+    def __rmul__(self, other: float) -> Objective:
+        return _combine(operator.mul, "*", other, self)
+
+    def __truediv__(self, other: Objective | float) -> Objective:
+        return _combine(operator.truediv, "/", self, other)
+
+    def __rtruediv__(self, other: float) -> Objective:
+        return _combine(operator.truediv, "/", other, self)
+
+    def __pow__(self, other: Objective | float) -> Objective:
+        return _combine(operator.pow, "**", self, other)
+
+    def __neg__(self) -> Objective:
+        return dataclasses.replace(
+            self,
+            function=lambda T, parameters: -self.function(T, parameters),
+            structure=("neg", self.structure),
+            description=f"-{self.description}",
+        )
+
+    # Keeps NumPy scalars from taking the objective for an array of objects.
+    __array_ufunc__ = None
+
+    @staticmethod
+    def sum(objectives: Iterable[Objective]) -> Objective:
+        """The sum of several objectives, at least one."""
+        objectives = list(objectives)
+        if not objectives:
+            raise ValueError("objectives: expected at least one. Received: an empty list")
+        return sum(objectives[1:], start=objectives[0])
+
+    @property
+    def coupled(self) -> bool:
+        """Whether the score of an image depends on the other images of its batch, or on its place among them."""
+        return self.images > 1
+
+    def check_batch(self, batch: int) -> None:
+        """Raises ValueError if a batch has too few images for this objective."""
+        if batch < self.images:
+            raise ValueError(f"batch: expected at least {self.images} images for {self}. Received: {batch}")
+
+    def resolve(
+        self,
+        network: Network,
+        image_size: tuple[int, int] | None = None,
+        input_shape: tuple[int, int, int] | None = None,
+    ) -> Objective:
+        """Checks the objective against a network and finds the layers that it reads.
+
+        Args:
+          network: the network that it will be used on.
+          image_size: (height, width) in pixels at the network's input. Defaults to what the network declares, or 96.
+          input_shape: (height, width, channels) of the images before transforms. Defaults to those at the network's input.
+
+        Returns:
+          The objective with numeric parameters and `layers` filled in.
+
+        Raises:
+          ValueError: for an unknown layer or label, a channel or position out of range, or scores that are not [batch].
+        """
+        *declared, channels = network.image_shape
+        size = tuple(image_size or (side or 96 for side in declared))
+        network.check_size(size)
+        setting = Setting(network, size, tuple(input_shape or (*size, channels)))
+        known = dataclasses.replace(self, parameters=self.resolver(setting, self.parameters))
+        layers: dict[str, None] = {}
+
+        def trace(images: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
+            reserved = reserved_values(network, inputs)
+
+            def accessor(layer: str) -> Any:
+                if layer not in RESERVED or layer == "input":
+                    layers[layer] = None
+                return reserved[layer] if layer in RESERVED else network.cut((layer,))(images)[layer]
+
+            return tf.convert_to_tensor(known(accessor))
+
+        # Shapes flow through a trace, numbers do not. Two images tell a score per image from one for the batch.
+        batch = max(2, self.images)
+        specs = (tf.TensorSpec((batch, *shape), tf.float32) for shape in ((*size, channels), setting.input_shape))
+        scores = tf.function(trace, autograph=False).get_concrete_function(*specs).outputs[0]
+        if scores.shape.rank != 1 or scores.shape[0] != batch:
+            raise ValueError(
+                f"obj: expected one score per image, shape [batch]. Received from {self}: shape {scores.shape} "
+                f"for a batch of {batch}"
+            )
+        return dataclasses.replace(known, layers=tuple(layers))
+
+
+def reserved_values(network: Network, images: tf.Tensor, members: int = 1, step: tf.Tensor | int = 0) -> dict[str, Any]:
+    """What an accessor gives for the names that are not layers.
+
+    Args:
+      network: the network, for its labels.
+      images: the images before transforms, [batch, H, W, C].
+      members: how many transform draws each image stands there for: image 0 fills the first `members` places.
+      step: number of updates made so far.
+
+    Returns:
+      A value for each name of `RESERVED`.
+    """
+    values = (images, network.labels, members, tf.convert_to_tensor(step, tf.int32))
+    return dict(zip(RESERVED, values, strict=True))
+
+
+def _combine(operation: Callable, sign: str, left: Any, right: Any) -> Objective:
+    """left (operation) right, where one of them may be a number."""
+    left, right = _operand(left), _operand(right)
+    if left is None or right is None:
+        return NotImplemented
+    split = len(left.parameters)
+
+    def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
+        return operation(left.function(T, parameters[:split]), right.function(T, parameters[split:]))
+
+    def check(setting: Setting, parameters: tuple) -> tuple:
+        return left.resolver(setting, parameters[:split]) + right.resolver(setting, parameters[split:])
+
+    return Objective(
+        score,
+        (sign, left.structure, right.structure),
+        left.parameters + right.parameters,
+        f"({left} {sign} {right})",
+        resolver=check,
+        images=max(left.images, right.images),
+    )
+
+
+def _operand(value: Any) -> Objective | None:
+    if isinstance(value, Objective):
+        return value
+    if isinstance(value, numbers.Real) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        return Objective(
+            lambda T, parameters: tf.cast(parameters[0], tf.float32), "number", (float(value),), f"{float(value):g}"
+        )
+    return None
+
+
+def _is_zero(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and value == 0

@@ -1,0 +1,196 @@
+"""Objectives that look at a batch as a whole: images that differ, agree, or lead from one unit to another.
+
+The activations of a batch are [images * members, ...]: each image stands there once for each transform draw, image 0
+first. Images are compared draw by draw.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from samplevis.objectives.base import Accessor, Objective, Setting
+from samplevis.objectives.convert import as_objective
+from samplevis.objectives.reduce import mean
+
+# How far apart in the batch two images may be and still be aligned. Source: lucid/optvis/objectives.py.
+ALIGNED_DISTANCES = (1, 2, 3, 4)
+
+
+def only_image(n: int) -> Objective:
+    """1 for image `n` of a batch, 0 for the others: times it, an objective concerns one image.
+
+    It stands for the argument `batch` of Lucid's objectives. For many images, each with a unit of its own, see `each`.
+
+    Args:
+      n: place of the image in the batch, >= 0.
+
+    Returns:
+      An objective. Render a batch of at least n + 1 images, and two.
+
+    Example:
+      >>> unit = objectives.channel("fire9", 10)
+      >>> both = objectives.only_image(0) * unit - objectives.only_image(1) * unit
+      >>> samplevis.optimize(model, both, batch=2)
+    """
+    if isinstance(n, bool) or not hasattr(n, "__index__") or n < 0:
+        raise ValueError(f"only_image: n: expected a whole number >= 0. Received: {n!r}")
+
+    def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
+        return tf.cast(tf.equal(_places(T), parameters[0]), tf.float32)
+
+    return Objective(score, "only_image", (int(n),), f"only_image({n})", images=max(2, int(n) + 1))
+
+
+def each(objectives: Iterable[Objective | str | Callable]) -> Objective:
+    """One objective for each image of a batch: image n is scored by objective n, and by them over again in a larger batch.
+
+    The cost is that of one objective for the whole batch, however many there are.
+
+    Args:
+      objectives: what `as_objective` takes, at least two, none of which couples images itself.
+
+    Returns:
+      An objective.
+
+    Example:
+      >>> sprites = objectives.each(f"fire9:{n}" for n in range(16))
+      >>> samplevis.optimize(model, sprites, batch=16)
+    """
+    parts = tuple(as_objective(objective) for objective in objectives)
+    if len(parts) < 2:
+        raise ValueError(f"each: expected at least two objectives. Received: {len(parts)}")
+    for part in parts:
+        if part.coupled:
+            raise ValueError(f"each: expected objectives of single images. Received: {part}")
+    ends = [0, *itertools.accumulate(len(part.parameters) for part in parts)]
+
+    def numbers_of(n: int, parameters: Sequence[Any]) -> Sequence[Any]:
+        return parameters[ends[n] : ends[n + 1]]
+
+    def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
+        # Unstacked once: the gradient of many slices would be as many whole batches.
+        rows = functools.cache(lambda layer: tf.unstack(T(layer)))
+
+        def one(row: int) -> tf.Tensor:
+            def accessor(layer: str) -> Any:
+                if layer == "members":
+                    return 1
+                return T(layer) if layer in ("labels", "step") else rows(layer)[row][None]
+
+            n = row // T("members") % len(parts)
+            return parts[n].function(accessor, numbers_of(n, parameters))
+
+        return tf.concat([one(row) for row in range(T("input").shape[0])], 0)
+
+    def check(setting: Setting, parameters: tuple) -> tuple:
+        resolved = (part.resolver(setting, numbers_of(n, parameters)) for n, part in enumerate(parts))
+        return tuple(itertools.chain.from_iterable(resolved))
+
+    return Objective(
+        score,
+        ("each", *(part.structure for part in parts)),
+        tuple(itertools.chain.from_iterable(part.parameters for part in parts)),
+        f"each({', '.join(map(str, parts))})" if len(parts) < 4 else f"each({parts[0]}, ..., {parts[-1]})",
+        resolver=check,
+        images=len(parts),
+    )
+
+
+def channel_interpolate(layer1: str, n1: int, layer2: str, n2: int) -> Objective:
+    """From one channel for the first image of a batch to another for the last, in equal steps.
+
+    Image n of N scores (1 - n / (N - 1)) channel(layer1, n1) + n / (N - 1) channel(layer2, n2).
+
+    Args:
+      layer1: layer of the first image's channel.
+      n1: the first image's channel.
+      layer2: layer of the last image's channel.
+      n2: the last image's channel.
+
+    Returns:
+      An objective. The sum over the batch is Lucid's value. Source: lucid/optvis/objectives.py.
+    """
+
+    def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
+        places = _places(T)
+        weight = tf.cast(places, tf.float32) / tf.cast(places[-1], tf.float32)
+        first, last = (mean(tf.gather(T(x), n, axis=-1)) for x, n in zip((layer1, layer2), parameters, strict=True))
+        return (1 - weight) * first + weight * last
+
+    def check(setting: Setting, parameters: tuple) -> tuple:
+        return setting.index("n1", parameters[0], layer1), setting.index("n2", parameters[1], layer2)
+
+    return Objective(
+        score,
+        ("channel_interpolate", layer1, layer2),
+        (n1, n2),
+        f"channel_interpolate({layer1}, {n1}, {layer2}, {n2})",
+        resolver=check,
+        images=2,
+    )
+
+
+def alignment(layer: str, decay_ratio: float = 2.0) -> Objective:
+    """Minus the mean squared difference from the next images of the batch; add it to put like things in like places.
+
+    Images that are d = 1 to 4 apart count decay_ratio^-d; each of the two bears half.
+
+    Args:
+      layer: the layer to compare.
+      decay_ratio: > 0. Defaults to 2.
+
+    Returns:
+      An objective. The sum over the batch is Lucid's value. Source: lucid/optvis/objectives.py.
+    """
+    if not decay_ratio > 0:
+        raise ValueError(f"alignment: decay_ratio: expected a number > 0. Received: {decay_ratio!r}")
+
+    def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
+        x = _by_image(T, layer)
+        ratio, penalty = tf.cast(parameters[0], tf.float32), tf.zeros(x.shape[:2])
+        for distance in (d for d in ALIGNED_DISTANCES if d < x.shape[0]):
+            apart = tf.reduce_mean(tf.square(x[distance:] - x[:-distance]), list(range(2, x.shape.rank)))
+            both = tf.pad(apart, [[distance, 0], [0, 0]]) + tf.pad(apart, [[0, distance], [0, 0]])
+            penalty += 0.5 * both / ratio**distance
+        return -tf.reshape(penalty, [-1])
+
+    return Objective(score, ("alignment", layer), (float(decay_ratio),), f"alignment({layer})", images=2)
+
+
+def diversity(layer: str) -> Objective:
+    """How much the style of an image is that of the others of the batch; subtract it to see different facets of a unit.
+
+    The sum over the other images of the cosine between Gram matrices.
+
+    Args:
+      layer: the layer whose channels' correlations are compared.
+
+    Returns:
+      An objective. The mean over the batch is Lucid's value, so that `channel(...) - 1e2 * diversity(...)` carries over.
+      Source: lucid/optvis/objectives.py.
+    """
+
+    def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
+        x = _by_image(T, layer)
+        x = tf.reshape(x, (*x.shape[:2], -1, x.shape[-1]))
+        style = tf.nn.l2_normalize(tf.matmul(x, x, transpose_a=True), [2, 3], epsilon=1e-10)
+        others = tf.reduce_sum(style, 0) - style
+        return tf.reshape(tf.reduce_sum(style * others, [2, 3]), [-1])
+
+    return Objective(score, ("diversity", layer), (), f"diversity({layer})", images=2)
+
+
+def _places(T: Accessor) -> tf.Tensor:  # noqa: N803
+    """The place of each row's image in the batch, int32 [images * members]."""
+    return tf.range(T("input").shape[0]) // T("members")
+
+
+def _by_image(T: Accessor, layer: str) -> tf.Tensor:  # noqa: N803
+    """Activations as [images, members, ...]."""
+    x, members = T(layer), T("members")
+    return tf.reshape(x, (x.shape[0] // members, members, *x.shape[1:]))

@@ -1,0 +1,51 @@
+"""What may be given in place of an objective: a string, or a function of the activations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from samplevis.objectives.base import Objective
+from samplevis.objectives.units import channel
+
+# A sign between spaces separates units: names of layers hold signs without them.
+_SIGN = re.compile(r"\s+([+-])\s+")
+
+
+def as_objective(obj: Objective | str | Callable) -> Objective:
+    """Turns what a user may pass into an objective.
+
+    Args:
+      obj: an objective; a string "layer:channel", "-layer:channel" for a negative unit, or several of them joined by
+        " + " and " - "; or a function of the accessor `T` that returns scores [batch].
+
+    Returns:
+      An objective.
+
+    Raises:
+      ValueError: for a string of another form.
+      TypeError: for anything else.
+    """
+    if isinstance(obj, Objective):
+        return obj
+    if isinstance(obj, str):
+        first, *rest = _SIGN.split(obj)
+        result = _unit(first, obj)
+        for sign, text in zip(rest[::2], rest[1::2], strict=True):
+            result = result + _unit(text, obj) if sign == "+" else result - _unit(text, obj)
+        return result
+    if callable(obj):
+        name = getattr(obj, "__name__", type(obj).__name__)
+        return Objective(lambda T, parameters: obj(T), ("function", obj), (), f"{name}(T)")
+    raise TypeError(f"obj: expected an objective, a string 'layer:channel' or a function of T. Received: {obj!r}")
+
+
+def _unit(text: str, whole: str) -> Objective:
+    layer, colon, number = text.strip().rpartition(":")
+    if not (colon and layer.strip("-") and number.strip().isdecimal()):
+        raise ValueError(
+            "obj: expected a string such as 'fire9:10' (layer:channel), '-fire9:10' or 'fire9:10 + fire9:11'. "
+            f"Received: {whole!r}"
+        )
+    unit = channel(layer.removeprefix("-").strip(), int(number))
+    return -unit if layer.startswith("-") else unit

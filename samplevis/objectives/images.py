@@ -1,0 +1,136 @@
+"""Objectives of the image itself, before transforms: what a picture should look like, whatever the network says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from samplevis.objectives.base import Accessor, Objective, Setting
+from samplevis.objectives.reduce import mean, safe_sqrt, total
+
+
+def input_diff(image: Any) -> Objective:
+    """The root of the mean squared difference from an image; subtract it to stay near that image.
+
+    Its gradient is zero, not NaN, at the image itself, so that a run may start there.
+
+    Args:
+      image: array [H, W, C] in [0, 1], of the size of the images that are made.
+
+    Returns:
+      An objective. Source: lucid/optvis/objectives.py, which takes the mean over the whole batch.
+    """
+    image = np.asarray(image, np.float32)
+
+    def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
+        return safe_sqrt(mean(tf.square(T("input") - parameters[0])))
+
+    def check(setting: Setting, parameters: tuple) -> tuple:
+        if image.shape != setting.input_shape or not np.isfinite(image).all():
+            raise ValueError(
+                f"input_diff: image: expected finite values of shape {setting.input_shape}. Received: {image.shape}"
+            )
+        return parameters
+
+    return Objective(score, "input_diff", (image,), f"input_diff({list(image.shape)})", resolver=check)
+
+
+def blur_input_each_step() -> Objective:
+    """Half the squared difference of the image from its own blur; subtract it.
+
+    The blur counts as a constant: a step of size 1 by plain gradient ascent on `-k * blur_input_each_step()` on pixels
+    makes the image (1 - k) image + k blur. The blur is 3 x 3: 1 in the middle, 1/2 around, over what lies in the image.
+    Its gradient is therefore not that of its value: under Metropolis it costs acceptance, `total_variation` does not.
+
+    Returns:
+      An objective. Source: lucid/optvis/objectives.py, which adds up the batch.
+    """
+
+    def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
+        return _unlike_blur(T("input"))
+
+    return Objective(score, "blur_input_each_step", (), "blur_input_each_step()")
+
+
+def blur_alpha_each_step() -> Objective:
+    """`blur_input_each_step` on the alpha channel of RGBA images only; subtract it.
+
+    Returns:
+      An objective. Source: lucid/optvis/objectives.py, which adds up the batch.
+    """
+
+    def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
+        return _unlike_blur(T("input")[..., 3:4])
+
+    def check(setting: Setting, parameters: tuple) -> tuple:
+        if setting.input_shape[-1] != 4:
+            raise ValueError(
+                f"blur_alpha_each_step: expected images of 4 channels, RGBA. Received: {setting.input_shape[-1]} channels"
+            )
+        return parameters
+
+    return Objective(score, "blur_alpha_each_step", (), "blur_alpha_each_step()", resolver=check)
+
+
+def penalize_boundary_complexity(w: int = 20, mask: Any = None, constant: float = 0.5) -> Objective:
+    """Minus the detail and colour of an image's border; add it to get a plain one.
+
+    -sum of mask * ((blur - image)^2 + 0.8 (image - constant)^2). The blur is 5 x 5: 1 in the middle 3 x 3, 1/2 around.
+
+    Args:
+      w: width of the border in pixels, >= 1. Defaults to 20.
+      mask: array [H, W] of weights instead of a border. Defaults to none.
+      constant: the colour that the border should have, from 0 to 1. Defaults to 0.5, grey.
+
+    Returns:
+      An objective. Source: lucid/optvis/objectives.py, which adds up the batch, calls the colour C and wants the shape of
+      the images first. Here it is known.
+    """
+    if isinstance(w, bool) or not hasattr(w, "__index__") or w < 1:
+        raise ValueError(f"penalize_boundary_complexity: w: expected a whole number >= 1. Received: {w!r}")
+    weights = None if mask is None else np.asarray(mask, np.float32)
+
+    def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
+        images, (weight, grey) = T("input"), (tf.cast(p, tf.float32) for p in parameters)
+        detail = tf.square(_blur(images, 5) - images) + 0.8 * tf.square(images - grey)
+        return -total(detail * weight[:, :, None])
+
+    def check(setting: Setting, parameters: tuple) -> tuple:
+        shape = setting.input_shape[:2]
+        if weights is None:
+            border = np.ones(shape, np.float32)
+            border[w:-w, w:-w] = 0
+            return border, parameters[1]
+        if weights.shape != shape or not np.isfinite(weights).all():
+            raise ValueError(
+                f"penalize_boundary_complexity: mask: expected finite weights of shape {shape}. Received: {weights.shape}"
+            )
+        return weights, parameters[1]
+
+    shown = f"w={w}" if mask is None else "mask"
+    return Objective(
+        score,
+        "penalize_boundary_complexity",
+        (None, float(constant)),
+        f"penalize_boundary_complexity({shown}{'' if constant == 0.5 else f', {constant:g}'})",
+        resolver=check,
+    )
+
+
+def _unlike_blur(images: tf.Tensor) -> tf.Tensor:
+    return 0.5 * total(tf.square(images - tf.stop_gradient(_blur(images, 3))))
+
+
+def _blur(images: tf.Tensor, size: int) -> tf.Tensor:
+    """Each channel by a box of 1 with a rim of 1/2, divided by what of it lies in the image (Lucid's `_tf_blur`)."""
+    box = np.full((size, size), 0.5, np.float32)
+    box[1:-1, 1:-1] = 1
+    kernel = tf.constant(np.repeat(box[:, :, None, None], images.shape[-1], axis=2))
+
+    def convolve(x: tf.Tensor) -> tf.Tensor:
+        return tf.nn.depthwise_conv2d(x, kernel, [1, 1, 1, 1], "SAME")
+
+    return convolve(images) / convolve(tf.ones_like(images[:1]))

@@ -1,0 +1,47 @@
+"""Objectives of a whole layer, or of the image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from samplevis.objectives.base import Objective
+from samplevis.objectives.reduce import mean, total
+
+
+def deepdream(layer: str) -> Objective:
+    """The mean squared activation of a layer: whatever it sees, more of it. Source: lucid/optvis/objectives.py."""
+    return _of_layer("deepdream", layer, lambda x: mean(tf.square(x)))
+
+
+def total_variation(layer: str = "input") -> Objective:
+    """The sum of absolute differences between neighbours; subtract it to smooth. Source: `tf.image.total_variation`."""
+    return _of_layer("total_variation", layer, tf.image.total_variation)
+
+
+def L1(layer: str = "input", constant: float = 0.0) -> Objective:  # noqa: N802 - Lucid's name.
+    """The sum of |activation - constant|; subtract it.
+
+    Source: lucid/optvis/objectives.py, which adds up the batch.
+    """
+    return _of_layer("L1", layer, lambda x, c: total(tf.abs(x - c)), constant)
+
+
+def L2(layer: str = "input", constant: float = 0.0, epsilon: float = 1e-6) -> Objective:  # noqa: N802 - Lucid's name.
+    """sqrt(epsilon + sum of (activation - constant)^2); subtract it.
+
+    Source: lucid/optvis/objectives.py, which takes the root of the sum over the whole batch.
+    """
+    return _of_layer("L2", layer, lambda x, c, e: tf.sqrt(e + total(tf.square(x - c))), constant, epsilon)
+
+
+def _of_layer(name: str, layer: str, score: Callable[..., tf.Tensor], *constants: float) -> Objective:
+    """An objective that needs all of one layer and some constants."""
+    shown = "".join(f", {c:g}" for c in constants if c not in (0.0, 1e-6))
+    return Objective(
+        lambda T, parameters: score(T(layer), *(tf.cast(p, tf.float32) for p in parameters)),
+        (name, layer),
+        tuple(float(c) for c in constants),
+        f"{name}({layer}{shown})",
+    )

@@ -1,0 +1,118 @@
+"""Objectives that compare activations with those of a given picture: caricature, inversion, content and style."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from samplevis.objectives.base import Accessor, Objective, Setting
+from samplevis.objectives.directions import check_power, show_power
+from samplevis.objectives.reduce import crop_centre, mean, safe_sqrt, total
+
+
+def dot_compare(layer: str, image: Any, cossim_pow: float = 0.0) -> Objective:
+    """How strongly a layer answers as it does to a picture: a caricature of the picture.
+
+    dot * max(0.1, dot / (1e-6 + norm of the picture's activations))^cossim_pow, the dot product being over all positions
+    and channels. With 0 it exaggerates, with 1 or more it keeps nearer to the picture.
+
+    Args:
+      layer: a layer's name.
+      image: array [H, W, C] in [0, 1]; the network sees it once, as it is. Where its activations have more or fewer
+        positions than those of the images that are made, the middles are compared.
+      cossim_pow: power, >= 0. Defaults to 0.
+
+    Returns:
+      An objective. Source: lucid/recipes/caricature.py, where the picture shares the batch and its transforms.
+    """
+    power = check_power("dot_compare", cossim_pow)
+
+    def compare(x: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
+        x, reference = _common(x, reference)
+        dot = total(x * reference)
+        if power:
+            norm = safe_sqrt(tf.reduce_sum(tf.square(reference)))
+            dot = dot * tf.maximum(0.1, dot / (1e-6 + norm)) ** power
+        return dot
+
+    return _with_reference(
+        (layer,), image, compare, ("dot_compare", power), f"dot_compare({layer}, image{show_power(power)})"
+    )
+
+
+def activation_difference(
+    layers: str | Sequence[str], image: Any, features: Callable[[tf.Tensor], tf.Tensor] | None = None
+) -> Objective:
+    """The mean absolute difference from the activations of a picture, summed over layers; subtract it.
+
+    Activations as they are compare content, their Gram matrices (`gram`) style.
+
+    Args:
+      layers: names of layers.
+      image: array [H, W, C] in [0, 1]; the network sees it once, as it is.
+      features: function from activations [batch, ...] to what is compared, [batch, ...]. Defaults to the activations, of
+        which the middles are compared if sizes differ.
+
+    Returns:
+      An objective. Source: Lucid's notebook differentiable-parameterizations/style_transfer_2d.
+
+    Example:
+      >>> content = objectives.activation_difference("mixed3b", photo)
+      >>> style = objectives.activation_difference(["conv2d2", "mixed3a"], painting, objectives.gram)
+      >>> samplevis.optimize(model, -100 * content - style)
+    """
+    names = (layers,) if isinstance(layers, str) else tuple(layers)
+    if not names:
+        raise ValueError("layers: expected at least one. Received: an empty list")
+
+    def compare(x: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
+        x, reference = (features(x), features(reference)) if features else _common(x, reference)
+        return mean(tf.abs(x - reference))
+
+    shown = f", {getattr(features, '__name__', 'features')}" if features else ""
+    return _with_reference(
+        names, image, compare, ("difference", features), f"activation_difference({', '.join(names)}, image{shown})"
+    )
+
+
+def gram(activations: tf.Tensor) -> tf.Tensor:
+    """Gram matrices: the mean product of every two channels, over positions.
+
+    Args:
+      activations: [batch, ..., channels].
+
+    Returns:
+      [batch, channels, channels]. Source: lucid/optvis/style.py.
+    """
+    x = tf.reshape(activations, (activations.shape[0], -1, activations.shape[-1]))
+    return tf.matmul(x, x, transpose_a=True) / x.shape[1]
+
+
+def _with_reference(
+    layers: tuple[str, ...], image: Any, compare: Callable, structure: tuple, description: str
+) -> Objective:
+    """The sum over layers of compare(activations [batch, ...], those of the image [1, ...])."""
+    image = np.asarray(image, np.float32)
+    if image.ndim != 3:
+        raise ValueError(f"image: expected [height, width, channels]. Received shape: {image.shape}")
+
+    def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
+        references = (tf.cast(reference, tf.float32) for reference in parameters)
+        return tf.add_n([compare(T(layer), reference) for layer, reference in zip(layers, references, strict=True)])
+
+    def check(setting: Setting, parameters: tuple) -> tuple:
+        activations = setting.network.activations(image[None], layers)
+        return tuple(activations[layer].numpy() for layer in layers)
+
+    return Objective(score, (structure, layers, image.shape), (None,) * len(layers), description, resolver=check)
+
+
+def _common(x: tf.Tensor, reference: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Both, cut to the middle positions that both have."""
+    if x.shape.rank != 4:
+        return x, reference
+    height, width = (min(x.shape[axis], reference.shape[axis]) for axis in (1, 2))
+    return crop_centre(x, height, width), crop_centre(reference, height, width)

@@ -1,0 +1,70 @@
+"""Weights that change in the course of an optimisation. Multiply an objective by one.
+
+    obj - 0.1 * decay(300) * blur_input_each_step()
+
+A weight is an objective that scores all images alike. The step is the number of updates made so far: 0 before the first.
+Sampling has no steps: there every schedule has ended, `decay` is 0 and the others are 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from samplevis.objectives.base import Objective
+
+# The step of a schedule that has ended.
+END = tf.int32.max
+
+
+def decay(steps: float) -> Objective:
+    """A weight that falls from 1 at the first step to 0 at step `steps`, and stays there.
+
+    Args:
+      steps: number of updates, > 0; need not be whole.
+
+    Returns:
+      A weight. Source: Lucid's notebook misc/alpha_feature_vis, which leaves out the lower bound.
+    """
+    if not steps > 0:
+        raise ValueError(f"decay: steps: expected a number > 0. Received: {steps!r}")
+    return _weight("decay", lambda step, n: 1 - tf.minimum(step / n, 1), steps)
+
+
+def only_after(step: float) -> Objective:
+    """A weight of 0 until `step` updates are made, 1 from then on.
+
+    Args:
+      step: number of updates, >= 0.
+
+    Returns:
+      A weight. Source: Lucid's notebook misc/alpha_feature_vis.
+    """
+    if not step >= 0:
+        raise ValueError(f"only_after: step: expected a number >= 0. Received: {step!r}")
+    return _weight("only_after", lambda now, first: tf.where(now >= first, 1.0, 0.0), step)
+
+
+def ramp(first: float, last: float) -> Objective:
+    """A weight that is 0 until step `first` and rises to 1 at step `last`.
+
+    Args:
+      first: number of updates, >= 0.
+      last: number of updates, > first.
+
+    Returns:
+      A weight.
+    """
+    if not 0 <= first < last:
+        raise ValueError(f"ramp: expected 0 <= first < last. Received: first={first!r}, last={last!r}")
+    return _weight("ramp", lambda step, a, b: tf.clip_by_value((step - a) / (b - a), 0, 1), first, last)
+
+
+def _weight(name: str, function: Callable[..., tf.Tensor], *numbers: float) -> Objective:
+    return Objective(
+        lambda T, parameters: function(*(tf.cast(x, tf.float32) for x in (T("step"), *parameters))),
+        name,
+        tuple(float(number) for number in numbers),
+        f"{name}({', '.join(f'{number:g}' for number in numbers)})",
+    )

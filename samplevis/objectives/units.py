@@ -1,0 +1,229 @@
+"""Objectives of one unit: a neuron, a channel, some positions of a channel, a class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from samplevis.objectives.base import Accessor, Objective, Setting
+from samplevis.objectives.reduce import mean
+
+
+def neuron(layer: str, channel: int, x: int | None = None, y: int | None = None) -> Objective:
+    """One neuron: a channel at one position.
+
+    Args:
+      layer: a layer's name.
+      channel: 0 <= channel < number of channels.
+      x: row (sic: as in Lucid). Defaults to the middle, H // 2.
+      y: column. Defaults to the middle, W // 2. Layers without positions take neither.
+
+    Returns:
+      An objective. Source: lucid/optvis/objectives.py.
+    """
+
+    def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
+        return tf.gather(at_position(T(layer), *parameters[1:]), parameters[0], axis=-1)
+
+    def check(setting: Setting, parameters: tuple) -> tuple:
+        return setting.index("channel", parameters[0], layer), *check_position(setting, layer, x, y)
+
+    return Objective(
+        score, ("neuron", layer), (channel, x, y), f"neuron({layer}, {channel}{show_position(x, y)})", resolver=check
+    )
+
+
+def channel(layer: str, n: int) -> Objective:
+    """The mean of a channel over all positions.
+
+    Args:
+      layer: a layer's name, or "input" for a channel of the images themselves: 3 is the alpha of RGBA.
+      n: 0 <= n < number of channels.
+
+    Returns:
+      An objective. Source: lucid/optvis/objectives.py.
+    """
+    return _channel(layer, n, "channel", f"channel({layer}, {n})")
+
+
+def positions(layer: str, channel: int, where: Any = ...) -> Objective:
+    """The mean of a channel over chosen positions: a row, a column, a rectangle, any mask.
+
+    Multiply by the number of positions for the sum.
+
+    Args:
+      layer: a layer with rows and columns.
+      channel: 0 <= channel < number of channels.
+      where: what indexes an array [H, W] in NumPy: a boolean mask [H, W], `np.s_[3]` for a row, `np.s_[:, 5]` for a
+        column, `np.s_[2:6, 1:4]`. Defaults to all positions, which makes it `channel`.
+
+    Returns:
+      An objective. Source: https://blbadger.github.io/deep-dream.html, subsets of a feature map.
+
+    Example:
+      >>> left = np.s_[:, :4]
+      >>> objectives.positions("fire9", 10, left) - objectives.positions("fire9", 11, left)
+    """
+
+    def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
+        values = tf.gather(T(layer), parameters[0], axis=-1)
+        mask = tf.cast(parameters[1], tf.float32)
+        return tf.reduce_sum(values * mask, (1, 2)) / tf.reduce_sum(mask)
+
+    return _on_mask("positions", score, layer, channel, where)
+
+
+def first_positions(layer: str, channel: int, n: int) -> Objective:
+    """The mean of a channel over its first positions in reading order: row after row, from the left.
+
+    Letting `n` grow shows how a channel's picture is put together from its neurons.
+
+    Args:
+      layer: a layer with rows and columns.
+      channel: 0 <= channel < number of channels.
+      n: number of positions, 1 <= n <= H * W.
+
+    Returns:
+      An objective. Source: https://blbadger.github.io/deep-dream.html, the reading order of `mixed_6b`.
+    """
+    whole = positions(layer, channel)
+
+    def check(setting: Setting, parameters: tuple) -> tuple:
+        chosen, mask = whole.resolver(setting, parameters)
+        if isinstance(n, bool) or not hasattr(n, "__index__") or not 1 <= n <= mask.size:
+            raise ValueError(f"n: expected a whole number from 1 to {mask.size} for layer {layer!r}. Received: {n!r}")
+        return chosen, (np.arange(mask.size) < n).reshape(mask.shape).astype(np.float32)
+
+    return Objective(
+        whole.function, whole.structure, (channel, None), f"first_positions({layer}, {channel}, {n})", resolver=check
+    )
+
+
+def distance_to_constant(layer: str, channel: int, constant: float = 200.0, where: Any = ...) -> Objective:
+    """The sum of |constant - activation| over positions of a channel; subtract it.
+
+    While the activations stay below the constant, this is the gradient of their sum.
+
+    Args:
+      layer: a layer with rows and columns.
+      channel: 0 <= channel < number of channels.
+      constant: what every activation should become. Defaults to 200, far above what units reach.
+      where: the positions, as for `positions`. Defaults to all.
+
+    Returns:
+      An objective. Source: https://blbadger.github.io/deep-dream.html, which descends the L1 distance to 200.
+    """
+
+    def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
+        values, mask = tf.gather(T(layer), parameters[0], axis=-1), tf.cast(parameters[1], tf.float32)
+        return tf.reduce_sum(tf.abs(tf.cast(parameters[2], tf.float32) - values) * mask, (1, 2))
+
+    return _on_mask("distance_to_constant", score, layer, channel, where, float(constant))
+
+
+def class_logit(layer: str, label: int | str) -> Objective:
+    """The score of a class.
+
+    Args:
+      layer: a layer of shape [batch, classes] or [batch, 1, 1, classes], such as "logits".
+      label: index of the class from 0, or its name, or one of its synonyms.
+
+    Returns:
+      An objective. Source: lucid/optvis/objectives.py, which adds up the batch.
+    """
+    return _channel(layer, label, "label", f"class_logit({layer}, {label!r})")
+
+
+def class_probability(layer: str, label: int | str) -> Objective:
+    """The probability of a class, from 0 to 1: the softmax of a layer of logits.
+
+    It rises when other classes fall, and is flat where it is near 0 or 1: `class_logit` is easier to climb.
+
+    Args:
+      layer: a layer of logits, before any softmax, of shape [batch, classes] or [batch, 1, 1, classes].
+      label: index of the class from 0, or its name, or one of its synonyms.
+
+    Returns:
+      An objective.
+    """
+    logit = class_logit(layer, label)
+
+    def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
+        return mean(tf.gather(tf.nn.softmax(T(layer)), parameters[0], axis=-1))
+
+    return Objective(
+        score, ("probability", layer), (label,), f"class_probability({layer}, {label!r})", resolver=logit.resolver
+    )
+
+
+def at_position(activations: tf.Tensor, x: Any, y: Any) -> tf.Tensor:
+    """Activations [batch, channels] of [batch, H, W, channels] at a row and a column; None is the middle."""
+    sizes = activations.shape[1:-1]
+    where = (n // 2 if given is None else given for n, given in zip(sizes, (x, y), strict=False))
+    return activations[(slice(None), *where)]
+
+
+def check_position(setting: Setting, layer: str, x: int | None, y: int | None) -> tuple[int, int]:
+    """(row, column) in a layer, the middle for None; (0, 0) in a layer without positions."""
+    *sizes, _ = setting.shape(layer)
+    if not sizes and x is None and y is None:
+        return 0, 0
+    if len(sizes) != 2:
+        raise ValueError(f"neuron: {layer!r} has {len(sizes)} directions, not 2. Received: x={x!r}, y={y!r}")
+    return (
+        sizes[0] // 2 if x is None else setting.index("x (row)", x, layer, 0),
+        sizes[1] // 2 if y is None else setting.index("y (column)", y, layer, 1),
+    )
+
+
+def show_position(x: int | None, y: int | None) -> str:
+    """How a position is printed after other arguments."""
+    return "" if x is None and y is None else f", x={x}, y={y}"
+
+
+def _channel(layer: str, n: int | str, name: str, description: str) -> Objective:
+    """The mean of a channel, which may be given by a class's name if the argument is called `label`."""
+
+    def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
+        return mean(tf.gather(T(layer), parameters[0], axis=-1))
+
+    def check(setting: Setting, parameters: tuple) -> tuple:
+        (index,) = parameters
+        if name == "label" and isinstance(index, str):
+            index = setting.network.class_index(index)
+        return (setting.index(name, index, layer),)
+
+    return Objective(score, ("channel", layer), (n,), description, resolver=check)
+
+
+def _on_mask(name: str, score: Any, layer: str, channel: int, where: Any, *numbers: float) -> Objective:
+    """An objective of (channel, mask [H, W], *numbers)."""
+
+    def check(setting: Setting, parameters: tuple) -> tuple:
+        chosen = setting.index("channel", parameters[0], layer)
+        *sizes, _ = setting.shape(layer)
+        if len(sizes) != 2:
+            raise ValueError(f"layer: expected one with rows and columns. Received: {layer!r}, {len(sizes)} directions")
+        mask = np.zeros(sizes, np.float32)
+        try:
+            mask[where] = 1
+        except (IndexError, ValueError) as error:
+            raise ValueError(
+                f"where: expected what indexes an array {tuple(sizes)}, as {layer!r} has: {error}"
+            ) from error
+        if not mask.any():
+            raise ValueError(f"where: expected at least one position of {tuple(sizes)}. Received: {where!r}")
+        return chosen, mask, *parameters[2:]
+
+    shown = "" if where is ... else ", where"
+    numbers_shown = "".join(f", {number:g}" for number in numbers)
+    return Objective(
+        score,
+        (name, layer),
+        (channel, None, *numbers),
+        f"{name}({layer}, {channel}{numbers_shown}{shown})",
+        resolver=check,
+    )
