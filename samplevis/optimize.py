@@ -130,8 +130,14 @@ def ascend(
     """
     seed = seeds.root(0) if seed is None else seed
     optimizer = as_method(optimizer)
-    if redirect_steps and isinstance(optimizer, Method):
-        raise ValueError(f"redirect_steps: only for Keras optimizers. Received: {redirect_steps} with {optimizer}")
+    if isinstance(optimizer, Method):
+        if redirect_steps:
+            raise ValueError(f"redirect_steps: only for Keras optimizers. Received: {redirect_steps} with {optimizer}")
+        if activation.objective.coupled:
+            raise ValueError(
+                f"obj: {activation.objective} scores an image by its batch (the other images, or its place among them), which "
+                f"only Keras optimizers climb. Received: optimizer {optimizer}"
+            )
     first = _redirected(activation) if redirect_steps else activation
     stepper = _compiled_stepper(first, z.shape[0], _copy(optimizer))
     stepper.reset(z)

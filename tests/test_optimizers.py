@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from samplevis import Network, optimize, optimizers, overrides, param, render_vis, transform
+from samplevis import Network, objectives, optimize, optimizers, overrides, param, render_vis, transform
 
 SMALL = param.pixel((5, 4), channels=1)
 QUIET = dict(param=SMALL, transforms=None, progress=False)
@@ -144,6 +144,13 @@ def test_scores_that_are_not_finite_lose(curved):
         assert np.isfinite(found.history[-1]).all() and found.images.mean() <= 0.5
     with pytest.raises(FloatingPointError, match="not finite"):
         optimize(lambda images: np.full(len(images), np.nan), optimizer="genetic", steps=3, **QUIET)
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "genetic"])
+def test_objectives_that_couple_images_are_refused(curved, optimizer):
+    coupled = objectives.each(["out:0", "out:1"])
+    with pytest.raises(ValueError, match="obj: .*scores an image by its batch"):
+        optimize(curved, coupled, batch=2, optimizer=optimizer, **QUIET)
 
 
 def test_an_objective_without_a_gradient_says_so(curved):
