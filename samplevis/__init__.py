@@ -17,6 +17,7 @@ _SOURCES = {
     "modelzoo": None,
     "objectives": None,
     "optimize": "optimize",
+    "optimizers": None,
     "overrides": None,
     "param": None,
     "recipes": None,

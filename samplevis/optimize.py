@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,6 +16,7 @@ from samplevis import seeds
 from samplevis.activation import Activation, make_activation
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
+from samplevis.optimizers import Method, Stepper, as_method, as_network_of
 from samplevis.overrides import redirect_relu
 from samplevis.param import Parameterization
 from samplevis.progress import Progress
@@ -35,7 +37,8 @@ class Optimized:
     Attributes:
       images: float32 [batch, H, W, C] in [0, 1], after the last step.
       latents: float32 [batch, *latent_shape].
-      history: float32 [steps, batch], the activation before each step's update.
+      history: float32 [steps, batch], the activation before each step's update; in searches by populations, that of the best
+        candidate so far. Fewer steps than asked for if the optimiser was done.
       snapshots: number of updates -> images [batch, H, W, C].
     """
 
@@ -46,13 +49,13 @@ class Optimized:
 
 
 def optimize(
-    model: Network | keras.Model,
-    obj: Objective | str | Callable,
+    model: Network | keras.Model | Callable,
+    obj: Objective | str | Callable | None = None,
     *,
     param: Parameterization | None = None,
     transforms: Transform | Sequence[Transform] | None = standard_transforms,
     steps: int = 256,
-    optimizer: keras.optimizers.Optimizer | None = None,
+    optimizer: keras.optimizers.Optimizer | Method | str | None = None,
     batch: int = 1,
     init: np.ndarray | None = None,
     thresholds: Sequence[int] = (),
@@ -60,18 +63,20 @@ def optimize(
     seed: int = 0,
     progress: bool = True,
 ) -> Optimized:
-    """Finds images that an objective likes most, by gradient ascent.
+    """Finds images that an objective likes most, by gradient ascent or another optimiser.
 
     The whole update is compiled and loops inside TensorFlow; a step is compiled once for a network, a kind of objective and
     a shape, so that a sweep over channels compiles once. Ctrl-C ends the run early and keeps what there is.
 
     Args:
-      model: a `Network` or a Keras model.
+      model: a `Network` or a Keras model; or, for the optimisers "cma" and "genetic", any function from images [N, H, W, C] to
+        scores [N], NumPy arrays both, which takes the place of model and objective.
       obj: an objective, a string such as "fire9:10", or a function of the layer accessor `T`; maximised.
       param: parameterization. Defaults to `param.fourier(128)`.
       transforms: distortions drawn anew for every image and step. Defaults to Lucid's standard set; None for none.
       steps: number of updates, >= 1. Defaults to 256.
-      optimizer: any Keras optimizer; a copy is used, so that one object serves many calls. Defaults to Adam(0.05).
+      optimizer: any Keras optimizer; a copy is used, so that one object serves many calls. Or "lbfgs", "cma" or "genetic", or
+        settings of these from `samplevis.optimizers`. Defaults to Adam(0.05).
       batch: number of images, >= 1, each from its own start. Defaults to 1.
       init: images [batch, H, W, C] in [0, 1] to start from. Defaults to faint noise.
       thresholds: numbers of updates after which to keep a snapshot. Defaults to none.
@@ -92,8 +97,8 @@ def optimize(
       >>> result.images.shape
       (4, 128, 128, 3)
     """
-    network = as_network(model)
     param = param or parameterizations.fourier(128)
+    network, obj = _subject(model, obj, param, optimizer)
     activation = make_activation(network, obj, param, transforms)
     for name, value in (("steps", steps), ("batch", batch), *(("thresholds", t) for t in thresholds)):
         if isinstance(value, bool) or int(value) != value or value < 1:
@@ -111,7 +116,7 @@ def ascend(
     activation: Activation,
     z: tf.Tensor,
     steps: int,
-    optimizer: keras.optimizers.Optimizer | None = None,
+    optimizer: keras.optimizers.Optimizer | Method | str | None = None,
     thresholds: Sequence[int] = (),
     seed: tf.Tensor | None = None,
     progress: bool = False,
@@ -124,6 +129,15 @@ def ascend(
     are no others.
     """
     seed = seeds.root(0) if seed is None else seed
+    optimizer = as_method(optimizer)
+    if isinstance(optimizer, Method):
+        if redirect_steps:
+            raise ValueError(f"redirect_steps: only for Keras optimizers. Received: {redirect_steps} with {optimizer}")
+        if activation.objective.coupled:
+            raise ValueError(
+                f"obj: {activation.objective} scores an image by its batch (the other images, or its place among them), which "
+                f"only Keras optimizers climb. Received: optimizer {optimizer}"
+            )
     first = _redirected(activation) if redirect_steps else activation
     stepper = _compiled_stepper(first, z.shape[0], _copy(optimizer))
     stepper.reset(z)
@@ -135,7 +149,7 @@ def ascend(
             if done and done == redirect_steps:
                 stepper = _compiled_stepper(activation, z.shape[0], _copy(optimizer)).resume(stepper)
             scores = stepper.run(parameters, seed, tf.constant(done), tf.constant(stop - done)).numpy()
-            z = tf.identity(stepper.z.value)
+            z = tf.identity(stepper.latents)
             finite = np.isfinite(scores).all(0) & np.isfinite(z.numpy().reshape(len(z), -1)).all(1)
             if not (finite.any() if tolerant else finite.all()):
                 raise FloatingPointError(
@@ -146,16 +160,19 @@ def ascend(
             done = stop
             if done in thresholds:
                 snapshots[done] = activation.param.image(z).numpy()
-            if bar.interrupted:
+            if bar.interrupted or stepper.finished:
                 break
-    return Optimized(activation.param.image(z).numpy(), z.numpy(), np.concatenate(history), snapshots)
+    images = activation.param.image(z).numpy()
+    if stepper.finished:
+        snapshots |= {threshold: images for threshold in thresholds if threshold > done}
+    return Optimized(images, z.numpy(), np.concatenate(history), snapshots)
 
 
 def render_vis(
     model: Network | keras.Model,
     objective_f: Objective | str | Callable,
     param_f: Callable[[], Parameterization] | Parameterization | None = None,
-    optimizer: keras.optimizers.Optimizer | None = None,
+    optimizer: keras.optimizers.Optimizer | Method | str | None = None,
     transforms: Transform | Sequence[Transform] | None = standard_transforms,
     thresholds: Sequence[int] = (512,),
     verbose: bool = True,
@@ -170,17 +187,18 @@ def render_vis(
       model: a `Network` or a Keras model.
       objective_f: what `optimize` takes as `obj`.
       param_f: a parameterization, or a function without arguments that makes one. Defaults to `param.fourier(128)`.
-      optimizer: any Keras optimizer. Defaults to Adam(0.05).
+      optimizer: what `optimize` takes. Defaults to Adam(0.05).
       transforms: any list or tuple of transforms; [] or None for none. Defaults to Lucid's standard set.
       thresholds: numbers of updates after which to keep the images.
       verbose: whether to show a progress bar.
       relu_gradient_override: whether gradient is redirected through dead rectifiers in the first 16 steps. Defaults to
-        True. Networks without rectifiers are not concerned.
+        True. Only for Keras optimizers.
       seed: int from 0 to 2**31 - 1.
 
     Returns:
       A list with an array [1, H, W, C] in [0, 1] for each threshold that was reached.
     """
+    redirects = relu_gradient_override and not isinstance(as_method(optimizer), Method)
     result = optimize(
         model,
         objective_f,
@@ -189,7 +207,7 @@ def render_vis(
         steps=max(thresholds),
         optimizer=optimizer,
         thresholds=thresholds,
-        redirect_steps=LUCID_REDIRECT_STEPS if relu_gradient_override else 0,
+        redirect_steps=LUCID_REDIRECT_STEPS if redirects else 0,
         seed=seed,
         progress=verbose,
     )
@@ -208,6 +226,29 @@ def first_latents(param: Parameterization, batch: int, init: np.ndarray | None, 
     return param.latent(tf.constant(images))
 
 
+def _subject(
+    model: Any, obj: Any, param: Parameterization, optimizer: Any
+) -> tuple[Network, Objective | str | Callable]:
+    """The network and the objective that model and objective stand for."""
+    if isinstance(model, (Network, keras.Model)) or not callable(model):
+        if obj is None:
+            raise TypeError("obj: expected an objective, a string 'layer:channel' or a function of T. Received: None")
+        return as_network(model), obj
+    if obj is not None:
+        raise TypeError(f"obj: a function as model is the objective itself; leave obj out. Received: {obj!r}")
+    optimizer = as_method(optimizer)
+    if not isinstance(optimizer, Method) or optimizer.needs_gradient:
+        raise ValueError(
+            "optimizer: a function as model has no gradient; expected 'cma' or 'genetic', or settings of these. "
+            f"Received: {optimizer!r}"
+        )
+    return as_network_of(model, param.image_shape), _scores
+
+
+def _scores(T: Callable[[str], tf.Tensor]) -> tf.Tensor:  # noqa: N803 - Lucid's name for the accessor.
+    return T("scores")
+
+
 def _redirected(activation: Activation) -> Activation:
     """The activation on a clone that redirects gradient, made once for a network; its weights are those of now."""
     network = activation.network
@@ -218,17 +259,24 @@ def _redirected(activation: Activation) -> Activation:
     return dataclasses.replace(activation, network=clone)
 
 
-def _copy(optimizer: keras.optimizers.Optimizer | None) -> keras.optimizers.Optimizer:
+def _copy(
+    optimizer: keras.optimizers.Optimizer | Method | None,
+) -> keras.optimizers.Optimizer | Method:
     """A fresh optimizer with the same settings: Keras ties an optimizer to the first variables that it sees."""
     if optimizer is None:
         return keras.optimizers.Adam(0.05)
+    if isinstance(optimizer, Method):
+        return optimizer
     if not isinstance(optimizer, keras.optimizers.Optimizer):
-        raise TypeError(f"optimizer: expected a keras.optimizers.Optimizer. Received: {optimizer!r}")
+        raise TypeError(
+            "optimizer: expected a keras.optimizers.Optimizer, 'lbfgs', 'cma', 'genetic', or settings from "
+            f"samplevis.optimizers. Received: {optimizer!r}"
+        )
     return type(optimizer).from_config(optimizer.get_config())
 
 
-class _Stepper:
-    """The compiled loop with its variables: latents and the optimizer's state."""
+class _Stepper(Stepper):
+    """The compiled loop of a Keras optimizer with its variables: latents and the optimizer's state."""
 
     def __init__(self, activation: Activation, batch: int, optimizer: keras.optimizers.Optimizer):
         self.z = keras.Variable(np.zeros((batch, *activation.param.latent_shape), np.float32))
@@ -244,6 +292,8 @@ class _Stepper:
                 with tf.GradientTape() as tape:
                     score = activation.paired(self.z.value, draws, parameters, first + i)[:, 0]
                 gradient = tape.gradient(score, self.z.value)
+                if gradient is None:
+                    raise ValueError("obj: it has no gradient. Use optimizer='cma' or 'genetic'.")
                 finite = tf.reduce_all(tf.math.is_finite(gradient), list(range(1, gradient.shape.rank)), keepdims=True)
                 # Keras minimises. Images without a gradient rest: they must not spoil the optimizer's averages.
                 optimizer.apply([tf.where(finite, -gradient, 0.0)], [self.z])
@@ -254,7 +304,14 @@ class _Stepper:
                 1
             ].stack()
 
-        self.run = run
+        self._compiled = run
+
+    @property
+    def latents(self) -> tf.Tensor:
+        return self.z.value
+
+    def run(self, parameters: Sequence[tf.Tensor], seed: tf.Tensor, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+        return self._compiled(parameters, seed, first, count)
 
     def reset(self, z: tf.Tensor) -> None:
         """Starts again from latents `z`, with a fresh optimizer."""
@@ -270,12 +327,19 @@ class _Stepper:
         return self
 
 
-def _compiled_stepper(activation: Activation, batch: int, optimizer: keras.optimizers.Optimizer) -> _Stepper:
+def _compiled_stepper(
+    activation: Activation, batch: int, optimizer: keras.optimizers.Optimizer | Method
+) -> _Stepper | Stepper:
     """The compiled loop, kept with the network for the next objective of the same kind."""
+    compiled = activation.network.compiled
+    if isinstance(optimizer, Method):
+        key = ("optimize", activation.key, batch, optimizer)
+        if key not in compiled:
+            compiled[key] = optimizer.stepper(activation, batch)
+        return compiled[key]
     # Keras numbers the names of optimizers; they change nothing.
     settings = {name: value for name, value in optimizer.get_config().items() if name != "name"}
     key = ("optimize", activation.key, batch, type(optimizer), json.dumps(settings, sort_keys=True, default=str))
-    compiled = activation.network.compiled
     if key not in compiled:
         compiled[key] = _Stepper(activation, batch, optimizer)
     return compiled[key]
@@ -284,4 +348,4 @@ def _compiled_stepper(activation: Activation, batch: int, optimizer: keras.optim
 def number_of_traces(network: Network) -> int:
     """How often the optimiser's loops of a network have been traced: 1 after a sweep over channels."""
     steppers = (value for value in network.compiled.values() if isinstance(value, _Stepper))
-    return sum(stepper.run.experimental_get_tracing_count() for stepper in steppers)
+    return sum(stepper._compiled.experimental_get_tracing_count() for stepper in steppers)

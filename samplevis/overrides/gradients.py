@@ -30,7 +30,8 @@ def redirect_relu(network: Network) -> Network:
         | no                           | > 6         | > 0 | 0         |
 
     GELU, SiLU and their like fall before they rise, so that left of their lowest point the true gradient drives a silent unit
-    into silence: there they count as dead, by the same rule. Leaky ReLU and ELU always rise and are never dead.
+    into silence: there they count as dead, by the same rule. Leaky ReLU and ELU always rise and are never dead. A
+    `keras.layers.ReLU` with a threshold, which jumps, stays as it is.
 
     The rule reads the sign of the gradient: differentiate what is maximised, not a loss.
 

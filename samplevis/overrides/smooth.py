@@ -43,7 +43,7 @@ def smoothed(network: Network, softness: float) -> Network:
 def smooth(
     network: Network, softness: float = DEFAULT_SOFTNESS, pooling: str = "softmax", images: np.ndarray | None = None
 ) -> Network:
-    """A network of nearly the same function whose gradient has no jumps: what a sampler's energy errors of order 2 need.
+    """A network like the first one, whose gradient has no jumps: what a sampler's energy errors of order 2 need.
 
     Every kink of ReLU, ReLU6 and leaky ReLU is rounded: relu(x) becomes s log(1 + exp(x / s)). Its width s is `softness`
     times the root mean square of that layer's own values, so that one number fits all layers. hard_sigmoid and hard_silu are
@@ -56,9 +56,9 @@ def smooth(
       network: the network; it stays as it is.
       softness: width of a rounded kink in units of the layer's root mean square, > 0. Small is nearer to the first network
         and stiffer to sample. Defaults to 0.3.
-      pooling: what max pooling, global too, becomes. "softmax": the mean of the window under weights softmax(x / s), near to
-        the maximum. "average": its plain mean, smoother, but what a network learned under its maximum is mostly lost. "max": it
-        stays, and so do its kinks. Defaults to "softmax".
+      pooling: what max pooling, global too, becomes. "softmax": the window's mean under weights softmax(x / s). "average": its
+        plain mean, softer and much further from the first network: SqueezeNet's class scores fall from hundreds to tens, with
+        "softmax" to a half. "max": it stays, and so do its kinks. Defaults to "softmax".
       images: array [batch, H, W, C] in [0, 1] on which the layers' values are measured. Defaults to 16 prior images.
 
     Returns:

@@ -1,0 +1,56 @@
+"""A plain function from images to scores, as a network that the rest of the library takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from samplevis.network import Network
+
+# images [N, H, W, C] in [0, 1] -> scores [N], both NumPy arrays.
+ImageScore = Callable[[np.ndarray], Any]
+
+
+def as_network_of(function: ImageScore, image_shape: tuple[int, int, int]) -> Network:
+    """A network with one layer "scores", the values [N] of a function that nothing is known of: it has no gradient.
+
+    Args:
+      function: images [N, H, W, C] in [0, 1], float32, to finite scores [N], both NumPy arrays.
+      image_shape: (H, W, C).
+
+    Returns:
+      A network for images of that many channels.
+
+    Raises:
+      ValueError: if the function does not give one number for each of two images.
+    """
+    _scores(function, np.full((2, *image_shape), 0.5, np.float32))
+    image = keras.Input((None, None, image_shape[-1]))
+    return Network(keras.Model(image, _Scores(function)(image)), name=getattr(function, "__name__", "function"))
+
+
+class _Scores(keras.layers.Layer):
+    def __init__(self, function: ImageScore):
+        super().__init__(name="scores")
+        self._function = function
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        scores = tf.numpy_function(lambda x: _scores(self._function, x), [images], tf.float32)
+        return tf.ensure_shape(scores, images.shape[:1])
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return input_shape[:1]
+
+
+def _scores(function: ImageScore, images: np.ndarray) -> np.ndarray:
+    scores = np.asarray(function(images), np.float32)
+    if scores.shape != images.shape[:1]:
+        raise ValueError(
+            f"model: expected a function that gives one score for each of {len(images)} images, shape ({len(images)},). "
+            f"Received: shape {scores.shape}"
+        )
+    return scores

@@ -1,0 +1,88 @@
+"""L-BFGS: steps that learn the curvature, for smooth activations."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from samplevis.activation import Activation
+from samplevis.optimizers.base import Method, Stepper, check_bank, mean_score
+from samplevis.transform.checks import check_integer
+
+
+@dataclasses.dataclass(frozen=True)
+class LBFGS(Method):
+    """L-BFGS with Hager and Zhang's line search (`tfp.optimizer.lbfgs_minimize`), each image of the batch by itself.
+
+    It ends early where all images have converged or a line search finds nothing better: kinks make it, so that a network from
+    `overrides.smooth` gets further. A step is a line search: several gradients.
+
+    Args:
+      bank: transform draws that are fixed for the run and averaged over, >= 1. Defaults to 8; 1 if nothing is random.
+      memory: steps that it remembers, >= 1. Defaults to 10.
+      line_search: most evaluations of a line search, >= 1. Defaults to 20.
+
+    Raises:
+      ValueError, TypeError: if an argument is outside its range.
+    """
+
+    bank: int = 8
+    memory: int = 10
+    line_search: int = 20
+
+    needs_gradient = True
+
+    def __post_init__(self) -> None:
+        check_bank(self.bank)
+        check_integer("memory", self.memory, 1)
+        check_integer("line_search", self.line_search, 1)
+
+    def stepper(self, activation: Activation, batch: int) -> Stepper:
+        activation.check_gradient("L-BFGS")
+        return _LBFGSStepper(activation, batch, self)
+
+
+class _LBFGSStepper(Stepper):
+    def __init__(self, activation: Activation, batch: int, settings: LBFGS):
+        shape = (batch, *activation.param.latent_shape)
+
+        # Only this is compiled: TFP's line search takes longer to compile than it takes to run by hand.
+        @tf.function(autograph=False)
+        def loss(flat: tf.Tensor, parameters: list[tf.Tensor], seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return tfp.math.value_and_gradient(
+                lambda x: -mean_score(activation, tf.reshape(x, shape), parameters, seed, settings.bank), flat
+            )
+
+        def advance(
+            parameters: list[tf.Tensor], seed: tf.Tensor, start: tf.Tensor | None, state: Any, iterations: Any
+        ) -> Any:
+            return tfp.optimizer.lbfgs_minimize(
+                lambda flat: loss(flat, parameters, seed),
+                start,
+                state,
+                num_correction_pairs=settings.memory,
+                max_iterations=iterations,
+                max_line_search_iterations=settings.line_search,
+            )
+
+        self._advance = advance
+
+    def reset(self, z: tf.Tensor) -> None:
+        self.latents, self._state, self.finished = tf.identity(z), None, False
+
+    def run(self, parameters: Sequence[tf.Tensor], seed: tf.Tensor, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+        state = self._state
+        if state is None:
+            # No iterations: only the first value and gradient.
+            state = self._advance(parameters, seed, tf.reshape(self.latents, (len(self.latents), -1)), None, 0)
+        scores = []
+        for _ in range(int(count)):
+            scores.append(-state.objective_value)
+            state = self._advance(parameters, seed, None, state, state.num_iterations + 1)
+        self._state, self.latents = state, tf.reshape(state.position, self.latents.shape)
+        self.finished = bool(tf.reduce_all(state.converged | state.failed))
+        return tf.stack(scores)
