@@ -13,6 +13,7 @@ _SOURCES = {
     "Optimized": "optimize",
     "Parameterization": "param",
     "Samples": "samples",
+    "importance": "importance",
     "modelzoo": None,
     "objectives": None,
     "optimize": "optimize",

@@ -19,8 +19,6 @@ from samplevis.param import Parameterization
 from samplevis.progress import Progress
 from samplevis.transform import Transform, standard_transforms
 
-# The first latents are a faint prior draw: enough to break the tie between the images of a batch.
-INITIAL_SCALE = 0.1
 # Compiled steps between two looks of Python at the run.
 STEPS_PER_CALL = 16
 
@@ -180,7 +178,7 @@ def render_vis(
 
 def _start(param: Parameterization, batch: int, init: np.ndarray | None, seed: tf.Tensor) -> tf.Tensor:
     if init is None:
-        return INITIAL_SCALE * param.prior(seeds.fold(seed, "optimize"), batch)
+        return param.start(seeds.fold(seed, "optimize"), batch)
     images = np.asarray(init, np.float32)
     if images.shape != (batch, *param.image_shape):
         raise ValueError(f"init: expected images of shape {(batch, *param.image_shape)}. Received: {images.shape}")

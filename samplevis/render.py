@@ -15,7 +15,7 @@ from samplevis import seeds
 from samplevis.activation import Activation, make_activation
 from samplevis.network import Network
 from samplevis.objectives import Objective
-from samplevis.optimize import INITIAL_SCALE, ascend
+from samplevis.optimize import ascend
 from samplevis.param import Parameterization
 from samplevis.samples import Samples
 from samplevis.sampling.density import Density, check_density
@@ -102,6 +102,11 @@ def render(
         transforms = None if old else robust_transforms
     named_moves(param, options.moves)
     activation = make_activation(model, obj, param, transforms)
+    if param.couples_images:
+        raise ValueError(
+            f"param: expected images that do not depend on each other: chains are independent. Received: {param!r}, "
+            "whose images share latents; it is for samplevis.optimize"
+        )
 
     # In 2018, too, the first images came from a renderer with a Fourier parameterization and random transforms.
     height, width, channels = param.image_shape
@@ -111,7 +116,7 @@ def render(
         renderer = make_activation(model, obj, natural, robust_transforms)
 
     clock = time.perf_counter()
-    start = INITIAL_SCALE * renderer.param.prior(seeds.fold(root, "optimize"), options.num_chains)
+    start = renderer.param.start(seeds.fold(root, "optimize"), options.num_chains)
     optimized = ascend(renderer, start, int(optimize_steps), None, (), root, progress, tolerant=True)
     latents = param.latent(tf.constant(optimized.images)).numpy() if old else optimized.latents
     scale = measure_scale(activation, latents, root)
