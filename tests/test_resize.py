@@ -46,7 +46,9 @@ def test_one_dimension_is_numpy_interpolation(source, target):
 def test_five_dimensions_are_scipys():
     x = ramp(2, 3, 4, 2, 5)
     shape = (4, 3, 6, 3, 2)
-    grid = np.meshgrid(*((np.arange(n) + 0.5) * m / n - 0.5 for m, n in zip(x.shape, shape, strict=True)), indexing="ij")
+    grid = np.meshgrid(
+        *((np.arange(n) + 0.5) * m / n - 0.5 for m, n in zip(x.shape, shape, strict=True)), indexing="ij"
+    )
     expected = scipy.ndimage.map_coordinates(x.numpy(), grid, order=1, mode="nearest")
     np.testing.assert_allclose(resize_bilinear_nd(x, shape), expected, atol=1e-5)
 

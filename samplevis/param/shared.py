@@ -31,7 +31,10 @@ class Shared(Derived):
         return self._each_scale(z, lambda count: _mixing(self._layout(z.shape[0]), count))
 
     def latent(self, images: tf.Tensor) -> tf.Tensor:
-        """The latents whose images come nearest, scale by scale; what a scale does not use is 0."""
+        """The latents that come nearest, scale by scale; what a scale does not use is 0.
+
+        Of images that share as they should, these are the latents (nearly so for `laplacian_pyramid`, whose levels overlap).
+        """
         layout = self._layout(images.shape[0])
         return self._each_scale(self.base.latent(images), lambda count: np.linalg.pinv(_mixing(layout, count)))
 
