@@ -75,15 +75,14 @@ def importance(
     steps = [*result.snapshots.values(), result.images]
     total = np.zeros((batch, height, width))
     for number, step in enumerate(steps):
-        bank = activation.draw(seeds.fold(root, "importance", number), batch * draws)
-        # One copy of each image for each draw: absolute values are taken before averaging.
-        images = tf.repeat(tf.constant(step), draws, axis=0)
-        with tf.GradientTape() as tape:
-            tape.watch(images)
-            score = activation.of_images(images, bank)
-        gradient = np.abs(tape.gradient(score, images).numpy())
-        total += gradient.reshape(batch, draws, height, width, channels).mean((1, 4))
-    found = (total / len(steps)).astype(np.float32)
+        images = tf.constant(step)
+        for member in range(draws):
+            drawn = activation.draw(seeds.fold(root, "importance", number, member), batch)
+            with tf.GradientTape() as tape:
+                tape.watch(images)
+                score = activation.of_images(images, drawn)
+            total += np.abs(tape.gradient(score, images).numpy()).mean(-1)
+    found = (total / (len(steps) * draws)).astype(np.float32)
     limit = np.percentile(found, percentile, axis=(1, 2), keepdims=True)
     alpha = np.clip(np.divide(found, limit, out=np.ones_like(found), where=limit > 0), 0, 1)
     return Importance(found, np.concatenate([result.images, alpha[..., None]], -1))
