@@ -73,7 +73,8 @@ def phases(z: tf.Tensor) -> tf.Tensor:
     """
     half = spectrum.of(z)
     power = tf.square(tf.math.real(half)) + tf.square(tf.math.imag(half))
-    unit = half * tf.cast(tf.math.rsqrt(power + 1e-12), tf.complex64)
+    scale = tf.math.rsqrt(power + 1e-12)
+    unit = half * tf.complex(scale, tf.zeros_like(scale))
     height, width = z.shape[1:3]
     magnitude = np.full(half.shape[2:], np.sqrt(height * width))
     magnitude[0, 0] = 0
