@@ -17,6 +17,7 @@ _SOURCES = {
     "objectives": None,
     "optimize": "optimize",
     "param": None,
+    "recipes": None,
     "render": "render",
     "render_vis": "optimize",
     "sample": "sampling.sample",
