@@ -50,7 +50,7 @@ def deep_dream(
     image: np.ndarray | None = None,
     *,
     octaves: Sequence[Size] | None = None,
-    steps: int = 20,
+    steps: int = 10,
     learning_rate: Schedule = 0.01,
     blur_sigma: Schedule = 0.0,
     laplacian_levels: int = 3,
@@ -74,7 +74,7 @@ def deep_dream(
       image: picture [H, W, C] in [0, 1] to start from. Defaults to faint noise of the first octave's size.
       octaves: sizes in pixels, in order, each one int for a square or (height, width), each side >= 4. Defaults to
         `octave_sizes` of the picture, and to 299, 340, 380 without one.
-      steps: number of updates in each octave, >= 1. Defaults to 20.
+      steps: number of updates in each octave, >= 1. Defaults to 10.
       learning_rate: root mean square change of a pixel in an update, > 0: a number; (first, last), which goes linearly from one
         to the other within each octave; or such a pair for each octave. Defaults to 0.01.
       blur_sigma: standard deviation in pixels of the Gaussian blur after each update, >= 0, given like `learning_rate`.

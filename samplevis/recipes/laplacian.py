@@ -8,8 +8,8 @@ import numpy as np
 
 from samplevis.recipes.picture import resize
 
-# Below this root mean square a band counts as silent and stays so. Source: the DeepDream notebook.
-SILENT = 1e-10
+# A band weaker than this part of the whole is rounding error, and is not made as loud as the others.
+SILENT = 1e-4
 
 
 def split(picture: np.ndarray, levels: int) -> list[np.ndarray]:
@@ -41,11 +41,6 @@ def merge(bands: Sequence[np.ndarray]) -> np.ndarray:
     return picture
 
 
-def normalize(picture: np.ndarray) -> np.ndarray:
-    """Scales to a root mean square of 1."""
-    return picture / max(float(np.sqrt(np.mean(np.square(picture)))), SILENT)
-
-
 def normalize_bands(gradient: np.ndarray, levels: int) -> np.ndarray:
     """Gives every band of a gradient the same strength, so that coarse shapes grow as fast as fine grain.
 
@@ -54,6 +49,14 @@ def normalize_bands(gradient: np.ndarray, levels: int) -> np.ndarray:
       levels: number of halvings; 0 only scales the whole.
 
     Returns:
-      float32 [H, W, C] with a root mean square of 1. Source: the DeepDream notebook (Mordvintsev, Olah and Tyka 2015).
+      float32 [H, W, C] with a root mean square of 1; 0 where the gradient is 0 everywhere. Source: the DeepDream notebook
+      (Mordvintsev, Olah and Tyka 2015).
     """
-    return normalize(merge([normalize(band) for band in split(gradient, levels)]))
+    bands = split(_scaled(gradient), levels)
+    return _scaled(merge([_scaled(band, SILENT) for band in bands]))
+
+
+def _scaled(picture: np.ndarray, least: float = 0.0) -> np.ndarray:
+    """Divided by its root mean square, or by `least` if that is more."""
+    size = max(float(np.sqrt(np.mean(np.square(picture, dtype=np.float64)))), least)
+    return picture / np.float32(size) if size else picture
