@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samplevis import seeds
+from samplevis.optimize import number_of_traces
 from samplevis.recipes import (
     Mesh,
     load_obj,
@@ -104,15 +105,15 @@ def test_an_obj_file(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("f 1/1 2/2", "line 22: expected at least 3 corners, received 2: 'f 1/1 2/2'"),
-        ("f 1 2 3", "line 22: the corner '1' has no texture coordinates; export the mesh with UVs"),
-        ("f 1//1 2//1 3//1", "line 22: the corner '1//1' has no texture coordinates"),
-        ("f 1/1 2/2 9/3", "line 22: expected the position as a number from 1 to 8 or -1 to -8, received 9"),
-        ("f 1/1 2/2 3/-5", "line 22: expected the texture coordinate as a number from 1 to 4 .* received -5"),
+        ("f 1/1 2/2", "line 23: expected at least 3 corners, received 2: 'f 1/1 2/2'"),
+        ("f 1 2 3", "line 23: the corner '1' has no texture coordinates; export the mesh with UVs"),
+        ("f 1//1 2//1 3//1", "line 23: the corner '1//1' has no texture coordinates"),
+        ("f 1/1 2/2 9/3", "line 23: expected the position as a number from 1 to 8 or -1 to -8, received 9"),
+        ("f 1/1 2/2 3/-5", "line 23: expected the texture coordinate as a number from 1 to 4 .* received -5"),
         ("f 0/1 2/2 3/3", "received 0"),
-        ("f 1/a 2/2 3/3", "line 22: invalid literal"),
-        ("v 1 2", "line 22: expected 3 numbers, received 2"),
-        ("vt x 2", "line 22: could not convert"),
+        ("f 1/a 2/2 3/3", "line 23: invalid literal"),
+        ("v 1 2", "line 23: expected 3 numbers, received 2"),
+        ("vt x 2", "line 23: could not convert"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path, line, message):
@@ -339,19 +340,24 @@ def test_a_turntable_goes_round_once():
 
 
 def test_a_texture_excites_from_all_sides(tiny_network):
+    tiny_network.compiled.clear()
+    mesh = sphere(6, 8)
     common = dict(texture=(12, 16), view_size=16, count=6, steps=40, progress=False)
-    result = texture_optimization(tiny_network, "conv2:1", sphere(6, 8), **common)
+    result = texture_optimization(tiny_network, "conv1:3", mesh, **common)
     assert result.images.shape == (1, 12, 16, 3)
-    assert result.history[-10:].mean() > result.history[:10].mean() + 0.05
+    assert result.history[-10:].mean() > result.history[:10].mean() + 0.3
     # On views that were not optimised, too.
     grey = np.full((1, 12, 16, 3), 0.5, np.float32)
     fresh = views(sphere(6, 8), 16, count=20, seed=9)
     draw = fresh.draw(seeds.root(1), 20, (12, 16, 3))
     found, plain = (
-        tiny_network.cut(("conv2",))(fresh.apply(draw, tf.repeat(tf.constant(texture), 20, 0)))["conv2"][..., 1]
+        tiny_network.cut(("conv1",))(fresh.apply(draw, tf.repeat(tf.constant(texture), 20, 0)))["conv1"][..., 3]
         for texture in (result.images, grey)
     )
     assert (np.mean(found, (1, 2)) > np.mean(plain, (1, 2))).mean() > 0.8
+    # The same sides of the same mesh are compiled once for all channels.
+    texture_optimization(tiny_network, "conv1:2", mesh, **common)
+    assert number_of_traces(tiny_network) == 1
 
 
 def test_a_texture_takes_the_style_of_a_picture(tiny_network, images):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimize import Optimized, optimize
 from samplevis.param import Parameterization
+from samplevis.param.base import image_size
 from samplevis.recipes.mesh import Mesh, look_at, normalize_mesh, perspective
 from samplevis.recipes.picture import check_picture
 from samplevis.recipes.rasterize import rasterize
@@ -25,7 +27,9 @@ from samplevis.transform.checks import check_integer, check_number
 
 # A narrow field of view from afar, as a photographer's long lens. Source: lucid/misc/gl/meshutil.py.
 FIELD_OF_VIEW = 10.0
-# Random views are taken from this part of the distance at which the mesh just fits the view, up to all of it.
+# The camera leaves this much air round the mesh.
+AIR = 1.1
+# Random views are taken from this part of the distance at which the mesh fits the view, up to all of it.
 NEAREST = 0.7
 
 
@@ -69,13 +73,20 @@ def views(mesh: Mesh, size: int | tuple[int, int] = 128, *, count: int = 64, see
     Raises:
       ValueError, TypeError: if an argument is out of range.
     """
-    height, width, _ = parameterizations.base.image_size(size, 1)
+    height, width, _ = image_size(size, 1)
     check_integer("count", count, 1)
-    mesh, root = normalize_mesh(mesh), seeds.root(seed)
+    seeds.root(seed)
+    return _views(mesh, (height, width), int(count), int(seed))
+
+
+# The same views are one object, so that a sweep over channels renders and compiles once.
+@functools.lru_cache(maxsize=8)
+def _views(mesh: Mesh, size: tuple[int, int], count: int, seed: int) -> Views:
+    root = seeds.root(seed)
     directions = tf.random.stateless_normal([count, 3], seeds.fold(root, "directions")).numpy()
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     distances = tf.random.stateless_uniform([count, 1], seeds.fold(root, "distances"), NEAREST, 1.0).numpy()
-    uv, coverage = _render(mesh, distances * directions, (height, width))
+    uv, coverage = _render(normalize_mesh(mesh), distances * directions, size)
     return Views(tf.constant(uv), tf.constant(coverage))
 
 
@@ -153,7 +164,7 @@ def turntable(
     """
     texture = check_picture("texture", texture, np.shape(texture)[-1] if np.ndim(texture) else 0)
     check_integer("frames", frames, 1)
-    height, width, _ = parameterizations.base.image_size(size, 1)
+    height, width, _ = image_size(size, 1)
     for name, value, lowest, highest in (("elevation", elevation, -89.9, 89.9), ("background", background, 0, 1)):
         check_number(name, value, lowest)
         if value > highest:
@@ -172,7 +183,7 @@ def _render(mesh: Mesh, eyes: np.ndarray, size: tuple[int, int]) -> tuple[np.nda
     """uv [eyes, H, W, 2] and coverage [eyes, H, W, 1]; the unit of `eyes` is the distance at which the mesh fits the view."""
     lens = perspective(FIELD_OF_VIEW, size[1] / size[0])
     narrower = np.arctan(np.tan(np.radians(FIELD_OF_VIEW / 2)) * min(1, size[1] / size[0]))
-    distance = np.linalg.norm(mesh.positions, axis=1).max() / np.sin(narrower)
+    distance = AIR * np.linalg.norm(mesh.positions, axis=1).max() / np.sin(narrower)
     pairs = [rasterize(mesh, lens @ look_at(distance * eye), size) for eye in eyes]
     uv, coverage = (np.stack(part) for part in zip(*pairs, strict=True))
     return uv, coverage[..., None]
