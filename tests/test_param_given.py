@@ -140,26 +140,32 @@ def test_sampler_table():
 @given(size=st.tuples(st.integers(1, 5), st.integers(1, 5)), view=st.tuples(st.integers(1, 4), st.integers(1, 4)))
 def test_sampler_is_the_loop(size, view):
     random = np.random.default_rng(0)
-    texture, uv = random.normal(size=(2, *size, 3)), random.uniform(-2, 3, (*view, 2))
+    texture, uv = random.normal(size=(2, *size, 3)), random.uniform(-2, 3, (2, *view, 2))
     expected = np.zeros((2, *view, 3))
-    for i, j in np.ndindex(*view):
-        row, column = (1 - uv[i, j, 1]) * size[0] - 0.5, uv[i, j, 0] * size[1] - 0.5
+    for n, i, j in np.ndindex(2, *view):
+        row, column = (1 - uv[n, i, j, 1]) * size[0] - 0.5, uv[n, i, j, 0] * size[1] - 0.5
         for y in (int(np.floor(row)), int(np.floor(row)) + 1):
             for x in (int(np.floor(column)), int(np.floor(column)) + 1):
                 weight = (1 - abs(row - y)) * (1 - abs(column - x))
-                expected[:, i, j] += weight * texture[:, y % size[0], x % size[1]]
+                expected[n, i, j] += weight * texture[n, y % size[0], x % size[1]]
     np.testing.assert_allclose(param.sample_bilinear(tf.constant(texture), uv), expected, atol=1e-9)
+    # One view for all textures.
+    first = param.sample_bilinear(tf.constant(texture), uv[0])
+    np.testing.assert_allclose(first[0], expected[0], atol=1e-9)
+    np.testing.assert_allclose(first[1], param.sample_bilinear(tf.constant(texture), uv[[0, 0]])[1], atol=1e-9)
 
 
 def test_sampler_gradient_is_the_adjoint():
     random = np.random.default_rng(0)
     texture, other = (tf.constant(random.normal(size=(2, 3, 4, 2))) for _ in range(2))
-    uv, y = random.uniform(-1, 2, (5, 6, 2)), tf.constant(random.normal(size=(2, 5, 6, 2)))
-    with tf.GradientTape() as tape:
-        tape.watch(texture)
-        inner = tf.reduce_sum(param.sample_bilinear(texture, uv) * y)
-    forward = tf.reduce_sum(param.sample_bilinear(other, uv) * y)
-    np.testing.assert_allclose(tf.reduce_sum(tape.gradient(inner, texture) * other), forward, atol=1e-9)
+    y = tf.constant(random.normal(size=(2, 5, 6, 2)))
+    for shape in ((5, 6, 2), (2, 5, 6, 2)):
+        uv = random.uniform(-1, 2, shape)
+        with tf.GradientTape() as tape:
+            tape.watch(texture)
+            inner = tf.reduce_sum(param.sample_bilinear(texture, uv) * y)
+        forward = tf.reduce_sum(param.sample_bilinear(other, uv) * y)
+        np.testing.assert_allclose(tf.reduce_sum(tape.gradient(inner, texture) * other), forward, atol=1e-9)
 
 
 def test_a_view_shows_the_texture_behind_its_mask():
@@ -193,7 +199,8 @@ def test_views_that_cannot_be(arguments, message):
 def test_lookups_that_cannot_be():
     with pytest.raises(ValueError, match=r"texture: expected shape \[N, h, w, C\]"):
         param.sample_bilinear(tf.zeros((4, 4, 3)), np.zeros((2, 2, 2)))
-    with pytest.raises(ValueError, match=r"uv: expected shape \[H, W, 2\]"):
-        param.sample_bilinear(tf.zeros((1, 4, 4, 3)), np.zeros((2, 2)))
+    for shape in ((2, 2), (2, 2, 2, 2), (2, 2, 3)):
+        with pytest.raises(ValueError, match=r"uv: expected shape \[H, W, 2\] or \[1, H, W, 2\]"):
+            param.sample_bilinear(tf.zeros((1, 4, 4, 3)), np.zeros(shape))
     with pytest.raises(TypeError, match="base: expected a parameterization"):
         param.textured(np.zeros((4, 4, 3)), np.zeros((2, 2, 2)))

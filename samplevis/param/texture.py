@@ -10,7 +10,7 @@ import tensorflow as tf
 from samplevis.param.base import Constant, Derived, Parameterization, check_base
 
 
-def sample_bilinear(texture: tf.Tensor, uv: tf.Tensor | np.ndarray) -> tf.Tensor:
+def sample_bilinear(texture: tf.Tensor | np.ndarray, uv: tf.Tensor | np.ndarray) -> tf.Tensor:
     """Looks textures up, as OpenGL does with GL_LINEAR and GL_REPEAT.
 
     Texel (i, j) of h x w has its centre at u = (j + 0.5) / w, v = 1 - (i + 0.5) / h; v points up. Outside [0, 1] the
@@ -20,7 +20,7 @@ def sample_bilinear(texture: tf.Tensor, uv: tf.Tensor | np.ndarray) -> tf.Tensor
 
     Args:
       texture: float tensor of shape [N, h, w, C].
-      uv: texture coordinates (u, v) of every pixel, float, [H, W, 2].
+      uv: texture coordinates (u, v) of every pixel, float, [H, W, 2], or [N, H, W, 2] for each texture its own.
 
     Returns:
       Tensor of shape [N, H, W, C].
@@ -28,21 +28,21 @@ def sample_bilinear(texture: tf.Tensor, uv: tf.Tensor | np.ndarray) -> tf.Tensor
     Raises:
       ValueError: if a shape does not fit.
     """
+    texture = tf.convert_to_tensor(texture)
     uv = tf.stop_gradient(tf.convert_to_tensor(uv, texture.dtype))
     if texture.shape.rank != 4:
         raise ValueError(f"texture: expected shape [N, h, w, C]. Received: {texture.shape}")
-    if uv.shape.rank != 3 or uv.shape[-1] != 2:
-        raise ValueError(f"uv: expected shape [H, W, 2]. Received: {uv.shape}")
     batch, height, width, channels = texture.shape
+    if uv.shape.rank not in (3, 4) or uv.shape[-1] != 2 or (uv.shape.rank == 4 and uv.shape[0] != batch):
+        raise ValueError(f"uv: expected shape [H, W, 2] or [{batch}, H, W, 2]. Received: {uv.shape}")
     row, column = (1 - uv[..., 1]) * height - 0.5, uv[..., 0] * width - 0.5
     top, left = tf.floor(row), tf.floor(column)
     down, right = (row - top)[..., None], (column - left)[..., None]
     flat = tf.reshape(texture, (batch, height * width, channels))
 
     def texel(i: int, j: int) -> tf.Tensor:
-        return tf.gather(
-            flat, (tf.cast(top, tf.int32) + i) % height * width + (tf.cast(left, tf.int32) + j) % width, axis=1
-        )
+        places = (tf.cast(top, tf.int32) + i) % height * width + (tf.cast(left, tf.int32) + j) % width
+        return tf.gather(flat, places, axis=1, batch_dims=uv.shape.rank - 3)
 
     upper = texel(0, 0) * (1 - right) + texel(0, 1) * right
     lower = texel(1, 0) * (1 - right) + texel(1, 1) * right

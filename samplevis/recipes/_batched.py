@@ -14,7 +14,8 @@ from samplevis import seeds
 from samplevis.activation import make_activation
 from samplevis.export.grid import check_whole
 from samplevis.network import Network
-from samplevis.objectives import Accessor, Objective
+from samplevis.objectives import Objective
+from samplevis.objectives.base import Accessor
 from samplevis.optimize import ascend
 from samplevis.param import fourier
 from samplevis.progress import Progress
