@@ -24,10 +24,10 @@ def picture(size=(8, 8), low=0.0, high=1.0):
 @settings(deadline=None, max_examples=12)
 @given(size=SIZES, norm=st.sampled_from(["l2", "linf"]), radius=st.sampled_from([0.01, 0.3, 5.0]), far=st.booleans())
 def test_no_image_leaves_the_ball(size, norm, radius, far):
-    center = picture(size)
-    p = param.ball(center, radius, norm)
+    centre = picture(size)
+    p = param.ball(centre, radius, norm)
     images = p.image((100.0 if far else 1.0) * p.prior(seeds.root(0), 3)).numpy()
-    change = (images - center).reshape(3, -1)
+    change = (images - centre).reshape(3, -1)
     lengths = np.linalg.norm(change, axis=1) if norm == "l2" else np.abs(change).max(1)
     assert lengths.max() <= radius + 1e-5 and images.min() >= 0 and images.max() <= 1
 
@@ -42,7 +42,7 @@ def test_a_ball_is_reached_everywhere(size, norm):
     near = np.abs(z) < 3
     np.testing.assert_allclose(p.latent(p.image(z))[near], z[near], atol=2e-3)
     start = p.image(p.start(seeds.root(0), 1))[0]
-    assert 0 < np.abs(start - p.center.values).max() < 0.1
+    assert 0 < np.abs(start - p.centre.values).max() < 0.1
 
 
 def test_values_of_the_euclidean_ball():
@@ -73,13 +73,13 @@ def test_the_prior_of_the_euclidean_ball_has_any_direction():
 
 
 def test_images_outside_come_to_the_edge():
-    center = np.full((4, 4, 3), 0.5, np.float32)
-    far = np.clip(center + 0.4 * np.sign(picture((4, 4)) - 0.5), 0, 1)[None]
-    sides = param.ball(center, 0.1, "linf")
-    np.testing.assert_allclose(sides.image(sides.latent(far)), center + 0.25 * (far - center), atol=1e-3)
-    round_ = param.ball(center, 0.1)
-    shrunk = (far - center) * 0.1 / np.linalg.norm(far - center)
-    np.testing.assert_allclose(round_.image(round_.latent(far)), center + shrunk, atol=1e-3)
+    centre = np.full((4, 4, 3), 0.5, np.float32)
+    far = np.clip(centre + 0.4 * np.sign(picture((4, 4)) - 0.5), 0, 1)[None]
+    sides = param.ball(centre, 0.1, "linf")
+    np.testing.assert_allclose(sides.image(sides.latent(far)), centre + 0.25 * (far - centre), atol=1e-3)
+    round_ = param.ball(centre, 0.1)
+    shrunk = (far - centre) * 0.1 / np.linalg.norm(far - centre)
+    np.testing.assert_allclose(round_.image(round_.latent(far)), centre + shrunk, atol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -18,43 +18,43 @@ INSIDE = 1 - 1e-3
 class Ball(base.Parameterization):
     """A given image, plus a perturbation of bounded norm. See `ball`."""
 
-    center: base.Constant
+    centre: base.Constant
     radius: float
     norm: str
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        return self.center.values.shape
+        return self.centre.values.shape
 
     def image(self, z: tf.Tensor) -> tf.Tensor:
         if self.norm == "linf":
             low, high = self._limits()
             return low + (high - low) * (0.5 + 0.5 * tf.math.erf(z * np.float32(0.5**0.5)))
         squares = tf.reduce_sum(tf.square(z), (1, 2, 3), keepdims=True)
-        perturbation = self.radius * z * tf.math.rsqrt(squares + self.center.values.size)
-        return tf.clip_by_value(self.center.values + perturbation, 0.0, 1.0)
+        perturbation = self.radius * z * tf.math.rsqrt(squares + self.centre.values.size)
+        return tf.clip_by_value(self.centre.values + perturbation, 0.0, 1.0)
 
     def latent(self, images: tf.Tensor) -> tf.Tensor:
-        """The latents of images in the ball; others are first moved straight towards its center (norm "l2") or pixel by pixel
+        """The latents of images in the ball; others are first moved straight towards its centre (norm "l2") or pixel by pixel
         ("linf")."""
         images = tf.cast(images, tf.float32)
         if self.norm == "linf":
             low, high = self._limits()
             part = tf.math.divide_no_nan(images - low, high - low)
             return tf.math.ndtri(tf.clip_by_value(part, base.EPSILON, 1 - base.EPSILON))
-        perturbation = (images - self.center.values) / self.radius
+        perturbation = (images - self.centre.values) / self.radius
         length = tf.sqrt(tf.reduce_sum(tf.square(perturbation), (1, 2, 3), keepdims=True))
         perturbation *= tf.minimum(1.0, tf.math.divide_no_nan(INSIDE, length))
         squares = tf.square(tf.minimum(length, INSIDE))
-        return perturbation * tf.math.rsqrt(1 - squares) * np.float32(self.center.values.size**0.5)
+        return perturbation * tf.math.rsqrt(1 - squares) * np.float32(self.centre.values.size**0.5)
 
     def start(self, seed: tf.Tensor, batch: int) -> tf.Tensor:
-        """The center, faintly disturbed."""
-        return self.latent(self.center.values[None]) + super().start(seed, batch)
+        """The centre, faintly disturbed."""
+        return self.latent(self.centre.values[None]) + super().start(seed, batch)
 
     def _limits(self) -> tuple[np.ndarray, np.ndarray]:
-        center, radius = self.center.values, np.float32(self.radius)
-        return np.maximum(center - radius, 0), np.minimum(center + radius, 1)
+        centre, radius = self.centre.values, np.float32(self.radius)
+        return np.maximum(centre - radius, 0), np.minimum(centre + radius, 1)
 
 
 def ball(image: np.ndarray, radius: float, norm: str = "l2") -> Ball:
@@ -65,7 +65,7 @@ def ball(image: np.ndarray, radius: float, norm: str = "l2") -> Ball:
     norm close to 0.7 radius, clipped to [0, 1] with its image.
 
     Args:
-      image: the center, [H, W, C], values in [0, 1].
+      image: the centre, [H, W, C], values in [0, 1].
       radius: > 0, on the scale of the image, [0, 1]: the largest Euclidean norm of the perturbation of the whole image for
         "l2", the largest change of a value for "linf".
       norm: "l2" or "linf". Defaults to "l2".
@@ -80,14 +80,14 @@ def ball(image: np.ndarray, radius: float, norm: str = "l2") -> Ball:
       >>> p = samplevis.param.ball(photograph, 8 / 255, "linf")
       >>> adversarial = samplevis.optimize(model, objectives.class_logit("logits", "goldfish"), param=p, transforms=None)
     """
-    center = np.asarray(image)
-    if center.ndim != 3:
-        raise ValueError(f"image: expected shape [H, W, C]. Received: {center.shape}")
-    if center.dtype.kind != "f" or not np.all((center >= 0) & (center <= 1)):
+    centre = np.asarray(image)
+    if centre.ndim != 3:
+        raise ValueError(f"image: expected shape [H, W, C]. Received: {centre.shape}")
+    if centre.dtype.kind != "f" or not np.all((centre >= 0) & (centre <= 1)):
         raise ValueError("image: expected floats from 0 to 1")
-    base.image_size(center.shape[:2], center.shape[2])
+    base.image_size(centre.shape[:2], centre.shape[2])
     if not (np.isfinite(radius) and radius > 0):
         raise ValueError(f"radius: expected a number > 0. Received: {radius!r}")
     if norm not in NORMS:
         raise ValueError(f"norm: expected 'l2' or 'linf'. Received: {norm!r}")
-    return Ball(base.Constant(center), float(radius), norm)
+    return Ball(base.Constant(centre), float(radius), norm)

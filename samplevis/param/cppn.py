@@ -112,8 +112,8 @@ def cppn(
 
     Each pixel's coordinates, from -sqrt(3) to sqrt(3) along the longer side, pass dense layers with an activation between
     and end in a sigmoid. The latent is the vector of all weights and biases, each image's its own: weights have standard
-    deviation 1 / sqrt(inputs) under the prior, biases 0.1. The optimiser starts with a last layer of 0. It likes smaller steps
-    than other parameterizations: try `keras.optimizers.Adam(0.01)`.
+    deviation 1 / sqrt(inputs) under the prior, biases 0.1. The optimiser starts with a last layer of 0. It needs smaller
+    steps than other parameterizations, as in the example: large ones end in a few even areas.
 
     Source: lucid/optvis/param/cppn.py.
 
@@ -132,8 +132,8 @@ def cppn(
       ValueError: if an argument is out of range.
 
     Example:
-      >>> p = samplevis.param.cppn(64)
-      >>> result = samplevis.optimize(model, "fire9:10", param=p, optimizer=keras.optimizers.Adam(0.01))
+      >>> p = samplevis.param.cppn(64, activation="unbiased")
+      >>> result = samplevis.optimize(model, "fire9:10", param=p, optimizer=keras.optimizers.Adam(0.003))
       >>> p.at(512).image(tf.constant(result.latents)).shape
       TensorShape([1, 512, 512, 3])
     """
