@@ -296,7 +296,7 @@ def test_energy_error_is_of_first_order_on_kinks(network):
     [
         (lambda n: overrides.smooth(n, 0.0), ValueError, "softness"),
         (lambda n: overrides.smooth(n, "soft"), TypeError, "softness"),
-        (lambda n: overrides.smooth(n, pooling="averages"), ValueError, "pooling: expected one of 'power'"),
+        (lambda n: overrides.smooth(n, pooling="averages"), ValueError, "pooling: expected one of 'average'"),
         (lambda n: overrides.smooth_max_pool(n, "L2"), ValueError, "rule"),
     ],
 )
