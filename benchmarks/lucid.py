@@ -19,7 +19,6 @@ class Row:
       names: public names here, such as "objectives.neuron" or "optimize(seed)"; none if it is dropped.
       tests: ids of the tests that prove it, relative to tests/; none if it is dropped.
       note: what differs and why; for what is dropped the reason.
-      done: whether names and tests exist; False for what is to come.
     """
 
     capability: str
@@ -27,17 +26,11 @@ class Row:
     names: tuple[str, ...]
     tests: tuple[str, ...]
     note: str
-    done: bool = True
 
 
 def here(capability: str, lucid: str, names: str, tests: str, note: str) -> Row:
     """A row of what exists; names and tests are separated by blanks."""
     return Row(capability, lucid, tuple(names.split()), tuple(tests.split()), note)
-
-
-def to_come(capability: str, lucid: str, names: str, tests: str, note: str) -> Row:
-    """A row of what does not exist yet, with the names and tests that it is to have."""
-    return Row(capability, lucid, tuple(names.split()), tuple(tests.split()), note, done=False)
 
 
 def dropped(capability: str, lucid: str, reason: str) -> Row:

@@ -351,7 +351,7 @@ class Samples(Sequence):
             try:
                 from arviz import from_dict
             except ImportError as error:
-                raise ImportError("to_arviz needs ArviZ: pip install arviz") from error
+                raise ImportError("to_arviz needs ArviZ: pip install samplevis[arviz]") from error
             return from_dict(**groups)
         return from_dict(groups)
 

@@ -14,8 +14,7 @@ from benchmarks.lucid import Row
 
 TESTS = Path(__file__).parent
 ROWS = list(parity.rows())
-PROVED = [row for row in ROWS if row.names and row.done]
-TO_COME = [row for row in ROWS if not row.done]
+PROVED = [row for row in ROWS if row.names]
 DROPPED = [row for row in ROWS if not row.names]
 
 
@@ -43,15 +42,9 @@ def test_names_and_tests_exist(row):
         assert _has(test), test
 
 
-@pytest.mark.parametrize("row", **_named(TO_COME))
-def test_what_is_to_come_is_not_there_yet(row):
-    """Once its names and tests are there, the row is to say so."""
-    assert not (all(map(parity.exists, row.names)) and all(map(_has, row.tests)))
-
-
 @pytest.mark.parametrize("row", **_named(DROPPED))
 def test_what_is_dropped_has_a_reason(row):
-    assert row.note and row.done and not row.tests
+    assert row.note and not row.tests
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,22 @@ def test_every_import_of_the_tests_is_declared(config):
     assert used - declared == set()
 
 
+def test_extras_are_those_that_the_readme_and_the_errors_name(config):
+    extras = set(config["options.extras_require"])
+    table = (ROOT / "README.md").read_text(encoding="utf-8").split("| extra | for |")[1].split("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == extras
+    named = set().union(
+        *(re.findall(r"samplevis\[(\w+)\]", path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py"))
+    )
+    assert named <= extras and len(named) >= 5
+
+
+def test_bounds_are_the_same_in_every_extra(config):
+    sections = config["options.extras_require"].values(), [config["options"]["install_requires"]]
+    pairs = {pair for section in sections for text in section for pair in _requirements(text).items()}
+    assert len(pairs) == len(dict(pairs))
+
+
 def test_what_is_installed_meets_the_bounds(config):
     from importlib import metadata
 

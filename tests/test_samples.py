@@ -537,5 +537,5 @@ def test_without_arviz_the_error_says_what_to_install(good, monkeypatch):
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ImportError, match="pip install arviz"):
+    with pytest.raises(ImportError, match=r"pip install samplevis\[arviz\]"):
         good.to_arviz()

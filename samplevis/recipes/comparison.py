@@ -13,7 +13,7 @@ import numpy as np
 from samplevis import export
 from samplevis import param as parameterizations
 from samplevis.network import Network, as_network
-from samplevis.objectives import Objective, as_objective, diversity
+from samplevis.objectives import Objective, as_objective, diversity, only_after
 from samplevis.optimize import optimize
 from samplevis.param import Parameterization
 from samplevis.recipes.deep_dream import deep_dream, octave_sizes
@@ -136,7 +136,8 @@ def _apart(
 ) -> dict[str, np.ndarray]:
     """The panel of images that are optimised to differ: none for a single chain, or a layer without positions before it.
 
-    Their likeness costs a quarter of the way from the mean under the prior to the optimum if all of them are alike.
+    Their likeness costs a quarter of the way from the mean under the prior to the optimum if all of them are alike, once they
+    show something: before, an image would differ most by staying noise.
     """
     objective, count = as_objective(obj), len(samples.optimized)
     names = list(network.layers)
@@ -145,13 +146,13 @@ def _apart(
     if count < 2 or not layers:
         return {}
     weight = 0.25 * (samples.optimum_activation - samples.prior_activation) / (count - 1)
-    transforms = settings.get("transforms", "robust")
+    transforms, steps = settings.get("transforms", "robust"), settings.get("optimize_steps", 256)
     found = optimize(
         network,
-        objective - float(weight) * diversity(layers[-1]),
+        objective - float(weight) * only_after(steps // 4) * diversity(layers[-1]),
         param=param,
         transforms=robust_transforms if isinstance(transforms, str) else transforms,
-        steps=settings.get("optimize_steps", 256),
+        steps=steps,
         batch=count,
         seed=settings.get("seed", 0),
         progress=settings.get("progress", True),
