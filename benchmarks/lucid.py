@@ -746,7 +746,7 @@ RECIPES = (
         "Activation atlas",
         "recipes.activation_atlas",
         "recipes.activation_atlas",
-        "test_atlas.py::test_the_whole test_atlas.py::test_icons_follow_the_whitened_direction_at_the_center",
+        "test_atlas.py::test_the_whole test_atlas.py::test_icons_follow_the_whitened_direction_at_the_centre",
         "Lucid's fails at its last commit. UMAP, or principal components.",
     ),
     here(

@@ -98,7 +98,7 @@ def test_the_whole(tiny_network, activations):
     assert again.icons.tobytes() == found.icons.tobytes()
 
 
-def test_icons_follow_the_whitened_direction_at_the_center(tiny_network, activations):
+def test_icons_follow_the_whitened_direction_at_the_centre(tiny_network, activations):
     found = recipes.activation_atlas(tiny_network, "conv2", activations, grid=2, method="pca", **FAST | dict(steps=40))
     whitened = recipes.whitened_direction(found.cells.directions, recipes.covariance(activations))
     whitened /= np.linalg.norm(whitened, axis=1, keepdims=True)
@@ -139,8 +139,8 @@ def test_without_umap_it_says_so(monkeypatch, tiny_network, activations):
 @pytest.mark.long
 def test_umap_keeps_clusters_apart():
     pytest.importorskip("umap")
-    centers = np.repeat(np.eye(3), 40, 0)
-    found = atlas.layout(centers + 0.05 * GENERATOR.normal(size=(120, 3)), "umap").reshape(3, 40, 2)
+    centres = np.repeat(np.eye(3), 40, 0)
+    found = atlas.layout(centres + 0.05 * GENERATOR.normal(size=(120, 3)), "umap").reshape(3, 40, 2)
     middle = found.mean(1)
     apart = np.linalg.norm(middle - np.roll(middle, 1, 0), axis=1)
     assert apart.min() > 2 * np.linalg.norm(found - middle[:, None], axis=-1).max()

@@ -32,7 +32,7 @@ def expected(tiny_network, photos) -> np.ndarray:
         ("max", lambda a: a.max((1, 2))),
         # Also the first image of all is squared.
         ("rms", lambda a: np.sqrt((a**2).mean((1, 2)))),
-        ("center", lambda a: a[:, 4, 3]),
+        ("centre", lambda a: a[:, 4, 3]),
         (None, lambda a: a),
     ],
 )
@@ -69,8 +69,8 @@ def test_random_positions_are_uniform(tiny_network):
     found = recipes.collect_activations(tiny_network, "conv1", many, reducer="random position", batch_size=400)
     middle = (found[:, None] == values[4:12]).all(-1).any(1).mean()
     assert abs(middle - 0.5) < 0.1
-    # The control: the center is always in the middle rows.
-    centre = recipes.collect_activations(tiny_network, "conv1", many[:2], reducer="center")
+    # The control: the centre is always in the middle rows.
+    centre = recipes.collect_activations(tiny_network, "conv1", many[:2], reducer="centre")
     np.testing.assert_allclose(centre[0], values[8], **CLOSE)
 
 
@@ -99,7 +99,7 @@ def test_images_of_several_sizes(tiny_network, photos):
 
 def test_a_layer_without_positions(tiny_network, photos):
     logits = tiny_network.activations(photos, "logits")["logits"].numpy()
-    for reducer in ("mean", "max", "center", "random position", None):
+    for reducer in ("mean", "max", "centre", "random position", None):
         found = recipes.collect_activations(tiny_network, "logits", photos, reducer=reducer)
         np.testing.assert_allclose(found, logits, **CLOSE)
 

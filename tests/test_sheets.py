@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import types
 
 import keras
 import numpy as np
@@ -132,37 +133,49 @@ RENDER = dict(im_size=16, optimize_steps=8, anneal_steps=10, progress=False)
 OPTIONS = dict(num_results=2, num_burnin_steps=2, num_leapfrog_steps=2, num_chains=2, num_transforms=2)
 
 
-def test_a_comparison_lays_out_what_it_makes_and_what_it_is_given(tiny_network, images, tmp_path):
-    given_images = np.concatenate([images, images[:, :, :4]], axis=2)[:3]
-    made = recipes.compare(tiny_network, "conv2:1", {"given": given_images}, OPTIONS, **RENDER)
-    samples = made.samples
-    assert list(made.panels) == ["optimised", "given", "sampled, level 0.7"]
-    np.testing.assert_array_equal(made.panels["optimised"], samples.optimized)
-    np.testing.assert_array_equal(made.panels["sampled, level 0.7"], samples.images[:, 1])
-    white = np.ones((1, 16, 16, 3))
-    rows = [np.concatenate([samples.optimized, white]), given_images, np.concatenate([samples.images[:, 1], white])]
-    plain = export.grid(np.stack(rows), row_labels=list(made.panels), title="channel(conv2, 1), tiny")
-    np.testing.assert_array_equal(made.grid(), plain)
-    made.save_grid(tmp_path / "methods.png")
-    assert repr(made) == "<Comparison of channel(conv2, 1): optimised, given, sampled, level 0.7>"
+@pytest.fixture(scope="module")
+def comparison(tiny_network) -> recipes.Comparison:
+    return recipes.compare(tiny_network, "logits:1", hmc_opts=OPTIONS, **RENDER | dict(seed=3))
 
 
-def test_a_comparison_by_default(tiny_network):
-    made = recipes.compare(tiny_network, "logits:1", hmc_opts=OPTIONS, **RENDER | dict(seed=3))
-    assert list(made.panels) == ["deep dream", "optimised", "optimised, diverse", "sampled, level 0.7"]
-    assert {images.shape for images in made.panels.values()} == {(2, 16, 16, 3)}
-    weight = float(made.samples.optimum_activation - made.samples.prior_activation) / 4 * objectives.only_after(2)
+def test_a_comparison_by_default(tiny_network, comparison):
+    samples = comparison.samples
+    assert list(comparison.panels) == ["deep dream", "optimised", "optimised, diverse", "sampled, level 0.7"]
+    assert {images.shape for images in comparison.panels.values()} == {(2, 16, 16, 3)}
+    np.testing.assert_array_equal(comparison.panels["optimised"], samples.optimized)
+    np.testing.assert_array_equal(comparison.panels["sampled, level 0.7"], samples.images[:, 1])
+    weight = float(samples.optimum_activation - samples.prior_activation) / 2 * objectives.only_after(2)
     score = objectives.channel("logits", 1) - weight * objectives.diversity("conv2")
     diverse = optimize(
         tiny_network, score, param=param.fourier(16), transforms=transform.robust_transforms, steps=8, batch=2, seed=3,
         progress=False,
     )  # fmt: skip
-    np.testing.assert_allclose(made.panels["optimised, diverse"], diverse.images, atol=1e-4)
-    dreams = made.panels["deep dream"]
+    np.testing.assert_allclose(comparison.panels["optimised, diverse"], diverse.images, atol=1e-4)
+    dreams = comparison.panels["deep dream"]
     assert dreams.std() > 0.05 and np.abs(dreams[0] - dreams[1]).max() > 0.05
     # A single chain has nothing to differ from.
-    alone = recipes.compare(tiny_network, "conv2:1", hmc_opts=OPTIONS | dict(num_chains=1), **RENDER)
-    assert list(alone.panels) == ["deep dream", "optimised", "sampled, level 0.7"]
+    alone = types.SimpleNamespace(optimized=samples.optimized[:1])
+    module = sys.modules["samplevis.recipes.comparison"]
+    assert module._apart(tiny_network, "logits:1", param.fourier(16), alone, {}) == {}
+
+
+def test_a_comparison_lays_out_what_it_makes_and_what_it_is_given(
+    tiny_network, comparison, images, tmp_path, monkeypatch
+):
+    samples, asked = comparison.samples, []
+    monkeypatch.setattr(
+        sys.modules["samplevis.recipes.comparison"], "render", lambda *given, **settings: asked.append(given) or samples
+    )
+    given_images = np.concatenate([images, images[:, :, :4]], axis=2)[:3]
+    made = recipes.compare(tiny_network, "logits:1", {"given": given_images}, OPTIONS, **RENDER)
+    assert asked == [(tiny_network, "logits:1", OPTIONS)]
+    assert list(made.panels) == ["optimised", "given", "sampled, level 0.7"]
+    white = np.ones((1, 16, 16, 3))
+    rows = [np.concatenate([samples.optimized, white]), given_images, np.concatenate([samples.images[:, 1], white])]
+    plain = export.grid(np.stack(rows), row_labels=list(made.panels), title="channel(logits, 1), tiny")
+    np.testing.assert_array_equal(made.grid(), plain)
+    made.save_grid(tmp_path / "methods.png")
+    assert repr(made) == "<Comparison of channel(logits, 1): optimised, given, sampled, level 0.7>"
 
 
 @pytest.mark.parametrize("bad", [np.zeros((1, 8, 16, 3)), np.zeros((16, 16, 3)), np.full((1, 16, 16, 3), 2.0)])

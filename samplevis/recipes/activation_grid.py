@@ -13,6 +13,7 @@ from samplevis import transform
 from samplevis.export.grid import PAPER, check_whole, to_uint8
 from samplevis.network import Network, as_network
 from samplevis.recipes.directions import render_directions
+from samplevis.recipes.picture import activations_by_position
 from samplevis.recipes.reducer import ChannelReducer
 from samplevis.transform import Transform
 
@@ -94,10 +95,7 @@ def activation_grid(
       >>> export.save_png(grid.picture(), "grid.png")
     """
     network = as_network(model)
-    network.check_layer(layer)
-    activations = network.activations(np.asarray(image)[None], layer)[layer][0].numpy()
-    if activations.ndim != 3:
-        raise ValueError(f"layer: expected one with rows and columns. Received {layer!r}: shape {activations.shape}")
+    activations = activations_by_position(network, layer, image)
     if groups is None:
         reducer, directions = None, activations.reshape(-1, activations.shape[-1])
     else:

@@ -32,7 +32,7 @@ NEIGHBOURS, LEAST_DISTANCE = 50, 0.05
 PERCENTILES, MARGIN = (1.0, 99.0), 0.1
 # Lucid's power of the cosine similarity.
 COSSIM_POW = 2.0
-# Lucid's for icons: more jitter, and scales at most 1, so that the center of the icon stays what is scored.
+# Lucid's for icons: more jitter, and scales at most 1, so that the centre of the icon stays what is scored.
 ICON_TRANSFORMS = (
     transform.pad(16, "reflect"),
     *(transform.jitter(d) for d in (4, 4, 8, 8, 8)),
@@ -97,7 +97,7 @@ def activation_atlas(
 ) -> Atlas:
     """Lays activations out, averages neighbours, and draws what each average stands for.
 
-    An icon maximises d * max(0.1, cosine)^2 at the center of the layer, with d the dot product of the activations there and the
+    An icon maximises d * max(0.1, cosine)^2 at the centre of the layer, with d the dot product of the activations there and the
     mean direction, whitened by the inverse of the layer's uncentred covariance: what sets the direction apart, rather than
     what all images have in common.
 
@@ -146,7 +146,7 @@ def activation_atlas(
         cells.directions @ whitener,
         size=size,
         cossim_pow=COSSIM_POW,
-        center=True,
+        centre=True,
         transforms=transforms,
         steps=steps,
         batch_size=batch_size,

@@ -47,7 +47,7 @@ def collect_activations(
         anything to iterate over, such as a generator or a `tf.data.Dataset`, of images [H, W, C] or batches [b, H, W, C],
         alone or first in a tuple (image, label).
       reducer: what becomes of the positions [*positions, channels] of an image. "mean", "max", "rms" (root of the mean
-        square), "center" (row H // 2, column W // 2), "random position", or None to keep all. Defaults to "mean".
+        square), "centre" (row H // 2, column W // 2), "random position", or None to keep all. Defaults to "mean".
       batch_size: images to run at a time, >= 1. Defaults to 64.
       image_size: (height, width) that the files of a folder are cropped (about their centre) and scaled to. Defaults to what
         the network declares, or to each file's own size.
@@ -198,7 +198,7 @@ def _max(values: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     return values.max(_positions(values))
 
 
-def _center(values: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+def _centre(values: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     return values[(slice(None), *(size // 2 for size in values.shape[1:-1]))]
 
 
@@ -216,7 +216,7 @@ REDUCERS: dict[str | None, Reducer] = {
     "mean": _mean,
     "rms": _rms,
     "max": _max,
-    "center": _center,
+    "centre": _centre,
     "random position": _random_position,
     None: lambda values, numbers: values,
 }

@@ -25,6 +25,8 @@ from samplevis.transform import robust_transforms
 # A dream from noise needs more than one from a photograph; its first octave is no smaller than this.
 DREAM = dict(steps=40, learning_rate=(0.04, 0.02), blur_sigma=(0.8, 0.3))
 SMALLEST = 16
+# Steps of the optimiser before images are asked to differ.
+EARLY = 16
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -136,7 +138,7 @@ def _apart(
 ) -> dict[str, np.ndarray]:
     """The panel of images that are optimised to differ: none for a single chain, or a layer without positions before it.
 
-    Their likeness costs a quarter of the way from the mean under the prior to the optimum if all of them are alike, once they
+    Their likeness costs half of the way from the mean under the prior to the optimum if all of them are alike, once they
     show something: before, an image would differ most by staying noise.
     """
     objective, count = as_objective(obj), len(samples.optimized)
@@ -145,11 +147,11 @@ def _apart(
     layers = [name for name in names[: 1 + max(read, default=-1)] if len(network.layers[name]) == 3]
     if count < 2 or not layers:
         return {}
-    weight = 0.25 * (samples.optimum_activation - samples.prior_activation) / (count - 1)
+    weight = 0.5 * (samples.optimum_activation - samples.prior_activation) / (count - 1)
     transforms, steps = settings.get("transforms", "robust"), settings.get("optimize_steps", 256)
     found = optimize(
         network,
-        objective - float(weight) * only_after(steps // 4) * diversity(layers[-1]),
+        objective - float(weight) * only_after(min(EARLY, steps // 4)) * diversity(layers[-1]),
         param=param,
         transforms=robust_transforms if isinstance(transforms, str) else transforms,
         steps=steps,

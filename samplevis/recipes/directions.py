@@ -45,7 +45,7 @@ def render_directions(
     seed: int,
     progress: bool,
     cossim_pow: float = 0.0,
-    center: bool = False,
+    centre: bool = False,
 ) -> np.ndarray:
     """The feature visualisation of each of many directions, from one trace.
 
@@ -53,7 +53,7 @@ def render_directions(
       vectors: array [n, channels], n >= 1.
       size: pixels of the square images.
       cossim_pow: as in `objectives.direction`.
-      center: whether to look only at row H // 2, column W // 2.
+      centre: whether to look only at row H // 2, column W // 2.
 
     Returns:
       float32 images [n, size, size, C] in [0, 1].
@@ -67,7 +67,7 @@ def render_directions(
         raise ValueError(f"directions: expected finite numbers [n, {channels}]. Received shape: {vectors.shape}")
     # A direction says where to go, not how far: equal lengths give equal scores to all.
     vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
-    unit = objectives.direction_neuron if center else objectives.direction
+    unit = objectives.direction_neuron if centre else objectives.direction
     param = fourier(size, channels=network.image_shape[-1])
     found = optimize_each(
         network,

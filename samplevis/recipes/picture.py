@@ -1,4 +1,4 @@
-"""Pictures that a recipe starts from: checked and resized."""
+"""Pictures that a recipe starts from: checked, resized, and seen by a layer."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+
+from samplevis.network import Network
 
 
 def check_picture(name: str, picture: Any, channels: int) -> np.ndarray:
@@ -31,6 +33,19 @@ def check_picture(name: str, picture: Any, channels: int) -> np.ndarray:
     if not (picture.min() >= 0 and picture.max() <= 1):
         raise ValueError(f"{name}: expected finite values in [0, 1]. Received: {picture.min():g} to {picture.max():g}")
     return picture.astype(np.float32)
+
+
+def activations_by_position(network: Network, layer: str, image: np.ndarray) -> np.ndarray:
+    """A layer's activations [rows, columns, channels] of one image [H, W, C].
+
+    Raises:
+      ValueError: for an unknown layer, one without rows and columns, or an image that the network does not take.
+    """
+    network.check_layer(layer)
+    activations = network.activations(np.asarray(image)[None], layer)[layer][0].numpy()
+    if activations.ndim != 3:
+        raise ValueError(f"layer: expected one with rows and columns. Received {layer!r}: shape {activations.shape}")
+    return activations
 
 
 def resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -17,6 +17,7 @@ from samplevis import files, transform
 from samplevis.export.grid import check_whole, grid, to_uint8
 from samplevis.network import Network, as_network
 from samplevis.recipes.directions import render_directions
+from samplevis.recipes.picture import activations_by_position
 from samplevis.transform import Transform
 
 MARK = (255, 0, 0)
@@ -148,11 +149,8 @@ def semantic_dictionary(
       >>> semantic_dictionary(model, "fire9", photo, (6, 4)).save_html("position.html")
     """
     network = as_network(model)
-    network.check_layer(layer)
     check_whole("n_channels", n_channels, 1)
-    activations = network.activations(np.asarray(image)[None], layer)[layer][0].numpy()
-    if activations.ndim != 3:
-        raise ValueError(f"layer: expected one with rows and columns. Received {layer!r}: shape {activations.shape}")
+    activations = activations_by_position(network, layer, image)
     rows, columns, channels = activations.shape
     if n_channels > channels:
         raise ValueError(f"n_channels: {layer!r} has {channels} channels. Received: {n_channels!r}")
