@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from samplevis import param, seeds
 from samplevis.activation import make_activation
+from samplevis.checks import check_whole
 from samplevis.network import Network
 from samplevis.objectives import Objective
 from samplevis.optimize import Optimized
@@ -65,8 +66,7 @@ def importance(
       >>> result = samplevis.optimize(model, obj, param=p, transforms=crops, thresholds=range(16, 257, 16))
       >>> pictures = samplevis.importance(model, obj, result, transforms=crops).pictures
     """
-    if isinstance(draws, bool) or not hasattr(draws, "__index__") or draws < 1:
-        raise ValueError(f"draws: expected a whole number >= 1. Received: {draws!r}")
+    check_whole("draws", draws, 1)
     if not 0 < percentile <= 100:
         raise ValueError(f"percentile: expected a number above 0, to 100. Received: {percentile!r}")
     root, (batch, height, width, channels) = seeds.root(seed), result.images.shape

@@ -13,6 +13,7 @@ import tensorflow as tf
 from samplevis import param as parameterizations
 from samplevis import seeds
 from samplevis.activation import Activation, make_activation
+from samplevis.checks import check_number, check_whole
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimize import ascend, first_latents
@@ -25,7 +26,6 @@ from samplevis.sampling.options import HMCOptions, hmc_options
 from samplevis.sampling.sample import sample
 from samplevis.sampling.scale import fresh_transforms, mean_activation, measure_scale
 from samplevis.transform import Transform, robust_transforms
-from samplevis.transform.checks import check_number
 
 INITS = ("optimize", "prior")
 
@@ -100,8 +100,7 @@ def render(
         ("optimize_steps", optimize_steps),
         ("anneal_steps", 1 if anneal_steps is None else anneal_steps),
     ):
-        if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
-            raise ValueError(f"{name}: expected a whole number >= 1. Received: {value!r}")
+        check_whole(name, value, 1)
     root = seeds.root(seed)
     old = density_name == "activation"
     if param is None:

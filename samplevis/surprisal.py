@@ -14,6 +14,7 @@ import tensorflow as tf
 from samplevis import param as parameterizations
 from samplevis import seeds
 from samplevis.activation import Activation, make_activation
+from samplevis.checks import check_number, check_whole
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimize import ascend
@@ -26,7 +27,6 @@ from samplevis.sampling.mass import learn_scale
 from samplevis.sampling.scale import measure_scale
 from samplevis.sampling.splitting import sequential_monte_carlo
 from samplevis.transform import Transform, robust_transforms
-from samplevis.transform.checks import check_number
 
 # Images that are optimised, and chains that are annealed, to find the scale of the activation and the strength at the level.
 SCOUTS = 4
@@ -127,8 +127,7 @@ def surprisal(
         "num_leapfrog_steps": (num_leapfrog_steps, 1),
     }
     for name, (value, lowest) in counts.items():
-        if isinstance(value, bool) or not hasattr(value, "__index__") or value < lowest:
-            raise ValueError(f"{name}: expected a whole number >= {lowest}. Received: {value!r}")
+        check_whole(name, value, lowest)
     if isinstance(level, bool) or not isinstance(level, (int, float, np.number)) or not 0 <= level <= 1:
         raise ValueError(f"level: expected a number from 0 to 1. Received: {level!r}")
     if density is not None and not isinstance(density, Conditioned):

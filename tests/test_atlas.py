@@ -158,7 +158,7 @@ def test_umap_keeps_clusters_apart():
         (dict(steps=0), "steps"),
         (dict(minimum=0), "minimum"),
         (dict(minimum=1000), "coarser grid"),
-        (dict(method="pac"), "Did you mean 'pca'"),
+        (dict(method="pac"), "method: expected one of 'pca', .*'pac'"),
         (dict(seed=-1), "seed"),
         (dict(ridge=-1), "ridge"),
     ],

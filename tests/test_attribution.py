@@ -206,7 +206,7 @@ def test_inside_a_nested_model_nothing_can_be_replaced(linear):
     ("arguments", "words"),
     [
         (dict(layer="frist"), "first"),
-        (dict(path="straigt"), "Did you mean 'straight'"),
+        (dict(path="straigt"), "path: expected one of 'straight', .*'straigt'"),
         (dict(path="straight", steps=0), "steps"),
         (dict(baseline=np.zeros(5)), "baseline"),
         (dict(obj="logits:3"), "0 to 2"),

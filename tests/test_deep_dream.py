@@ -122,7 +122,7 @@ def test_octave_sizes():
         octave_sizes(32, 9, 2)
     with pytest.raises(ValueError, match="scale: expected a finite number > 1. Received: 1"):
         octave_sizes(32, 2, 1)
-    with pytest.raises(ValueError, match="count: expected an integer >= 1"):
+    with pytest.raises(ValueError, match="count: expected a whole number >= 1"):
         octave_sizes(32, 0)
 
 
@@ -284,16 +284,16 @@ def test_a_score_that_is_not_finite_is_named(tiny_network):
         (dict(image=np.full((8, 8, 3), np.nan)), "image: expected finite values"),
         (dict(octaves=[]), "octaves: expected sizes, see recipes.octave_sizes"),
         (dict(octaves=16), "octaves: expected sizes"),
-        (dict(octaves=[16, 3]), r"octaves\[1\]: expected an integer >= 4. Received: 3"),
+        (dict(octaves=[16, 3]), r"octaves\[1\]: expected a whole number >= 4. Received: 3"),
         (dict(octaves=[(16, 3, 4)]), r"octaves\[0\]: expected one whole number or \(height, width\)"),
-        (dict(steps=0), "steps: expected an integer >= 1"),
+        (dict(steps=0), "steps: expected a whole number >= 1"),
         (dict(learning_rate=0), "learning_rate: expected a finite number > 0"),
         (dict(learning_rate=[(0.1, 0.2)] * 3), "learning_rate: expected a number, .first, last., or .* 2 octaves"),
         (dict(learning_rate=(0.1, 0.2, 0.3)), "learning_rate: expected a number, .first, last."),
         (dict(blur_sigma=-1), "blur_sigma: expected a finite number >= 0"),
         (dict(blur_sigma=5), "blur sigma: its reach"),
         (dict(laplacian_levels=4), "laplacian_levels: expected at most 3 for octaves of 8 pixels. Received: 4"),
-        (dict(tile=2), "tile: expected an integer >= 4"),
+        (dict(tile=2), "tile: expected a whole number >= 4"),
         (dict(seed=-1), "seed: expected an integer"),
         (dict(obj="conv2:9"), "channel: expected a whole number from 0 to 4"),
     ],

@@ -327,18 +327,18 @@ def test_a_texture_takes_the_style_of_a_picture(tiny_network, images):
 
 
 def test_errors_teach(tiny_network):
-    with pytest.raises(ValueError, match="rows: expected an integer >= 2. Received: 1"):
+    with pytest.raises(ValueError, match="rows: expected a whole number >= 2. Received: 1"):
         sphere(1)
-    with pytest.raises(ValueError, match="columns: expected an integer >= 3. Received: 2"):
+    with pytest.raises(ValueError, match="columns: expected a whole number >= 3. Received: 2"):
         sphere(4, 2)
-    with pytest.raises(ValueError, match="count: expected an integer >= 1. Received: 0"):
+    with pytest.raises(ValueError, match="count: expected a whole number >= 1. Received: 0"):
         views(sphere(), count=0)
     with pytest.raises(ValueError, match="size: expected whole numbers >= 4. Received: 3"):
         views(sphere(), 3)
     texture = np.zeros((4, 4, 3), np.float32)
     with pytest.raises(ValueError, match=r"texture: expected \[height, width, .* Received shape: \(4, 4\)"):
         turntable(texture[..., 0], sphere())
-    with pytest.raises(ValueError, match="frames: expected an integer >= 1"):
+    with pytest.raises(ValueError, match="frames: expected a whole number >= 1"):
         turntable(texture, sphere(), 0)
     with pytest.raises(ValueError, match="elevation: expected a number from -89.9 to 89.9. Received: 90"):
         turntable(texture, sphere(), elevation=90)

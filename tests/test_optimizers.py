@@ -183,7 +183,7 @@ def test_an_objective_without_a_gradient_says_so(curved):
         (lambda n: optimizers.LBFGS(bank=0), ValueError, "bank"),
         (lambda n: optimizers.CMA(sigma=0), ValueError, "sigma"),
         (lambda n: optimizers.CMA(population=1), ValueError, "population"),
-        (lambda n: optimizers.CMA(bank=1.5), TypeError, "bank"),
+        (lambda n: optimizers.CMA(bank=1.5), ValueError, "bank"),
         (lambda n: optimizers.Genetic(population=3), ValueError, "population"),
         (lambda n: optimizers.Genetic(mutation=-1), ValueError, "mutation"),
         (lambda n: optimizers.Genetic(bank=0), ValueError, "bank"),

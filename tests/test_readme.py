@@ -66,7 +66,7 @@ def test_the_expressions_run(squeezenet):
     from samplevis import objectives
 
     expressions = [
-        text for text in re.findall(r"`([^`\n]+)`", PROSE) if text.startswith(("objectives.", "samplevis.optimize"))
+        text for text in re.findall(r"`([^`\n]+)`", PROSE) if text.startswith(("objectives.", "samplevis.optimize("))
     ]
     assert len(expressions) == 2
     penalised, optimised = expressions

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from samplevis.export.pixels import check_whole, enlarge, on_checkerboard, to_uint8
+from samplevis.checks import check_whole
+from samplevis.export.pixels import enlarge, on_checkerboard, to_uint8
 
 PAPER, INK = 255, 0
 

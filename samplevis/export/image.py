@@ -11,7 +11,8 @@ from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from samplevis import files
-from samplevis.export.pixels import UNIT, check_whole, to_uint8
+from samplevis.checks import check_whole
+from samplevis.export.pixels import UNIT, to_uint8
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 # PNG keeps every pixel; so does WebP if asked to. JPEG cannot; this is as near as is useful, with colours at full resolution.

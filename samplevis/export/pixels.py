@@ -7,6 +7,8 @@ import math
 
 import numpy as np
 
+from samplevis.checks import check_whole
+
 UNIT = (0.0, 1.0)
 # The light and dark squares behind what is transparent, and their side in pixels.
 LIGHT, DARK, SQUARE = 255, 204, 8
@@ -96,12 +98,6 @@ def collapse_channels(activations: np.ndarray) -> np.ndarray:
     colors = np.array([colorsys.hsv_to_rgb(channel / count, 1, 1) for channel in range(count)])
     added = activations @ colors
     return (added / max(added.max(), np.finfo(np.float32).tiny)).astype(np.float32)
-
-
-def check_whole(name: str, value: int, lowest: int) -> None:
-    """Raises a ValueError unless `value` is a whole number of at least `lowest`."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < lowest:
-        raise ValueError(f"{name}: expected a whole number >= {lowest}. Received: {value!r}")
 
 
 def _scaled(images: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from samplevis import files
-from samplevis.export.pixels import check_whole, to_uint8
+from samplevis.checks import check_whole
+from samplevis.export.pixels import to_uint8
 
 # Formats that keep every pixel: neighbours must not bleed into each other.
 FORMATS = {".png": {"format": "PNG"}, ".webp": {"format": "WEBP", "lossless": True, "exact": True}}

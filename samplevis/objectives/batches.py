@@ -13,6 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from samplevis.checks import check_whole
 from samplevis.objectives.base import Accessor, Objective, Setting
 from samplevis.objectives.convert import as_objective
 from samplevis.objectives.reduce import mean
@@ -37,8 +38,7 @@ def only_image(n: int) -> Objective:
       >>> both = objectives.only_image(0) * unit - objectives.only_image(1) * unit
       >>> samplevis.optimize(model, both, batch=2)
     """
-    if isinstance(n, bool) or not hasattr(n, "__index__") or n < 0:
-        raise ValueError(f"only_image: n: expected a whole number >= 0. Received: {n!r}")
+    check_whole("only_image: n", n, 0)
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
         return tf.cast(tf.equal(_places(T), parameters[0]), tf.float32)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from samplevis.checks import check_whole
 from samplevis.objectives.base import Accessor, Objective, Setting
 from samplevis.objectives.reduce import mean, safe_sqrt, total
 
@@ -89,8 +90,7 @@ def penalize_boundary_complexity(w: int = 20, mask: Any = None, constant: float 
       An objective. Source: lucid/optvis/objectives.py, which adds up the batch, calls the colour C and wants the shape of
       the images first. Here it is known.
     """
-    if isinstance(w, bool) or not hasattr(w, "__index__") or w < 1:
-        raise ValueError(f"penalize_boundary_complexity: w: expected a whole number >= 1. Received: {w!r}")
+    check_whole("penalize_boundary_complexity: w", w, 1)
     weights = None if mask is None else np.asarray(mask, np.float32)
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from samplevis import seeds
 from samplevis.activation import Activation
-from samplevis.transform.checks import check_integer
+from samplevis.checks import check_whole
 
 
 class Method(abc.ABC):
@@ -63,7 +63,7 @@ class Stepper(abc.ABC):
 
 def check_bank(bank: int) -> None:
     """Raises ValueError or TypeError unless `bank` is a whole number >= 1."""
-    check_integer("bank", bank, 1)
+    check_whole("bank", bank, 1)
 
 
 def mean_score(activation: Activation, z: tf.Tensor, parameters: Any, seed: tf.Tensor, bank: int) -> tf.Tensor:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from samplevis.activation import Activation
+from samplevis.checks import check_number, check_whole
 from samplevis.optimizers.base import Method, Stepper, check_bank
 from samplevis.optimizers.population import PopulationStepper
-from samplevis.transform.checks import check_integer, check_number
 
 # A full covariance of more coordinates costs more than it gains: its decomposition is cubic, what it has to learn quadratic.
 LARGEST_FULL = 256
@@ -44,7 +44,7 @@ class CMA(Method):
         check_bank(self.bank)
         check_number("sigma", self.sigma, 0, above=True)
         if self.population is not None:
-            check_integer("population", self.population, 4)
+            check_whole("population", self.population, 4)
         _cmaes()
 
     def stepper(self, activation: Activation, batch: int) -> Stepper:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from samplevis.activation import Activation
+from samplevis.checks import check_number, check_whole
 from samplevis.optimizers.base import Method, Stepper, check_bank
 from samplevis.optimizers.population import PopulationStepper
-from samplevis.transform.checks import check_integer, check_number
 
 # Parents are the best of so many, drawn at random.
 TOURNAMENT = 3
@@ -41,7 +41,7 @@ class Genetic(Method):
 
     def __post_init__(self) -> None:
         check_bank(self.bank)
-        check_integer("population", self.population, 4)
+        check_whole("population", self.population, 4)
         check_number("mutation", self.mutation, 0, above=True)
 
     def stepper(self, activation: Activation, batch: int) -> Stepper:

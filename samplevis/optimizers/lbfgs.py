@@ -10,8 +10,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from samplevis.activation import Activation
+from samplevis.checks import check_whole
 from samplevis.optimizers.base import Method, Stepper, check_bank, mean_score
-from samplevis.transform.checks import check_integer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,8 +38,8 @@ class LBFGS(Method):
 
     def __post_init__(self) -> None:
         check_bank(self.bank)
-        check_integer("memory", self.memory, 1)
-        check_integer("line_search", self.line_search, 1)
+        check_whole("memory", self.memory, 1)
+        check_whole("line_search", self.line_search, 1)
 
     def stepper(self, activation: Activation, batch: int) -> Stepper:
         activation.check_gradient("L-BFGS")

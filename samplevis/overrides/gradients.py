@@ -5,9 +5,9 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from samplevis.checks import check_choice
 from samplevis.network import Network
 from samplevis.overrides.rebuild import FUNCTIONS, Function, ReplaceActivation, ReplaceLayer, rebuild
-from samplevis.transform.checks import check_choice
 
 # Functions whose gradient may fail on their left: all but the sigmoid.
 RECTIFIERS = FUNCTIONS - {"hardsigmoid"}

@@ -7,10 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis import param, seeds
+from samplevis.checks import check_choice, check_number
 from samplevis.network import Network
 from samplevis.overrides import pooling as pools
 from samplevis.overrides.rebuild import Function, kind, rebuild
-from samplevis.transform.checks import check_choice, check_number
 
 # Width of a rounded kink in units of the layer's root mean square: from trials on SqueezeNet, where it keeps what classes see.
 DEFAULT_SOFTNESS = 0.3

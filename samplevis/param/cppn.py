@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from samplevis.checks import check_whole
 from samplevis.param import base
 
 # Coordinates run to here, so that they have unit variance over the longer side.
@@ -138,8 +139,7 @@ def cppn(
       TensorShape([1, 512, 512, 3])
     """
     for name, value in (("hidden", hidden), ("layers", layers)):
-        if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
-            raise ValueError(f"{name}: expected a whole number >= 1. Received: {value!r}")
+        check_whole(name, value, 1)
     if activation not in ACTIVATIONS:
         raise ValueError(f"activation: expected one of {', '.join(map(repr, ACTIVATIONS))}. Received: {activation!r}")
     return CPPN(base.image_size(size, channels), int(hidden), int(layers), activation)

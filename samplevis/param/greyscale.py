@@ -6,6 +6,7 @@ import dataclasses
 
 import tensorflow as tf
 
+from samplevis.checks import check_whole
 from samplevis.param.base import Derived, Parameterization, check_base
 
 
@@ -50,6 +51,5 @@ def greyscale(base: Parameterization, *, channels: int = 3) -> Greyscale:
     check_base(base)
     if base.image_shape[2] != 1:
         raise ValueError(f"base: expected one channel, such as fourier(128, channels=1). Received: {base!r}")
-    if isinstance(channels, bool) or not hasattr(channels, "__index__") or channels < 1:
-        raise ValueError(f"channels: expected a whole number >= 1. Received: {channels!r}")
+    check_whole("channels", channels, 1)
     return Greyscale(base, int(channels))

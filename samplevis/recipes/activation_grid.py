@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from samplevis import transform
-from samplevis.export.grid import PAPER, check_whole, to_uint8
+from samplevis.checks import check_whole
+from samplevis.export.grid import PAPER, to_uint8
 from samplevis.network import Network, as_network
 from samplevis.recipes.directions import render_directions
 from samplevis.recipes.picture import activations_by_position

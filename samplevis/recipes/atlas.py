@@ -10,7 +10,6 @@ Source: Carter et al., Activation Atlas (Distill, 2019); lucid/recipes/activatio
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -19,7 +18,8 @@ import keras
 import numpy as np
 
 from samplevis import seeds, transform
-from samplevis.export.grid import PAPER, check_whole, to_uint8
+from samplevis.checks import check_choice, check_whole
+from samplevis.export.grid import PAPER, to_uint8
 from samplevis.network import Network, as_network
 from samplevis.recipes.collect import covariance, whitening
 from samplevis.recipes.directions import check_rendering, render_directions
@@ -270,12 +270,8 @@ def _grid(grid: int | tuple[int, int]) -> tuple[int, int]:
 
 
 def _method(method: str | None) -> str:
-    if method not in (None, *METHODS):
-        near = difflib.get_close_matches(str(method), METHODS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(
-            f"method: expected one of {', '.join(map(repr, METHODS))} or None. Received: {method!r}.{hint}"
-        )
+    if method is not None:
+        check_choice("method", method, METHODS)
     if method == "pca":
         return method
     try:

@@ -10,7 +10,6 @@ gradients can be given instead.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 
 import keras
@@ -18,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis import seeds
-from samplevis.export.grid import check_whole
+from samplevis.checks import check_choice, check_whole
 from samplevis.network import RESERVED, Network, as_network
 from samplevis.objectives import Objective, as_objective
 from samplevis.objectives.base import make_accessor
@@ -210,10 +209,7 @@ def _mean_gradient(
     score: Score, values: tf.Tensor, path: str, baseline: float | np.ndarray, steps: int, seed: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """(values - baseline, mean gradient on the path between them)."""
-    if path not in PATHS:
-        near = difflib.get_close_matches(str(path), PATHS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"path: expected one of {', '.join(map(repr, PATHS))}. Received: {path!r}.{hint}")
+    check_choice("path", path, PATHS)
     check_whole("steps", steps, 1)
     root = seeds.fold(seeds.root(seed), "attribution")
     try:

@@ -9,7 +9,7 @@ import numpy as np
 
 from samplevis import param as parameterizations
 from samplevis.activation import make_activation
-from samplevis.export.grid import check_whole
+from samplevis.checks import check_whole
 from samplevis.network import Network
 from samplevis.objectives import Objective, each
 from samplevis.optimize import optimize

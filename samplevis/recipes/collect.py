@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from samplevis import seeds
-from samplevis.export.grid import check_whole
+from samplevis.checks import check_choice, check_whole
 from samplevis.network import Network, as_network
 
 #: What a folder is searched for.
@@ -223,11 +222,7 @@ REDUCERS: dict[str | None, Reducer] = {
 
 
 def _reducer(name: str | None) -> Reducer:
-    if name is None or (isinstance(name, str) and name in REDUCERS):
-        return REDUCERS[name]
-    near = difflib.get_close_matches(str(name), [key for key in REDUCERS if key], n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"reducer: expected one of {', '.join(map(repr, REDUCERS))}. Received: {name!r}.{hint}")
+    return REDUCERS[None if name is None else check_choice("reducer", name, [key for key in REDUCERS if key])]
 
 
 def _stream(network: Network, images: Any, image_size: tuple[int, int] | None) -> Iterator[np.ndarray]:

@@ -12,13 +12,13 @@ import tensorflow as tf
 
 from samplevis import objectives, param, seeds, transform
 from samplevis.activation import Activation, make_activation
+from samplevis.checks import check_number, check_whole
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.progress import Progress
 from samplevis.recipes.laplacian import normalize_bands
 from samplevis.recipes.picture import check_picture, resize
 from samplevis.recipes.tiles import tiled_gradient
-from samplevis.transform.checks import check_integer, check_number
 
 # A dream without a picture starts from grey with this much white noise.
 NOISE = 0.05
@@ -113,10 +113,10 @@ def deep_dream(
     if image is not None:
         image = check_picture("image", image, network.image_shape[-1])
     sizes = _sizes(octaves, image)
-    check_integer("steps", steps, 1)
+    check_whole("steps", steps, 1)
     rates = _schedule("learning_rate", learning_rate, len(sizes), steps, positive=True)
     sigmas = _schedule("blur_sigma", blur_sigma, len(sizes), steps)
-    check_integer("laplacian_levels", laplacian_levels, 0)
+    check_whole("laplacian_levels", laplacian_levels, 0)
     smallest = min(map(min, sizes))
     if 2**laplacian_levels > smallest:
         raise ValueError(
@@ -176,7 +176,7 @@ def octave_sizes(size: Size, count: int = 4, scale: float = 1.4) -> tuple[tuple[
       >>> octave_sizes((300, 400), 3, 1.5)
       ((133, 178), (200, 267), (300, 400))
     """
-    check_integer("count", count, 1)
+    check_whole("count", count, 1)
     check_number("scale", scale, 1, above=True)
     height, width = _size("size", size)
     sizes = tuple((round(height / scale**k), round(width / scale**k)) for k in reversed(range(count)))
@@ -200,7 +200,7 @@ def _size(name: str, size: Any) -> tuple[int, int]:
     if len(pair) != 2:
         raise ValueError(f"{name}: expected one whole number or (height, width). Received: {size!r}")
     for side in pair:
-        check_integer(name, side, 4)
+        check_whole(name, side, 4)
     return int(pair[0]), int(pair[1])
 
 

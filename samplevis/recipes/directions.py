@@ -8,7 +8,7 @@ import numpy as np
 
 from samplevis import objectives, seeds
 from samplevis.activation import make_activation
-from samplevis.export.grid import check_whole
+from samplevis.checks import check_whole
 from samplevis.network import Network
 from samplevis.param import fourier
 from samplevis.recipes.batches import optimize_each

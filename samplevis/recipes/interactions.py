@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from samplevis import export
 from samplevis import param as parameterizations
-from samplevis.export.grid import check_whole
+from samplevis.checks import check_whole
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective, as_objective
 from samplevis.param import Parameterization

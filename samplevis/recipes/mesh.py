@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from samplevis.transform.checks import check_integer, check_number
+from samplevis.checks import check_number, check_whole
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -164,8 +164,8 @@ def sphere(rows: int = 16, columns: int = 32) -> Mesh:
     Raises:
       ValueError, TypeError: if an argument is out of range.
     """
-    check_integer("rows", rows, 2)
-    check_integer("columns", columns, 3)
+    check_whole("rows", rows, 2)
+    check_whole("columns", columns, 3)
     v, u = (
         grid.ravel() for grid in np.meshgrid(np.linspace(0, 1, rows + 1), np.linspace(0, 1, columns + 1), indexing="ij")
     )

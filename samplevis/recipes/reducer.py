@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from samplevis import seeds
-from samplevis.export.grid import check_whole
+from samplevis.checks import check_whole
 
 
 class ChannelReducer:

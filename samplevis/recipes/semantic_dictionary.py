@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
 from samplevis import files, transform
-from samplevis.export.grid import check_whole, grid, to_uint8
+from samplevis.checks import check_whole
+from samplevis.export.grid import grid, to_uint8
 from samplevis.network import Network, as_network
 from samplevis.recipes.directions import render_directions
 from samplevis.recipes.picture import activations_by_position

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from samplevis import param as parameterizations
 from samplevis import seeds
+from samplevis.checks import check_number, check_whole
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimize import Optimized, optimize
@@ -23,7 +24,6 @@ from samplevis.recipes.picture import check_picture
 from samplevis.recipes.rasterize import rasterize
 from samplevis.transform import Transform
 from samplevis.transform.base import Draw, Shape
-from samplevis.transform.checks import check_integer, check_number
 
 # A narrow field of view from afar, as a photographer's long lens. Source: lucid/misc/gl/meshutil.py.
 FIELD_OF_VIEW = 10.0
@@ -74,7 +74,7 @@ def views(mesh: Mesh, size: int | tuple[int, int] = 128, *, count: int = 64, see
       ValueError, TypeError: if an argument is out of range.
     """
     height, width, _ = image_size(size, 1)
-    check_integer("count", count, 1)
+    check_whole("count", count, 1)
     seeds.root(seed)
     return _views(mesh, (height, width), int(count), int(seed))
 
@@ -164,7 +164,7 @@ def turntable(
       ValueError, TypeError: if an argument is out of range.
     """
     texture = check_picture("texture", texture, np.shape(texture)[-1] if np.ndim(texture) else 0)
-    check_integer("frames", frames, 1)
+    check_whole("frames", frames, 1)
     height, width, _ = image_size(size, 1)
     for name, value, lowest, highest in (("elevation", elevation, -89.9, 89.9), ("background", background, 0, 1)):
         check_number(name, value, lowest)

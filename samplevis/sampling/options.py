@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from samplevis.checks import check_whole
 from samplevis.sampling import named
 
 # A step of .03 on four transforms keeps the stochastic heat that the thermostat has to carry off at a few per cent of the friction.
@@ -57,8 +58,7 @@ class HMCOptions:
                 object.__setattr__(self, name, value)
         for name, lowest in _LOWEST.items():
             value = getattr(self, name)
-            if isinstance(value, bool) or not hasattr(value, "__index__") or value < lowest:
-                raise ValueError(f"hmc_opts[{name!r}]: expected a whole number >= {lowest}. Received: {value!r}")
+            check_whole(f"hmc_opts[{name!r}]", value, lowest)
         for name, highest in (("step_size", 2.0), ("target_accept_prob", 1.0)):
             value = getattr(self, name)
             if not isinstance(value, (int, float)) or not 0 < value < highest:

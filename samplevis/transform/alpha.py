@@ -7,8 +7,8 @@ import dataclasses
 import tensorflow as tf
 
 from samplevis import param
+from samplevis.checks import check_number
 from samplevis.transform.base import Draw, Shape, Transform
-from samplevis.transform.checks import check_number
 
 # Standard deviation that Lucid's noise of `sd` 1 gives a pixel before the sigmoid: 1.04 for images of 64 pixels, 1.14 for 128,
 # 1.21 for 224. Its spectrum is 1/f, real and imaginary parts N(0, sd^2), and the image is divided by 4.

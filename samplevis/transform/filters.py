@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from samplevis.checks import check_number
 from samplevis.transform.base import Draw, Shape, Transform
-from samplevis.transform.checks import check_number
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,9 +10,9 @@ from typing import Any
 import tensorflow as tf
 
 from samplevis import seeds
+from samplevis.checks import check_choice, check_number, check_numbers, check_whole
 from samplevis.transform import warp
 from samplevis.transform.base import Draw, Shape, Transform
-from samplevis.transform.checks import check_choice, check_integer, check_number, numbers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +61,7 @@ def pad(width: int, mode: str = "reflect", value: float = 0.5) -> Transform:
     Raises:
       ValueError, TypeError: if an argument is outside its range.
     """
-    check_integer("width", width, 0)
+    check_whole("width", width, 0)
     check_number("value", value)
     mode = mode.lower() if isinstance(mode, str) else mode  # Lucid spells the modes of tf.pad in capitals.
     return Pad(width, check_choice("mode", mode, ("reflect", "constant", "uniform")), value)
@@ -103,7 +103,7 @@ def jitter(d: int) -> Transform:
     Raises:
       ValueError, TypeError: if `d` is outside its range.
     """
-    check_integer("d", d, 0)
+    check_whole("d", d, 0)
     return Jitter(d)
 
 
@@ -134,7 +134,7 @@ def shift(d: int) -> Transform:
     Raises:
       ValueError, TypeError: if `d` is outside its range.
     """
-    check_integer("d", d, 0)
+    check_whole("d", d, 0)
     return Shift(d)
 
 
@@ -218,7 +218,7 @@ def random_scale(scales: Iterable[float], edges: str = "reflect") -> Transform:
     Raises:
       ValueError, TypeError: if an argument is outside its range.
     """
-    return Choice("scale", numbers("scales", scales, 0), check_choice("edges", edges, warp.EDGES))
+    return Choice("scale", check_numbers("scales", scales, 0), check_choice("edges", edges, warp.EDGES))
 
 
 def random_rotate(
@@ -238,7 +238,7 @@ def random_rotate(
     Raises:
       ValueError, TypeError: if an argument is outside its range.
     """
-    angles = numbers("angles", angles)
+    angles = check_numbers("angles", angles)
     if check_choice("units", units, ("degrees", "radians")) == "degrees":
         angles = tuple(map(math.radians, angles))
     check_choice("edges", edges, warp.EDGES)
@@ -271,8 +271,8 @@ def crop_or_pad_to(height: int, width: int) -> Transform:
     Raises:
       ValueError, TypeError: if an argument is outside its range.
     """
-    check_integer("height", height, 1)
-    check_integer("width", width, 1)
+    check_whole("height", height, 1)
+    check_whole("width", width, 1)
     return CropOrPad(height, width)
 
 

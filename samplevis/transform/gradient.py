@@ -8,8 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from samplevis.checks import check_number, check_numbers
 from samplevis.transform.base import Transform
-from samplevis.transform.checks import check_number, numbers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,4 +57,4 @@ def normalize_gradient(scales: float | Sequence[float] | None = None) -> Transfo
         scales = 1.0 if scales is None else scales
         check_number("scales", scales, 0, above=True)
         return NormalizeGradient(float(scales))
-    return NormalizeGradient(numbers("scales", scales, 0))
+    return NormalizeGradient(check_numbers("scales", scales, 0))

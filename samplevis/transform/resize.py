@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
+from samplevis.checks import check_numbers
 from samplevis.transform.base import Draw, Shape, Transform
-from samplevis.transform.checks import numbers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,4 +66,4 @@ def random_resize(scales: Iterable[float]) -> Transform:
     Raises:
       ValueError, TypeError: if `scales` is outside its range. Source: lucid/optvis/transform.py.
     """
-    return RandomResize(numbers("scales", scales, 0))
+    return RandomResize(check_numbers("scales", scales, 0))

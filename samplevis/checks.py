@@ -1,4 +1,4 @@
-"""Checks of the arguments of transforms."""
+"""Checks of arguments, which say what is wrong before any work."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 
-def check_integer(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name}: expected an integer. Received: {value!r}")
-    if value < least:
-        raise ValueError(f"{name}: expected an integer >= {least}. Received: {value!r}")
+def check_whole(name: str, value: Any, lowest: int) -> None:
+    """Raises ValueError unless a value is a whole number >= `lowest`."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < lowest:
+        raise ValueError(f"{name}: expected a whole number >= {lowest}. Received: {value!r}")
 
 
 def check_number(name: str, value: Any, least: float = -math.inf, above: bool = False) -> None:
+    """Raises TypeError or ValueError unless a value is a finite number >= `least`, or > `least` if `above`."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name}: expected a number. Received: {value!r}")
     if not math.isfinite(value) or value < least or (above and value == least):
@@ -25,7 +25,8 @@ def check_number(name: str, value: Any, least: float = -math.inf, above: bool = 
         raise ValueError(f"{name}: expected a finite number{bound}. Received: {value!r}")
 
 
-def numbers(name: str, values: Any, above: float = -math.inf) -> tuple[float, ...]:
+def check_numbers(name: str, values: Any, above: float = -math.inf) -> tuple[float, ...]:
+    """Finite numbers > `above`, at least one, as floats; raises TypeError or ValueError for others."""
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise TypeError(f"{name}: expected a list of numbers. Received: {values!r}")
     values = tuple(values)
@@ -36,9 +37,9 @@ def numbers(name: str, values: Any, above: float = -math.inf) -> tuple[float, ..
     return tuple(map(float, values))
 
 
-def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
+def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
+    """The value, if it is one of some names; otherwise raises ValueError that lists them, the nearest spelling first."""
     if value not in choices:
-        # The nearest spelling first.
         order = sorted(choices, key=lambda choice: -difflib.SequenceMatcher(None, str(value), choice).ratio())
         raise ValueError(f"{name}: expected one of {', '.join(map(repr, order))}. Received: {value!r}")
     return value
