@@ -7,7 +7,7 @@
 - What a layer makes of many: `collect_activations`, `covariance`, `whitening`, `ChannelReducer`, `activation_atlas`.
 - What a network makes of a picture: `deep_dream`, `style_transfer`, and `texture_optimization` on meshes.
 
-Those that optimise take the arguments of `optimize` too: `param`, `transforms`, `steps`, `seed`, `progress`.
+Sheets, units together, caricatures, style and textures take the other arguments of `optimize` too: `param`, `steps`, `seed` ...
 """
 
 from samplevis.recipes.activation_grid import ActivationGrid, activation_grid
