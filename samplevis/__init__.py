@@ -14,6 +14,7 @@ _SOURCES = {
     "Parameterization": "param",
     "Samples": "samples",
     "export": None,
+    "importance": "importance",
     "modelzoo": None,
     "objectives": None,
     "optimize": "optimize",

@@ -50,6 +50,19 @@ class Activation:
                 "Give the network itself, or overrides.smooth of it."
             )
 
+    def check_independent(self, user: str) -> None:
+        """Raises ValueError unless each image is made and scored by itself, which `user` needs."""
+        if self.objective.coupled:
+            raise ValueError(
+                f"obj: {user} needs a score of each image by itself, and {self.objective} scores it by its batch (the other "
+                "images, or its place among them). Leave that part out, or use samplevis.optimize with a Keras optimizer."
+            )
+        if self.param.couples_images:
+            raise ValueError(
+                f"param: {user} needs images that do not depend on each other, and those of {self.param!r} share latents. Use "
+                "samplevis.optimize with a Keras optimizer."
+            )
+
     def draw(self, seed: tf.Tensor, members: int) -> Any:
         """Draws transforms.
 

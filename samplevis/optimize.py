@@ -22,8 +22,6 @@ from samplevis.param import Parameterization
 from samplevis.progress import Progress
 from samplevis.transform import Transform, standard_transforms
 
-# The first latents are a faint prior draw: enough to break the tie between the images of a batch.
-INITIAL_SCALE = 0.1
 # Compiled steps between two looks of Python at the run.
 STEPS_PER_CALL = 16
 # Steps for which Lucid redirects gradient through dead rectifiers (lucid/misc/redirected_relu_grad.py).
@@ -133,11 +131,7 @@ def ascend(
     if isinstance(optimizer, Method):
         if redirect_steps:
             raise ValueError(f"redirect_steps: only for Keras optimizers. Received: {redirect_steps} with {optimizer}")
-        if activation.objective.coupled:
-            raise ValueError(
-                f"obj: {activation.objective} scores an image by its batch (the other images, or its place among them), which "
-                f"only Keras optimizers climb. Received: optimizer {optimizer}"
-            )
+        activation.check_independent(f"the optimizer {optimizer}")
     first = _redirected(activation) if redirect_steps else activation
     stepper = _compiled_stepper(first, z.shape[0], _copy(optimizer))
     stepper.reset(z)
@@ -217,7 +211,7 @@ def render_vis(
 def first_latents(param: Parameterization, batch: int, init: np.ndarray | None, seed: tf.Tensor) -> tf.Tensor:
     """First latents [batch, *latent_shape]: those of images [batch, H, W, C] in [0, 1], or else a faint prior draw."""
     if init is None:
-        return INITIAL_SCALE * param.prior(seeds.fold(seed, "optimize"), batch)
+        return param.start(seeds.fold(seed, "optimize"), batch)
     images = np.asarray(init, np.float32)
     if images.shape != (batch, *param.image_shape):
         raise ValueError(f"init: expected images of shape {(batch, *param.image_shape)}. Received: {images.shape}")

@@ -15,14 +15,14 @@ from samplevis import seeds
 from samplevis.activation import Activation, make_activation
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
-from samplevis.optimize import INITIAL_SCALE, ascend, first_latents
+from samplevis.optimize import ascend, first_latents
 from samplevis.overrides.smooth import DEFAULT_SOFTNESS, smoothed
 from samplevis.param import Parameterization
 from samplevis.samples import Samples
 from samplevis.sampling.density import Density, check_density
 from samplevis.sampling.moves import named_moves
 from samplevis.sampling.options import HMCOptions, hmc_options
-from samplevis.sampling.sample import check_independent, sample
+from samplevis.sampling.sample import sample
 from samplevis.sampling.scale import fresh_transforms, mean_activation, measure_scale
 from samplevis.transform import Transform, robust_transforms
 
@@ -114,7 +114,7 @@ def render(
         _check_number("smooth", smooth, 1e-3, 1e3)
     network = as_network(model)
     own = activation = make_activation(network, obj, param, transforms)
-    check_independent(activation.objective)
+    activation.check_independent("a sampler")
     activation.check_gradient("a sampler")
     starts = None if isinstance(init, str) else first_latents(param, options.num_chains, init, root)
     init = init if isinstance(init, str) else "images"
@@ -130,7 +130,7 @@ def render(
         renderer = make_activation(model, obj, natural, robust_transforms)
 
     clock = time.perf_counter()
-    start = INITIAL_SCALE * renderer.param.prior(seeds.fold(root, "optimize"), options.num_chains)
+    start = renderer.param.start(seeds.fold(root, "optimize"), options.num_chains)
     optimized = ascend(renderer, start, int(optimize_steps), None, (), root, progress, tolerant=True)
     latents = param.latent(tf.constant(optimized.images)).numpy() if old else optimized.latents
     scale = measure_scale(activation, latents, root)

@@ -16,7 +16,7 @@ from samplevis import seeds
 from samplevis.activation import Activation, make_activation
 from samplevis.network import Network
 from samplevis.objectives import Objective
-from samplevis.optimize import INITIAL_SCALE, ascend
+from samplevis.optimize import ascend
 from samplevis.param import Parameterization
 from samplevis.sampling.anneal import anneal
 from samplevis.sampling.density import Conditioned
@@ -131,6 +131,8 @@ def surprisal(
         raise TypeError(f"density: expected a conditioned density, such as the law of samples. Received: {density!r}")
     root = seeds.root(seed)
     activation = make_activation(model, obj, param or parameterizations.fourier(im_size), transforms)
+    activation.check_independent("a sampler")
+    activation.check_gradient("a sampler")
     density, states = _scout(activation, level, density, root, progress)
 
     bank = activation.draw(seeds.fold(root, "bank"), num_transforms)
@@ -236,7 +238,7 @@ def _scout(
     activation: Activation, level: float, density: Conditioned | None, seed: tf.Tensor, progress: bool
 ) -> tuple[Conditioned, tf.Tensor]:
     """The density at the level, and states that sit there."""
-    start = INITIAL_SCALE * activation.param.prior(seeds.fold(seed, "optimize"), SCOUTS)
+    start = activation.param.start(seeds.fold(seed, "optimize"), SCOUTS)
     optimized = ascend(activation, start, SCOUT_STEPS, None, (), seed, progress, tolerant=True)
     scale = measure_scale(activation, optimized.latents, seed)
     if density is not None:

@@ -11,7 +11,6 @@ from samplevis import Network, objectives, optimize, param, render, seeds, trans
 from samplevis.activation import make_activation
 from samplevis.objectives import Objective
 from samplevis.optimize import number_of_traces
-from samplevis.sampling.sample import check_independent
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.uniform(size=(6, 5, 4, 3)).astype(np.float32)
@@ -217,7 +216,7 @@ def test_chains_refuse_coupled_objectives_before_work(identity, case):
     with pytest.raises(ValueError, match="other images.*samplevis.optimize"):
         render(identity, 1 * objectives.channel("same", 0) + COUPLED[case][0], im_size=16, progress=False)
     assert not identity.compiled
-    check_independent(objectives.channel("same", 0))
+    make_activation(identity, "same:0", param.fourier(16), None).check_independent("a sampler")
 
 
 WEIGHTS = {

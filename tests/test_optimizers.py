@@ -146,11 +146,14 @@ def test_scores_that_are_not_finite_lose(curved):
         optimize(lambda images: np.full(len(images), np.nan), optimizer="genetic", steps=3, **QUIET)
 
 
-@pytest.mark.parametrize("optimizer", ["lbfgs", "genetic"])
-def test_objectives_that_couple_images_are_refused(curved, optimizer):
+@pytest.mark.parametrize("optimizer", ["lbfgs", "cma", "genetic"])
+def test_what_couples_images_is_refused(curved, optimizer):
     coupled = objectives.each(["out:0", "out:1"])
-    with pytest.raises(ValueError, match="obj: .*scores an image by its batch"):
+    with pytest.raises(ValueError, match=f"obj: (?i:the optimizer {optimizer}).* scores it by its batch"):
         optimize(curved, coupled, batch=2, optimizer=optimizer, **QUIET)
+    shared = param.shared(SMALL, (1,))
+    with pytest.raises(ValueError, match=f"param: (?i:the optimizer {optimizer}).* share latents"):
+        optimize(curved, "out:0", batch=2, optimizer=optimizer, **QUIET | {"param": shared})
 
 
 def test_an_objective_without_a_gradient_says_so(curved):

@@ -43,10 +43,20 @@ def dot_compare(layer: str, image: Any, cossim_pow: float = 0.0) -> Objective:
     )
 
 
+# Differences [batch, ...] -> sizes [batch].
+NORMS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
+    "l1": lambda x: mean(tf.abs(x)),
+    "l2": lambda x: safe_sqrt(mean(tf.square(x))),
+}
+
+
 def activation_difference(
-    layers: str | Sequence[str], image: Any, features: Callable[[tf.Tensor], tf.Tensor] | None = None
+    layers: str | Sequence[str],
+    image: Any,
+    features: Callable[[tf.Tensor], tf.Tensor] | None = None,
+    norm: str = "l1",
 ) -> Objective:
-    """The mean absolute difference from the activations of a picture, summed over layers; subtract it.
+    """How far activations are from those of a picture, summed over layers; subtract it.
 
     Activations as they are compare content, their Gram matrices (`gram`) style.
 
@@ -55,9 +65,10 @@ def activation_difference(
       image: array [H, W, C] in [0, 1]; the network sees it once, as it is.
       features: function from activations [batch, ...] to what is compared, [batch, ...]. Defaults to the activations, of
         which the middles are compared if sizes differ.
+      norm: "l1", the mean absolute difference, or "l2", the root mean square. Defaults to "l1".
 
     Returns:
-      An objective. Source: Lucid's notebook differentiable-parameterizations/style_transfer_2d.
+      An objective. Source: Lucid's notebook differentiable-parameterizations/style_transfer_2d; lucid/optvis/style.py.
 
     Example:
       >>> content = objectives.activation_difference("mixed3b", photo)
@@ -67,14 +78,21 @@ def activation_difference(
     names = (layers,) if isinstance(layers, str) else tuple(layers)
     if not names:
         raise ValueError("layers: expected at least one. Received: an empty list")
+    if norm not in NORMS:
+        raise ValueError(f"norm: expected one of {', '.join(map(repr, NORMS))}. Received: {norm!r}")
 
     def compare(x: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
         x, reference = (features(x), features(reference)) if features else _common(x, reference)
-        return mean(tf.abs(x - reference))
+        return NORMS[norm](x - reference)
 
     shown = f", {getattr(features, '__name__', 'features')}" if features else ""
+    shown += "" if norm == "l1" else f", norm={norm!r}"
     return _with_reference(
-        names, image, compare, ("difference", features), f"activation_difference({', '.join(names)}, image{shown})"
+        names,
+        image,
+        compare,
+        ("difference", features, norm),
+        f"activation_difference({', '.join(names)}, image{shown})",
     )
 
 

@@ -18,7 +18,7 @@ class Method(abc.ABC):
 
     Such an optimiser climbs one fixed function: the activation averaged over `bank` transform draws, made once from the run's
     seed. What it returns is therefore the image that it scored. Weights of the objective that change with the step are at
-    their end. Objectives that couple the images of a batch are refused.
+    their end. Objectives and parameterizations that couple the images of a batch are refused.
     """
 
     bank: int

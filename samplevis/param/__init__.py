@@ -1,10 +1,41 @@
-"""Parameterizations: deterministic maps from a white latent to an image in [0, 1]."""
+"""Parameterizations: deterministic maps from a white latent to an image in [0, 1].
 
+Random images of any of them (Lucid's `image_sample`, for `fourier`) are those of its prior:
+`p.image(p.prior(seeds.root(0), 8))`.
+"""
+
+from samplevis.param.alpha import with_alpha
+from samplevis.param.ball import ball
 from samplevis.param.base import Parameterization
+from samplevis.param.cppn import cppn
 from samplevis.param.decoder import decoder
 from samplevis.param.fourier import fourier
+from samplevis.param.greyscale import greyscale
+from samplevis.param.laplacian import laplacian_pyramid
+from samplevis.param.maco import maco
 from samplevis.param.measured import measured
 from samplevis.param.pixel import pixel, uniform
 from samplevis.param.pyramid import pyramid
+from samplevis.param.resize import resize_bilinear_nd
+from samplevis.param.shared import shared
+from samplevis.param.texture import sample_bilinear, textured
 
-__all__ = ["Parameterization", "decoder", "fourier", "measured", "pixel", "pyramid", "uniform"]
+__all__ = [
+    "Parameterization",
+    "ball",
+    "cppn",
+    "decoder",
+    "fourier",
+    "greyscale",
+    "laplacian_pyramid",
+    "maco",
+    "measured",
+    "pixel",
+    "pyramid",
+    "resize_bilinear_nd",
+    "sample_bilinear",
+    "shared",
+    "textured",
+    "uniform",
+    "with_alpha",
+]

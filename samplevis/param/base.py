@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import hashlib
 from collections.abc import Callable
 
 import numpy as np
@@ -10,6 +11,8 @@ import tensorflow as tf
 
 from samplevis import seeds
 
+# The first latents of an optimiser are this faint a prior draw: enough to break the tie between the images of a batch.
+START_SCALE = 0.1
 # Pixels are kept this far from 0 and 1 when the sigmoid is inverted: one eighth of a grey level of 256.
 EPSILON = 1 / 2048
 
@@ -22,6 +25,9 @@ class Parameterization(abc.ABC):
 
     image_shape: tuple[int, int, int]
     """(height, width, channels) of the image, in pixels."""
+
+    couples_images: bool = False
+    """Whether an image depends on the latents of others in its batch. Then there are no independent chains to sample."""
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
@@ -58,6 +64,14 @@ class Parameterization(abc.ABC):
         """
         return np.zeros(self.latent_shape, np.int32)
 
+    def scales(self) -> np.ndarray:
+        """Labels the coordinates of `rotate` by the size of the details that they make.
+
+        Returns:
+          int array of shape `latent_shape`, 0 for the coarsest. Defaults to one label for all.
+        """
+        return np.zeros(self.latent_shape, np.int32)
+
     def symmetries(self) -> dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]]:
         """Turns of the latent that a person would call the same picture elsewhere, mirrored or inverted.
 
@@ -77,6 +91,79 @@ class Parameterization(abc.ABC):
           float32 tensor of shape [batch, *latent_shape].
         """
         return tf.random.stateless_normal((batch, *self.latent_shape), seeds.fold(seed, "prior"))
+
+    def start(self, seed: tf.Tensor, batch: int) -> tf.Tensor:
+        """Latents from which an optimiser starts. Defaults to a faint prior draw.
+
+        Args:
+          seed: int32 tensor of shape [2].
+          batch: number of latents, >= 1.
+
+        Returns:
+          float32 tensor of shape [batch, *latent_shape].
+        """
+        return START_SCALE * self.prior(seed, batch)
+
+
+class Derived(Parameterization):
+    """A parameterization that makes its image of another's, from the same latents. Subclasses have a field `base`."""
+
+    base: Parameterization
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return self.base.image_shape
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        return self.base.latent_shape
+
+    @property
+    def couples_images(self) -> bool:
+        return self.base.couples_images
+
+    def rotate(self, z: tf.Tensor) -> tf.Tensor:
+        return self.base.rotate(z)
+
+    def bands(self) -> np.ndarray:
+        return self.base.bands()
+
+    def scales(self) -> np.ndarray:
+        return self.base.scales()
+
+    def symmetries(self) -> dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]]:
+        return self.base.symmetries()
+
+    def start(self, seed: tf.Tensor, batch: int) -> tf.Tensor:
+        return self.base.start(seed, batch)
+
+
+class Constant:
+    """A float32 array, read-only, that compares and hashes by its values: a field for frozen dataclasses."""
+
+    def __init__(self, values: np.ndarray):
+        self.values = np.array(values, np.float32, order="C")
+        self.values.setflags(write=False)
+        self._digest = hashlib.sha256(self.values.tobytes()).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Constant) and (self._digest, self.values.shape) == (other._digest, other.values.shape)
+
+    def __hash__(self) -> int:
+        return hash((self._digest, self.values.shape))
+
+    def __repr__(self) -> str:
+        return f"<array {list(self.values.shape)} {self._digest[:8]}>"
+
+
+def check_base(base: object, name: str = "base") -> None:
+    """Checks that an argument is a parameterization.
+
+    Raises:
+      TypeError: if it is none.
+    """
+    if not isinstance(base, Parameterization):
+        raise TypeError(f"{name}: expected a parameterization such as param.fourier(128). Received: {base!r}")
 
 
 def shift(z: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -105,6 +192,16 @@ class Picture(Parameterization):
     def symmetries(self) -> dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]]:
         """Shift, mirror and contrast inversion."""
         return PICTURE_MOVES
+
+
+def check_contrast(contrast: float) -> None:
+    """Checks a standard deviation before the sigmoid.
+
+    Raises:
+      ValueError: if it is not a number > 0.
+    """
+    if not (np.isfinite(contrast) and contrast > 0):
+        raise ValueError(f"contrast: expected a number > 0. Received: {contrast!r}")
 
 
 def unsquash(images: tf.Tensor) -> tf.Tensor:

@@ -17,16 +17,15 @@ class Fourier(spectrum.Spectral):
     image_shape: tuple[int, int, int]
     alpha: float
     contrast: float
-    correlated: bool
+    correlated: bool | color.Matrix
 
     def pre_image(self, z: tf.Tensor) -> tf.Tensor:
         """The image before the sigmoid: linear in `z`, standard deviation `contrast` in every channel."""
         x = self.contrast * spectrum.image(spectrum.of(z), self.amplitude(), z.shape[1:3])
-        return color.correlate(x) if self.correlated else x
+        return color.correlate(x, self.correlated)
 
     def latent(self, images: tf.Tensor) -> tf.Tensor:
-        x = base.unsquash(images)
-        x = color.decorrelate(x) if self.correlated else x
+        x = color.decorrelate(base.unsquash(images), self.correlated)
         return spectrum.image(spectrum.of(x / self.contrast), 1 / self.amplitude(), x.shape[1:3])
 
     def amplitude(self) -> np.ndarray:
@@ -40,7 +39,7 @@ def fourier(
     channels: int = 3,
     alpha: float = 1.0,
     contrast: float = 0.316,
-    decorrelate: bool = True,
+    decorrelate: bool | np.ndarray = True,
 ) -> Fourier:
     """A white latent, filtered to the 1/f^alpha spectrum of photographs, then squashed to [0, 1].
 
@@ -54,7 +53,8 @@ def fourier(
         Defaults to 1.
       contrast: standard deviation of a pixel before the sigmoid under the prior, > 0. Defaults to 0.316.
       decorrelate: whether the three channels of the latent are independent colour components (Lucid's
-        param/color.py) rather than R, G and B. Only for 3 channels; ignored otherwise.
+        param/color.py) rather than R, G and B; True is ignored for other numbers of channels. Or, for any number, a square
+        root of the covariance of your channels, [channels, channels], whose rows are scaled to unit norm.
 
     Returns:
       A `Fourier` parameterization whose latents have the shape of the image.
@@ -69,4 +69,4 @@ def fourier(
     """
     spectrum.check_slope(alpha, contrast)
     shape = base.image_size(size, channels)
-    return Fourier(shape, float(alpha), float(contrast), bool(decorrelate) and channels == 3)
+    return Fourier(shape, float(alpha), float(contrast), color.check_decorrelate(decorrelate, channels))

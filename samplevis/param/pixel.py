@@ -16,26 +16,26 @@ class Pixel(base.Picture):
 
     image_shape: tuple[int, int, int]
     contrast: float
-    correlated: bool
+    correlated: bool | color.Matrix
 
     def image(self, z: tf.Tensor) -> tf.Tensor:
-        x = self.contrast * z
-        return tf.sigmoid(color.correlate(x) if self.correlated else x)
+        return tf.sigmoid(color.correlate(self.contrast * z, self.correlated))
 
     def latent(self, images: tf.Tensor) -> tf.Tensor:
-        x = base.unsquash(images)
-        return (color.decorrelate(x) if self.correlated else x) / self.contrast
+        return color.decorrelate(base.unsquash(images), self.correlated) / self.contrast
 
 
-def pixel(size: int | tuple[int, int], *, channels: int = 3, contrast: float = 1.0, decorrelate: bool = False) -> Pixel:
+def pixel(
+    size: int | tuple[int, int], *, channels: int = 3, contrast: float = 1.0, decorrelate: bool | np.ndarray = False
+) -> Pixel:
     """One latent number for each pixel and channel: white noise under the prior.
 
     Args:
       size: pixels, one int for a square or (height, width), each >= 4.
       channels: number of channels, >= 1.
       contrast: standard deviation of a pixel before the sigmoid under the prior, > 0. Defaults to 1.
-      decorrelate: whether the channels of the latent are independent colour components (Lucid's param/color.py).
-        Only for 3 channels; ignored otherwise.
+      decorrelate: whether the channels of the latent are independent colour components (Lucid's param/color.py); True is
+        ignored unless there are 3 channels. Or a matrix, as in `fourier`.
 
     Returns:
       A `Pixel` parameterization whose latents have the shape of the image.
@@ -43,9 +43,8 @@ def pixel(size: int | tuple[int, int], *, channels: int = 3, contrast: float = 1
     Raises:
       ValueError: if an argument is out of range.
     """
-    if not (np.isfinite(contrast) and contrast > 0):
-        raise ValueError(f"contrast: expected a number > 0. Received: {contrast!r}")
-    return Pixel(base.image_size(size, channels), float(contrast), bool(decorrelate) and channels == 3)
+    base.check_contrast(contrast)
+    return Pixel(base.image_size(size, channels), float(contrast), color.check_decorrelate(decorrelate, channels))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -35,13 +35,11 @@ class Pyramid(spectrum.Spectral):
         x = coarsest
         for band, smooth in zip(bands, _fields(*self.image_shape[:2]), strict=True):
             x += band * tf.exp(self.clustering * spectrum.image(field, smooth, size) - self.clustering**2)
-        x *= self._gain()
-        return color.correlate(x) if self.correlated else x
+        return color.correlate(x * self._gain(), self.correlated)
 
     def latent(self, images: tf.Tensor) -> tf.Tensor:
         """The latent with an even scale field."""
-        x = base.unsquash(images) / self._gain()
-        x = color.decorrelate(x) if self.correlated else x
+        x = color.decorrelate(base.unsquash(images) / self._gain(), self.correlated)
         coarsest, *bands = self._bands()
         gain = coarsest + sum(bands) * np.exp(-(self.clustering**2))
         noise = spectrum.image(spectrum.of(x), (1 / gain).astype(np.float32), x.shape[1:3])

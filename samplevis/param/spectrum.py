@@ -29,6 +29,10 @@ class Spectral(base.Picture):
         """Octave of the radial frequency, for each channel of the latent by itself."""
         return octaves(self.latent_shape)
 
+    def scales(self) -> np.ndarray:
+        """Octave of the radial frequency."""
+        return octaves(self.latent_shape) // self.latent_shape[-1]
+
 
 def check_slope(alpha: float, contrast: float) -> None:
     """Checks the slope and the contrast of a prior.
@@ -38,8 +42,7 @@ def check_slope(alpha: float, contrast: float) -> None:
     """
     if not 0 <= alpha <= 3:
         raise ValueError(f"alpha: expected a number from 0 to 3. Received: {alpha!r}")
-    if not (np.isfinite(contrast) and contrast > 0):
-        raise ValueError(f"contrast: expected a number > 0. Received: {contrast!r}")
+    base.check_contrast(contrast)
 
 
 @functools.lru_cache(maxsize=32)

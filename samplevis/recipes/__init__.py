@@ -1,4 +1,14 @@
-"""Lucid's recipes: longer ways to look at a network, made of the public parts."""
+"""Lucid's recipes: longer ways to look at a network, made of the package's parts.
+
+- One picture for many units: `channel_sheet`, `neuron_sheet`, `interaction_grid`, `interpolation`, `multi_interpolation`.
+- One unit in many pictures: `compare`.
+- What a layer makes of a photograph: `caricature`, `feature_inversion`, `activation_grid`, `semantic_dictionary`,
+  `attribution` and its sums over channels, groups and positions.
+- What a layer makes of many: `collect_activations`, `covariance`, `whitening`, `ChannelReducer`, `activation_atlas`.
+- What a network makes of a picture: `deep_dream`, `style_transfer`, and `texture_optimization` on meshes.
+
+Those that optimise take the arguments of `optimize` too: `param`, `transforms`, `steps`, `seed`, `progress`.
+"""
 
 from samplevis.recipes.activation_grid import ActivationGrid, activation_grid
 from samplevis.recipes.atlas import Atlas, activation_atlas
@@ -12,6 +22,7 @@ from samplevis.recipes.collect import (
     whitening,
 )
 from samplevis.recipes.comparison import Comparison, compare
+from samplevis.recipes.deep_dream import Dream, deep_dream, octave_sizes
 from samplevis.recipes.interactions import (
     InteractionGrid,
     Interpolation,
@@ -19,9 +30,13 @@ from samplevis.recipes.interactions import (
     interpolation,
     multi_interpolation,
 )
+from samplevis.recipes.mesh import Mesh, load_obj, look_at, normalize_mesh, perspective, sphere
+from samplevis.recipes.rasterize import rasterize
 from samplevis.recipes.reducer import ChannelReducer
 from samplevis.recipes.semantic_dictionary import SemanticDictionary, semantic_dictionary
 from samplevis.recipes.sheets import Sheet, channel_sheet, neuron_sheet
+from samplevis.recipes.style import style_transfer
+from samplevis.recipes.textured import texture_optimization, turntable, views
 
 __all__ = [
     "ActivationGrid",
@@ -29,8 +44,10 @@ __all__ = [
     "Caricature",
     "ChannelReducer",
     "Comparison",
+    "Dream",
     "InteractionGrid",
     "Interpolation",
+    "Mesh",
     "SemanticDictionary",
     "Sheet",
     "activation_atlas",
@@ -42,15 +59,27 @@ __all__ = [
     "collect_activations",
     "compare",
     "covariance",
+    "deep_dream",
     "feature_inversion",
     "group_attribution",
     "interaction_grid",
     "interpolation",
+    "load_obj",
+    "look_at",
     "multi_interpolation",
     "neuron_sheet",
+    "normalize_mesh",
+    "octave_sizes",
+    "perspective",
     "push_activations",
+    "rasterize",
     "semantic_dictionary",
     "spatial_attribution",
+    "sphere",
+    "style_transfer",
+    "texture_optimization",
+    "turntable",
+    "views",
     "whitened_direction",
     "whitening",
 ]

@@ -14,8 +14,9 @@ from samplevis import seeds
 from samplevis.activation import make_activation
 from samplevis.export.grid import check_whole
 from samplevis.network import Network
-from samplevis.objectives import Accessor, Objective
-from samplevis.optimize import INITIAL_SCALE, ascend
+from samplevis.objectives import Objective
+from samplevis.objectives.base import Accessor
+from samplevis.optimize import ascend
 from samplevis.param import fourier
 from samplevis.progress import Progress
 from samplevis.transform import Transform
@@ -124,7 +125,7 @@ def render_directions(
     batch = min(batch_size, count)
     param = fourier(size, channels=network.image_shape[-1])
     root = seeds.fold(seeds.root(seed), "directions")
-    start = tf.repeat(INITIAL_SCALE * param.prior(root, 1), batch, axis=0)
+    start = tf.repeat(param.start(root, 1), batch, axis=0)
     images = []
     with Progress("render", count, "image", show=progress) as bar:
         for first in range(0, count, batch):

@@ -14,7 +14,8 @@ import tensorflow as tf
 from samplevis import export, transform
 from samplevis import param as parameterizations
 from samplevis.network import Network, as_network
-from samplevis.objectives import Accessor, Objective
+from samplevis.objectives import Objective
+from samplevis.objectives.base import Accessor
 from samplevis.optimize import optimize
 from samplevis.progress import Progress
 from samplevis.transform import as_transform

@@ -15,7 +15,8 @@ from samplevis import export
 from samplevis import param as parameterizations
 from samplevis.export.grid import check_whole
 from samplevis.network import Network, as_network
-from samplevis.objectives import Accessor, Objective, as_objective
+from samplevis.objectives import Objective, as_objective
+from samplevis.objectives.base import Accessor
 from samplevis.param import Parameterization
 from samplevis.recipes.batches import of_images, optimize_rows
 

@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from samplevis import export, objectives
 from samplevis.network import Network, as_network
-from samplevis.objectives import Accessor, Objective
+from samplevis.objectives import Objective
+from samplevis.objectives.base import Accessor
 from samplevis.recipes.batches import of_images, optimize_rows
 
 

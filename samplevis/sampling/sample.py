@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from samplevis import seeds
 from samplevis.activation import Activation
-from samplevis.objectives import Objective
 from samplevis.sampling.anneal import Annealed, anneal
 from samplevis.sampling.chains import Watched, run_chains
 from samplevis.sampling.density import Conditioned, Density, LogActivation, Tilted, check_density
@@ -61,16 +60,6 @@ class Run(NamedTuple):
     seconds: dict[str, float]
 
 
-def check_independent(objective: Objective) -> None:
-    """Raises ValueError if chains with this objective would not all sample one density."""
-    if objective.coupled:
-        raise ValueError(
-            f"obj: {objective} scores an image by its batch (the other images, or its place among them), and each chain has to "
-            "sample one density by itself. Use samplevis.optimize for it; or sample without that part: chains differ as they "
-            "are, and a mixture such as 0.3 * a + 0.7 * b can be sampled for one weight at a time"
-        )
-
-
 def sample(
     activation: Activation,
     latents: tf.Tensor,
@@ -107,10 +96,10 @@ def sample(
       A `Run`.
 
     Raises:
-      ValueError: if the objective couples the images of a batch, if the gradient is not that of the activation, or if `beta` is
+      ValueError: if the images of a batch depend on each other, if the gradient is not that of the activation, or if `beta` is
         stronger than float32 can carry.
     """
-    check_independent(activation.objective)
+    activation.check_independent("a sampler")
     activation.check_gradient("a sampler")
     nats = (beta or 0.0) * (scale.optimum - scale.prior)
     if nats > MOST_NATS:

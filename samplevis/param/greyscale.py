@@ -1,0 +1,55 @@
+"""Greyscale: one plane for all channels."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import tensorflow as tf
+
+from samplevis.param.base import Derived, Parameterization, check_base
+
+
+@dataclasses.dataclass(frozen=True)
+class Greyscale(Derived):
+    """The image is a plane, repeated. See `greyscale`."""
+
+    base: Parameterization
+    channels: int
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return *self.base.image_shape[:2], self.channels
+
+    def image(self, z: tf.Tensor) -> tf.Tensor:
+        return tf.repeat(self.base.image(z), self.channels, axis=3)
+
+    def latent(self, images: tf.Tensor) -> tf.Tensor:
+        """The latent of the mean over the channels."""
+        return self.base.latent(tf.reduce_mean(tf.cast(images, tf.float32), 3, keepdims=True))
+
+
+def greyscale(base: Parameterization, *, channels: int = 3) -> Greyscale:
+    """Grey images for a network that takes colours: one plane, the same in every channel.
+
+    Source: `grayscale_image_rgb` of lucid/optvis/param/images.py.
+
+    Args:
+      base: a parameterization of one channel.
+      channels: how often the plane is repeated, >= 1. Defaults to 3.
+
+    Returns:
+      A `Greyscale` with the latents of the base. Of a coloured picture, `latent` keeps the mean over the channels.
+
+    Raises:
+      TypeError: if `base` is no parameterization.
+      ValueError: if it has several channels, or `channels` is out of range.
+
+    Example:
+      >>> p = samplevis.param.greyscale(samplevis.param.fourier(128, channels=1))
+    """
+    check_base(base)
+    if base.image_shape[2] != 1:
+        raise ValueError(f"base: expected one channel, such as fourier(128, channels=1). Received: {base!r}")
+    if isinstance(channels, bool) or not hasattr(channels, "__index__") or channels < 1:
+        raise ValueError(f"channels: expected a whole number >= 1. Received: {channels!r}")
+    return Greyscale(base, int(channels))

@@ -1,0 +1,81 @@
+"""Magnitude-constrained parameterization: a fixed magnitude spectrum, only the phases are free."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from samplevis.param import spectrum
+from samplevis.param.base import Derived
+from samplevis.param.fourier import Fourier
+from samplevis.param.measured import Measured
+
+
+@dataclasses.dataclass(frozen=True)
+class MACO(Derived):
+    """The image that a base makes of the phases of the latent. See `maco`."""
+
+    base: Fourier | Measured
+
+    def pre_image(self, z: tf.Tensor) -> tf.Tensor:
+        """The image before the sigmoid: every one has the same magnitude spectrum."""
+        return self.base.pre_image(phases(z))
+
+    def image(self, z: tf.Tensor) -> tf.Tensor:
+        return self.base.image(phases(z))
+
+    def latent(self, images: tf.Tensor) -> tf.Tensor:
+        """The latents with the phases of the images; their own magnitudes are lost."""
+        return phases(self.base.latent(images))
+
+
+def maco(base: Fourier | Measured) -> MACO:
+    """Images whose magnitude spectrum is fixed, so that an optimiser cannot buy activation with high frequencies.
+
+    Each frequency of the white latent keeps its phase and gets the magnitude of the base's filter. The prior is that of uniform,
+    independent phases, exactly. The constant component is that of the base's mean (grey for `fourier`), so that the contrast
+    before the sigmoid is the same for every image. For even sizes, the few frequencies whose phase can only be 0 or pi keep
+    what the latent started with under an optimiser.
+
+    Source: Fel et al. 2023, "Unlocking Feature Visualization for Deeper Networks with MAgnitude Constrained Optimization",
+    arXiv:2306.06805. There, images are standardised before the sigmoid: `contrast=1`. Their random crops are a roll and a
+    zoom here, which suits images that are periodic.
+
+    Args:
+      base: `fourier` (magnitudes 1/f^alpha) or `measured` (those of your own images, averaged over directions).
+
+    Returns:
+      A `MACO` with the latents of the base.
+
+    Raises:
+      TypeError: if `base` is neither.
+
+    Example:
+      >>> p = samplevis.param.maco(samplevis.param.fourier(256, contrast=1.0))
+      >>> crops = [transform.shift(128), transform.random_scale([1, 1.5, 2, 3]), transform.noise(0.1)]
+      >>> result = samplevis.optimize(model, "fire9:10", param=p, transforms=crops)
+    """
+    if not isinstance(base, (Fourier, Measured)):
+        raise TypeError(f"base: expected param.fourier(...) or param.measured(...). Received: {base!r}")
+    return MACO(base)
+
+
+def phases(z: tf.Tensor) -> tf.Tensor:
+    """White pictures with the phases of `z`, every magnitude being what it is in white noise on average, the constant 0.
+
+    Args:
+      z: float32 tensor of shape [N, H, W, C].
+
+    Returns:
+      Tensor of the same shape; each channel has mean 0 and mean square 1 - 1 / (H W).
+    """
+    half = spectrum.of(z)
+    power = tf.square(tf.math.real(half)) + tf.square(tf.math.imag(half))
+    scale = tf.math.rsqrt(power + 1e-12)
+    unit = half * tf.complex(scale, tf.zeros_like(scale))
+    height, width = z.shape[1:3]
+    magnitude = np.full(half.shape[2:], np.sqrt(height * width))
+    magnitude[0, 0] = 0
+    return spectrum.image(unit, magnitude, (height, width))

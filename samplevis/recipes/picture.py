@@ -1,0 +1,40 @@
+"""Pictures that a recipe starts from: checked and resized."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+
+def check_picture(name: str, picture: Any, channels: int) -> np.ndarray:
+    """Checks one picture.
+
+    Args:
+      name: the argument's name, for messages.
+      picture: array [H, W, C].
+      channels: the C that is expected.
+
+    Returns:
+      float32 array [H, W, C] with values in [0, 1].
+
+    Raises:
+      ValueError: for another shape, whole numbers, or values that are not finite or outside [0, 1].
+    """
+    picture = np.asarray(picture)
+    if picture.ndim != 3 or picture.shape[-1] != channels or 0 in picture.shape:
+        raise ValueError(f"{name}: expected [height, width, {channels}]. Received shape: {picture.shape}")
+    if not np.issubdtype(picture.dtype, np.floating):
+        raise ValueError(f"{name}: expected floats in [0, 1] (divide bytes by 255). Received: {picture.dtype}")
+    # Written so that nan fails.
+    if not (picture.min() >= 0 and picture.max() <= 1):
+        raise ValueError(f"{name}: expected finite values in [0, 1]. Received: {picture.min():g} to {picture.max():g}")
+    return picture.astype(np.float32)
+
+
+def resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes [H, W, C] to (height, width): bilinear, and without aliasing where it shrinks."""
+    if picture.shape[:2] == tuple(size):
+        return picture
+    return tf.image.resize(picture, size, antialias=True).numpy()
