@@ -108,6 +108,7 @@ def figures(samples: samplevis.Samples) -> dict[str, float]:
         "latent_correlation": correlation(samples.latents, lag),
         "image_correlation": correlation(before, lag),
         "level_fresh": float(samples.levels[:, last:].mean()),
+        "level_network": float(samples.network_levels[:, last:].mean()),
         "fresh_over_bank": float(
             (samples.fresh_activation[:, last:].mean() - prior) / (samples.activation[:, last:].mean() - prior)
         ),
@@ -173,38 +174,48 @@ def overhead(options: argparse.Namespace):
 
 
 def either_or(options: argparse.Namespace):
-    """Share of the rarer concept among samples of an either-or unit, and among as many optimised images."""
+    """Share of the rarer concept of an either-or unit: samples from the prior, from diverse starts, and optimised images."""
     network, judge = modelzoo.Shapes(), modelzoo.ShapesJudge()
+    count = options.restarts
     for label in [name for name in network.labels if "|" in name]:
-        samples = samplevis.render(
-            network,
-            samplevis.objectives.class_logit("logits", label),
-            dict(num_results=1, num_chains=options.restarts),
-            im_size=64,
-            init="prior",
-            progress=False,
-        )
+        unit = samplevis.objectives.class_logit("logits", label)
+        settings = dict(param=param.fourier(64), transforms=robust_transforms, batch=count, progress=False)
+        plain = samplevis.optimize(network, unit, **settings)
+        diverse = samplevis.optimize(network, apart(unit, "conv5", plain), **settings)
+        found = {"optimised": plain.images, "optimised_diverse": diverse.images}
+        for name, init in (("samples_prior", "prior"), ("samples", diverse.images)):
+            hmc = dict(num_results=1, num_chains=count)
+            found[name] = samplevis.render(network, unit, hmc, im_size=64, init=init, progress=False)[:]
         row = {"unit": label}
-        for name, images in (("samples", samples[:]), ("optimised", samples.optimized)):
+        for name, images in found.items():
             named = np.array(judge.labels)[judge.activations(images, "logits")["logits"].numpy().argmax(1)]
             shares = [float(np.mean(named == concept)) for concept in label.split("|")]
             row |= {f"{name}_shares": shares, f"{name}_rarer": min(shares)}
         yield row
 
 
+def apart(unit: samplevis.Objective, layer: str, plain: samplevis.Optimized) -> samplevis.Objective:
+    """The unit less Lucid's diversity term, which costs half of the activation when all images are alike."""
+    weight = 0.5 * float(plain.history[-1].mean()) / (len(plain.images) - 1)
+    return unit - weight * samplevis.objectives.diversity(layer)
+
+
 def diversity(options: argparse.Namespace):
     """Mean distance of deep features between samples, over that between optimised images of the same activation."""
     network = squeezenet()
+    steps = list(range(4, 128, 4))
     for unit in options.units:
-        samples = samplevis.render(
-            network, unit, dict(num_results=1, num_chains=options.restarts, num_burnin_steps=8), im_size=SIZE,
-            init="prior", level=LEVEL, progress=False,
-        )  # fmt: skip
-        steps = list(range(4, 128, 4))
-        optimised = samplevis.optimize(
-            network, unit, param=param.fourier(SIZE), transforms=robust_transforms, batch=options.restarts, steps=128,
-            thresholds=steps, progress=False,
-        )  # fmt: skip
+        objective = samplevis.objectives.as_objective(unit)
+        settings = dict(param=param.fourier(SIZE), transforms=robust_transforms, batch=options.restarts, steps=128)
+        settings |= dict(thresholds=steps, progress=False)
+        plain = samplevis.optimize(network, objective, **settings)
+        diverse = samplevis.optimize(network, apart(objective, "fire8", plain), **settings)
+        hmc = dict(num_results=1, num_chains=options.restarts, num_burnin_steps=8)
+        inits = {"samples": "prior", "samples_diverse": diverse.images}
+        drawn = {
+            name: samplevis.render(network, unit, hmc, im_size=SIZE, init=init, level=LEVEL, progress=False)[:]
+            for name, init in inits.items()
+        }
         layer, channel = unit.split(":")
 
         def level(images: np.ndarray, layer: str = layer, channel: str = channel) -> float:
@@ -212,10 +223,13 @@ def diversity(options: argparse.Namespace):
             return float(values.reshape(len(images), -1).mean())
 
         # The first snapshot that is as active as the samples, on clean images.
-        wanted = level(samples[:])
-        matched = next((x for x in optimised.snapshots.values() if level(x) >= wanted), optimised.images)
-        spread = [feature_distance(network, images) for images in (samples[:], matched)]
-        yield {"unit": unit, "samples": spread[0], "optimised": spread[1], "ratio": spread[0] / spread[1]}
+        row = {"unit": unit}
+        for name, images in drawn.items():
+            row[name], wanted = feature_distance(network, images), level(images)
+            for other, run in (("optimised", plain), ("optimised_diverse", diverse)):
+                matched = next((x for x in run.snapshots.values() if level(x) >= wanted), run.images)
+                row[f"{name}_over_{other}"] = row[name] / feature_distance(network, matched)
+        yield row
 
 
 def feature_distance(network: samplevis.Network, images: np.ndarray) -> float:

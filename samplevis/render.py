@@ -25,6 +25,7 @@ from samplevis.sampling.options import HMCOptions, hmc_options
 from samplevis.sampling.sample import sample
 from samplevis.sampling.scale import fresh_transforms, mean_activation, measure_scale
 from samplevis.transform import Transform, robust_transforms
+from samplevis.transform.checks import check_number
 
 INITS = ("optimize", "prior")
 
@@ -111,7 +112,7 @@ def render(
         transforms = None if old else robust_transforms
     named_moves(param, options.moves)
     if smooth is not None:
-        _check_number("smooth", smooth, 1e-3, 1e3)
+        check_number("smooth", smooth, 0, above=True)
     network = as_network(model)
     own = activation = make_activation(network, obj, param, transforms)
     activation.check_independent("a sampler")

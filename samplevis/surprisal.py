@@ -14,9 +14,10 @@ import tensorflow as tf
 from samplevis import param as parameterizations
 from samplevis import seeds
 from samplevis.activation import Activation, make_activation
-from samplevis.network import Network
+from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimize import ascend
+from samplevis.overrides.smooth import DEFAULT_SOFTNESS, smoothed
 from samplevis.param import Parameterization
 from samplevis.sampling.anneal import anneal
 from samplevis.sampling.density import Conditioned
@@ -25,6 +26,7 @@ from samplevis.sampling.mass import learn_scale
 from samplevis.sampling.scale import measure_scale
 from samplevis.sampling.splitting import sequential_monte_carlo
 from samplevis.transform import Transform, robust_transforms
+from samplevis.transform.checks import check_number
 
 # Images that are optimised, and chains that are annealed, to find the scale of the activation and the strength at the level.
 SCOUTS = 4
@@ -78,6 +80,7 @@ def surprisal(
     transforms: Transform | Sequence[Transform] | None = robust_transforms,
     level: float = 0.7,
     density: Conditioned | None = None,
+    smooth: float | None = DEFAULT_SOFTNESS,
     population: int = 64,
     repeats: int = 2,
     num_transforms: int = 8,
@@ -99,6 +102,7 @@ def surprisal(
       transforms: distortions that the activation is averaged over. Defaults to `affine(8, 0.1, 8)`; None for none.
       level: from 0 (mean under the prior) to 1 (best optimised image). Defaults to 0.7.
       density: the conditioned density whose `target` is asked about, such as the `law` of samples. Defaults to one at `level`.
+      smooth: softness of the network's kinks, as in `render`; None takes the network as it is. Defaults to 0.3.
       population: states of each population, >= 2. Defaults to 64.
       repeats: independent populations, >= 1. Defaults to 2.
       num_transforms: members of the bank, >= 1. Defaults to 8.
@@ -129,8 +133,11 @@ def surprisal(
         raise ValueError(f"level: expected a number from 0 to 1. Received: {level!r}")
     if density is not None and not isinstance(density, Conditioned):
         raise TypeError(f"density: expected a conditioned density, such as the law of samples. Received: {density!r}")
-    root = seeds.root(seed)
-    activation = make_activation(model, obj, param or parameterizations.fourier(im_size), transforms)
+    if smooth is not None:
+        check_number("smooth", smooth, 0, above=True)
+    root, network = seeds.root(seed), as_network(model)
+    network = network if smooth is None else smoothed(network, smooth)
+    activation = make_activation(network, obj, param or parameterizations.fourier(im_size), transforms)
     activation.check_independent("a sampler")
     activation.check_gradient("a sampler")
     density, states = _scout(activation, level, density, root, progress)

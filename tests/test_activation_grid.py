@@ -1,69 +1,43 @@
-"""One direction for each image of a batch, and the recipes that show many: activation grids, semantic dictionaries."""
+"""Pictures of many directions, and the recipes that show them: activation grids, semantic dictionaries."""
 
 from __future__ import annotations
 
 import base64
 import io
 import re
+import signal
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
-from samplevis import objectives, recipes
+from samplevis import optimize, recipes
 from samplevis.optimize import number_of_traces
-from samplevis.recipes import _batched
+from samplevis.recipes import batches, directions
 from samplevis.recipes.activation_grid import tile
 
-ACTIVATIONS = np.random.default_rng(0).normal(size=(4, 5, 4, 6)).astype(np.float32)
-VECTORS = np.random.default_rng(1).normal(size=(4, 6)).astype(np.float32)
-VALUES = {"conv": tf.constant(ACTIVATIONS), "flat": tf.constant(ACTIVATIONS[:, 0, 0])}
 PHOTO = np.random.default_rng(2).uniform(size=(8, 8, 3)).astype(np.float32)
 FAST = dict(steps=6, transforms=None, progress=False)
-
-
-def score(objective, values=VALUES):
-    return objective(values.__getitem__).numpy()
-
-
-@pytest.mark.parametrize("power", [0, 2])
-def test_every_image_has_its_own_direction(power):
-    found = score(_batched.directions("conv", VECTORS, cossim_pow=power))
-    each = [score(objectives.direction("conv", v, cossim_pow=power))[n] for n, v in enumerate(VECTORS)]
-    np.testing.assert_allclose(found, each, rtol=1e-4)
-    center = score(_batched.directions("conv", VECTORS, cossim_pow=power, center=True))
-    there = {"conv": VALUES["conv"][:, 2:3, 2:3]}
-    each = [score(objectives.direction("conv", v, cossim_pow=power), there)[n] for n, v in enumerate(VECTORS)]
-    np.testing.assert_allclose(center, each, rtol=1e-4)
-    flat = score(_batched.directions("flat", VECTORS, cossim_pow=power))
-    each = [score(objectives.direction("flat", v, cossim_pow=power))[n] for n, v in enumerate(VECTORS)]
-    np.testing.assert_allclose(flat, each, rtol=1e-4)
-
-
-def test_a_positive_floor_keeps_a_gradient_where_the_cosine_is_negative():
-    found = score(_batched.directions("flat", -ACTIVATIONS[:, 0, 0], cossim_pow=2))
-    np.testing.assert_allclose(found, -0.01 * np.square(ACTIVATIONS[:, 0, 0]).sum(1), rtol=1e-4)
 
 
 def test_batches_share_a_trace_and_do_not_touch_each_other(tiny_network):
     tiny_network.compiled.clear()
     vectors = np.random.default_rng(0).normal(size=(7, 5))
     settings = dict(size=12, seed=3, **FAST)
-    images = _batched.render_directions(tiny_network, "conv2", vectors, batch_size=3, **settings)
+    images = directions.render_directions(tiny_network, "conv2", vectors, batch_size=3, **settings)
     assert images.shape == (7, 12, 12, 3) and number_of_traces(tiny_network) == 1
-    alone = _batched.render_directions(tiny_network, "conv2", vectors[4:5], batch_size=1, **settings)
+    alone = directions.render_directions(tiny_network, "conv2", vectors[4:5], batch_size=1, **settings)
     np.testing.assert_allclose(images[4:5], alone, atol=1e-4)
     assert len({image.tobytes() for image in images}) == 7
     # Directions, not lengths; and like directions give like pictures.
-    longer = _batched.render_directions(tiny_network, "conv2", 50 * vectors[[4, 4, 4]], batch_size=3, **settings)
+    longer = directions.render_directions(tiny_network, "conv2", 50 * vectors[[4, 4, 4]], batch_size=3, **settings)
     np.testing.assert_allclose(longer, np.repeat(alone, 3, 0), atol=1e-4)
 
 
 def test_pictures_score_highest_on_their_own_direction(tiny_network):
     vectors = np.random.default_rng(0).normal(size=(4, 5))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    images = _batched.render_directions(
+    images = directions.render_directions(
         tiny_network, "conv2", vectors, size=12, seed=0, batch_size=4, **FAST | dict(steps=40)
     )
     found = tiny_network.activations(images, "conv2")["conv2"].numpy().mean((1, 2)) @ vectors.T
@@ -75,7 +49,7 @@ def test_grid_of_every_position(tiny_network):
     activations = tiny_network.activations(PHOTO[None], "conv2")["conv2"][0].numpy()
     assert grid.cells.shape == (4, 4, 12, 12, 3) and grid.icons is None
     np.testing.assert_allclose(grid.magnitudes, np.linalg.norm(activations, axis=-1), rtol=1e-5)
-    one = _batched.render_directions(
+    one = directions.render_directions(
         tiny_network, "conv2", activations[2, 1][None], size=12, seed=0, batch_size=1, **FAST
     )
     np.testing.assert_allclose(grid.cells[2, 1], one[0], atol=1e-4)
@@ -114,7 +88,7 @@ def test_semantic_dictionary(tiny_network, tmp_path):
     np.testing.assert_array_equal(found.channels, np.argsort(-here)[:3])
     np.testing.assert_allclose(found.activations, np.sort(here)[:1:-1])
     unit = np.eye(5)[found.channels]
-    icons = _batched.render_directions(tiny_network, "conv2", unit, size=16, seed=0, batch_size=3, **FAST)
+    icons = directions.render_directions(tiny_network, "conv2", unit, size=16, seed=0, batch_size=3, **FAST)
     np.testing.assert_array_equal(found.icons, icons)
     assert found.labels[0].startswith(f"{here.argmax()}: ") and found.title == "conv2, row 2, column 1"
     assert found.picture().ndim == 3 and found.picture(2).shape > found.picture().shape
@@ -136,13 +110,13 @@ def test_the_strongest_position_by_default(tiny_network):
 
 
 def test_ctrl_c_ends_all(tiny_network, monkeypatch):
-    calls, ascend = [], _batched.ascend
+    calls = []
 
-    def interrupted(activation, start, steps, **settings):
-        calls.append(steps)
-        return ascend(activation, start, steps - 1, **settings)
+    def interrupted(*arguments, **settings):
+        calls.append(signal.raise_signal(signal.SIGINT))
+        return optimize(*arguments, **settings)
 
-    monkeypatch.setattr(_batched, "ascend", interrupted)
+    monkeypatch.setattr(batches, "optimize", interrupted)
     with pytest.raises(KeyboardInterrupt):
         recipes.activation_grid(tiny_network, "conv2", PHOTO, cell=12, batch_size=5, **FAST)
     assert len(calls) == 1
@@ -150,7 +124,7 @@ def test_ctrl_c_ends_all(tiny_network, monkeypatch):
 
 def test_directions_must_fit(tiny_network):
     with pytest.raises(ValueError, match=r"\[n, 5\]"):
-        _batched.render_directions(tiny_network, "conv2", np.ones((2, 4)), size=8, seed=0, batch_size=2, **FAST)
+        directions.render_directions(tiny_network, "conv2", np.ones((2, 4)), size=8, seed=0, batch_size=2, **FAST)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from samplevis import Network, export, objectives, optimize, param, recipes, seeds
 from samplevis.optimize import number_of_traces
-from samplevis.recipes import interactions
+from samplevis.recipes import batches, interactions
 
 SMALL = dict(param=param.fourier(16), transforms=None, steps=8, progress=False)
 UNITS = ["conv2:1", objectives.direction("conv1", [1.0, -1.0, 0.5, 0.0]), lambda T: T("logits")[:, 2]]
@@ -19,19 +19,18 @@ UNITS = ["conv2:1", objectives.direction("conv1", [1.0, -1.0, 0.5, 0.0]), lambda
 
 @pytest.fixture(scope="module")
 def square(tiny_network):
-    return recipes.interaction_grid(tiny_network, UNITS, batch=6, **SMALL)
+    return recipes.interaction_grid(tiny_network, UNITS, batch_size=6, **SMALL)
 
 
-def test_a_mixture_is_the_weighted_sum_of_its_units_values(tiny_network, images):
-    weights = np.random.default_rng(1).normal(size=(4, 3))
+@pytest.mark.parametrize("weights", [(0.3, 0.7, 0.0), (0.0, 0.5, 0.5), (0.0, 1.0, 0.0)])
+def test_a_mixture_is_the_weighted_sum_of_its_units_values(tiny_network, images, weights):
     units, _ = interactions._units("units", UNITS, 1)
-    mixture = interactions._mixture_of_each_image(units, weights).resolve(tiny_network, (16, 12))
+    mixture = interactions._mixture(units, np.array(weights)).resolve(tiny_network, (16, 12))
     values = tiny_network.activations(images, ["conv1", "conv2", "logits"])
     a = values["conv2"].numpy()[..., 1].mean((1, 2))
     b = (values["conv1"].numpy() @ [1.0, -1.0, 0.5, 0.0]).mean((1, 2))
     c = values["logits"].numpy()[:, 2]
-    np.testing.assert_allclose(mixture(values.__getitem__), (weights * np.stack([a, b, c], 1)).sum(1), atol=1e-5)
-    assert set(mixture.layers) == {"conv1", "conv2", "logits"}
+    np.testing.assert_allclose(mixture(values.__getitem__), weights @ np.stack([a, b, c]), atol=1e-5)
 
 
 def test_the_grid_is_of_each_pair_and_its_diagonal_of_units_alone(tiny_network, square):
@@ -51,7 +50,7 @@ def test_the_grid_is_of_each_pair_and_its_diagonal_of_units_alone(tiny_network, 
 def test_two_lists_in_small_batches_through_one_trace(tiny_network):
     tiny_network.compiled.clear()
     made = recipes.interaction_grid(
-        tiny_network, ["conv2:0", "conv2:1", "conv2:2"], ["conv2:4", "conv2:1"], batch=4, **SMALL
+        tiny_network, ["conv2:0", "conv2:1", "conv2:2"], ["conv2:4", "conv2:1"], batch_size=4, **SMALL
     )
     assert number_of_traces(tiny_network) == 1
     assert made.images.shape == (3, 2, 16, 16, 3) and np.isfinite(made.activation).all()
@@ -106,7 +105,7 @@ def test_aligned_images_change_less_on_the_way(tiny_network):
 
 def test_shared_latents_keep_the_prior_and_correlate_as_they_say():
     weights = np.array([[1, 0], [0.5, 0.5], [0, 1], [-1, 0]])
-    shared = interactions._shared(param.pixel(8), weights)
+    shared = interactions._aligned(param.pixel(8), weights)
     mixing = np.array(shared.mixing)
     cosines = [[1, 2**-0.5, 0, -1], [2**-0.5, 1, 2**-0.5, -(2**-0.5)], [0, 2**-0.5, 1, 0], [-1, -(2**-0.5), 0, 1]]
     np.testing.assert_allclose(mixing @ mixing.T, (np.array(cosines) + np.eye(4)) / 2, atol=1e-12)
@@ -115,11 +114,13 @@ def test_shared_latents_keep_the_prior_and_correlate_as_they_say():
     expected = param.pixel(8).image(tf.constant(np.einsum("ij,jhwc->ihwc", mixing, z), tf.float32))
     np.testing.assert_allclose(shared.image(z), expected, atol=1e-6)
     np.testing.assert_allclose(shared.latent(shared.image(z)), z, atol=1e-3)
-    assert shared == interactions._shared(param.pixel(8), weights) and hash(shared)
+    assert shared.couples_images
+    assert shared == interactions._aligned(param.pixel(8), weights) and hash(shared)
 
 
 def test_ctrl_c_leaves_white_paper(tiny_network, monkeypatch):
-    monkeypatch.setattr(interactions, "optimize_rows", lambda *_, **__: (np.zeros((2, 4, 4, 3)), np.ones(2)))
+    half = batches.Batches(np.zeros((2, 4, 4, 3)), np.ones(2), False)
+    monkeypatch.setattr(interactions, "optimize_each", lambda *_, **__: half)
     made = recipes.interaction_grid(tiny_network, ["conv2:0", "conv2:1"], **SMALL)
     np.testing.assert_array_equal(made.images.mean((2, 3, 4)), [[0, 0], [0, 1]])
     np.testing.assert_array_equal(made.activation, [[1, 1], [1, np.nan]])
@@ -143,7 +144,7 @@ def test_figures_show_their_own_pixels(tiny_network, square, tmp_path):
 def test_a_plain_keras_model_is_traced_once():
     image = keras.Input((16, 16, 3))
     model = keras.Model(image, keras.layers.Conv2D(3, 3, name="conv")(image))
-    made = recipes.interaction_grid(model, ["conv:0", "conv:1"], ["conv:2"], batch=1, **SMALL)
+    made = recipes.interaction_grid(model, ["conv:0", "conv:1"], ["conv:2"], batch_size=1, **SMALL)
     assert made.images.shape == (2, 1, 16, 16, 3)
     assert isinstance(Network(model), Network)
 

@@ -180,8 +180,8 @@ def test_each_takes_strings_functions_layers_and_schedules(tiny_network):
 
 
 def test_each_refuses_what_it_cannot_do():
-    with pytest.raises(ValueError, match="at least two"):
-        objectives.each(["conv:1"])
+    with pytest.raises(ValueError, match="each: expected at least one"):
+        objectives.each([])
     with pytest.raises(ValueError, match="single images.*diversity"):
         objectives.each(["conv:1", objectives.diversity("conv")])
     with pytest.raises(TypeError, match="obj"):

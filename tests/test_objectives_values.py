@@ -50,6 +50,10 @@ def cossim(x, v, power):
     return dot * max(0.1, dot / norms) ** power
 
 
+def cosine(a, b):
+    return (a * b).sum() / np.linalg.norm(a) / np.linalg.norm(b)
+
+
 def tensor_cossim(image, power):
     return np.mean([cossim(image[2 + i, 2 + j], TENSOR[i, j], power) for i in range(3) for j in range(2)])
 
@@ -126,7 +130,7 @@ CASES = {
     "dot_compare": (objectives.dot_compare("same", PHOTO), lambda x: (x * PHOTO).sum()),
     "dot_compare power": (
         objectives.dot_compare("same", PHOTO, 2),
-        lambda x: (x * PHOTO).sum() * max(0.1, (x * PHOTO).sum() / (1e-6 + np.linalg.norm(PHOTO))) ** 2,
+        lambda x: (x * PHOTO).sum() * max(0.1, cosine(x, PHOTO)) ** 2,
     ),
     "dot_compare crop": (
         objectives.dot_compare("same", PHOTO[:5, :4]),

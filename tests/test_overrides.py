@@ -171,6 +171,34 @@ def test_softmax_pooling_against_a_loop(padding, strides):
         np.testing.assert_allclose(got[:, i, j], expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(("padding", "strides"), [("same", 2), ("valid", 1), ("same", 3)])
+def test_power_pooling_against_a_loop(padding, strides):
+    x = np.random.default_rng(0).normal(size=(2, 7, 8, 3)).astype(np.float32)
+    layer = pooling.PowerPooling2D((3, 2), strides, padding)
+    layer.width = 1e-4
+    got, largest = layer(x).numpy(), keras.layers.MaxPooling2D((3, 2), strides, padding)(x).numpy()
+    assert got.shape == largest.shape
+    missing = [max((-(-n // strides) - 1) * strides + k - n, 0) * (padding == "same") for n, k in ((7, 3), (8, 2))]
+    padded = np.pad(np.maximum(x, 0), [(0, 0), *((m // 2, m - m // 2) for m in missing), (0, 0)])
+    for i, j in np.ndindex(got.shape[1:3]):
+        window = padded[:, i * strides : i * strides + 3, j * strides : j * strides + 2].reshape(2, 6, 3)
+        np.testing.assert_allclose(got[:, i, j], np.sum(window**4.0, 1) ** 0.25, rtol=1e-4, atol=1e-5)
+    assert np.all(got >= np.maximum(largest, 0) - 1e-5) and np.all(got <= 6**0.25 * np.maximum(largest, 0) + 1e-5)
+    whole = pooling.GlobalPowerPooling2D()
+    whole.width = 1e-4
+    np.testing.assert_allclose(whole(x), np.sum(np.maximum(x, 0) ** 4.0, (1, 2)) ** 0.25, rtol=1e-4)
+
+
+def test_power_pooling_is_for_rectified_values():
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, name="signed")(image)
+    x = keras.layers.MaxPooling2D(name="first")(x)
+    x = keras.layers.MaxPooling2D(name="second")(keras.layers.ReLU()(x))
+    soft = overrides.smooth(Network(keras.Model(image, x))).model
+    assert isinstance(soft.get_layer("first"), pooling.SoftmaxPooling2D)
+    assert isinstance(soft.get_layer("second"), pooling.PowerPooling2D)
+
+
 def test_widths_follow_the_size_of_each_layer(network):
     softness, images = 0.2, BATCH
     x = np.linspace(-3, 3, 13, dtype=np.float32)
@@ -212,7 +240,7 @@ def test_hard_functions_are_rounded(kind):
 
 def test_smooth_keeps_names_shapes_and_the_given_network(network):
     before = network.activations(BATCH, "logits")["logits"].numpy()
-    for kind in ("average", "softmax", "max"):
+    for kind in ("power", "average", "softmax", "max"):
         soft = overrides.smooth(network, pooling=kind)
         assert dict(soft.layers) == dict(network.layers)
         assert np.abs(soft.activations(BATCH, "logits")["logits"] - before).max() > 1e-4
@@ -231,6 +259,7 @@ def second_differences(network: Network) -> float:
 def test_smooth_networks_have_no_jumps_in_their_gradient(network):
     assert second_differences(overrides.smooth(network, 0.3, "average")) < 20
     assert second_differences(overrides.smooth(network, 0.3, "softmax")) < 20
+    assert second_differences(overrides.smooth(network, 0.3, "power")) < 20
     # The control: the network itself.
     assert second_differences(network) > 200
 
@@ -250,7 +279,7 @@ def energy_slope(network: Network) -> float:
     return np.polyfit(np.log(sizes), np.log(errors), 1)[0]
 
 
-@pytest.mark.parametrize("pooling", ["average", "softmax"])
+@pytest.mark.parametrize("pooling", ["power", "average", "softmax"])
 def test_energy_error_is_of_second_order_on_a_smooth_network(network, pooling):
     slope = energy_slope(overrides.smooth(network, 0.5, pooling))
     assert abs(slope - 2) < 0.2, slope

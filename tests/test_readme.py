@@ -42,7 +42,7 @@ def test_the_python_runs(squeezenet, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         samplevis, "render", lambda *names, **options: render(*names, **options | SMALL | {"hmc_opts": FEW})
     )
-    first, second = blocks("python")
+    first, second, third = blocks("python")
     names = {}
     exec(first, names)
     assert (tmp_path / "goldfish.gif").stat().st_size > 0 and "R-hat" in capsys.readouterr().out
@@ -51,6 +51,15 @@ def test_the_python_runs(squeezenet, tmp_path, monkeypatch, capsys):
         samplevis, "render", lambda *names, **options: render(*names, FEW, **options | SMALL, im_size=32)
     )
     exec(second, {"my_model": some_model(), "my_labels": ("a", "b", "c"), "samplevis": samplevis})
+    optimize = samplevis.optimize
+    monkeypatch.setattr(
+        samplevis, "optimize", lambda *names, **options: optimize(*names, **options, steps=2, progress=False)
+    )
+    monkeypatch.setattr(
+        samplevis, "render", lambda model, unit, hmc, **options: render(model, unit, FEW | hmc, **options | SMALL)
+    )
+    exec(third, names)
+    assert names["samples"].init == "images" and len(names["samples"].images) == 8
 
 
 def test_the_expressions_run(squeezenet):

@@ -97,6 +97,11 @@ def test_a_smooth_network_is_taken_as_it_is(tiny_network, samples):
     np.testing.assert_array_equal(samples.network_levels, samples.levels)
 
 
+def test_softness_is_checked_even_where_there_is_nothing_to_smooth(tiny_network):
+    with pytest.raises(ValueError, match="smooth: expected a finite number > 0. Received: -1"):
+        render(tiny_network, smooth=-1)
+
+
 def test_chains_can_start_at_images(tiny_network, images):
     starts = np.random.default_rng(1).uniform(0.2, 0.8, (3, 16, 16, 3)).astype(np.float32)
     settings = dict(OPTIONS, num_results=1, num_burnin_steps=0, step_size=1e-4, adapt_mass=False)

@@ -10,12 +10,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from samplevis import Network, export, objectives, optimize, param, recipes, transform
 from samplevis.optimize import number_of_traces
-from samplevis.recipes import batches
 
 SMALL = dict(param=param.fourier(16), transforms=(transform.noise(0.05),), steps=8, progress=False)
 
@@ -23,7 +20,7 @@ SMALL = dict(param=param.fourier(16), transforms=(transform.noise(0.05),), steps
 @pytest.mark.parametrize("unit", [objectives.channel, objectives.neuron])
 def test_each_image_is_what_optimize_makes_of_its_unit_in_the_same_place(tiny_network, unit):
     sheet = {objectives.channel: recipes.channel_sheet, objectives.neuron: recipes.neuron_sheet}[unit]
-    made = sheet(tiny_network, "conv2", [4, 0, 3, 1], batch=3, **SMALL)
+    made = sheet(tiny_network, "conv2", [4, 0, 3, 1], batch_size=3, **SMALL)
     assert made.channels.tolist() == [4, 0, 3, 1] and made.signs.tolist() == [1] * 4
     for i, channel in enumerate([4, 0, 3, 1]):
         alone = optimize(tiny_network, unit("conv2", channel), batch=3, **SMALL)
@@ -35,9 +32,9 @@ def test_each_image_is_what_optimize_makes_of_its_unit_in_the_same_place(tiny_ne
 
 def test_one_trace_for_all_channels_and_layers_without_positions(tiny_network):
     tiny_network.compiled.clear()
-    sheet = recipes.channel_sheet(tiny_network, "conv2", negative=True, batch=4, **SMALL)
+    sheet = recipes.channel_sheet(tiny_network, "conv2", negative=True, batch_size=4, **SMALL)
     assert number_of_traces(tiny_network) == 1 and len(sheet) == 10
-    assert recipes.channel_sheet(tiny_network, "conv2", [2], batch=4, **SMALL).labels == ["2"]
+    assert recipes.channel_sheet(tiny_network, "conv2", [2], batch_size=4, **SMALL).labels == ["2"]
     assert number_of_traces(tiny_network) == 2, "a smaller batch is another shape"
     classes = [
         recipe(tiny_network, "logits", **SMALL).images for recipe in (recipes.channel_sheet, recipes.neuron_sheet)
@@ -46,7 +43,9 @@ def test_one_trace_for_all_channels_and_layers_without_positions(tiny_network):
 
 
 def test_both_signs_stand_side_by_side(tiny_network):
-    sheet = recipes.channel_sheet(tiny_network, "conv1", [1, 3, 0], negative=True, batch=4, **SMALL | dict(steps=40))
+    sheet = recipes.channel_sheet(
+        tiny_network, "conv1", [1, 3, 0], negative=True, batch_size=4, **SMALL | dict(steps=40)
+    )
     assert sheet.labels == ["+1", "-1", "+3", "-3", "+0", "-0"]
     values = tiny_network.activations(sheet.images, "conv1")["conv1"].numpy().mean((1, 2))
     own = values[np.arange(6), sheet.channels]
@@ -97,17 +96,9 @@ def test_ctrl_c_keeps_what_there_is():
         output_shape=(16, 16, 3),
     )(image)
     network = Network(keras.Model(image, keras.layers.Conv2D(6, 3, name="conv")(hooked)))
-    sheet = recipes.channel_sheet(network, "conv", batch=2, **SMALL)
+    sheet = recipes.channel_sheet(network, "conv", batch_size=2, **SMALL)
     assert sheet.channels.tolist() == [0, 1, 2, 3] and np.isfinite(sheet.activation).all()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
-@settings(max_examples=20, deadline=None)
-@given(rows=st.integers(1, 7), batch=st.integers(1, 9))
-def test_rows_of_images(rows, batch):
-    values = np.arange(2 * rows).reshape(rows, 2)
-    expected = np.stack([values[i % rows] for i in range(batch)])
-    np.testing.assert_array_equal(batches.of_images(values, batch), expected)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +109,7 @@ def test_rows_of_images(rows, batch):
         (dict(channels=[]), ValueError, "channels: expected a sequence of at least one"),
         (dict(channels=3), ValueError, "channels: expected a sequence.*3"),
         (dict(layer="conv3"), ValueError, "no layer 'conv3'. Did you mean 'conv2'"),
-        (dict(batch=0), ValueError, "batch: expected a whole number >= 1. Received: 0"),
+        (dict(batch_size=0), ValueError, "batch_size: expected a whole number >= 1. Received: 0"),
         (dict(steps=0), ValueError, "steps"),
         (dict(param=3), TypeError, "param"),
     ],
@@ -129,7 +120,7 @@ def test_bad_arguments_before_any_work(tiny_network, monkeypatch, arguments, err
 
     monkeypatch.setattr(sys.modules["samplevis.optimize"], "ascend", work)
     with pytest.raises(error, match=words):
-        recipes.channel_sheet(tiny_network, **dict(layer="conv2") | SMALL | dict(batch=2) | arguments)
+        recipes.channel_sheet(tiny_network, **dict(layer="conv2") | SMALL | dict(batch_size=2) | arguments)
 
 
 def test_a_position_outside_the_layer(tiny_network):

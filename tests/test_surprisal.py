@@ -86,6 +86,7 @@ def test_samples_can_ask(found, tiny_network):
         (dict(population=1), "population: expected a whole number >= 2. Received: 1"),
         (dict(repeats=0), "repeats: expected a whole number >= 1"),
         (dict(num_transforms=0), "num_transforms: expected a whole number >= 1"),
+        (dict(smooth=0.0), "smooth: expected a finite number > 0. Received: 0.0"),
         (dict(level=2), "level: expected a number from 0 to 1. Received: 2"),
     ],
 )

@@ -52,7 +52,7 @@ def each(objectives: Iterable[Objective | str | Callable]) -> Objective:
     The cost is that of one objective for the whole batch, however many there are.
 
     Args:
-      objectives: what `as_objective` takes, at least two, none of which couples images itself.
+      objectives: what `as_objective` takes, at least one, none of which couples images itself.
 
     Returns:
       An objective.
@@ -62,8 +62,8 @@ def each(objectives: Iterable[Objective | str | Callable]) -> Objective:
       >>> samplevis.optimize(model, sprites, batch=16)
     """
     parts = tuple(as_objective(objective) for objective in objectives)
-    if len(parts) < 2:
-        raise ValueError(f"each: expected at least two objectives. Received: {len(parts)}")
+    if not parts:
+        raise ValueError("each: expected at least one objective. Received: none")
     for part in parts:
         if part.coupled:
             raise ValueError(f"each: expected objectives of single images. Received: {part}")

@@ -16,8 +16,8 @@ from samplevis.objectives.reduce import crop_centre, mean, safe_sqrt, total
 def dot_compare(layer: str, image: Any, cossim_pow: float = 0.0) -> Objective:
     """How strongly a layer answers as it does to a picture: a caricature of the picture.
 
-    dot * max(0.1, dot / (1e-6 + norm of the picture's activations))^cossim_pow, the dot product being over all positions
-    and channels. With 0 it exaggerates, with 1 or more it keeps nearer to the picture.
+    dot * max(0.1, cosine)^cossim_pow, both between all activations of the layer and the picture's, place by place. With 0 it
+    exaggerates the loudest parts; a high power keeps the layer's activations in proportion.
 
     Args:
       layer: a layer's name.
@@ -26,7 +26,9 @@ def dot_compare(layer: str, image: Any, cossim_pow: float = 0.0) -> Objective:
       cossim_pow: power, >= 0. Defaults to 0.
 
     Returns:
-      An objective. Source: lucid/recipes/caricature.py, where the picture shares the batch and its transforms.
+      An objective. Source: lucid/recipes/caricature.py, where the picture shares the batch and its transforms. What stands
+      for the cosine there lacks the norm of the image's own activations: its power changes the size of gradients and not
+      their direction. Here it is the cosine.
     """
     power = check_power("dot_compare", cossim_pow)
 
@@ -34,8 +36,9 @@ def dot_compare(layer: str, image: Any, cossim_pow: float = 0.0) -> Objective:
         x, reference = _common(x, reference)
         dot = total(x * reference)
         if power:
-            norm = safe_sqrt(tf.reduce_sum(tf.square(reference)))
-            dot = dot * tf.maximum(0.1, dot / (1e-6 + norm)) ** power
+            norms = safe_sqrt(total(tf.square(x))) * safe_sqrt(total(tf.square(reference)))
+            # Lucid's: 1e-6 for silent layers, 0.1 for a gradient where the cosine is negative.
+            dot = dot * tf.maximum(0.1, dot / (1e-6 + norms)) ** power
         return dot
 
     return _with_reference(

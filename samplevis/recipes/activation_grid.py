@@ -12,7 +12,7 @@ from PIL import Image
 from samplevis import transform
 from samplevis.export.grid import PAPER, check_whole, to_uint8
 from samplevis.network import Network, as_network
-from samplevis.recipes._batched import render_directions
+from samplevis.recipes.directions import render_directions
 from samplevis.recipes.reducer import ChannelReducer
 from samplevis.transform import Transform
 

@@ -21,8 +21,8 @@ import numpy as np
 from samplevis import seeds, transform
 from samplevis.export.grid import PAPER, check_whole, to_uint8
 from samplevis.network import Network, as_network
-from samplevis.recipes._batched import check_rendering, render_directions
 from samplevis.recipes.collect import covariance, whitening
+from samplevis.recipes.directions import check_rendering, render_directions
 from samplevis.transform import Transform
 
 METHODS = ("umap", "pca")

@@ -21,7 +21,9 @@ from samplevis import seeds
 from samplevis.export.grid import check_whole
 from samplevis.network import RESERVED, Network, as_network
 from samplevis.objectives import Objective, as_objective
-from samplevis.recipes._batched import safe_norm
+from samplevis.objectives.base import make_accessor
+from samplevis.objectives.reduce import safe_sqrt
+from samplevis.objectives.schedule import END
 from samplevis.recipes.reducer import ChannelReducer
 
 PATHS = ("point", "straight", "stochastic")
@@ -174,7 +176,7 @@ def spatial_attribution(
         copies = tf.repeat(values, count, axis=0)
         with tf.GradientTape() as tape:
             tape.watch(copies)
-            norms = safe_norm(run(tf.repeat(images, count, axis=0), copies)[later])
+            norms = safe_sqrt(tf.reduce_sum(run(tf.repeat(images, count, axis=0), copies)[later] ** 2, -1))
             score = tf.gather(tf.reshape(norms, (count, rows * columns)), positions, batch_dims=1)
         return tf.reduce_sum(copies * _gradient(tape, score, copies), -1)
 
@@ -197,10 +199,9 @@ def _score(network: Network, obj: Objective | str | Callable, layer: str, images
     run = network.substitute(layer, tuple(name for name in objective.layers if name not in RESERVED))
 
     def score(activations: tf.Tensor) -> tf.Tensor:
-        # TODO merge: the accessor of the objectives, which knows of all reserved names.
         clean = activations if layer == "input" else images
-        found = run(clean, activations) | {"input": clean, "labels": network.labels}
-        return objective.function(found.__getitem__, objective.parameters)
+        accessor = make_accessor(run(clean, activations).__getitem__, network, clean, step=END)
+        return objective.function(accessor, objective.parameters)
 
     return score
 

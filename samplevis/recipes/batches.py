@@ -1,90 +1,90 @@
-"""Many optimised images, a batch at a time, through one compiled step."""
+"""Many optimised images, a batch at a time: image i for objective i."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from samplevis import param as parameterizations
 from samplevis.activation import make_activation
 from samplevis.export.grid import check_whole
 from samplevis.network import Network
-from samplevis.objectives import Objective
+from samplevis.objectives import Objective, each
 from samplevis.optimize import optimize
 from samplevis.progress import Progress
 from samplevis.transform import standard_transforms
 
 
-def optimize_rows(
+class Batches(NamedTuple):
+    """What `optimize_each` returns.
+
+    Attributes:
+      images: float32 [n, H, W, C] in [0, 1], of the first n objectives: fewer than all after Ctrl-C.
+      scores: float32 [n], in the last step.
+      complete: whether every image is there and had all its steps.
+    """
+
+    images: np.ndarray
+    scores: np.ndarray
+    complete: bool
+
+
+def optimize_each(
     network: Network,
-    objective: Callable[..., Objective],
-    rows: Sequence[np.ndarray],
-    batch: int,
+    objectives: Sequence[Objective],
+    batch_size: int,
     *,
+    also: Objective | None = None,
+    start: np.ndarray | None = None,
     progress: bool = True,
     **settings: Any,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Optimises one image for each row of an objective's numbers.
+) -> Batches:
+    """Optimises one image for each objective.
 
-    Only one batch is on the device at a time. Every batch starts alike, from `seed`. Ctrl-C ends the run after the step under
-    way and keeps the images so far, those of the last batch with fewer steps.
+    Objectives of one kind share one compiled step. Only one batch is on the device at a time, and every batch starts alike,
+    from `seed`. Ctrl-C ends the run after the step under way and keeps the images so far, those of the last batch with fewer
+    steps.
 
     Args:
       network: the network.
-      objective: makes, of some of the rows, an objective that scores image i by row i; see `of_images`.
-      rows: arrays [N, ...] of the same N >= 1.
-      batch: images at a time, >= 1.
+      objectives: one for each image, at least one.
+      batch_size: images at a time, >= 1.
+      also: an objective that is added to all. Defaults to none.
+      start: image [H, W, C] in [0, 1] that all start from. Defaults to faint noise, another for each image of a batch.
       progress, **settings: other arguments of `optimize`, but for `init` and `thresholds`.
 
     Returns:
-      Images [n, H, W, C] and their scores [n] in the last step; n < N after Ctrl-C.
+      `Batches`.
 
     Raises:
-      ValueError, TypeError: as in `optimize`, for any row, before the first image.
+      ValueError, TypeError: as in `optimize`, for any objective, before the first image.
     """
-    check_whole("batch", batch, 1)
-    count = len(rows[0])
-    batch = min(batch, count)
+    check_whole("batch_size", batch_size, 1)
+    count = len(objectives)
+    batch = min(batch_size, count)
+    # The last batch is filled up with the last objective: one shape, one compiled step.
+    parts = [
+        each(objectives[min(n, count - 1)] for n in range(first, first + batch)) for first in range(0, count, batch)
+    ]
+    if also is not None:
+        parts = [part + also for part in parts]
     param = settings.get("param") or parameterizations.fourier(128)
-    make_activation(network, objective(*rows), param, settings.get("transforms", standard_transforms))
+    for part in parts:
+        make_activation(network, part, param, settings.get("transforms", standard_transforms))
+    if start is not None:
+        settings = settings | {"init": np.repeat(start[None], batch, axis=0)}
     images, scores = [], []
     # One batch has the bar of its own steps.
-    several = count > batch
+    several = len(parts) > 1
     with Progress("optimise", count, "image", show=progress and several) as bar:
-        for first in range(0, count, batch):
-            # The last batch is filled up with its last row: one shape, one compiled step.
-            chosen = np.minimum(np.arange(first, first + batch), count - 1)
-            result = optimize(
-                network,
-                objective(*(row[chosen] for row in rows)),
-                batch=batch,
-                progress=progress and not several,
-                **settings,
-            )
-            kept = min(batch, count - first)
-            images.append(result.images[:kept])
-            scores.append(result.history[-1, :kept])
+        for part in parts:
+            found = optimize(network, part, batch=batch, progress=progress and not several, **settings)
+            kept = min(batch, count - len(scores) * batch)
+            images.append(found.images[:kept])
+            scores.append(found.history[-1, :kept])
             bar.update(kept)
             if bar.interrupted:
                 break
-    return np.concatenate(images), np.concatenate(scores)
-
-
-# TODO merge: objectives.each
-def of_images(rows: tf.Tensor, batch: int) -> tf.Tensor:
-    """The row of each image: row i for image i.
-
-    An objective is checked with a batch of another size than it runs with; rows then begin again or are left over.
-
-    Args:
-      rows: tensor [N, ...].
-      batch: number of images.
-
-    Returns:
-      Tensor [batch, ...].
-    """
-    rows = tf.convert_to_tensor(rows)
-    return tf.gather(rows, tf.range(batch) % rows.shape[0])
+    return Batches(np.concatenate(images), np.concatenate(scores), not bar.interrupted)

@@ -9,19 +9,15 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from samplevis import export, transform
 from samplevis import param as parameterizations
 from samplevis.network import Network, as_network
-from samplevis.objectives import Objective
-from samplevis.objectives.base import Accessor
+from samplevis.objectives import dot_compare
 from samplevis.optimize import optimize
 from samplevis.progress import Progress
 from samplevis.transform import as_transform
 
-# Lucid's floor of the cosine, and what keeps the cosine of a silent layer finite (lucid/recipes/caricature.py).
-LOWEST_COSINE, EPSILON = 0.1, 1e-6
 # They move the image by less than a cell of most layers: the reference stays where it is.
 TRANSFORMS = (transform.affine(shift=4, scale=0.05, rotate=4),)
 
@@ -78,15 +74,14 @@ def caricature(
 ) -> Caricature:
     """What a layer sees in an image, exaggerated.
 
-    Maximises dot * max(0.1, cosine)^cossim_pow, where dot and cosine are between all activations of the layer, place by
-    place, and those of the reference, which are computed once. The cosine is a true one; Lucid's lacks the norm of the image
-    that is optimised. Each layer gets an image, one after the other; Ctrl-C ends the run and keeps the images so far.
+    Maximises `objectives.dot_compare`. Each layer gets an image, one after the other; Ctrl-C ends the run and keeps the images
+    so far.
 
     Args:
       model: a `Network` or a Keras model.
       image: the reference, [H, W, C], floats in [0, 1].
       layers: a layer's name, or several.
-      cossim_pow: >= 0. With 0, the plain dot product, the loudest parts are exaggerated; a high power keeps the layer's
+      cossim_pow: power of the cosine, >= 0. With 0 the loudest parts are exaggerated; a high power keeps the layer's
         activations in proportion. Defaults to 0.
       progress: whether to show a progress bar.
       **settings: other arguments of `optimize`: `param`, `transforms`, `steps`, `optimizer`, `seed`. `param`
@@ -107,8 +102,6 @@ def caricature(
     layers = (layers,) if isinstance(layers, str) else tuple(layers)
     if not layers:
         raise ValueError("layers: expected at least one. Received: none")
-    if not cossim_pow >= 0:
-        raise ValueError(f"cossim_pow: expected a number >= 0. Received: {cossim_pow!r}")
     reference = np.asarray(image)
     if reference.ndim != 3:
         raise ValueError(f"image: expected shape [H, W, C]. Received: {reference.shape}")
@@ -118,16 +111,16 @@ def caricature(
         "transforms": TRANSFORMS,
     } | settings
     _check_size(reference.shape, settings["param"], settings["transforms"])
+    wanted = [dot_compare(layer, reference, cossim_pow) for layer in layers]
     targets = network.activations(reference[None], layers)
 
     images, cosines = [], []
     with Progress("caricature", len(layers), "layer", show=progress) as bar:
-        for layer in layers:
-            target = targets[layer][0].numpy()
-            result = optimize(network, _dot_compare(layer, target, float(cossim_pow)), progress=False, **settings)
+        for layer, obj in zip(layers, wanted, strict=True):
+            result = optimize(network, obj, progress=False, **settings)
             images.append(result.images[0])
-            cosines.append(_dot_and_cosine(network.activations(result.images, layer)[layer], target)[1].numpy()[0])
-            bar.update(1, cosine=float(cosines[-1]))
+            cosines.append(_cosine(network.activations(result.images, layer)[layer].numpy(), targets[layer].numpy()))
+            bar.update(1, cosine=cosines[-1])
             if bar.interrupted:
                 break
     done = len(images)
@@ -169,24 +162,5 @@ def _check_size(shape: tuple[int, ...], param: Any, transforms: Any) -> None:
         )
 
 
-# TODO merge: objectives.dot_compare
-def _dot_compare(layer: str, target: np.ndarray, power: float) -> Objective:
-    """dot * max(0.1, cosine)^power with a layer's activations `target`, of the shape of one image's."""
-
-    def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
-        dot, cosine = _dot_and_cosine(T(layer), parameters[0])
-        return dot * tf.maximum(LOWEST_COSINE, cosine) ** power if power else dot
-
-    return Objective(
-        score, ("dot_compare", layer, power), (target,), f"dot_compare({layer}, {list(target.shape)}, {power:g})"
-    )
-
-
-def _dot_and_cosine(activations: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Of all activations of each image [batch, ...] with one target [...]: two tensors [batch]."""
-    rows = tf.reshape(activations, (activations.shape[0], -1))
-    target = tf.reshape(tf.cast(target, tf.float32), [-1])
-    dot = tf.linalg.matvec(rows, target)
-    # The square root has no gradient at 0.
-    norms = tf.sqrt(tf.maximum(tf.reduce_sum(rows**2, 1), EPSILON**2)) * tf.maximum(tf.norm(target), EPSILON)
-    return dot, dot / norms
+def _cosine(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.vdot(a, b) / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-12))

@@ -16,9 +16,9 @@ from samplevis import param as parameterizations
 from samplevis.export.grid import check_whole
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective, as_objective
-from samplevis.objectives.base import Accessor
 from samplevis.param import Parameterization
-from samplevis.recipes.batches import of_images, optimize_rows
+from samplevis.param.base import Derived
+from samplevis.recipes.batches import optimize_each
 
 Unit = Objective | str | Callable
 
@@ -91,7 +91,7 @@ def interaction_grid(
     others: Sequence[Unit] | None = None,
     *,
     aligned: bool = False,
-    batch: int = 16,
+    batch_size: int = 16,
     **settings: Any,
 ) -> InteractionGrid:
     """What excites two units together, for every pair.
@@ -106,7 +106,7 @@ def interaction_grid(
       others: of the columns. Defaults to `units`.
       aligned: whether the images share what units have in common, so that what they share stands in the same place. All
         images are then optimised in one batch. Defaults to False.
-      batch: images at a time, >= 1, unless they are aligned. Defaults to 16.
+      batch_size: images at a time, >= 1, unless they are aligned. Defaults to 16.
       **settings: other arguments of `optimize`: `param`, `transforms`, `steps`, `optimizer`, `seed`, `progress`.
 
     Returns:
@@ -129,7 +129,7 @@ def interaction_grid(
     unique = sorted({tuple(sorted(pair)) for pair in pairs})
     alone = np.eye(len(everything))
     weights = np.array([(alone[m] + alone[n]) / 2 for m, n in unique])
-    images, scores = _optimize(model, everything, weights, aligned, batch, settings)
+    images, scores = _optimize(model, everything, weights, aligned, batch_size, settings)
     index = np.reshape([unique.index(tuple(sorted(pair))) for pair in pairs], (len(rows), len(columns)))
     return InteractionGrid(images[index], scores[index], names, other_names)
 
@@ -227,7 +227,7 @@ def _optimize(
     units: Sequence[Objective],
     weights: np.ndarray,
     aligned: bool,
-    batch: int,
+    batch_size: int,
     settings: dict[str, Any],
     also: Objective | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -235,59 +235,29 @@ def _optimize(
     count = len(weights)
     if aligned:
         base = settings.get("param") or parameterizations.fourier(128)
-        settings = settings | {"param": _shared(base, weights)}
-
-    def objective(rows: np.ndarray) -> Objective:
-        mixed = _mixture_of_each_image(units, rows)
-        return mixed if also is None else mixed + also
-
-    images, scores = optimize_rows(as_network(model), objective, [weights], count if aligned else batch, **settings)
-    missing = count - len(images)
-    white = np.ones((missing, *images.shape[1:]), np.float32)
-    return np.concatenate([images, white]), np.concatenate([scores, np.full(missing, np.nan, np.float32)])
+        settings = settings | {"param": _aligned(base, weights)}
+    mixtures = [_mixture(units, row) for row in weights]
+    found = optimize_each(as_network(model), mixtures, count if aligned else batch_size, also=also, **settings)
+    missing = count - len(found.images)
+    white = np.ones((missing, *found.images.shape[1:]), np.float32)
+    return np.concatenate([found.images, white]), np.concatenate([found.scores, np.full(missing, np.nan, np.float32)])
 
 
-# TODO merge: objectives.each
-def _mixture_of_each_image(units: Sequence[Objective], weights: np.ndarray) -> Objective:
-    """Image i is scored by sum over k of weights[i, k] * unit k."""
-    ends = np.cumsum([1, *(len(unit.parameters) for unit in units)])
-
-    def parts(parameters: Sequence[Any]) -> list[tuple[Objective, Sequence[Any]]]:
-        return [(unit, parameters[ends[k] : ends[k + 1]]) for k, unit in enumerate(units)]
-
-    def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
-        scores = tf.stack([unit.function(T, own) for unit, own in parts(parameters)], axis=-1)
-        rows = tf.cast(of_images(parameters[0], scores.shape[0]), tf.float32)
-        return tf.reduce_sum(rows * scores, axis=-1)
-
-    def check(network: Network, size: tuple[int, int] | None, parameters: tuple) -> tuple:
-        checked = [unit.resolver(network, size, own) for unit, own in parts(parameters)]
-        return np.array(parameters[0], np.float32), *(number for own in checked for number in own)
-
-    return Objective(
-        score,
-        ("mixture of each image", *(unit.structure for unit in units)),
-        (weights, *(number for unit in units for number in unit.parameters)),
-        f"mixtures of {', '.join(map(str, units))}, one for each image",
-        resolver=check,
-    )
+def _mixture(units: Sequence[Objective], weights: np.ndarray) -> Objective:
+    """The weighted sum of two units; a unit alone counts as two halves, so that it shares the code of the others."""
+    chosen = np.flatnonzero(weights)
+    m, n = chosen[0], chosen[-1]
+    return float(weights[m] / (1 + (m == n))) * units[m] + float(weights[n] / (1 + (m == n))) * units[n]
 
 
-# TODO merge: param.shared, where the images of the batch are a row or a full grid
 @dataclasses.dataclass(frozen=True)
-class _Shared(Parameterization):
+class _Aligned(Derived):
     """Image i is of the latent sum over j of mixing[i][j] * z[j]: a gradient on one image moves those that share with it."""
 
     base: Parameterization
     mixing: tuple[tuple[float, ...], ...]
 
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        return self.base.image_shape
-
-    @property
-    def latent_shape(self) -> tuple[int, ...]:
-        return self.base.latent_shape
+    couples_images = True
 
     def image(self, z: tf.Tensor) -> tf.Tensor:
         return self.base.image(tf.tensordot(tf.constant(self.mixing, z.dtype), z, 1))
@@ -296,7 +266,7 @@ class _Shared(Parameterization):
         return tf.tensordot(tf.constant(np.linalg.inv(self.mixing), tf.float32), self.base.latent(images), 1)
 
 
-def _shared(base: Parameterization, weights: np.ndarray) -> _Shared:
+def _aligned(base: Parameterization, weights: np.ndarray) -> _Aligned:
     """Latents in two equal parts: one that their units bring along, one of their own.
 
     Each image alone keeps the prior N(0, I): rows of the mixing have norm 1. The correlation of two images is half the cosine
@@ -308,7 +278,7 @@ def _shared(base: Parameterization, weights: np.ndarray) -> _Shared:
     # Of all roots the symmetric one treats all images alike.
     values, vectors = np.linalg.eigh(correlation)
     mixing = (vectors * np.sqrt(values)) @ vectors.T
-    return _Shared(base, tuple(tuple(row) for row in mixing.tolist()))
+    return _Aligned(base, tuple(tuple(row) for row in mixing.tolist()))
 
 
 def _units(name: str, units: Sequence[Unit], least: int) -> tuple[list[Objective], tuple[str, ...]]:

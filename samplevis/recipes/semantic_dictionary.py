@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageOps
 from samplevis import files, transform
 from samplevis.export.grid import check_whole, grid, to_uint8
 from samplevis.network import Network, as_network
-from samplevis.recipes._batched import render_directions
+from samplevis.recipes.directions import render_directions
 from samplevis.transform import Transform
 
 MARK = (255, 0, 0)

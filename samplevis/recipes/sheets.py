@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from samplevis import export, objectives
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
-from samplevis.objectives.base import Accessor
-from samplevis.recipes.batches import of_images, optimize_rows
+from samplevis.recipes.batches import optimize_each
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -75,7 +73,7 @@ def channel_sheet(
     channels: Sequence[int] | None = None,
     *,
     negative: bool = False,
-    batch: int = 16,
+    batch_size: int = 16,
     **settings: Any,
 ) -> Sheet:
     """What each channel of a layer likes, averaged over all positions.
@@ -89,7 +87,7 @@ def channel_sheet(
       channels: their numbers, at least one. Defaults to all of the layer.
       negative: whether to show also what each channel likes least. A rectified layer has nothing below 0: take the values
         before the rectifier, such as "fire5_pre_relu". Defaults to False.
-      batch: images at a time, >= 1; memory grows with it. Defaults to 16.
+      batch_size: images at a time, >= 1; memory grows with it. Defaults to 16.
       **settings: other arguments of `optimize`: `param`, `transforms`, `steps`, `optimizer`, `seed`, `progress`.
 
     Returns:
@@ -104,7 +102,7 @@ def channel_sheet(
 
     Source: lucid/recipes/feature_visualization.py, lucid's notebook feature-visualization/negative_neurons.
     """
-    return _sheet(model, layer, channels, objectives.channel, (), negative, batch, settings)
+    return _sheet(model, layer, channels, objectives.channel, (), negative, batch_size, settings)
 
 
 def neuron_sheet(
@@ -115,13 +113,13 @@ def neuron_sheet(
     y: int | None = None,
     *,
     negative: bool = False,
-    batch: int = 16,
+    batch_size: int = 16,
     **settings: Any,
 ) -> Sheet:
     """What one neuron of each channel of a layer likes.
 
     Args:
-      model, layer, channels, negative, batch, **settings: as in `channel_sheet`.
+      model, layer, channels, negative, batch_size, **settings: as in `channel_sheet`.
       x: row of the neurons. Defaults to the middle, H // 2.
       y: column of the neurons. Defaults to the middle, W // 2.
 
@@ -131,17 +129,17 @@ def neuron_sheet(
     Raises:
       ValueError, TypeError: if an argument is out of range, before any work.
     """
-    return _sheet(model, layer, channels, objectives.neuron, (x, y), negative, batch, settings)
+    return _sheet(model, layer, channels, objectives.neuron, (x, y), negative, batch_size, settings)
 
 
 def _sheet(
     model: Network | keras.Model,
     layer: str,
     channels: Sequence[int] | None,
-    unit: Any,
+    unit: Callable[..., Objective],
     position: tuple[int | None, ...],
     negative: bool,
-    batch: int,
+    batch_size: int,
     settings: dict[str, Any],
 ) -> Sheet:
     network = as_network(model)
@@ -150,43 +148,10 @@ def _sheet(
     numbers = np.asarray(range(count) if channels is None else channels)
     if numbers.ndim != 1 or not len(numbers):
         raise ValueError(f"channels: expected a sequence of at least one number. Received: {channels!r}")
-    signs = np.array([1, -1] if negative else [1])
-    rows = (np.repeat(numbers, len(signs)), np.tile(signs, len(numbers)))
-
-    def objective(chosen: np.ndarray, chosen_signs: np.ndarray) -> Objective:
-        return _unit_of_each_image(unit, layer, chosen, chosen_signs, position)
-
-    images, scores = optimize_rows(network, objective, rows, batch, **settings)
-    done = len(images)
-    channels, signs = (row[:done] for row in rows)
-    return Sheet(layer, images, channels, signs, scores * signs)
-
-
-# TODO merge: objectives.each
-def _unit_of_each_image(
-    unit: Any, layer: str, channels: np.ndarray, signs: np.ndarray, position: tuple[int | None, ...]
-) -> Objective:
-    """Image i is scored by channel i: by its mean, or at one position."""
-
-    def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
-        numbers, weights, *where = parameters
-        activations = T(layer)
-        if where:
-            units = activations[(slice(None), *where[: activations.shape.rank - 2])]
-        else:
-            units = tf.reduce_mean(activations, range(1, activations.shape.rank - 1))
-        chosen = tf.gather(units, of_images(numbers, units.shape[0]), axis=1, batch_dims=1)
-        return chosen * tf.cast(of_images(weights, units.shape[0]), tf.float32)
-
-    def check(network: Network, size: tuple[int, int] | None, parameters: tuple) -> tuple:
-        numbers, weights, *where = parameters
-        checked = [unit(layer, n, *where).resolver(network, size, (n, *where)) for n in numbers]
-        return np.array([n for n, *_ in checked], np.int32), np.array(weights, np.float32), *checked[0][1:]
-
-    return Objective(
-        score,
-        ("unit of each image", unit.__name__, layer),
-        (channels, signs, *position),
-        f"{unit.__name__} {list(map(str, channels))} of {layer}, one for each image",
-        resolver=check,
-    )
+    signs = np.tile([1, -1] if negative else [1], len(numbers))
+    numbers = np.repeat(numbers, len(signs) // len(numbers))
+    units = [float(sign) * unit(layer, n, *position) for n, sign in zip(numbers, signs, strict=True)]
+    found = optimize_each(network, units, batch_size, **settings)
+    done = len(found.images)
+    numbers, signs = numbers[:done], signs[:done]
+    return Sheet(layer, found.images, numbers, signs, found.scores * signs)
