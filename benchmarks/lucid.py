@@ -111,7 +111,7 @@ RENDERING = (
         "test_optimize.py::test_history_rises_and_images_are_what_was_scored",
         "Every step of every image is in `Optimized.history`; several at once are `network.activations` on the images.",
     ),
-    to_come(
+    here(
         "ReLU gradients redirected in the first steps",
         "render_vis(relu_gradient_override)",
         "render_vis(relu_gradient_override) optimize(redirect_steps)",
@@ -119,7 +119,7 @@ RENDERING = (
         "test_optimize.py::test_redirected_steps_change_nothing_where_units_live",
         "Off in `optimize`, on in `render_vis`; stops after 16 steps as in Lucid.",
     ),
-    to_come(
+    here(
         "Quasi-Newton, evolution and genetic search",
         "(none)",
         "optimizers.LBFGS optimizers.CMA optimizers.Genetic",
@@ -207,14 +207,14 @@ OBJECTIVES = (
         "test_objectives.py::test_values",
         "Sums over one image, not over the batch: weights do not depend on the batch.",
     ),
-    to_come(
+    here(
         "A direction at one position, or over a patch",
         "objectives.direction_neuron, tensor_direction",
         "objectives.direction_neuron objectives.tensor_direction",
         "test_objectives_values.py::test_values",
         "As `direction`.",
     ),
-    to_come(
+    here(
         "Blur penalties",
         "objectives.blur_input_each_step, blur_alpha_each_step",
         "objectives.blur_input_each_step objectives.blur_alpha_each_step",
@@ -222,7 +222,7 @@ OBJECTIVES = (
         "test_objectives_values.py::test_the_blur_is_a_step_towards_the_blurred_image",
         "Subtract them.",
     ),
-    to_come(
+    here(
         "Interpolation between channels over a batch",
         "objectives.channel_interpolate",
         "objectives.channel_interpolate",
@@ -230,21 +230,21 @@ OBJECTIVES = (
         "test_objectives_batches.py::test_batches_that_are_too_small",
         "A batch of one is an error that says so; Lucid divides by zero.",
     ),
-    to_come(
+    here(
         "Quiet borders",
         "objectives.penalize_boundary_complexity",
         "objectives.penalize_boundary_complexity",
         "test_objectives_values.py::test_values",
         "Negative by itself, as in Lucid: add it.",
     ),
-    to_come(
+    here(
         "Neighbours in a batch that look alike",
         "objectives.alignment",
         "objectives.alignment",
         "test_objectives_batches.py::test_the_mean_over_the_batch_is_what_lucid_computes",
         "Negative by itself, as in Lucid: add it.",
     ),
-    to_come(
+    here(
         "Images of a batch that differ",
         "objectives.diversity",
         "objectives.diversity",
@@ -252,7 +252,7 @@ OBJECTIVES = (
         "test_objectives_batches.py::test_diversity_makes_a_batch_differ",
         "Measures likeness, as in Lucid: subtract it. Only images under one transform are compared.",
     ),
-    to_come(
+    here(
         "An objective for one image of a batch",
         "(batch=)",
         "objectives.only_image objectives.each",
@@ -260,21 +260,21 @@ OBJECTIVES = (
         "test_objectives_batches.py::test_each_image_has_its_own_objective",
         "`each` gives every image an objective of its own, at the cost of one.",
     ),
-    to_come(
+    here(
         "Distance to a picture",
         "objectives.input_diff",
         "objectives.input_diff",
         "test_objectives_values.py::test_values",
         "Subtract it.",
     ),
-    to_come(
+    here(
         "The probability of a class",
         "(none)",
         "objectives.class_probability",
         "test_objectives_values.py::test_class_probability",
         "After the softmax, from logits.",
     ),
-    to_come(
+    here(
         "Likeness to activations of a picture",
         "(notebook: activation_difference), recipes.caricature.dot_compare",
         "objectives.activation_difference objectives.dot_compare",
@@ -282,7 +282,7 @@ OBJECTIVES = (
         "test_objectives_values.py::test_references_do_not_depend_on_how_often_they_are_resolved",
         "References are pictures or arrays instead of places in a batch.",
     ),
-    to_come(
+    here(
         "Weights that change with the step",
         "(notebooks: decay, only_after)",
         "objectives.decay objectives.only_after objectives.ramp",
@@ -290,21 +290,21 @@ OBJECTIVES = (
         "test_objectives_batches.py::test_a_schedule_changes_the_picture",
         '`T("step")` is there for schedules of one\'s own.',
     ),
-    to_come(
+    here(
         "Several positions at once",
         "(none)",
         "objectives.positions",
         "test_objectives_values.py::test_values test_objectives.py::test_positions_are_a_mean_over_any_mask",
         "Slices, masks or lists of positions.",
     ),
-    to_come(
+    here(
         "A given activation instead of the highest",
         "(none)",
         "objectives.distance_to_constant",
         "test_objectives_values.py::test_a_far_constant_pulls_like_the_sum_of_the_channel",
         "Finds images that a unit answers to with a given value; subtract it.",
     ),
-    to_come(
+    here(
         "Random directions",
         "(notebooks)",
         "objectives.random_direction",
@@ -365,7 +365,7 @@ PARAMETERIZATIONS = (
         "test_param.py::test_decoder_is_the_generator",
         "Any Keras model from latents to images.",
     ),
-    to_come(
+    here(
         "Laplacian pyramid",
         "param.laplacian_pyramid_image",
         "param.laplacian_pyramid",
@@ -373,21 +373,21 @@ PARAMETERIZATIONS = (
         "test_param_pictures.py::test_laplacian_pyramid_has_the_stated_contrast",
         "With a stated contrast, and an inverse.",
     ),
-    to_come(
+    here(
         "Resizing any dimensions",
         "param.resize_bilinear_nd",
         "param.resize_bilinear_nd",
         "test_resize.py::test_pictures_are_those_of_tensorflow test_resize.py::test_five_dimensions_are_scipys",
         "The grid of TensorFlow 1 is a choice, not the rule.",
     ),
-    to_come(
+    here(
         "Images that share their coarse details",
         "param.lowres_tensor",
         "param.shared",
         "test_param_shared.py::test_the_given_scales_are_shared_and_the_others_are_not",
         "For optimising only: chains must be independent.",
     ),
-    to_come(
+    here(
         "CPPN",
         "param.cppn",
         "param.cppn",
@@ -396,7 +396,7 @@ PARAMETERIZATIONS = (
         "test_cppn.py::test_it_learns_exclusive_or",
         "Any shape; every image of a batch has weights of its own.",
     ),
-    to_come(
+    here(
         "Transparency",
         "param.image(alpha=True)",
         "param.with_alpha",
@@ -404,35 +404,35 @@ PARAMETERIZATIONS = (
         "test_param_runs.py::test_alpha_needs_a_transform_that_lays_it_over_something",
         "Any parameterization, with another for the opacity.",
     ),
-    to_come(
+    here(
         "Grey images for colour networks",
         "param.grayscale_image_rgb",
         "param.greyscale",
         "test_param_pictures.py::test_greyscale_is_one_plane_in_every_channel",
         "Around any parameterization.",
     ),
-    to_come(
+    here(
         "A decorrelation matrix of one's own",
         "(asked for)",
         "param.fourier(decorrelate)",
         "test_param_pictures.py::test_a_decorrelation_matrix_of_ones_own",
         "For any number of channels.",
     ),
-    to_come(
+    here(
         "Images near a picture",
         "param.unit_ball_L2, unit_ball_L_inf",
         "param.ball",
         "test_param_given.py::test_no_image_leaves_the_ball test_param_given.py::test_a_ball_is_reached_everywhere",
         "Around any picture, with a radius in pixel values.",
     ),
-    to_come(
+    here(
         "Textures seen through coordinates",
         "param.bilinearly_sampled_image",
         "param.sample_bilinear param.textured",
         "test_param_given.py::test_sampler_table test_param_given.py::test_sampler_gradient_is_the_adjoint",
         "Sampled with exact gradients.",
     ),
-    to_come(
+    here(
         "Phases only",
         "(none)",
         "param.maco",
@@ -493,7 +493,7 @@ TRANSFORMS = (
         "test_transform.py::test_as_transform",
         "A function of images is a transform.",
     ),
-    to_come(
+    here(
         "Lucid's own set, to the pixel",
         "transform.standard_transforms",
         "transform.lucid_transforms transform.random_resize",
@@ -501,7 +501,7 @@ TRANSFORMS = (
         "test_transform_lucid.py::test_random_resize_is_the_old_resize",
         "For comparisons: resizing on the old grid, nearest rotation, sizes that change.",
     ),
-    to_come(
+    here(
         "Normalised gradients",
         "transform.normalize_gradient",
         "transform.normalize_gradient",
@@ -509,7 +509,7 @@ TRANSFORMS = (
         "test_transform_lucid.py::test_a_gradient_of_zero_stays_zero",
         "A gradient of zero stays zero; in Lucid it becomes NaN. Samplers refuse it.",
     ),
-    to_come(
+    here(
         "Random backgrounds for transparent images",
         "transform.collapse_alpha_random, param.image_sample",
         "transform.collapse_alpha_random",
@@ -563,14 +563,14 @@ NETWORKS = (
         "A bundled network, SqueezeNet, and every Keras application as `Network(keras.applications...)`; "
         "Lucid's files need TensorFlow 1.",
     ),
-    to_come(
+    here(
         "Redirected ReLU gradients",
         "overrides.redirected_relu_grad",
         "overrides.redirect_relu",
         "test_overrides.py::test_truth_table test_overrides.py::test_items_of_a_batch_do_not_rescue_each_other",
         "A clone of the network instead of a registry that eager TensorFlow ignores.",
     ),
-    to_come(
+    here(
         "Smoothed max-pool gradients",
         "overrides.avg_smoothed_maxpool_grad, l2_smoothed_maxpool_grad",
         "overrides.smooth_max_pool",
@@ -578,14 +578,14 @@ NETWORKS = (
         "test_overrides.py::test_l2_rule_in_closed_form",
         "A clone of the network.",
     ),
-    to_come(
+    here(
         "Linearised networks",
         "overrides.linearization_overrides",
         "overrides.linearize",
         "test_overrides.py::test_linearized_convolutions_are_their_linear_part",
         "A clone of the network.",
     ),
-    to_come(
+    here(
         "Smooth networks",
         "(none)",
         "overrides.smooth",
@@ -670,7 +670,7 @@ FILES = (
 )
 
 RECIPES = (
-    to_come(
+    here(
         "Spritemap of a layer",
         "recipes.feature_visualization",
         "recipes.channel_sheet recipes.neuron_sheet",
@@ -678,14 +678,14 @@ RECIPES = (
         "test_sheets.py::test_one_trace_for_all_channels_and_layers_without_positions",
         "Many units in one batch, compiled once.",
     ),
-    to_come(
+    here(
         "Grid of interactions of channels",
         "(notebook: neuron_interaction_grids)",
         "recipes.interaction_grid",
         "test_interactions.py::test_the_grid_is_of_each_pair_and_its_diagonal_of_units_alone",
         "A function instead of a notebook.",
     ),
-    to_come(
+    here(
         "Interpolation between objectives",
         "recipes.multi_interpolation_basis",
         "recipes.interpolation recipes.multi_interpolation",
@@ -693,7 +693,7 @@ RECIPES = (
         "test_interactions.py::test_aligned_images_change_less_on_the_way",
         "Symmetric, as Lucid's text says and its code is not.",
     ),
-    to_come(
+    here(
         "Caricature, feature inversion",
         "recipes.caricature, feature_inversion",
         "recipes.caricature recipes.feature_inversion",
@@ -701,14 +701,14 @@ RECIPES = (
         "test_caricature.py::test_a_power_brings_the_activations_back_and_its_absence_exaggerates",
         "The picture's activations are a reference, not an image of the batch.",
     ),
-    to_come(
+    here(
         "Activations of a data set",
         "modelzoo.get_activations, aligned_activations",
         "recipes.collect_activations",
         "test_collect.py::test_reducers_are_numpys test_collect.py::test_repeated_images_and_anything_to_iterate_over",
         "Of one's own pictures, streamed; repeated indices and convolutions work.",
     ),
-    to_come(
+    here(
         "Covariances, whitening, pushing activations on",
         "modelzoo.aligned_activations.push_activations",
         "recipes.covariance recipes.whitening recipes.whitened_direction recipes.push_activations",
@@ -717,14 +717,14 @@ RECIPES = (
         "test_collect.py::test_pushing_recovers_a_linear_map",
         "From activations that were collected, not downloaded.",
     ),
-    to_come(
+    here(
         "Groups of channels",
         "misc.ChannelReducer",
         "recipes.ChannelReducer",
         "test_reducer.py::test_equals_scikit_learn test_reducer.py::test_unknown_attributes_are_errors",
         "Any reduction of scikit-learn; transforming before fitting is an error.",
     ),
-    to_come(
+    here(
         "Activation grid",
         "(notebook: ActivationGrid)",
         "recipes.activation_grid",
@@ -732,14 +732,14 @@ RECIPES = (
         "test_activation_grid.py::test_pictures_score_highest_on_their_own_direction",
         "A function instead of a notebook.",
     ),
-    to_come(
+    here(
         "Semantic dictionary",
         "(notebook: SemanticDictionary)",
         "recipes.semantic_dictionary",
         "test_activation_grid.py::test_semantic_dictionary",
         "A static picture instead of a widget.",
     ),
-    to_come(
+    here(
         "Attribution to channels, positions and groups",
         "(notebooks: AttrChannel, AttrSpatial, NeuronGroups)",
         "recipes.attribution recipes.channel_attribution recipes.spatial_attribution recipes.group_attribution",
@@ -749,21 +749,21 @@ RECIPES = (
         "test_attribution.py::test_groups_share_out_what_channels_have",
         "Also integrated along a path.",
     ),
-    to_come(
+    here(
         "Activation atlas",
         "recipes.activation_atlas",
         "recipes.activation_atlas",
         "test_atlas.py::test_the_whole test_atlas.py::test_icons_follow_the_whitened_direction_at_the_center",
         "Lucid's fails at its last commit. UMAP, or principal components.",
     ),
-    to_come(
+    here(
         "One unit by several methods",
         "(notebooks)",
         "recipes.compare",
         "test_sheets.py::test_a_comparison_lays_out_what_it_makes_and_what_it_is_given",
         "Side by side in one picture.",
     ),
-    to_come(
+    here(
         "DeepDream with octaves",
         "(notebook: infinite_patterns)",
         "recipes.deep_dream",
@@ -771,14 +771,14 @@ RECIPES = (
         "test_deep_dream.py::test_tiles_give_the_gradient_of_the_whole_away_from_seams",
         "A function instead of a notebook.",
     ),
-    to_come(
+    here(
         "Style transfer",
         "optvis.style.StyleLoss",
-        "recipes.style_transfer recipes.gram_style recipes.mean_l1_loss recipes.mean_l2_loss",
+        "recipes.style_transfer objectives.gram objectives.activation_difference(norm)",
         "test_style.py::test_gram_is_that_of_loops test_style.py::test_transfer_keeps_things_and_takes_the_manner",
         "Style and content are distances, subtracted like any penalty.",
     ),
-    to_come(
+    here(
         "Textures and style on a mesh",
         "misc.gl.MeshRenderer, meshutil",
         "recipes.texture_optimization recipes.rasterize recipes.load_obj",

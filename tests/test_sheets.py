@@ -147,6 +147,27 @@ def test_a_comparison_lays_out_what_it_makes_and_what_it_is_given(tiny_network, 
     assert repr(made) == "<Comparison of channel(conv2, 1): optimised, given, sampled, level 0.7>"
 
 
+def test_a_comparison_by_default(tiny_network):
+    made = recipes.compare(tiny_network, "logits:1", hmc_opts=OPTIONS, **RENDER | dict(seed=3))
+    assert list(made.panels) == ["deep dream", "optimised", "optimised, diverse", "sampled, level 0.7"]
+    assert {images.shape for images in made.panels.values()} == {(2, 16, 16, 3)}
+    score = objectives.channel("logits", 1) - comparison_weight(made.samples) * objectives.diversity("conv2")
+    diverse = optimize(
+        tiny_network, score, param=param.fourier(16), transforms=transform.robust_transforms, steps=8, batch=2, seed=3,
+        progress=False,
+    )  # fmt: skip
+    np.testing.assert_allclose(made.panels["optimised, diverse"], diverse.images, atol=1e-4)
+    dreams = made.panels["deep dream"]
+    assert dreams.std() > 0.05 and np.abs(dreams[0] - dreams[1]).max() > 0.05
+    # A single chain has nothing to differ from.
+    alone = recipes.compare(tiny_network, "conv2:1", hmc_opts=OPTIONS | dict(num_chains=1), **RENDER)
+    assert list(alone.panels) == ["deep dream", "optimised", "sampled, level 0.7"]
+
+
+def comparison_weight(samples):
+    return float(samples.optimum_activation - samples.prior_activation) / 4
+
+
 @pytest.mark.parametrize("bad", [np.zeros((1, 8, 16, 3)), np.zeros((16, 16, 3)), np.full((1, 16, 16, 3), 2.0)])
 def test_panels_that_do_not_fit(tiny_network, bad):
     with pytest.raises(ValueError, match="panels: .*'bad'"):

@@ -12,11 +12,19 @@ import numpy as np
 
 from samplevis import export
 from samplevis import param as parameterizations
-from samplevis.network import Network
-from samplevis.objectives import Objective
+from samplevis.network import Network, as_network
+from samplevis.objectives import Objective, as_objective, diversity
+from samplevis.optimize import optimize
+from samplevis.param import Parameterization
+from samplevis.recipes.deep_dream import deep_dream, octave_sizes
 from samplevis.render import render
 from samplevis.samples import Samples
-from samplevis.sampling.options import HMCOptions
+from samplevis.sampling.options import HMCOptions, hmc_options
+from samplevis.transform import robust_transforms
+
+# A dream from noise needs more than one from a photograph; its first octave is no smaller than this.
+DREAM = dict(steps=40, learning_rate=(0.04, 0.02), blur_sigma=(0.8, 0.3))
+SMALLEST = 16
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -53,7 +61,6 @@ class Comparison:
         export.save_png(self.grid(scale), path)
 
 
-# TODO merge: panels of the diverse and the deep-dream images by default
 def compare(
     model: Network | keras.Model,
     obj: Objective | str | Callable,
@@ -61,12 +68,12 @@ def compare(
     hmc_opts: Mapping[str, Any] | HMCOptions | None = None,
     **settings: Any,
 ) -> Comparison:
-    """The same unit by optimisation, by sampling, and by whatever else is given.
+    """The same unit by deep dream, by optimisation, by optimisation for diversity, and by sampling.
 
     Args:
-      model, obj, hmc_opts, **settings: as in `render`. One optimised image and one sample is shown of each chain.
-      panels: name -> images [n, H, W, C] in [0, 1] of another method, of the size that is rendered; shown between the
-        optimised images and the samples. Defaults to none.
+      model, obj, hmc_opts, **settings: as in `render`. Of each method one image is shown for each chain.
+      panels: name -> images [n, H, W, C] in [0, 1] of other methods, of the size that is rendered; shown between the optimised
+        images and the samples, in place of deep dream and diversity. Defaults to these two.
 
     Returns:
       A `Comparison`.
@@ -75,12 +82,26 @@ def compare(
       ValueError, TypeError: if an argument is out of range, before any work.
 
     Example:
-      >>> dreams = samplevis.optimize(model, objectives.deepdream("fire5"), param=param.fourier(96), batch=4).images
-      >>> recipes.compare(model, "fire5:7", {"deep dream": dreams}, im_size=96).save_grid("methods.png")
+      >>> recipes.compare(model, "fire5:7", im_size=96).save_grid("methods.png")
     """
-    given = {name: np.asarray(images) for name, images in (panels or {}).items()}
-    shape = (settings.get("param") or parameterizations.fourier(settings.get("im_size", 128))).image_shape
-    for name, images in given.items():
+    param = settings.get("param") or parameterizations.fourier(settings.get("im_size", 128))
+    network = as_network(model)
+    if panels is None:
+        dreams = _dreams(network, obj, param, hmc_options(hmc_opts).num_chains, settings)
+    else:
+        panels = {name: np.asarray(images) for name, images in panels.items()}
+        _check_panels(panels, param.image_shape)
+    samples = render(network, obj, hmc_opts, **settings)
+    drawn = f"sampled, level {samples.level:g}" if samples.level is not None else "sampled"
+    shown = {"optimised": samples.optimized} | (panels or {}) | {drawn: samples.images[:, -1]}
+    if panels is None:
+        shown = {"deep dream": dreams, "optimised": samples.optimized}
+        shown |= _apart(network, obj, param, samples, settings) | {drawn: samples.images[:, -1]}
+    return Comparison(samples, shown)
+
+
+def _check_panels(panels: Mapping[str, np.ndarray], shape: tuple[int, int, int]) -> None:
+    for name, images in panels.items():
         if images.ndim != 4 or images.shape[1:] != shape:
             raise ValueError(
                 f"panels: expected images [n, {', '.join(map(str, shape))}] for {name!r}. Received: {images.shape}"
@@ -89,6 +110,50 @@ def compare(
             export.grid(images)
         except ValueError as error:
             raise ValueError(f"panels: {name!r} cannot be shown: {error}") from error
-    samples = render(model, obj, hmc_opts, **settings)
-    drawn = f"sampled, level {samples.level:g}" if samples.level is not None else "sampled"
-    return Comparison(samples, {"optimised": samples.optimized, **given, drawn: samples.images[:, -1]})
+
+
+def _dreams(network: Network, obj: Any, param: Parameterization, count: int, settings: Mapping[str, Any]) -> np.ndarray:
+    """Deep dreams of the objective from noise, [count, H, W, C]."""
+    *size, _ = param.image_shape
+    # A network of a fixed size sees no smaller octave.
+    octaves = min(4, 1 + int(np.log(max(min(size) / SMALLEST, 1)) / np.log(1.4))) if None in network.image_shape else 1
+    dreams = (
+        deep_dream(
+            network,
+            obj,
+            octaves=octave_sizes(tuple(size), octaves),
+            seed=(settings.get("seed", 0) + number) % 2**31,
+            progress=settings.get("progress", True),
+            **DREAM,
+        ).image
+        for number in range(count)
+    )
+    return np.stack(list(dreams))
+
+
+def _apart(
+    network: Network, obj: Any, param: Parameterization, samples: Samples, settings: Mapping[str, Any]
+) -> dict[str, np.ndarray]:
+    """The panel of images that are optimised to differ: none for a single chain, or a layer without positions before it.
+
+    Their likeness costs a quarter of the way from the mean under the prior to the optimum if all of them are alike.
+    """
+    objective, count = as_objective(obj), len(samples.optimized)
+    names = list(network.layers)
+    read = [names.index(layer) for layer in objective.resolve(network, param.image_shape[:2]).layers if layer in names]
+    layers = [name for name in names[: 1 + max(read, default=-1)] if len(network.layers[name]) == 3]
+    if count < 2 or not layers:
+        return {}
+    weight = 0.25 * (samples.optimum_activation - samples.prior_activation) / (count - 1)
+    transforms = settings.get("transforms", "robust")
+    found = optimize(
+        network,
+        objective - float(weight) * diversity(layers[-1]),
+        param=param,
+        transforms=robust_transforms if isinstance(transforms, str) else transforms,
+        steps=settings.get("optimize_steps", 256),
+        batch=count,
+        seed=settings.get("seed", 0),
+        progress=settings.get("progress", True),
+    )
+    return {"optimised, diverse": found.images}
