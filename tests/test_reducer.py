@@ -92,3 +92,15 @@ def test_without_scikit_learn(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.decomposition", None)
     with pytest.raises(ImportError, match=r"samplevis\[reduce\]"):
         ChannelReducer(2)
+
+
+def test_nmf_leaves_out_the_little_below_zero_of_smooth_rectifiers():
+    x = np.random.default_rng(2).normal(1, 1.5, size=(40, 6))
+    silu = x / (1 + np.exp(-x))
+    reducer, positive = ChannelReducer(2, max_iter=2000), ChannelReducer(2, max_iter=2000)
+    assert silu.min() < -0.2
+    np.testing.assert_array_equal(reducer.fit_transform(silu), positive.fit_transform(silu.clip(0)))
+    # Once fitted, an activation that is all below 0 is in no group.
+    np.testing.assert_array_equal(reducer.transform(np.full((1, 6), -0.2)), np.zeros((1, 2)))
+    with pytest.raises(ValueError, match="NMF needs values >= 0"):
+        ChannelReducer(2).fit(x - 2)

@@ -11,17 +11,20 @@ import numpy as np
 from samplevis import seeds
 from samplevis.checks import check_whole
 
+# Smooth rectifiers (SiLU, GELU) go a little below 0. NMF leaves that out, up to this share of the sum of squares.
+NEGATIVE_SHARE = 0.1
+
 
 class ChannelReducer:
     """A scikit-learn decomposition along the last axis of arrays of any rank.
 
     With non-negative matrix factorisation, the default, every activation becomes a sum of a few directions with weights >= 0:
-    the groups of neurons that fire together.
+    the groups of neurons that fire together. What is below 0, as after a SiLU, has no part in them.
 
     Args:
       n_components: number of groups, >= 1. Defaults to 3.
       algorithm: name of a class of `sklearn.decomposition`, such as "NMF", "PCA" or "FastICA", or such a class. Defaults to
-        "NMF", for activations >= 0.
+        "NMF", for activations >= 0, or nearly so.
       seed: int from 0 to 2**31 - 1, for algorithms that draw random numbers.
       **options: further arguments of the class.
 
@@ -55,6 +58,7 @@ class ChannelReducer:
 
     def fit(self, activations: np.ndarray) -> ChannelReducer:
         """Finds the components of activations [..., channels]; returns itself."""
+        self._check_sign(activations)
         self.estimator.fit(self._rows(activations))
         return self
 
@@ -67,6 +71,7 @@ class ChannelReducer:
         Returns:
           Array [..., n_components].
         """
+        self._check_sign(activations)
         return _shaped(self.estimator.fit_transform(self._rows(activations)), activations)
 
     def transform(self, activations: np.ndarray) -> np.ndarray:
@@ -77,14 +82,22 @@ class ChannelReducer:
         """The activations [..., channels] that weights [..., n_components] stand for."""
         return _shaped(self._fitted().inverse_transform(_flat(weights)), weights)
 
-    def _rows(self, activations: np.ndarray) -> np.ndarray:
+    @property
+    def _of_positive(self) -> bool:
+        return type(self.estimator).__name__.endswith("NMF")
+
+    def _check_sign(self, activations: np.ndarray) -> None:
         rows = _flat(activations)
-        if type(self.estimator).__name__.endswith("NMF") and rows.min() < 0:
+        negative = np.square(np.minimum(rows, 0, dtype=np.float64)).sum()
+        if self._of_positive and negative > NEGATIVE_SHARE * np.square(rows, dtype=np.float64).sum():
             raise ValueError(
                 f"activations: NMF needs values >= 0, as after a rectifier. Received a minimum of {rows.min():g}. Take "
                 "another layer, or algorithm='PCA'."
             )
-        return rows
+
+    def _rows(self, activations: np.ndarray) -> np.ndarray:
+        rows = _flat(activations)
+        return np.maximum(rows, 0) if self._of_positive else rows
 
     def _fitted(self) -> Any:
         if not hasattr(self.estimator, "components_"):
