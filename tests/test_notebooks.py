@@ -13,20 +13,24 @@ NOTEBOOKS = sorted(path for path in FOLDER.rglob("*.ipynb") if ".ipynb_checkpoin
 
 # By folder, relative to `FOLDER`.
 REQUIRED = {
-    ".": {"from_lucid", "mixing", "modelzoo", "quickstart", "why_hmc_gave_noise"},
-    "feature-visualization": {
-        "any_number_channels",
-        "negative_neurons",
-        "neuron_diversity",
-        "neuron_interaction",
-        "regularization",
+    ".": {"from_lucid", "mixing", "quickstart", "why_hmc_gave_noise"},
+    "activation-atlas": {"atlas", "collect"},
+    "building-blocks": {
+        "activation_grid",
+        "attribution_channel",
+        "attribution_spatial",
+        "neuron_groups",
+        "semantic_dictionary",
     },
-    "misc": {
-        "alpha_feature_vis",
-        "cossim_overlays",
-        "feature_inversion_caricatures",
-        "neuron_interaction_grids",
+    "differentiable-parameterizations": {
+        "aligned_interpolation",
+        "deep_dream",
+        "style_transfer_2d",
+        "texture_synth_3d",
+        "transparency",
+        "xy2rgb",
     },
+    "feature-visualization": {"negative_neurons", "neuron_diversity", "neuron_interaction"},
 }
 
 
