@@ -13,7 +13,7 @@ NOTEBOOKS = sorted(path for path in FOLDER.rglob("*.ipynb") if ".ipynb_checkpoin
 
 # By folder, relative to `FOLDER`.
 REQUIRED = {
-    ".": {"from_lucid", "mixing", "quickstart", "why_hmc_gave_noise"},
+    ".": {"from_lucid", "mixing", "modelzoo", "quickstart", "why_hmc_gave_noise"},
     "activation-atlas": {"atlas", "collect"},
     "building-blocks": {
         "activation_grid",
@@ -30,7 +30,14 @@ REQUIRED = {
         "transparency",
         "xy2rgb",
     },
-    "feature-visualization": {"negative_neurons", "neuron_diversity", "neuron_interaction"},
+    "feature-visualization": {
+        "any_number_channels",
+        "negative_neurons",
+        "neuron_diversity",
+        "neuron_interaction",
+        "regularization",
+    },
+    "misc": {"alpha_feature_vis", "cossim_overlays", "feature_inversion_caricatures", "neuron_interaction_grids"},
 }
 
 
