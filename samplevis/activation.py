@@ -63,6 +63,11 @@ class Activation:
                 "samplevis.optimize with a Keras optimizer."
             )
 
+    def check_sampled(self) -> None:
+        """Raises ValueError unless a sampler can use the activation: images on their own, and its true gradient."""
+        self.check_independent("a sampler")
+        self.check_gradient("a sampler")
+
     def draw(self, seed: tf.Tensor, members: int) -> Any:
         """Draws transforms.
 

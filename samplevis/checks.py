@@ -25,6 +25,12 @@ def check_number(name: str, value: Any, least: float = -math.inf, above: bool = 
         raise ValueError(f"{name}: expected a finite number{bound}. Received: {value!r}")
 
 
+def check_between(name: str, value: Any, lowest: float, highest: float) -> None:
+    """Raises ValueError unless a value is a number from `lowest` to `highest`, both allowed."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not lowest <= value <= highest:
+        raise ValueError(f"{name}: expected a number from {lowest:g} to {highest:g}. Received: {value!r}")
+
+
 def check_numbers(name: str, values: Any, above: float = -math.inf) -> tuple[float, ...]:
     """Finite numbers > `above`, at least one, as floats; raises TypeError or ValueError for others."""
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
@@ -35,6 +41,12 @@ def check_numbers(name: str, values: Any, above: float = -math.inf) -> tuple[flo
     for position, value in enumerate(values):
         check_number(f"{name}[{position}]", value, above, above=True)
     return tuple(map(float, values))
+
+
+def did_you_mean(value: Any, names: Iterable[str], most: int = 1, cutoff: float = 0.4) -> str:
+    """A sentence with the nearest of some names, at most `most`, led by a blank; empty if none is as near as `cutoff`."""
+    near = difflib.get_close_matches(str(value), names, n=most, cutoff=cutoff)
+    return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
 def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:

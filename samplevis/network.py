@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -11,6 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+
+from samplevis.checks import did_you_mean
 
 Activations = dict[str, tf.Tensor]
 Shape = tuple[int | None, ...]
@@ -200,8 +201,7 @@ class Network:
         """Raises ValueError with the nearest names unless `layer` is a layer of this network."""
         if layer in self.layers:
             return
-        near = difflib.get_close_matches(str(layer), self.layers, n=3, cutoff=0.4)
-        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+        hint = did_you_mean(layer, self.layers, most=3)
         known = [f"{name} {_show(shape)}" for name, shape in self.layers.items()]
         shown = ", ".join(known[-24:])
         more = f" (the last 24 of {len(known)}; all of them: network.layer_table())" if len(known) > 24 else ""
@@ -376,8 +376,7 @@ def find_label(labels: Sequence[str], label: str) -> int:
     if found:
         choices = ", ".join(f"{i} ({labels[i]})" for i in found)
         raise ValueError(f"label: {label!r} names several classes: {choices}. Give the number.")
-    near = difflib.get_close_matches(wanted, {name for synonyms in names for name in synonyms}, n=3, cutoff=0.5)
-    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    hint = did_you_mean(wanted, {name for synonyms in names for name in synonyms}, most=3, cutoff=0.5)
     raise ValueError(f"label: none of the {len(labels)} classes is called {label!r}.{hint}")
 
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from samplevis import param as parameterizations
 from samplevis import seeds
 from samplevis.activation import Activation, make_activation
-from samplevis.checks import check_number, check_whole
+from samplevis.checks import check_between, check_number, check_whole
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimize import ascend, first_latents
@@ -93,14 +93,12 @@ def render(
     density_name = check_density(density)
     if isinstance(init, str) and init not in INITS:
         raise ValueError(f"init: expected 'optimize', 'prior' or images. Received: {init!r}")
-    _check_number("level", level, 0.0, 1.0)
+    check_between("level", level, 0.0, 1.0)
     if beta is not None:
-        _check_number("beta", beta, 0.0, 1e30)
-    for name, value in (
-        ("optimize_steps", optimize_steps),
-        ("anneal_steps", 1 if anneal_steps is None else anneal_steps),
-    ):
-        check_whole(name, value, 1)
+        check_between("beta", beta, 0.0, 1e30)
+    check_whole("optimize_steps", optimize_steps, 1)
+    if anneal_steps is not None:
+        check_whole("anneal_steps", anneal_steps, 1)
     root = seeds.root(seed)
     old = density_name == "activation"
     if param is None:
@@ -114,8 +112,7 @@ def render(
         check_number("smooth", smooth, 0, above=True)
     network = as_network(model)
     own = activation = make_activation(network, obj, param, transforms)
-    activation.check_independent("a sampler")
-    activation.check_gradient("a sampler")
+    activation.check_sampled()
     starts = None if isinstance(init, str) else first_latents(param, options.num_chains, init, root)
     init = init if isinstance(init, str) else "images"
     anneal_steps = (500 if init == "prior" else 200) if anneal_steps is None else anneal_steps
@@ -135,8 +132,9 @@ def render(
     latents = param.latent(tf.constant(optimized.images)).numpy() if old else optimized.latents
     scale = measure_scale(activation, latents, root)
     seconds = {"optimise": time.perf_counter() - clock}
-    starts = latents if init == "optimize" else starts
-    if init == "prior":
+    if init == "optimize":
+        starts = latents
+    elif init == "prior":
         starts = param.prior(seeds.fold(root, "start"), options.num_chains)
     run = sample(
         activation,
@@ -180,11 +178,6 @@ def render(
         seconds=seconds | run.seconds,
         reached=run.reached,
     )
-
-
-def _check_number(name: str, value: Any, lowest: float, highest: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not lowest <= value <= highest:
-        raise ValueError(f"{name}: expected a number from {lowest:g} to {highest:g}. Received: {value!r}")
 
 
 def own_levels(own: Activation, draws: np.ndarray, optimized: np.ndarray, seed: tf.Tensor) -> np.ndarray:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from samplevis import param as parameterizations
 from samplevis import seeds
 from samplevis.activation import Activation, make_activation
-from samplevis.checks import check_number, check_whole
+from samplevis.checks import check_between, check_number, check_whole
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimize import ascend
@@ -120,16 +120,11 @@ def surprisal(
     Example:
       >>> print(samplevis.surprisal(modelzoo.Shapes(), "logits:4", im_size=64, level=0.5))
     """
-    counts = {
-        "population": (population, 2),
-        "repeats": (repeats, 1),
-        "num_transforms": (num_transforms, 1),
-        "num_leapfrog_steps": (num_leapfrog_steps, 1),
-    }
-    for name, (value, lowest) in counts.items():
-        check_whole(name, value, lowest)
-    if isinstance(level, bool) or not isinstance(level, (int, float, np.number)) or not 0 <= level <= 1:
-        raise ValueError(f"level: expected a number from 0 to 1. Received: {level!r}")
+    check_whole("population", population, 2)
+    check_whole("repeats", repeats, 1)
+    check_whole("num_transforms", num_transforms, 1)
+    check_whole("num_leapfrog_steps", num_leapfrog_steps, 1)
+    check_between("level", level, 0.0, 1.0)
     if density is not None and not isinstance(density, Conditioned):
         raise TypeError(f"density: expected a conditioned density, such as the law of samples. Received: {density!r}")
     if smooth is not None:
@@ -137,8 +132,7 @@ def surprisal(
     root, network = seeds.root(seed), as_network(model)
     network = network if smooth is None else smoothed(network, smooth)
     activation = make_activation(network, obj, param or parameterizations.fourier(im_size), transforms)
-    activation.check_independent("a sampler")
-    activation.check_gradient("a sampler")
+    activation.check_sampled()
     density, states = _scout(activation, level, density, root, progress)
 
     bank = activation.draw(seeds.fold(root, "bank"), num_transforms)
@@ -217,14 +211,19 @@ def rare_event(
     """
     strengths = [0.0] + [density.beta * 2**i for i in range(MAX_DOUBLINGS + 1)]
     log_z, family, rungs = 0.0, np.arange(state.shape[0]), 0
-    for low, high in itertools.pairwise(strengths):
+    for stage, (low, high) in enumerate(itertools.pairwise(strengths), start=1):
 
         def path(activation: tf.Tensor, place: Any, low: float = low, high: float = high) -> tf.Tensor:
             return dataclasses.replace(density, beta=low + (high - low) * place).tilt(activation)
 
-        stage = seeds.fold(seed, "strength", strengths.index(high))
         end = sequential_monte_carlo(
-            activation_fn, path, state, num_leapfrog_steps, stage, scale=scale, progress=progress
+            activation_fn,
+            path,
+            state,
+            num_leapfrog_steps,
+            seeds.fold(seed, "strength", stage),
+            scale=scale,
+            progress=progress,
         )
         state, log_z, rungs = tf.constant(end.state), log_z + end.log_z, rungs + len(end.places) - 1
         family = family[end.family]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from typing import Any
 
 import numpy as np
 
 from samplevis import seeds
-from samplevis.checks import check_whole
+from samplevis.checks import check_whole, did_you_mean
 
 # Smooth rectifiers (SiLU, GELU) go a little below 0. NMF leaves that out, up to this share of the sum of squares.
 NEGATIVE_SHARE = 0.1
@@ -114,8 +113,7 @@ def _kind(algorithm: str | type) -> type:
         return algorithm
     kinds = [name for name in sklearn.decomposition.__all__ if name[0].isupper()]
     if algorithm not in kinds:
-        near = difflib.get_close_matches(str(algorithm), kinds, n=1, cutoff=0.3)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(algorithm, kinds, cutoff=0.3)
         raise ValueError(f"algorithm: expected one of {', '.join(kinds)}, or a class. Received: {algorithm!r}.{hint}")
     return getattr(sklearn.decomposition, algorithm)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-import difflib
 from typing import Any
 
 import tensorflow as tf
+
+from samplevis.checks import did_you_mean
 
 
 class Density(abc.ABC):
@@ -96,8 +97,7 @@ def check_density(density: str | Density) -> str:
         if isinstance(density, kind):
             return name
     if density not in NAMES:
-        near = difflib.get_close_matches(str(density), NAMES, n=1, cutoff=0.4)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(density, NAMES)
         raise ValueError(
             f"density: expected one of {', '.join(map(repr, NAMES))} or a density.{hint} Received: {density!r}"
         )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from samplevis.checks import did_you_mean
 from samplevis.sampling.kernels import SplitHMC, SplitResults, Target
 from samplevis.sampling.langevin import Langevin, LangevinResults
 from samplevis.sampling.moves import FreeMoves, Move
@@ -67,8 +67,7 @@ def check_name(kernel: str) -> str:
       ValueError: if it is none of `NAMES`; the nearest spelling comes first.
     """
     if kernel not in NAMES:
-        near = difflib.get_close_matches(str(kernel), NAMES, n=1, cutoff=0.4)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(kernel, NAMES)
         raise ValueError(f"kernel: expected one of {', '.join(map(repr, NAMES))}.{hint} Received: {kernel!r}")
     return kernel
 

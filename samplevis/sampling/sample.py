@@ -99,8 +99,7 @@ def sample(
       ValueError: if the images of a batch depend on each other, if the gradient is not that of the activation, or if `beta` is
         stronger than float32 can carry.
     """
-    activation.check_independent("a sampler")
-    activation.check_gradient("a sampler")
+    activation.check_sampled()
     nats = (beta or 0.0) * (scale.optimum - scale.prior)
     if nats > MOST_NATS:
         raise ValueError(
