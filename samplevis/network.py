@@ -12,12 +12,15 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.checks import did_you_mean
+from samplevis.recent import Recent
 
 Activations = dict[str, tf.Tensor]
 Shape = tuple[int | None, ...]
 
 #: Names that an objective may ask for and that are not layers.
 RESERVED = ("input", "labels", "members", "step")
+# Compiled functions that a network keeps.
+COMPILED = 32
 
 
 class Network:
@@ -84,8 +87,8 @@ class Network:
         self._cut = functools.lru_cache(maxsize=64)(self._make_cut)
         self._substitute = functools.lru_cache(maxsize=64)(self._make_substitute)
         self._shape = functools.lru_cache(maxsize=256)(self._infer_shape)
-        #: Compiled functions by what decides them; they live as long as the network.
-        self.compiled: dict[Any, Any] = {}
+        #: Compiled functions by what decides them: the last ones, for as long as the network lives.
+        self.compiled: dict[Any, Any] = Recent(COMPILED)
 
     @property
     def model(self) -> keras.Model:
