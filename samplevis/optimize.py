@@ -255,7 +255,11 @@ def _redirected(activation: Activation) -> Activation:
 
 def _copy(optimizer: keras.optimizers.Optimizer | None) -> keras.optimizers.Optimizer:
     """A fresh optimizer with the same settings: Keras ties an optimizer to the first variables that it sees."""
-    return keras.optimizers.Adam(0.05) if optimizer is None else type(optimizer).from_config(optimizer.get_config())
+    given = keras.optimizers.Adam(0.05) if optimizer is None else optimizer
+    fresh = type(given).from_config(given.get_config())
+    # Keras adds gradients up over devices, also over one, by an operation that keeps every graph it is traced in for good.
+    fresh._all_reduce_sum_gradients = lambda gradients_and_variables: gradients_and_variables
+    return fresh
 
 
 def _settings(optimizer: keras.optimizers.Optimizer | None) -> tuple:
