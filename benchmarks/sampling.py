@@ -35,7 +35,8 @@ def main() -> None:
     parser.add_argument("--units", nargs="+", default=UNITS)
     parser.add_argument("--chains", type=int, default=4)
     parser.add_argument("--gradients", type=int, default=2000, help="of each chain, after warm-up")
-    parser.add_argument("--leapfrog-steps", type=int, default=24)
+    parser.add_argument("--leapfrog-steps", type=int, default=40)
+    parser.add_argument("--smooth", type=float, default=0.3, help="softness of the network that is sampled")
     parser.add_argument("--restarts", type=int, default=32)
     parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--save", type=Path, help="folder for the samples and a sheet of each run")
@@ -82,12 +83,15 @@ def long_run(network, unit, options, kernel, steps, gradients=None, init="optimi
         im_size=SIZE,
         level=LEVEL,
         init=init,
+        smooth=options.smooth,
         progress=False,
         **settings,
     )
     if options.save:
         options.save.mkdir(parents=True, exist_ok=True)
-        samples.save_grid(options.save / f"{unit.replace(':', '-')}_{kernel}_{init}.png", columns=6, scale=2)
+        stem = options.save / f"{unit.replace(':', '-')}_{kernel}_{init}"
+        samples.save_grid(stem.with_suffix(".png"), columns=6, scale=2)
+        samples.save(stem.with_suffix(".npz"))
     return samples
 
 
