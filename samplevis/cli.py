@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -15,6 +16,7 @@ examples:
   samplevis layers SqueezeNet --weights compressed_SqueezeNet.net
   samplevis render SqueezeNet logits:goldfish --size 96 --out goldfish
   samplevis render my_model.keras conv5:12 --value-range -1 1 --level 0.5
+  samplevis render my_model.keras -conv5:12 --out least
 """
 BAD_ARGUMENT, FAILURE, INTERRUPTED = 2, 1, 130
 
@@ -28,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
       Exit code: 0, 1 for a failure, 2 for a bad argument, 130 after Ctrl-C.
     """
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args([_readable(word) for word in words])
     # TensorFlow's start-up lines are not this command's business.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
@@ -40,6 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
     return 0
+
+
+def _readable(word: str) -> str:
+    """A negative unit such as -fire9:10 with a blank before it, without which the parser would take it for an option."""
+    return f" {word}" if re.match("-[^-].*:", word) else word
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -72,12 +80,8 @@ def _network(options: argparse.Namespace) -> Any:
 
 def _render_to_folder(network: Any, objective: str, options: argparse.Namespace) -> None:
     from samplevis import files
-    from samplevis.objectives import class_logit
     from samplevis.render import render
 
-    layer, _, number = objective.rpartition(":")
-    if layer and not number.strip().isdigit():
-        objective = class_logit(layer, number)
     os.makedirs(options.out, exist_ok=True)
     paths = {name: os.path.join(options.out, name) for name in ("samples.gif", "samples.png", "samples.npz")}
     for path in paths.values():
@@ -95,7 +99,7 @@ def _render_to_folder(network: Any, objective: str, options: argparse.Namespace)
     }
     samples = render(
         network,
-        objective,
+        _unit(objective),
         {name: value for name, value in names.items() if value is not None},
         im_size=options.size,
         level=options.level,
@@ -112,6 +116,17 @@ def _render_to_folder(network: Any, objective: str, options: argparse.Namespace)
     samples.save_grid(paths["samples.png"], scale=options.scale)
     print(samples.summary())
     print("\n" + "\n".join(f"wrote {path}" for path in paths.values()))
+
+
+def _unit(text: str) -> Any:
+    """What `render` takes for layer:channel, and the class that is meant by layer:label; each may be negative."""
+    from samplevis.objectives import class_logit
+
+    layer, _, label = text.strip().rpartition(":")
+    if not layer or label.strip().isdigit():
+        return text
+    unit = class_logit(layer.removeprefix("-"), label)
+    return -unit if layer.startswith("-") else unit
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -133,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
 
     render = commands.add_parser("render", help="sample a unit of any network")
     _add_model_options(render)
-    render.add_argument("objective", help="layer:channel, such as fire9:10, or layer:label, such as logits:goldfish")
+    render.add_argument("objective", help="layer:channel, such as fire9:10, or layer:label, such as logits:goldfish; -fire9:10 is what the unit likes least")
     render.add_argument("--size", type=int, default=128, metavar="PIXELS", help="side of the images (default: 128)")
     _add_run_options(render, out="samplevis-out")
     render.set_defaults(run=_render)

@@ -297,6 +297,7 @@ class Network:
         part = keras.Model(inputs, [_output(self._model, self._nodes, name) for name in others]) if others else None
 
         def run(images: tf.Tensor, values: tf.Tensor) -> Activations:
+            values = tf.cast(values, tf.float32)
             found = tf.nest.flatten(part([self.preprocess(images), values], training=False)) if part else []
             known = dict(zip(others, found, strict=True)) | {layer: values}
             return {name: tf.cast(known[name], tf.float32) for name in layer_names}

@@ -53,6 +53,23 @@ def test_render_a_file_with_its_preprocessing(tmp_path, model_file):
     assert samples.model == "tiny" and samples.objective == "channel(conv2, 1)"
 
 
+def test_a_negative_unit_is_no_option(tmp_path, model_file):
+    short = ["--size", "16", "--optimize-steps", "2", "--draws", "1", "--warmup", "0", "--chains", "1", "--quiet"]
+    out = tmp_path / "out"
+    for unit, objective in (("-conv2:1", "-channel(conv2, 1)"), ("--", "-channel(conv2, 1)")):
+        words = [unit] if unit != "--" else ["--", "-conv2:1"]
+        assert cli.main(["render", "--out", str(out), *short, str(model_file), *words]) == 0
+        assert samplevis.Samples.load(out / "samples.npz").objective == objective
+
+
+def test_units_by_number_and_by_label():
+    assert cli._unit("fire9:3") == "fire9:3" and cli._unit(" -fire9:3") == " -fire9:3"
+    assert str(cli._unit("logits:star")) == "class_logit(logits, 'star')"
+    assert str(cli._unit(" -logits:star")) == "-class_logit(logits, 'star')"
+    words = ["-fire9:3", "--out=C:/x", "-h", "--level", "-1", "a:b"]
+    assert [cli._readable(word) for word in words] == [" -fire9:3", *words[1:]]
+
+
 def test_layers(model_file, capsys):
     assert cli.main(["layers", str(model_file)]) == 0
     lines = capsys.readouterr().out.splitlines()
