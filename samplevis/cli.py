@@ -148,7 +148,10 @@ def _parser() -> argparse.ArgumentParser:
 
     render = commands.add_parser("render", help="sample a unit of any network")
     _add_model_options(render)
-    render.add_argument("objective", help="layer:channel, such as fire9:10, or layer:label, such as logits:goldfish; -fire9:10 is what the unit likes least")
+    render.add_argument(
+        "objective",
+        help="layer:channel, such as fire9:10, or layer:label, such as logits:goldfish; -fire9:10 is what the unit likes least",
+    )
     render.add_argument("--size", type=int, default=128, metavar="PIXELS", help="side of the images (default: 128)")
     _add_run_options(render, out="samplevis-out")
     render.set_defaults(run=_render)

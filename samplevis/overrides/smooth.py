@@ -49,7 +49,10 @@ def smoothed(network: Network, softness: float) -> Network:
 
 
 def smooth(
-    network: Network | keras.Model, softness: float = DEFAULT_SOFTNESS, pooling: str = "power", images: np.ndarray | None = None
+    network: Network | keras.Model,
+    softness: float = DEFAULT_SOFTNESS,
+    pooling: str = "power",
+    images: np.ndarray | None = None,
 ) -> Network:
     """A network like the first one, whose gradient has no jumps: what a sampler's energy errors of order 2 need.
 
