@@ -69,7 +69,8 @@ def optimize(
     Args:
       model: a `Network` or a Keras model; or, for the optimisers "cma" and "genetic", any function from images [N, H, W, C] to
         scores [N], NumPy arrays both, which takes the place of model and objective.
-      obj: an objective, a string such as "fire9:10", or a function of the layer accessor `T`; maximised.
+      obj: an objective, a string such as "fire9:10", or a function of the layer accessor `T`; maximised. Of a function, the same
+        object each time: one that is written anew is compiled anew.
       param: parameterization. Defaults to `param.fourier(128)`.
       transforms: distortions drawn anew for every image and step. Defaults to Lucid's standard set; None for none.
       steps: number of updates, >= 1. Defaults to 256.
