@@ -72,12 +72,8 @@ def _network(options: argparse.Namespace) -> Any:
 
 def _render_to_folder(network: Any, objective: str, options: argparse.Namespace) -> None:
     from samplevis import files
-    from samplevis.objectives import class_logit
     from samplevis.render import render
 
-    layer, _, number = objective.rpartition(":")
-    if layer and not number.strip().isdigit():
-        objective = class_logit(layer, number)
     os.makedirs(options.out, exist_ok=True)
     paths = {name: os.path.join(options.out, name) for name in ("samples.gif", "samples.png", "samples.npz")}
     for path in paths.values():
