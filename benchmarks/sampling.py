@@ -43,7 +43,7 @@ def main() -> None:
         "--save",
         type=Path,
         default=Path("runs"),
-        help="folder for the samples and a sheet of each long run (default: runs)",
+        help="folder for the long runs (default: runs)",
     )
     options = parser.parse_args()
     rows = []
