@@ -99,7 +99,7 @@ def _render_to_folder(network: Any, objective: str, options: argparse.Namespace)
     }
     samples = render(
         network,
-        _unit(objective),
+        objective,
         {name: value for name, value in names.items() if value is not None},
         im_size=options.size,
         level=options.level,
@@ -116,17 +116,6 @@ def _render_to_folder(network: Any, objective: str, options: argparse.Namespace)
     samples.save_grid(paths["samples.png"], scale=options.scale)
     print(samples.summary())
     print("\n" + "\n".join(f"wrote {path}" for path in paths.values()))
-
-
-def _unit(text: str) -> Any:
-    """What `render` takes for layer:channel, and the class that is meant by layer:label; each may be negative."""
-    from samplevis.objectives import class_logit
-
-    layer, _, label = text.strip().rpartition(":")
-    if not layer or label.strip().isdigit():
-        return text
-    unit = class_logit(layer.removeprefix("-"), label)
-    return -unit if layer.startswith("-") else unit
 
 
 def _parser() -> argparse.ArgumentParser:
