@@ -53,13 +53,20 @@ def test_render_a_file_with_its_preprocessing(tmp_path, model_file):
     assert samples.model == "tiny" and samples.objective == "channel(conv2, 1)"
 
 
-def test_a_negative_unit_is_no_option(tmp_path, model_file):
-    short = ["--size", "16", "--optimize-steps", "2", "--draws", "1", "--warmup", "0", "--chains", "1", "--quiet"]
-    out = tmp_path / "out"
-    for unit, objective in (("-conv2:1", "-channel(conv2, 1)"), ("--", "-channel(conv2, 1)")):
-        words = [unit] if unit != "--" else ["--", "-conv2:1"]
-        assert cli.main(["render", "--out", str(out), *short, str(model_file), *words]) == 0
-        assert samplevis.Samples.load(out / "samples.npz").objective == objective
+@pytest.mark.parametrize(
+    ("words", "objective"),
+    [
+        (["-conv2:1"], "-channel(conv2, 1)"),
+        (["--", "-conv2:1"], "-channel(conv2, 1)"),
+        (["-conv2:1 - conv1:0"], "(-channel(conv2, 1) - channel(conv1, 0))"),
+        (["-logits:star"], "-class_logit(logits, 'star')"),
+    ],
+)
+def test_a_negative_unit_is_no_option(monkeypatch, words, objective):
+    asked = []
+    monkeypatch.setattr(cli, "_render", asked.append)
+    assert cli.main(["render", "Shapes", *words]) == 0
+    assert str(samplevis.objectives.as_objective(asked[0].objective)) == objective
 
 
 def test_only_negative_units_are_read_as_units():
