@@ -265,7 +265,8 @@ class GraphSource:
         first: dict[frozenset[str], str] = {}
         for scope in sorted(found_scopes):
             first.setdefault(frozenset(members[scope]), scope)
-        return {scope: found_scopes[scope] for scope in first.values()}
+        # A layer comes before the block that ends in it.
+        return {scope: found_scopes[scope] for scope in sorted(first.values(), key=lambda one: -one.count("/"))}
 
     def _listed(self) -> list[str]:
         """The names that are worth a line: all but values before an activation, and what is inside of the innermost scopes."""

@@ -11,7 +11,8 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from samplevis.sources.base import Shape, show
-from samplevis.sources.graph import PLUMBING, GraphSource
+from samplevis.sources.graph import GraphSource
+from samplevis.sources.scopes import recorded, renamed
 
 # The signature that serves where a SavedModel has several.
 SERVING = "serving_default"
@@ -37,66 +38,47 @@ def traced(
     """
     signature = _signature(model)
     if signature is not None:
-        return _frozen(signature, model, _name(model), given, image_shape, input)
+        return _frozen(signature, {}, model, _name(model), given, image_shape, input)
     if not callable(model) or isinstance(model, type):
         return None
     is_keras = isinstance(model, keras.layers.Layer) or _is_keras_2(model)
     shape = image_shape or (_built_shape(model) if is_keras else (None, None, 3))
     run = (lambda images: model(images, training=False)) if is_keras else model
     name = _name(model)
+    spec = tf.TensorSpec([None, *shape], tf.float32, "images")
     try:
-        concrete = tf.function(run, autograph=False).get_concrete_function(
-            tf.TensorSpec([None, *shape], tf.float32, "images")
-        )
+        with recorded(model) as scopes:
+            concrete = tf.function(run, autograph=False).get_concrete_function(spec)
     except Exception as error:  # A caller's code may raise anything.
         raise ValueError(
             f"model: {name!r} cannot be traced on images [batch, {', '.join(map(str, shape))}]: {error}. Expected a function of "
             "tensors, written in TensorFlow; say what images it takes: image_shape=(height, width, channels)."
         ) from error
-    return _frozen(concrete, model, name, given, None, input)
+    return _frozen(concrete, scopes, model, name, given, None, input)
 
 
 def _frozen(
-    concrete: Any, model: Any, name: str, given: Mapping[str, Any] | None, image_shape: Shape | None, input: str | None
+    concrete: Any,
+    scopes: dict[str, str],
+    model: Any,
+    name: str,
+    given: Mapping[str, Any] | None,
+    image_shape: Shape | None,
+    input: str | None,
 ) -> GraphSource:
     frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=False)
     graph_def = frozen.graph.as_graph_def()
     outputs = dict(zip(_output_names(concrete), (tensor.name for tensor in frozen.outputs), strict=False))
-    prefix = _common_prefix(graph_def)
-    for node in graph_def.node:
-        node.name = node.name.removeprefix(prefix)
-        node.input[:] = [_without(one, prefix) for one in node.input]
+    rename = renamed(graph_def, scopes)
     return GraphSource(
         graph_def,
         input=input,
         given=given,
         image_shape=image_shape,
         name=name,
-        outputs={one: tensor.removeprefix(prefix) for one, tensor in outputs.items()},
+        outputs={one: rename(tensor) for one, tensor in outputs.items()},
         model=model,
     )
-
-
-def _without(name: str, prefix: str) -> str:
-    return "^" + name[1:].removeprefix(prefix) if name.startswith("^") else name.removeprefix(prefix)
-
-
-def _common_prefix(graph_def: Any) -> str:
-    """The scopes that hold all layers, such as those of a call or of the whole model; empty if a name needs them."""
-    names = [node.name for node in graph_def.node]
-    layers = [node.name for node in graph_def.node if node.op not in {*PLUMBING, "Const", "Placeholder", "NoOp"}]
-    prefix = ""
-    while layers:
-        scope = layers[0][len(prefix) :].partition("/")[0]
-        longer = f"{prefix}{scope}/"
-        if not all(name.startswith(longer) for name in layers):
-            break
-        shorter = [name.removeprefix(longer) for name in names]
-        if len(set(shorter)) < len(names) or "" in shorter:
-            break
-        prefix = longer
-    # A single layer keeps its own scope.
-    return prefix if len({name[len(prefix) :].partition("/")[0] for name in layers}) > 1 else ""
 
 
 def _output_names(concrete: Any) -> list[str]:
@@ -164,4 +146,4 @@ def _built_shape(model: Any) -> Shape:
 
 def _name(model: Any) -> str:
     name = getattr(model, "name", None) or getattr(model, "__name__", None)
-    return name if isinstance(name, str) else type(model).__name__
+    return name if isinstance(name, str) else type(model).__name__.strip("_")
