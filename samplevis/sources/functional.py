@@ -272,4 +272,7 @@ def _copy(operation: Any) -> Any:
 @_copy.register
 def _(operation: keras.layers.Lambda) -> Any:
     # Keras fears code from strangers' files. This function is the caller's own, and already runs.
-    return keras.layers.Lambda.from_config(operation.get_config(), safe_mode=False)
+    new = keras.layers.Lambda.from_config(operation.get_config(), safe_mode=False)
+    # The way through a config leaves out what a function reads from around it.
+    new.function, new.mask, new._output_shape = operation.function, operation.mask, operation._output_shape
+    return new

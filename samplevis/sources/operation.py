@@ -13,6 +13,30 @@ from tensorflow.python.framework import op_def_registry
 # Operations that run parts of a graph, or parts of it not at all.
 CONTROL_FLOW = {"Switch", "Merge", "Enter", "Exit", "NextIteration", "LoopCond", "If", "StatelessIf", "While"}
 CONTROL_FLOW |= {"StatelessWhile", "Case", "StatelessCase", "For", "PartitionedCall", "StatefulPartitionedCall"}
+# Operations that run a program, or reach for files. A layer does neither; a graph from a stranger might.
+OUTSIDE = {
+    "PyFunc",
+    "EagerPyFunc",
+    "PyFuncStateless",
+    "ReadFile",
+    "WriteFile",
+    "MatchingFiles",
+    "Save",
+    "SaveV2",
+    "SaveSlices",
+}
+OUTSIDE |= {"Restore", "RestoreV2", "RestoreSlice", "MergeV2Checkpoints"}
+
+
+def _batch_normalization(
+    node: Any, x: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor, beta: tf.Tensor, gamma: tf.Tensor
+) -> tf.Tensor:
+    scale = gamma if node.attr["scale_after_normalization"].b else None
+    return tf.nn.batch_normalization(x, mean, variance, beta, scale, node.attr["variance_epsilon"].f)
+
+
+# Operations of old files that TensorFlow no longer builds.
+RETIRED = {"BatchNormWithGlobalNormalization": _batch_normalization}
 
 
 def compute(node: Any, inputs: Sequence[tf.Tensor]) -> list[tf.Tensor]:
@@ -26,17 +50,21 @@ def compute(node: Any, inputs: Sequence[tf.Tensor]) -> list[tf.Tensor]:
       Its outputs in order.
 
     Raises:
-      ValueError: if it is control flow, or an operation that this TensorFlow does not have.
+      ValueError: if it is control flow, reaches for files, or is an operation that this TensorFlow does not have.
     """
     if node.op in CONTROL_FLOW:
         raise ValueError(
             f"the node {node.name!r} is control flow ({node.op}) or a call that cannot be inlined, which cannot be followed. "
             "Unroll the loop, or cut the graph before it."
         )
+    if node.op in OUTSIDE:
+        raise ValueError(f"the node {node.name!r} is a {node.op}, which would reach out of the model.")
     if node.op == "Placeholder":
         raise ValueError(f"the placeholder {node.name!r} needs a value: given={{{node.name!r}: ...}}")
     if op_def_registry.get(node.op) is None or not hasattr(tf.raw_ops, node.op):
         raise ValueError(f"the node {node.name!r} is a {node.op}, an operation that this TensorFlow does not have.")
+    if node.op in RETIRED:
+        return [RETIRED[node.op](node, *inputs)]
     call, arguments, attributes = _signature(node.op)
     rest, given = list(inputs), {}
     for argument, name in arguments:
