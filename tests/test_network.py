@@ -119,11 +119,12 @@ def rectified() -> Network:
         [keras.Input((10, 10, 4)), layers.Conv2D(4, 1, activation="gelu", name="conv")], name="inner"
     )
     x = layers.Activation("relu", name="activation")(layers.Conv2D(4, 1, name="plain")(inner(x)))
-    x = layers.ReLU(6.0, name="layer")(layers.DepthwiseConv2D(3, name="depthwise")(x) + 3.0)
-    x = keras.ops.relu(x - 3.0)
+    last = layers.DepthwiseConv2D(3, name="depthwise")(x)
+    x = layers.ReLU(6.0, name="layer")(last)
+    x = keras.ops.relu(x - 0.01)
     towers = [layers.Conv2D(n, 1, activation=kind, name=f"tower{n}")(x) for n, kind in ((2, "relu"), (3, "silu"))]
     mixed = layers.Concatenate(name="mixed")(towers)
-    other = layers.Concatenate(name="other")([mixed, x])
+    other = layers.Concatenate(name="other")([mixed, last])
     x = layers.Dense(5, activation="softmax", name="classes")(layers.GlobalAveragePooling2D(name="mean")(other))
     return Network(keras.Model(image, x))
 
