@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+import importlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
+from samplevis.modelzoo.registry import MODELS, factory
 
-from samplevis.modelzoo.shapes import Shapes, ShapesJudge
-from samplevis.modelzoo.squeezenet import SqueezeNet
-from samplevis.network import Network
-
-__all__ = ["NAMES", "Shapes", "ShapesJudge", "SqueezeNet", "load"]
+if TYPE_CHECKING:
+    from samplevis.network import Network
 
 #: Every model of the zoo by its name.
-NAMES: dict[str, Callable[..., Network]] = {"Shapes": Shapes, "ShapesJudge": ShapesJudge, "SqueezeNet": SqueezeNet}
+NAMES = tuple(MODELS)
+
+__all__ = ["MODELS", "NAMES", "load", *NAMES]
+
+
+def __getattr__(name: str) -> Any:
+    """A model's function, or the module of the bundled networks: nothing is imported before it is asked for."""
+    if name in MODELS:
+        return factory(name)
+    if name == "shapes":
+        return importlib.import_module("samplevis.modelzoo.shapes")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "shapes"})
 
 
 def load(model: str | Path, weights: str | Path | None = None, **preprocessing: Any) -> Network:
@@ -34,13 +46,13 @@ def load(model: str | Path, weights: str | Path | None = None, **preprocessing: 
       OSError: if a file is missing.
       ValueError: if the name is unknown (the nearest comes first), the file cannot be read, or options do not go together.
     """
-    named = {name.lower(): factory for name, factory in NAMES.items()}
+    named = {name.lower(): name for name in NAMES}
     if str(model).lower() in named:
         if preprocessing:
             raise ValueError(
                 f"{', '.join(preprocessing)}: {model} knows its preprocessing; this is for models from files"
             )
-        return named[str(model).lower()](**({} if weights is None else {"weights": weights}))
+        return factory(named[str(model).lower()])(**({} if weights is None else {"weights": weights}))
     path = Path(model)
     if path.suffix not in (".keras", ".h5"):
         near = difflib.get_close_matches(str(model), NAMES, n=len(NAMES), cutoff=0.0)
@@ -49,6 +61,10 @@ def load(model: str | Path, weights: str | Path | None = None, **preprocessing: 
         raise ValueError(f"weights: {path.name} holds its own weights")
     if not path.is_file():
         raise FileNotFoundError(f"model: there is no file {path}")
+    import keras
+
+    from samplevis.network import Network
+
     try:
         loaded = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises many kinds for a bad file.
