@@ -248,7 +248,7 @@ def _redirected(activation: Activation) -> Activation:
     network = activation.network
     clone = network.compiled.get("redirect_relu") or redirect_relu(network)
     network.compiled["redirect_relu"] = clone
-    for copy, weight in zip(clone.model.weights, network.model.weights, strict=True):
+    for copy, weight in zip(clone.source.variables, network.source.variables, strict=True):
         copy.assign(weight)
     return dataclasses.replace(activation, network=clone)
 

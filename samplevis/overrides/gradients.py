@@ -7,7 +7,10 @@ import tensorflow as tf
 
 from samplevis.checks import check_choice
 from samplevis.network import Network
-from samplevis.overrides.rebuild import FUNCTIONS, Function, ReplaceActivation, ReplaceLayer, rebuild
+from samplevis.overrides.rebuild import rebuild
+from samplevis.sources import ReplaceActivation, ReplaceLayer
+from samplevis.sources.base import Function
+from samplevis.sources.functions import FUNCTIONS
 
 # Functions whose gradient may fail on their left: all but the sigmoid.
 RECTIFIERS = FUNCTIONS - {"hardsigmoid"}

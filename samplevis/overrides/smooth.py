@@ -10,7 +10,9 @@ from samplevis import param, seeds
 from samplevis.checks import check_choice, check_number
 from samplevis.network import Network
 from samplevis.overrides import pooling as pools
-from samplevis.overrides.rebuild import Function, kind, rebuild
+from samplevis.overrides.rebuild import rebuild
+from samplevis.sources.base import Function
+from samplevis.sources.functions import kind
 
 # Width of a rounded kink in units of the layer's root mean square: from trials on SqueezeNet, where it keeps what classes see.
 DEFAULT_SOFTNESS = 0.3
@@ -42,8 +44,7 @@ def smoothed(network: Network, softness: float) -> Network:
     if not _kinked(network):
         return network
     clone = network.compiled.get(("smooth", softness))
-    weights = network.model.get_weights()
-    if clone is None or not all(map(np.array_equal, clone.model.get_weights(), weights)):
+    if clone is None or not all(map(np.array_equal, clone.source.variables, network.source.variables)):
         clone = network.compiled["smooth", softness] = smooth(network, softness)
     return clone
 

@@ -127,7 +127,7 @@ def activation_atlas(
     network = as_network(model)
     check_rendering(network, layer, size, transforms, steps, batch_size, seed)
     activations = _rows(activations)
-    channels = network.layers[layer][-1]
+    channels = network.layer_shape(layer)[-1]
     if activations.shape[1] != channels:
         raise ValueError(f"activations: {layer!r} has {channels} channels. Received shape: {activations.shape}")
     shape, method = _grid(grid), _method(method)

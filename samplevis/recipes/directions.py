@@ -29,7 +29,7 @@ def check_rendering(
     check_whole("steps", steps, 1)
     check_whole("batch_size", batch_size, 1)
     seeds.root(seed)
-    obj = objectives.direction(layer, np.ones(network.layers[layer][-1]))
+    obj = objectives.direction(layer, np.ones(network.layer_shape(layer)[-1]))
     make_activation(network, obj, fourier(size, channels=network.image_shape[-1]), transforms)
 
 
@@ -62,7 +62,7 @@ def render_directions(
       KeyboardInterrupt: after Ctrl-C; half of the pictures would be of no use.
     """
     check_rendering(network, layer, size, transforms, steps, batch_size, seed)
-    vectors, channels = np.asarray(vectors, np.float32), network.layers[layer][-1]
+    vectors, channels = np.asarray(vectors, np.float32), network.layer_shape(layer)[-1]
     if vectors.ndim != 2 or vectors.shape[1] != channels or not np.isfinite(vectors).all():
         raise ValueError(f"directions: expected finite numbers [n, {channels}]. Received shape: {vectors.shape}")
     # A direction says where to go, not how far: equal lengths give equal scores to all.

@@ -1,0 +1,59 @@
+"""What a `Network` asks of the model inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import keras
+import tensorflow as tf
+
+Shape = tuple[int | None, ...]
+Function = Callable[[tf.Tensor], tf.Tensor]
+# (name of the layer, kind of function such as "relu6", the function) -> another function, or None to keep it.
+ReplaceActivation = Callable[[str, str, Function], Function | None]
+# (name of the layer, a layer of the same settings without weights) -> a layer in its place, or None to keep it.
+ReplaceLayer = Callable[[str, keras.layers.Layer], keras.layers.Layer | None]
+
+#: What follows a layer's name for its values before its activation function.
+PRE = "/pre"
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A model that computes its layers, by name, from images as it expects them: what is left of a model when
+    preprocessing, labels and the checks of arguments are `Network`'s.
+
+    Attributes:
+      model: the model, as it was given or as nearly as can be.
+      name: its name.
+      image_shape: (height, width, channels) of its images; None for a size that is free.
+      names: every name that a layer may be asked for by -> the shape of its activations without the batch.
+      layers: those of `names` that are worth a line in a table, in the order of computation.
+      kinds: for each of `layers`, a word that says what it does.
+      operations: for each layer that `replaced` asks about, what computes it: a Keras layer, or a function.
+      variables: what training can still change; empty if the source is a snapshot.
+    """
+
+    model: Any
+    name: str
+    image_shape: Shape
+    names: Mapping[str, Shape]
+    layers: Mapping[str, Shape]
+    kinds: Mapping[str, str]
+    operations: Mapping[str, Any]
+    variables: Sequence[Any]
+
+    def cut(self, names: tuple[str, ...]) -> Callable[[tf.Tensor], list[tf.Tensor]]:
+        """The model as far as some layers: a function from prepared images to their activations, in that order."""
+
+    def substitute(self, layer: str, names: tuple[str, ...]) -> Callable[[tf.Tensor, tf.Tensor], list[tf.Tensor]]:
+        """The same with the activations of `layer` as a second argument; ValueError if that layer cannot be replaced."""
+
+    def replaced(self, activation: ReplaceActivation, layer: ReplaceLayer) -> Source:
+        """A copy, with copies of the variables, in which some activation functions and layers are others."""
+
+
+def show(shape: Sequence[int | None]) -> str:
+    """A shape as it is printed."""
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"

@@ -1,0 +1,28 @@
+"""Which functions and layers are activation functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Activation functions that Keras has as layers or operations, too: functions of one number, applied to each.
+FUNCTIONS = {"relu", "relu6", "leakyrelu", "elu", "selu", "celu", "gelu", "silu", "mish", "hardsilu", "hardsigmoid"}
+# Others that a layer may end in.
+OTHERS = {"sigmoid", "tanh", "softplus", "softsign", "softmax", "prelu"}
+
+
+def kind(function: Any) -> str:
+    """What sort of function an activation is: "relu", "relu6", "leakyrelu", "gelu", "silu" and so on.
+
+    Args:
+      function: a function, or a layer or operation that is one.
+
+    Returns:
+      Its name without case and underscores; Keras and TensorFlow agree on those.
+    """
+    name = getattr(function, "__name__", type(function).__name__).lower().replace("_", "")
+    return name.replace("swish", "silu")
+
+
+def is_function(operation: Any) -> bool:
+    """Whether a layer or operation is an activation function by itself. One with a threshold is no rectifier: it jumps."""
+    return kind(operation) in FUNCTIONS and not getattr(operation, "threshold", 0)
