@@ -55,8 +55,11 @@ def load(model: str | Path, weights: str | Path | None = None, **preprocessing: 
         return factory(named[str(model).lower()])(**({} if weights is None else {"weights": weights}))
     path = Path(model)
     if path.suffix not in (".keras", ".h5"):
-        near = difflib.get_close_matches(str(model), NAMES, n=len(NAMES), cutoff=0.0)
-        raise ValueError(f"model: expected a .keras or .h5 file or one of {', '.join(near)}. Received: {str(model)!r}")
+        near = difflib.get_close_matches(str(model), NAMES, n=5, cutoff=0.0)
+        raise ValueError(
+            f"model: expected a .keras or .h5 file or a name of the zoo, such as {', '.join(near)} (all of them: "
+            f"modelzoo.NAMES). Received: {str(model)!r}"
+        )
     if weights is not None:
         raise ValueError(f"weights: {path.name} holds its own weights")
     if not path.is_file():

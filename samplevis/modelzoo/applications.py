@@ -10,8 +10,7 @@ from typing import Any
 import keras
 
 from samplevis.checks import check_whole
-from samplevis.modelzoo.labels import imagenet_labels
-from samplevis.modelzoo.torch_models import normalize
+from samplevis.modelzoo.imagenet import imagenet_labels, normalize
 from samplevis.network import Network
 
 #: What images become, by the name that the registry uses: options of `Network`.

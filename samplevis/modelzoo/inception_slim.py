@@ -9,7 +9,7 @@ import keras
 
 from samplevis.modelzoo.checkpoints import assign, read_tf_checkpoint
 from samplevis.modelzoo.fetch import fetch
-from samplevis.modelzoo.labels import imagenet_labels
+from samplevis.modelzoo.imagenet import imagenet_labels
 from samplevis.network import Network
 
 ARCHIVE = "inception_v1_2016_08_28.tar.gz"
@@ -40,8 +40,7 @@ def InceptionV1_slim(  # noqa: N802 - Lucid's name.
     """GoogLeNet (Szegedy et al., 2014, arXiv:1409.4842) with batch normalisation as in TF-slim, for images of any size.
 
     Layers go by their names in TF-slim's graph, `InceptionV1/InceptionV1/Mixed_5b/concat`, or by TF-slim's end points,
-    `Conv2d_1a_7x7`, `Mixed_5b` ... `Logits`, `Predictions`. Before they are rectified, blocks are `Mixed_5b_pre_relu` and
-    the others `Conv2d_1a_7x7.BatchNorm`. There are 1,001 classes: the first is the background.
+    `Conv2d_1a_7x7`, `Mixed_5b` ... `Logits`, `Predictions`. There are 1,001 classes: the first is the background.
 
     Args:
       weights: "imagenet" (the default) fetches TF-slim's archive of 2016 once into Keras's cache; a path reads a
@@ -119,10 +118,9 @@ def graph_names(model: keras.Model) -> dict[str, str]:
         "InceptionV1/Logits/SpatialSqueeze": "Logits",
         "InceptionV1/Logits/Predictions/Softmax": "Predictions",
     }
+    tensors = {keras.layers.ReLU: "Relu", keras.layers.MaxPooling2D: "MaxPool", keras.layers.Concatenate: "concat"}
     for layer in model.layers:
-        tensor = {keras.layers.ReLU: "Relu", keras.layers.MaxPooling2D: "MaxPool"}.get(type(layer))
-        if tensor:
-            tensor = "concat" if layer.name in BLOCKS else tensor
+        if tensor := tensors.get(type(layer)):
             found[f"InceptionV1/InceptionV1/{layer.name.replace('.', '/')}/{tensor}"] = layer.name
     return found
 
@@ -134,12 +132,9 @@ def fetch_checkpoint() -> Path:
 
 
 def _unit(x: keras.KerasTensor, filters: int, size: int, name: str, strides: int = 1) -> keras.KerasTensor:
-    return keras.layers.ReLU(name=name)(_linear(x, filters, size, name, strides))
-
-
-def _linear(x: keras.KerasTensor, filters: int, size: int, name: str, strides: int = 1) -> keras.KerasTensor:
     x = keras.layers.Conv2D(filters, size, strides, "same", use_bias=False, name=f"{name}.Conv2D")(x)
-    return keras.layers.BatchNormalization(epsilon=1e-3, scale=False, name=f"{name}.BatchNorm")(x)
+    x = keras.layers.BatchNormalization(epsilon=1e-3, scale=False, name=f"{name}.BatchNorm")(x)
+    return keras.layers.ReLU(name=name)(x)
 
 
 def _pool(x: keras.KerasTensor, size: int, strides: int, name: str) -> keras.KerasTensor:
@@ -152,14 +147,12 @@ def _block(
     # A slip in TF-slim, which its checkpoint carries on.
     second = "0a" if name == "Mixed_5b" else "0b"
     squeezed = [
-        _unit(x, channels, 1, f"{name}.Branch_{branch}.Conv2d_0a_1x1")
-        for branch, (channels, _) in ((1, narrow), (2, wide))
+        _unit(x, channels[0], 1, f"{name}.Branch_{i}.Conv2d_0a_1x1") for i, channels in ((1, narrow), (2, wide))
     ]
     branches = [
-        _linear(x, plain, 1, f"{name}.Branch_0.Conv2d_0a_1x1"),
-        _linear(squeezed[0], narrow[1], 3, f"{name}.Branch_1.Conv2d_0b_3x3"),
-        _linear(squeezed[1], wide[1], 3, f"{name}.Branch_2.Conv2d_{second}_3x3"),
-        _linear(_pool(x, 3, 1, f"{name}.Branch_3.MaxPool_0a_3x3"), pooled, 1, f"{name}.Branch_3.Conv2d_0b_1x1"),
+        _unit(x, plain, 1, f"{name}.Branch_0.Conv2d_0a_1x1"),
+        _unit(squeezed[0], narrow[1], 3, f"{name}.Branch_1.Conv2d_0b_3x3"),
+        _unit(squeezed[1], wide[1], 3, f"{name}.Branch_2.Conv2d_{second}_3x3"),
+        _unit(_pool(x, 3, 1, f"{name}.Branch_3.MaxPool_0a_3x3"), pooled, 1, f"{name}.Branch_3.Conv2d_0b_1x1"),
     ]
-    # TF-slim rectifies each branch before it joins them; the values are the same, and these can be seen before that.
-    return keras.layers.ReLU(name=name)(keras.layers.Concatenate(name=f"{name}_pre_relu")(branches))
+    return keras.layers.Concatenate(name=name)(branches)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from samplevis.modelzoo.fetch import fetch
-from samplevis.modelzoo.labels import CLASSES, imagenet_labels
+from samplevis.modelzoo.imagenet import CLASSES, imagenet_labels
 from samplevis.network import Network
 
 WEIGHTS_URL = "https://raw.githubusercontent.com/songhan/SqueezeNet-Deep-Compression/master/compressed_SqueezeNet.net"

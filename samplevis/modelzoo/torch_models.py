@@ -6,15 +6,12 @@ import os
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from samplevis.modelzoo.checkpoints import load_state_dict
 from samplevis.modelzoo.fetch import cache_folder
-from samplevis.modelzoo.labels import CLASSES, imagenet_labels
+from samplevis.modelzoo.imagenet import CLASSES, imagenet_labels, normalize
 from samplevis.network import Network
 
-#: Mean and standard deviation of ImageNet's colours in [0, 1], RGB. Source: torchvision/transforms/_presets.py.
-MEAN, STANDARD_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 #: Channels of VGG's convolutions between its max poolings.
 VGG = {
     "VGG16_torchvision": ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3),
@@ -117,12 +114,6 @@ def vgg(name: str) -> keras.Model:
         x = _max_pool(x, 2, 2, f"features.{number}")
         number += 1
     return keras.Model(image, _classifier(x, 7, (0, 3, 6)), name=name)
-
-
-def normalize(image: keras.KerasTensor) -> keras.KerasTensor:
-    """Takes ImageNet's mean colour from images in [0, 1] and divides by the standard deviation, in a layer `normalize`."""
-    variance = np.square(STANDARD_DEVIATION).tolist()
-    return keras.layers.Normalization(mean=MEAN, variance=variance, name="normalize")(image)
 
 
 def _network(model: keras.Model, file: str, weights: Weights, labels: str | os.PathLike | None) -> Network:

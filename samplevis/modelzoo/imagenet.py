@@ -1,4 +1,4 @@
-"""The names of the 1,000 ImageNet classes, loaded when the first is asked for."""
+"""What classifiers of ImageNet share: the names of the 1,000 classes, and the statistics of colours."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
+import numpy as np
+
 from samplevis.modelzoo.fetch import fetch
 
 LABELS_URL = "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json"
 LABELS_MD5 = "c2c37ea517e94d9795004a39431a14cb"
 LABELS_FILE = "imagenet_labels.txt"
 CLASSES = 1000
+#: Mean and standard deviation of ImageNet's colours in [0, 1], RGB. Source: torchvision/transforms/_presets.py.
+MEAN, STANDARD_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def imagenet_labels(
@@ -56,6 +61,12 @@ def fetch_labels() -> list[str]:
     path = fetch("imagenet_class_index.json", LABELS_URL, LABELS_MD5, instead, "labels")
     index = json.loads(path.read_text(encoding="utf-8"))
     return [index[str(number)][1].replace("_", " ") for number in range(CLASSES)]
+
+
+def normalize(image: keras.KerasTensor) -> keras.KerasTensor:
+    """Takes ImageNet's mean colour from images in [0, 1] and divides by the standard deviation, in a layer `normalize`."""
+    variance = np.square(STANDARD_DEVIATION).tolist()
+    return keras.layers.Normalization(mean=MEAN, variance=variance, name="normalize")(image)
 
 
 def _beside(weights: Path) -> Path | None:
