@@ -74,17 +74,17 @@ def read_state_dict(path: str | Path) -> Arrays:
         raise ValueError(f"weights: {str(path)!r} cannot be read as {path.suffix}: {error}") from error
 
 
-def load_state_dict(model: keras.Model, path: str | Path) -> None:
+def load_state_dict(model: keras.Model, arrays: Arrays, path: str | Path) -> None:
     """Gives a Keras model the weights of a PyTorch one.
 
     The Keras layers carry the names of the PyTorch modules: `layer1.0.conv1` takes `layer1.0.conv1.weight`.
 
     Args:
       model: a model of `Conv2D`, `Dense` and `BatchNormalization` layers, and others without weights.
-      path: see `read_state_dict`.
+      arrays: a state dict, see `read_state_dict`.
+      path: where it comes from, for messages.
 
     Raises:
-      OSError, ImportError: as `read_state_dict`.
       ValueError: if an array is missing, is too many, has the wrong shape or a value that is not finite.
     """
     wanted: dict[str, tuple[keras.Variable, tuple[int, ...] | None]] = {}
@@ -92,7 +92,7 @@ def load_state_dict(model: keras.Model, path: str | Path) -> None:
         for name, variable in _torch_names(layer).items():
             wanted[f"{layer.name}.{name}"] = variable
     # A count of training batches, which nothing reads later.
-    arrays = {name: a for name, a in read_state_dict(path).items() if not name.endswith(".num_batches_tracked")}
+    arrays = {name: a for name, a in arrays.items() if not name.endswith(".num_batches_tracked")}
     _check_names(path, [name for name in wanted if name not in arrays], arrays)
     extra = [name for name in arrays if name not in wanted]
     if extra:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import keras
 
-from samplevis.modelzoo.checkpoints import load_state_dict
+from samplevis.modelzoo.checkpoints import load_state_dict, read_state_dict
 from samplevis.modelzoo.fetch import cache_folder
 from samplevis.modelzoo.imagenet import CLASSES, imagenet_labels, normalize
 from samplevis.network import Network
 
+#: Blocks in each of a ResNet's four groups.
+RESNET = {"ResNet18": (2, 2, 2, 2), "ResNet34": (3, 4, 6, 3)}
 #: Channels of VGG's convolutions between its max poolings.
 VGG = {
     "VGG16_torchvision": ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3),
@@ -39,12 +41,12 @@ def ResNet18(weights: Weights = "imagenet", *, labels: str | os.PathLike | None 
       ImportError: if the file needs the extra `safetensors`.
       ValueError: if the file is not for this network.
     """
-    return _network(resnet("ResNet18", (2, 2, 2, 2)), "resnet18", weights, labels)
+    return _network("ResNet18", weights, labels)
 
 
 def ResNet34(weights: Weights = "imagenet", *, labels: str | os.PathLike | None = None) -> Network:  # noqa: N802
     """ResNet-34 (He et al., 2015, arXiv:1512.03385) as in torchvision, for images of any size; see `ResNet18`."""
-    return _network(resnet("ResNet34", (3, 4, 6, 3)), "resnet34", weights, labels)
+    return _network("ResNet34", weights, labels)
 
 
 def AlexNet(weights: Weights = "imagenet", *, labels: str | os.PathLike | None = None) -> Network:  # noqa: N802
@@ -53,7 +55,7 @@ def AlexNet(weights: Weights = "imagenet", *, labels: str | os.PathLike | None =
     Layers have torchvision's names: `features.0` ... `features.12`, `avgpool`, `classifier.1` ... `classifier.6`, the classes
     before softmax. `features.1`, 4, 7, 9 and 11 are rectified. For the arguments see `ResNet18`.
     """
-    return _network(alexnet(), "alexnet", weights, labels)
+    return _network("AlexNet", weights, labels)
 
 
 def VGG16_torchvision(weights: Weights = "imagenet", *, labels: str | os.PathLike | None = None) -> Network:  # noqa: N802
@@ -62,34 +64,59 @@ def VGG16_torchvision(weights: Weights = "imagenet", *, labels: str | os.PathLik
     Layers have torchvision's names: `features.0` ... `features.30`, `avgpool`, `classifier.0` ... `classifier.6`, the classes
     before softmax. `VGG16` is the first, of Caffe, as Keras has it. For the arguments see `ResNet18`.
     """
-    return _network(vgg("VGG16_torchvision"), "vgg16", weights, labels)
+    return _network("VGG16_torchvision", weights, labels)
 
 
 def VGG19_torchvision(weights: Weights = "imagenet", *, labels: str | os.PathLike | None = None) -> Network:  # noqa: N802
     """VGG-19 (Simonyan & Zisserman, 2014, arXiv:1409.1556) as in torchvision; see `VGG16_torchvision`."""
-    return _network(vgg("VGG19_torchvision"), "vgg19", weights, labels)
+    return _network("VGG19_torchvision", weights, labels)
 
 
-def resnet(name: str, depths: tuple[int, ...]) -> keras.Model:
-    """A residual network of basic blocks without weights: [batch, height, width, 3] to logits [batch, 1000].
+def architecture(name: str) -> keras.Model:
+    """A network without weights, as a functional model of [batch, height, width, 3] in [0, 1] to logits [batch, 1000].
 
     Args:
-      name: the model's name.
-      depths: blocks in each of the four groups.
+      name: "AlexNet", or a key of `RESNET` or `VGG`.
     """
+    return _alexnet() if name == "AlexNet" else _resnet(name) if name in RESNET else _vgg(name)
+
+
+def _network(name: str, weights: Weights, labels: str | os.PathLike | None) -> Network:
+    if weights == "imagenet":
+        weights = _cached(name)
+    arrays = None if weights is None else read_state_dict(weights)
+    model = architecture(name)
+    if arrays is not None:
+        load_state_dict(model, arrays, weights)
+    return Network(model, labels=imagenet_labels(labels, weights), name=name)
+
+
+def _cached(name: str) -> Path:
+    """The weights in Keras's cache: torchvision publishes pickles, which are never read here, so nothing is fetched."""
+    file = name.partition("_")[0].lower()
+    path = cache_folder() / f"{file}.safetensors"
+    if path.is_file():
+        return path
+    raise FileNotFoundError(
+        f"weights: there is no file {str(path)!r}. Make it where PyTorch is installed: "
+        f"safetensors.torch.save_file(torchvision.models.{file}(weights='DEFAULT').state_dict(), {path.name!r}); "
+        f"put it there, or give its path: {name}(weights=PATH)."
+    )
+
+
+def _resnet(name: str) -> keras.Model:
     image = keras.Input((None, None, 3), name="image")
     x = normalize(image)
     x = _relu(_norm(_convolution(x, 64, 7, "conv1", strides=2, padding=3, bias=False), "bn1"), "relu")
     x = _max_pool(x, 3, 2, "maxpool", padding=1)
-    for group, depth in enumerate(depths):
+    for group, depth in enumerate(RESNET[name]):
         for block in range(depth):
             x = _basic_block(x, 64 * 2**group, 2 if group and not block else 1, f"layer{group + 1}.{block}")
     x = keras.layers.GlobalAveragePooling2D(name="avgpool")(x)
     return keras.Model(image, keras.layers.Dense(CLASSES, name="fc")(x), name=name)
 
 
-def alexnet() -> keras.Model:
-    """AlexNet without weights: [batch, height, width, 3] to logits [batch, 1000]."""
+def _alexnet() -> keras.Model:
     image = keras.Input((None, None, 3), name="image")
     x = normalize(image)
     x = _relu(_convolution(x, 64, 11, "features.0", strides=4, padding=2), "features.1")
@@ -102,8 +129,7 @@ def alexnet() -> keras.Model:
     return keras.Model(image, _classifier(x, 6, (1, 4, 6)), name="AlexNet")
 
 
-def vgg(name: str) -> keras.Model:
-    """A VGG without weights: [batch, height, width, 3] to logits [batch, 1000]; `name` is one of `VGG`."""
+def _vgg(name: str) -> keras.Model:
     image = keras.Input((None, None, 3), name="image")
     x = normalize(image)
     number = 0
@@ -114,26 +140,6 @@ def vgg(name: str) -> keras.Model:
         x = _max_pool(x, 2, 2, f"features.{number}")
         number += 1
     return keras.Model(image, _classifier(x, 7, (0, 3, 6)), name=name)
-
-
-def _network(model: keras.Model, file: str, weights: Weights, labels: str | os.PathLike | None) -> Network:
-    if weights == "imagenet":
-        weights = _cached(model.name, file)
-    if weights is not None:
-        load_state_dict(model, weights)
-    return Network(model, labels=imagenet_labels(labels, weights), name=model.name)
-
-
-def _cached(name: str, file: str) -> Path:
-    """The weights in Keras's cache: torchvision publishes pickles, which are never read here, so nothing is fetched."""
-    path = cache_folder() / f"{file}.safetensors"
-    if path.is_file():
-        return path
-    raise FileNotFoundError(
-        f"weights: there is no file {str(path)!r}. Make it where PyTorch is installed: "
-        f"safetensors.torch.save_file(torchvision.models.{file}(weights='DEFAULT').state_dict(), {path.name!r}); "
-        f"put it there, or give its path: {name}(weights=PATH)."
-    )
 
 
 def _convolution(
