@@ -155,7 +155,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", help="name from the model zoo (see samplevis models) or a .keras or .h5 file")
+    parser.add_argument(
+        "model",
+        help="name from the zoo (see samplevis models), a .keras, .h5 or frozen .pb file, or the folder of a SavedModel",
+    )
     parser.add_argument("--weights", metavar="FILE", help="weights of a zoo model (default: download them)")
     parser.add_argument(
         "--value-range",

@@ -44,7 +44,9 @@ class Network:
     `exact_gradient` says whether the gradient is that of the values: True but for networks from `samplevis.overrides`.
 
     Args:
-      model: a functional, or built Sequential, Keras 3 model with one image input [batch, height, width, channels].
+      model: a model that takes images [batch, height, width, channels]: of Keras 3, or of tf_keras; a `keras.layers.TFSMLayer`, or
+        what `tf.saved_model.load` returned; a frozen GraphDef; a function of images, written in TensorFlow. All but Keras 3's
+        functional and Sequential models are traced: what they learn later does not reach the network.
       value_range: (low, high), what a black and a white pixel become before `mean` is taken off. Defaults to (0, 1).
       bgr: True if the model expects blue first. Defaults to False.
       mean: a number, or one for each channel in the model's own channel order, taken off after scaling. Defaults to none.
@@ -54,6 +56,9 @@ class Network:
       aliases: other names for layers, {alias: layer}; they are accepted wherever a layer's name is. Defaults to none.
       given: for a model of several inputs, arrays or tensors by the name of the input, without the batch: all inputs but the
         image that is explored. Defaults to none.
+      image_shape: (height, width, channels), None for a size that is free, for a model that does not say it. Defaults to what it
+        was built with; for functions and graphs to (None, None, 3).
+      input: the node of a graph that stands for the images. Defaults to its only placeholder that is not given.
 
     Raises:
       TypeError: if `model` is of no known kind.
@@ -77,8 +82,10 @@ class Network:
         name: str | None = None,
         aliases: Mapping[str, str] | None = None,
         given: Mapping[str, Any] | None = None,
+        image_shape: Shape | None = None,
+        input: str | None = None,
     ):
-        self.source: Source = as_source(model, given)
+        self.source: Source = as_source(model, given, image_shape, input)
         self.name: str = name or self.source.name
         self.exact_gradient = True
         self.image_shape: Shape = self.source.image_shape
@@ -226,6 +233,8 @@ class Network:
         if self._find(layer) is not None:
             return
         names = self.source.names
+        if layer in self.source.missing:
+            raise ValueError(f"layer: {layer!r} of {self.name!r} cannot be computed: {self.source.missing[layer]}")
         base = layer.removesuffix(PRE).removesuffix(LUCID_PRE)
         if base != layer and self._find(base) is not None:
             raise ValueError(

@@ -67,8 +67,8 @@ def optimize(
     a shape, so that a sweep over channels compiles once. Ctrl-C ends the run early and keeps what there is.
 
     Args:
-      model: a `Network` or a Keras model; or, for the optimisers "cma" and "genetic", any function from images [N, H, W, C] to
-        scores [N], NumPy arrays both, which takes the place of model and objective.
+      model: a `Network`, or a model that it takes; or, for the optimisers "cma" and "genetic" and without `obj`, any function from
+        images [N, H, W, C] to scores [N], NumPy arrays both, which takes the place of model and objective.
       obj: an objective, a string such as "fire9:10", or a function of the layer accessor `T`; maximised.
       param: parameterization. Defaults to `param.fourier(128)`.
       transforms: distortions drawn anew for every image and step. Defaults to Lucid's standard set; None for none.
@@ -224,12 +224,10 @@ def _subject(
     model: Any, obj: Any, param: Parameterization, optimizer: Any
 ) -> tuple[Network, Objective | str | Callable]:
     """The network and the objective that model and objective stand for."""
-    if isinstance(model, (Network, keras.Model)) or not callable(model):
-        if obj is None:
-            raise TypeError("obj: expected an objective, a string 'layer:channel' or a function of T. Received: None")
-        return as_network(model), obj
     if obj is not None:
-        raise TypeError(f"obj: a function as model is the objective itself; leave obj out. Received: {obj!r}")
+        return as_network(model), obj
+    if isinstance(model, (Network, keras.Model)) or not callable(model):
+        raise TypeError("obj: expected an objective, a string 'layer:channel' or a function of T. Received: None")
     optimizer = as_method(optimizer)
     if not isinstance(optimizer, Method) or optimizer.needs_gradient:
         raise ValueError(

@@ -235,14 +235,34 @@ def test_the_program_of_2018_runs_line_for_line(program):
     print(program["samples"].summary())
 
 
-def test_lucids_network_is_read_with_its_range_and_labels(tmp_path, monkeypatch):
-    (tmp_path / inception.LABELS).write_text("dummy\nkit fox\n")
-    asked = []
-    network = samplevis.Network(keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten()]))
-    monkeypatch.setattr(modelzoo, "load", lambda path, **options: asked.append((path, options)) or network)
-    assert modelzoo.InceptionV1(tmp_path / inception.GRAPH).name == "InceptionV1"
-    ((path, options),) = asked
-    assert path == tmp_path / inception.GRAPH and options["value_range"] == (-117, 138)
-    assert options["labels"]() == ["dummy", "kit fox"]
-    with pytest.raises(ValueError, match="weights"):
+@pytest.fixture
+def graph(tmp_path) -> Path:
+    """A graph as small as can be with the names and the old operations of Lucid's."""
+    with tf.Graph().as_default() as graph:
+        image = tf.compat.v1.placeholder(tf.float32, name="input")
+        kernel = tf.constant(np.eye(3, dtype=np.float32)[None, None])
+        towers = [tf.nn.relu(tf.nn.conv2d(image, sign * kernel, 1, "SAME"), name=f"tower{sign}") for sign in (1, -1)]
+        tf.raw_ops.Concat(concat_dim=3, values=towers, name="mixed3a")
+    path = tmp_path / inception.GRAPH
+    path.write_bytes(graph.as_graph_def().SerializeToString())
+    return path
+
+
+def test_lucids_network_is_read_with_its_range_and_labels(graph):
+    assert modelzoo.InceptionV1(graph).labels is None
+    (graph.parent / inception.LABELS).write_text("dummy\nkit fox\n")
+    network = modelzoo.InceptionV1(graph)
+    assert network.name == "InceptionV1" and network.value_range == (-117, 138)
+    assert network.class_index("kit fox") == 1
+    images = np.random.default_rng(0).uniform(size=(2, 9, 12, 3)).astype(np.float32)
+    found = network.activations(images, ["mixed3a", "mixed3a_pre_relu"])
+    expected = np.concatenate([255 * images - 117, 117 - 255 * images], axis=-1)
+    np.testing.assert_allclose(found["mixed3a_pre_relu"], expected, atol=1e-4)
+    np.testing.assert_allclose(found["mixed3a"], np.maximum(expected, 0), atol=1e-4)
+
+
+def test_lucids_network_has_no_random_weights(tmp_path):
+    with pytest.raises(ValueError, match="weights: .*InceptionV1"):
         modelzoo.InceptionV1(None)
+    with pytest.raises(OSError, match="nowhere.pb"):
+        modelzoo.InceptionV1(tmp_path / "nowhere.pb")

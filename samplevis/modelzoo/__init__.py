@@ -35,9 +35,11 @@ def load(model: str | Path, weights: str | Path | None = None, **preprocessing: 
     """Loads a network by its name in the zoo or from a file.
 
     Args:
-      model: one of `NAMES`, in any case, or the path of a `.keras` or `.h5` file.
+      model: one of `NAMES`, in any case; or the path of a `.keras` or `.h5` file, of a frozen graph (`.pb`, or Lucid's `.json`
+        manifest of one), or of the folder of a SavedModel. See `samplevis.modelzoo.files.load_file`.
       weights: weights of a zoo model. Defaults to the model's own default.
-      **preprocessing: `value_range`, `bgr`, `mean` and `labels` of `Network`, for a file.
+      **preprocessing: `value_range`, `bgr`, `mean`, `labels`, `aliases`, `given`, `image_shape` and `input` of `Network`, for a
+        file.
 
     Returns:
       A `Network`.
@@ -54,22 +56,14 @@ def load(model: str | Path, weights: str | Path | None = None, **preprocessing: 
             )
         return factory(named[str(model).lower()])(**({} if weights is None else {"weights": weights}))
     path = Path(model)
-    if path.suffix not in (".keras", ".h5"):
+    from samplevis.modelzoo.files import ENDINGS, load_file
+
+    if path.suffix not in ENDINGS and not path.is_dir():
         near = difflib.get_close_matches(str(model), NAMES, n=5, cutoff=0.0)
         raise ValueError(
-            f"model: expected a .keras or .h5 file or a name of the zoo, such as {', '.join(near)} (all of them: "
-            f"modelzoo.NAMES). Received: {str(model)!r}"
+            f"model: expected a file ({', '.join(ENDINGS)}), the folder of a SavedModel or a name of the zoo, such as "
+            f"{', '.join(near)} (all of them: modelzoo.NAMES). Received: {str(model)!r}"
         )
     if weights is not None:
         raise ValueError(f"weights: {path.name} holds its own weights")
-    if not path.is_file():
-        raise FileNotFoundError(f"model: there is no file {path}")
-    import keras
-
-    from samplevis.network import Network
-
-    try:
-        loaded = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises many kinds for a bad file.
-        raise ValueError(f"model: {path} cannot be read as a Keras model: {error}") from error
-    return Network(loaded, name=path.stem, **preprocessing)
+    return load_file(path, **preprocessing)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from samplevis.modelzoo.fetch import fetch
+from samplevis.modelzoo.files import load_file
 from samplevis.network import Network
 
 ARCHIVE = "inception5h.zip"
@@ -38,17 +39,14 @@ def InceptionV1(  # noqa: N802 - Lucid's name.
 
     Source: lucid/modelzoo/other_models/InceptionV1.py, for the value range.
     """
-    from samplevis.modelzoo import load
-
     if weights is None:
         raise ValueError("weights: the graph of InceptionV1 holds its weights. Expected 'imagenet' or a path.")
     path = fetch_graph() if weights == "imagenet" else Path(weights)
     if labels is None and (path.parent / LABELS).is_file():
         labels = path.parent / LABELS
     names = None if labels is None else lambda: Path(labels).read_text(encoding="utf-8").splitlines()
-    network = load(path, value_range=(-117.0, 138.0), labels=names)
-    network.name = "InceptionV1"
-    return network
+    size = (None, None, 3)
+    return load_file(path, value_range=(-117.0, 138.0), labels=names, image_shape=size, input="input", name="InceptionV1")
 
 
 def fetch_graph() -> Path:

@@ -18,8 +18,9 @@ def neuron(layer: str, channel: int, x: int | None = None, y: int | None = None)
     Args:
       layer: a layer's name.
       channel: 0 <= channel < number of channels.
-      x: row (sic: as in Lucid). Defaults to the middle, H // 2.
-      y: column. Defaults to the middle, W // 2. Layers without positions take neither.
+      x: row (sic: as in Lucid); in a layer [batch, token, channel] the token. Defaults to the middle, H // 2.
+      y: column; in a layer [batch, token, head, channel] the head. Defaults to the middle, W // 2. Layers of tokens take none,
+        layers without positions neither.
 
     Returns:
       An objective. Source: lucid/optvis/objectives.py.
@@ -167,16 +168,17 @@ def at_position(activations: tf.Tensor, x: Any, y: Any) -> tf.Tensor:
 
 
 def check_position(setting: Setting, layer: str, x: int | None, y: int | None) -> tuple[int, int]:
-    """(row, column) in a layer, the middle for None; (0, 0) in a layer without positions."""
+    """(row, column) in a layer, the middle for None; 0 for what a layer does not have."""
     *sizes, _ = setting.shape(layer)
-    if not sizes and x is None and y is None:
-        return 0, 0
-    if len(sizes) != 2:
-        raise ValueError(f"neuron: {layer!r} has {len(sizes)} directions, not 2. Received: x={x!r}, y={y!r}")
-    return (
-        sizes[0] // 2 if x is None else setting.index("x (row)", x, layer, 0),
-        sizes[1] // 2 if y is None else setting.index("y (column)", y, layer, 1),
+    given = (x, y)
+    if len(sizes) > 2 or any(value is not None for value in given[len(sizes) :]):
+        raise ValueError(f"neuron: {layer!r} has {len(sizes)} directions. Received: x={x!r}, y={y!r}")
+    names = ("x (row)", "y (column)") if len(sizes) == 2 else ("x (token)",)
+    found = (
+        size // 2 if value is None else setting.index(name, value, layer, axis)
+        for axis, (size, name, value) in enumerate(zip(sizes, names, given, strict=False))
     )
+    return (*found, 0, 0)[:2]
 
 
 def show_position(x: int | None, y: int | None) -> str:

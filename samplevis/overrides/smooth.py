@@ -44,7 +44,8 @@ def smoothed(network: Network, softness: float) -> Network:
     if not _kinked(network):
         return network
     clone = network.compiled.get(("smooth", softness))
-    if clone is None or not all(map(np.array_equal, clone.source.variables, network.source.variables)):
+    pairs = zip(clone.source.variables, network.source.variables, strict=True) if clone else ()
+    if clone is None or not all(np.array_equal(copy.numpy(), own.numpy()) for copy, own in pairs):
         clone = network.compiled["smooth", softness] = smooth(network, softness)
     return clone
 

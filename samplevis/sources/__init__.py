@@ -6,19 +6,31 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from samplevis.sources.base import PRE, ReplaceActivation, ReplaceLayer, Shape, Source
 from samplevis.sources.functional import FunctionalSource, functional
+from samplevis.sources.graph import GraphSource
+from samplevis.sources.trace import traced
 
-__all__ = ["PRE", "ReplaceActivation", "ReplaceLayer", "Shape", "Source", "as_source"]
+__all__ = ["PRE", "GraphSource", "ReplaceActivation", "ReplaceLayer", "Shape", "Source", "as_source"]
 
 
-def as_source(model: Any, given: Mapping[str, Any] | None = None) -> Source:
+def as_source(
+    model: Any,
+    given: Mapping[str, Any] | None = None,
+    image_shape: Shape | None = None,
+    input: str | None = None,
+) -> Source:
     """The `Source` for a model of any kind.
 
     Args:
-      model: a functional, or built Sequential, Keras 3 model; or a `Source`, which is returned as it is.
+      model: a Keras 3 model; one of tf_keras; a `keras.layers.TFSMLayer`, or another layer; what `tf.saved_model.load` returns; a
+        frozen GraphDef; a function from images to a tensor, or to several; or a `Source`, which is returned as it is.
       given: values of the inputs that are not the image, by name, without the batch.
+      image_shape: (height, width, channels), None for a size that is free, for what does not say it: a function, a model defined
+        by subclassing, a graph.
+      input: the node of a graph, or input of a SavedModel, that stands for the images.
 
     Returns:
       A `Source`.
@@ -29,17 +41,20 @@ def as_source(model: Any, given: Mapping[str, Any] | None = None) -> Source:
     """
     if keras.config.backend() != "tensorflow":
         raise ValueError(f"Keras runs on {keras.config.backend()!r}: set KERAS_BACKEND=tensorflow before importing it.")
-    if isinstance(model, Source):
-        return model
-    if isinstance(model, keras.Model):
-        if (known := functional(model)) is not None:
-            return FunctionalSource(known, given)
+    known = model if isinstance(model, Source) else None
+    if known is None and isinstance(model, keras.Model) and (whole := functional(model)) is not None:
+        known = FunctionalSource(whole, given)
+    if known is not None:
+        if image_shape is not None or input is not None:
+            raise ValueError("image_shape, input: this model says itself what images it takes.")
+        return known
+    if isinstance(model, tf.compat.v1.GraphDef):
+        return GraphSource(model, input=input, given=given, image_shape=image_shape)
+    source = traced(model, given=given, image_shape=image_shape, input=input)
+    if source is None:
         raise TypeError(
-            f"model: {model.name!r} is defined by subclassing, so its layers have no graph to cut. Expected a functional "
-            "model: keras.Model(inputs, outputs), or a Sequential one."
+            "model: expected a samplevis.Network (see samplevis.modelzoo), a Keras model or layer, a SavedModel that is loaded, a "
+            "GraphDef or a function of images; wrap a model that expects other images than [0, 1] RGB: "
+            f"Network(model, value_range=(-1, 1)). Received: {type(model).__module__}.{type(model).__qualname__}"
         )
-    raise TypeError(
-        "model: expected a samplevis.Network (see samplevis.modelzoo) or a functional or Sequential Keras 3 model; "
-        "wrap a model that expects other images than [0, 1] RGB: Network(model, value_range=(-1, 1)). "
-        f"Received: {type(model).__module__}.{type(model).__qualname__}"
-    )
+    return source

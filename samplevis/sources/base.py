@@ -32,6 +32,7 @@ class Source(Protocol):
       layers: those of `names` that are worth a line in a table, in the order of computation.
       kinds: for each of `layers`, a word that says what it does.
       operations: for each layer that `replaced` asks about, what computes it: a Keras layer, or a function.
+      missing: names of layers that the model has and that cannot be computed -> why.
       variables: what training can still change; empty if the source is a snapshot.
     """
 
@@ -42,6 +43,7 @@ class Source(Protocol):
     layers: Mapping[str, Shape]
     kinds: Mapping[str, str]
     operations: Mapping[str, Any]
+    missing: Mapping[str, str]
     variables: Sequence[Any]
 
     def cut(self, names: tuple[str, ...]) -> Callable[[tf.Tensor], list[tf.Tensor]]:
@@ -57,3 +59,21 @@ class Source(Protocol):
 def show(shape: Sequence[int | None]) -> str:
     """A shape as it is printed."""
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+
+
+def to_last(values: tf.Tensor) -> tf.Tensor:
+    """[batch, channels, rows, ...] with channels last; others as they are."""
+    rank = values.shape.rank
+    return tf.transpose(values, [0, *range(2, rank), 1]) if rank > 3 else values
+
+
+def to_first(values: tf.Tensor) -> tf.Tensor:
+    """[batch, rows, ..., channels] with channels first; others as they are."""
+    rank = values.shape.rank
+    return tf.transpose(values, [0, rank - 1, *range(1, rank - 1)]) if rank > 3 else values
+
+
+def to_last_shape(shape: Shape, channels_first: bool) -> Shape:
+    """A shape without the batch, channels last."""
+    shape = tuple(shape)
+    return (*shape[1:], shape[0]) if channels_first and len(shape) > 2 else shape

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from samplevis.sources.base import PRE, ReplaceActivation, ReplaceLayer, Shape, show
+from samplevis.sources.base import PRE, ReplaceActivation, ReplaceLayer, Shape, show, to_first, to_last, to_last_shape
 from samplevis.sources.functions import FUNCTIONS, OTHERS, is_function, kind
 
 _KERAS = keras.layers
@@ -36,14 +36,18 @@ class FunctionalSource:
       ValueError: if the inputs are not one image of floats and those that are given, or a weight is not finite.
     """
 
+    missing: Mapping[str, str] = MappingProxyType({})
+
     def __init__(self, model: keras.Model, given: Mapping[str, Any] | None = None):
         self.model = model
         self.name: str = model.name
         self._image, self._given = _inputs(model, given or {})
         self._channels_first = _is_channels_first(model)
-        self.image_shape = self._last(self._image.shape[1:])
+        self.image_shape = to_last_shape(self._image.shape[1:], self._channels_first)
         self._nodes = _nodes(model)
-        shapes = {path: self._last(node.outputs[0].shape[1:]) for path, node in self._nodes.items()}
+        shapes = {
+            path: to_last_shape(node.outputs[0].shape[1:], self._channels_first) for path, node in self._nodes.items()
+        }
         self.layers: Mapping[str, Shape] = MappingProxyType(shapes)
         before = {path + PRE: shapes[path] for path in shapes if _has_pre(self._nodes, path)}
         self.names: Mapping[str, Shape] = MappingProxyType(before | shapes)
@@ -103,7 +107,8 @@ class FunctionalSource:
         return _output(self.model, self._nodes, name.removesuffix(PRE), _before)
 
     def _run(self, part: keras.Model, inputs: list[tf.Tensor]) -> list[tf.Tensor]:
-        return [self._last_axis(value) for value in tf.nest.flatten(part(inputs, training=False))]
+        values = tf.nest.flatten(part(inputs, training=False))
+        return [to_last(value) if self._channels_first else value for value in values]
 
     def _fed(self, images: tf.Tensor) -> list[tf.Tensor]:
         """Every input of the model, the given ones once for each image."""
@@ -113,18 +118,8 @@ class FunctionalSource:
             for tensor in self.model.inputs
         ]
 
-    def _last(self, shape: Shape) -> Shape:
-        """A shape without the batch, channels last."""
-        shape = tuple(shape)
-        return (*shape[1:], shape[0]) if self._channels_first and len(shape) > 2 else shape
-
-    def _last_axis(self, values: tf.Tensor) -> tf.Tensor:
-        rank = values.shape.rank
-        return tf.transpose(values, [0, *range(2, rank), 1]) if self._channels_first and rank > 3 else values
-
     def _first(self, values: tf.Tensor) -> tf.Tensor:
-        rank = values.shape.rank
-        return tf.transpose(values, [0, rank - 1, *range(1, rank - 1)]) if self._channels_first and rank > 3 else values
+        return to_first(values) if self._channels_first else values
 
 
 def functional(model: keras.Model) -> keras.Model | None:
@@ -277,4 +272,7 @@ def _copy(operation: Any) -> Any:
 @_copy.register
 def _(operation: keras.layers.Lambda) -> Any:
     # Keras fears code from strangers' files. This function is the caller's own, and already runs.
-    return keras.layers.Lambda.from_config(operation.get_config(), safe_mode=False)
+    new = keras.layers.Lambda.from_config(operation.get_config(), safe_mode=False)
+    # The way through a config leaves out what a function reads from around it.
+    new.function, new.mask, new._output_shape = operation.function, operation.mask, operation._output_shape
+    return new

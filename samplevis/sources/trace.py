@@ -1,0 +1,149 @@
+"""Models without known connections, traced on images to a graph: functions, subclassed models, SavedModels, Keras 2."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from samplevis.sources.base import Shape, show
+from samplevis.sources.graph import GraphSource
+from samplevis.sources.scopes import recorded, renamed
+
+# The signature that serves where a SavedModel has several.
+SERVING = "serving_default"
+
+
+def traced(
+    model: Any, *, given: Mapping[str, Any] | None = None, image_shape: Shape | None = None, input: str | None = None
+) -> GraphSource | None:
+    """A model as a frozen graph.
+
+    Args:
+      model: a function of an image batch, a Keras layer or model, one of tf_keras, or what `tf.saved_model.load` returned.
+      given: values of inputs that are not the images, by name, for a SavedModel.
+      image_shape: (height, width, channels) as the model takes them. Defaults to what the model knows, or was built with; for
+        a function to (None, None, 3).
+      input: the input that is the images, for a SavedModel. Defaults to the only one that is not given.
+
+    Returns:
+      A `GraphSource`, or None if the model is of no such kind.
+
+    Raises:
+      ValueError: if it cannot be traced, or its graph has no layers.
+    """
+    signature = _signature(model)
+    if signature is not None:
+        return _frozen(signature, {}, model, _name(model), given, image_shape, input)
+    if not callable(model) or isinstance(model, type):
+        return None
+    is_keras = isinstance(model, keras.layers.Layer) or _is_keras_2(model)
+    shape = image_shape or (_built_shape(model) if is_keras else (None, None, 3))
+    run = (lambda images: model(images, training=False)) if is_keras else model
+    name = _name(model)
+    spec = tf.TensorSpec([None, *shape], tf.float32, "images")
+    try:
+        with recorded(model) as scopes:
+            concrete = tf.function(run, autograph=False).get_concrete_function(spec)
+    except Exception as error:  # A caller's code may raise anything.
+        raise ValueError(
+            f"model: {name!r} cannot be traced on images [batch, {', '.join(map(str, shape))}]: {error}. Expected a function of "
+            "tensors, written in TensorFlow; say what images it takes: image_shape=(height, width, channels)."
+        ) from error
+    return _frozen(concrete, scopes, model, name, given, None, input)
+
+
+def _frozen(
+    concrete: Any,
+    scopes: dict[str, str],
+    model: Any,
+    name: str,
+    given: Mapping[str, Any] | None,
+    image_shape: Shape | None,
+    input: str | None,
+) -> GraphSource:
+    frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=False)
+    graph_def = frozen.graph.as_graph_def()
+    outputs = dict(zip(_output_names(concrete), (tensor.name for tensor in frozen.outputs), strict=False))
+    rename = renamed(graph_def, scopes)
+    return GraphSource(
+        graph_def,
+        input=input,
+        given=given,
+        image_shape=image_shape,
+        name=name,
+        outputs={one: rename(tensor) for one, tensor in outputs.items()},
+        model=model,
+    )
+
+
+def _output_names(concrete: Any) -> list[str]:
+    structure = concrete.structured_outputs
+    if isinstance(structure, Mapping):
+        return sorted(structure)
+    count = len(tf.nest.flatten(structure))
+    return ["output"] if count == 1 else [f"output_{number}" for number in range(count)]
+
+
+def _signature(model: Any) -> Any:
+    """The concrete function behind what a SavedModel holds, with its own input, or None."""
+    if isinstance(model, keras.layers.TFSMLayer):
+        return _concrete(model.call_endpoint_fn)
+    if hasattr(model, "signatures") and not isinstance(model, keras.layers.Layer):
+        signatures = dict(model.signatures)
+        if not signatures:
+            raise ValueError(
+                "model: the SavedModel has no signatures. Load it and give the function: Network(loaded.call)."
+            )
+        if SERVING not in signatures and len(signatures) > 1:
+            raise ValueError(
+                f"model: the SavedModel has the signatures {', '.join(map(repr, signatures))}. Give one of them: "
+                "Network(tf.saved_model.load(path).signatures[name])."
+            )
+        return signatures.get(SERVING) or next(iter(signatures.values()))
+    return _concrete(model)
+
+
+def _concrete(function: Any) -> Any:
+    """A function's only trace, or None if it has none yet."""
+    if hasattr(function, "structured_input_signature"):
+        return function
+    traces = getattr(function, "concrete_functions", None)
+    if traces and not callable(traces):
+        return traces[0]
+    return function.get_concrete_function() if getattr(function, "input_signature", None) else None
+
+
+def _is_keras_2(model: Any) -> bool:
+    keras_2 = sys.modules.get("tf_keras")
+    return keras_2 is not None and isinstance(model, keras_2.layers.Layer)
+
+
+def _built_shape(model: Any) -> Shape:
+    """The shape of images that a Keras model declares, or has seen."""
+    shape = (
+        getattr(model, "input_shape", None)
+        if _is_keras_2(model)
+        else (model.get_build_config() or {}).get("input_shape")
+    )
+    if shape is None and _is_keras_2(model):
+        shape = getattr(model, "_build_input_shape", None)
+    if shape is None:
+        raise ValueError(
+            f"model: {_name(model)!r} does not say what images it takes. Call it once on images, or say it: "
+            "image_shape=(height, width, channels)."
+        )
+    if len(shape) != 4 or not all(size is None or isinstance(size, int) for size in shape):
+        raise ValueError(
+            f"model: {_name(model)!r} takes {show(shape)}; expected images [batch, height, width, channels]."
+        )
+    return tuple(shape[1:])
+
+
+def _name(model: Any) -> str:
+    name = getattr(model, "name", None) or getattr(model, "__name__", None)
+    return name if isinstance(name, str) else type(model).__name__.strip("_")
