@@ -21,7 +21,7 @@ __all__ = ["MODELS", "NAMES", "load", *NAMES]
 def __getattr__(name: str) -> Any:
     """A model's function, or the module of the bundled networks: nothing is imported before it is asked for."""
     if name in MODELS:
-        return factory(name)
+        return globals().setdefault(name, factory(name))
     if name == "shapes":
         return importlib.import_module("samplevis.modelzoo.shapes")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

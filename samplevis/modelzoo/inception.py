@@ -46,7 +46,9 @@ def InceptionV1(  # noqa: N802 - Lucid's name.
         labels = path.parent / LABELS
     names = None if labels is None else lambda: Path(labels).read_text(encoding="utf-8").splitlines()
     size = (None, None, 3)
-    return load_file(path, value_range=(-117.0, 138.0), labels=names, image_shape=size, input="input", name="InceptionV1")
+    return load_file(
+        path, value_range=(-117.0, 138.0), labels=names, image_shape=size, input="input", name="InceptionV1"
+    )
 
 
 def fetch_graph() -> Path:
