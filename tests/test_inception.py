@@ -133,7 +133,12 @@ def test_a_wrong_checkpoint_is_refused(tmp_path, weights, change):
         path.write_bytes(b"nothing of the kind")
     with pytest.raises(ValueError, match="weights") as error:
         modelzoo.InceptionV1_slim(path)
-    message = {"missing": name, "shape": r"(1, 3, 96, 128)", "nan": "not finite", "no checkpoint": "cannot be read"}
+    message = {
+        "missing": name,
+        "shape": r"(1, 3, 96, 128)",
+        "nan": "no finite numbers",
+        "no checkpoint": "cannot be read",
+    }
     assert message[change] in str(error.value) and "wrong.ckpt" in str(error.value)
 
 

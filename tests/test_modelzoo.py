@@ -130,8 +130,10 @@ def test_names_in_any_case_and_the_nearest_of_a_wrong_one():
     assert modelzoo.load("shapes").name == "Shapes"
     with pytest.raises(ValueError, match="such as VGG19, VGG16"):
         modelzoo.load("VGG17")
-    with pytest.raises(ValueError, match="value_range"):
+    with pytest.raises(ValueError, match="^value_range.*weights$"):
         modelzoo.load("Shapes", value_range=(0, 1))
+    with pytest.raises(ValueError, match="image_size: .*Received: -3"):
+        modelzoo.load("mobilenetv2", image_size=-3)
     with pytest.raises(AttributeError, match="VGG17"):
         modelzoo.VGG17  # noqa: B018
 
@@ -143,7 +145,7 @@ def test_every_model_is_a_documented_function(name):
     assert MODELS[name].about
 
 
-@pytest.mark.parametrize("size", [0, 32.5, (32, -1)])
+@pytest.mark.parametrize("size", [0, 32.5, (32, -1), (32, 32, 3)])
 def test_a_wrong_image_size(size):
     with pytest.raises(ValueError, match="image_size"):
         modelzoo.MobileNetV2(weights=None, image_size=size)

@@ -203,36 +203,41 @@ def test_weights_in_the_cache_are_found(tmp_path, monkeypatch, resnet_weights):
     np.testing.assert_array_equal(network.model.get_layer("fc").bias, resnet_weights["fc.bias"])
 
 
-@pytest.mark.parametrize("change", ["missing", "extra", "shape", "rank", "nan", "object", "noise"])
-def test_a_wrong_file_is_refused_and_nothing_changes(tmp_path, resnet_weights, change):
-    name, wrong = "layer3.1.conv2.weight", dict(resnet_weights)
+WRONG = {
+    "missing": "no 'block.conv.weight'. Did you mean 'block.conv.weights'",
+    "extra": "no 'block.conv2.weight'",
+    "shape": "(3, 3, 4, 5), in Keras's order of axes. Received: (3, 3, 4, 2)",
+    "rank": "Received: (4, 3, 3)",
+    "nan": "no finite numbers",
+    "text": "no finite numbers",
+    "object": "pickle",
+    "noise": "cannot be read as .npz",
+}
+
+
+@pytest.mark.parametrize("change", WRONG)
+def test_a_wrong_file_is_refused_and_nothing_changes(tmp_path, change):
+    layers = [keras.layers.Conv2D(5, 3, name="block.conv"), keras.layers.BatchNormalization(name="norm")]
+    layers += [keras.layers.Flatten(), keras.layers.Dense(2, name="fc")]
+    model = keras.Sequential([keras.Input((3, 3, 4)), *layers])
+    name, wrong = "block.conv.weight", random_weights(model, 0)
     if change == "missing":
-        wrong["layer3.1.conv2.weights"] = wrong.pop(name)
+        wrong["block.conv.weights"] = wrong.pop(name)
     elif change == "extra":
-        wrong["layer3.2.conv1.weight"] = wrong[name]
-    elif change == "object":
-        wrong[name] = np.array([None])
+        wrong["block.conv2.weight"] = wrong[name]
     elif change != "noise":
-        bad = {"shape": wrong[name][:3], "rank": wrong[name][0], "nan": np.full_like(wrong[name], np.nan)}
-        wrong[name] = bad[change]
+        kernel = wrong[name]
+        bad = {"shape": kernel[:2], "rank": kernel[0], "nan": np.full_like(kernel, np.nan), "text": kernel.astype("U4")}
+        wrong[name] = np.array([None]) if change == "object" else bad[change]
     path = tmp_path / "wrong.npz"
     if change == "noise":
         path.write_bytes(b"nothing of the kind")
     else:
         np.savez(path, **wrong)
-    model = torch_models.architecture("ResNet18")
     before = model.get_weights()
     with pytest.raises(ValueError, match="wrong.npz") as error:
         checkpoints.load_state_dict(model, checkpoints.read_state_dict(path), path)
-    words = {"missing": f"{name}'. Did you mean 'layer3.1.conv2.weights'", "extra": "no 'layer3.2.conv1.weight'"}
-    words |= {
-        "shape": "(3, 3, 256, 256)",
-        "rank": "(256, 3, 3)",
-        "nan": "finite",
-        "object": "pickle",
-        "noise": "read as .npz",
-    }
-    assert words[change] in str(error.value)
+    assert WRONG[change] in str(error.value)
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 

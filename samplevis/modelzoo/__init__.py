@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,15 +32,15 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, "shapes"})
 
 
-def load(model: str | Path, weights: str | Path | None = None, **preprocessing: Any) -> Network:
+def load(model: str | Path, weights: str | Path | None = None, **options: Any) -> Network:
     """Loads a network by its name in the zoo or from a file.
 
     Args:
       model: one of `NAMES`, in any case; or the path of a `.keras` or `.h5` file, of a frozen graph (`.pb`, or Lucid's `.json`
         manifest of one), or of the folder of a SavedModel. See `samplevis.modelzoo.files.load_file`.
       weights: weights of a zoo model. Defaults to the model's own default.
-      **preprocessing: `value_range`, `bgr`, `mean`, `labels`, `aliases`, `given`, `image_shape` and `input` of `Network`, for a
-        file.
+      **options: for a zoo model, its own, such as `labels` or `image_size`; for a file, `value_range`, `bgr`, `mean`,
+        `labels`, `aliases`, `given`, `image_shape` and `input` of `Network`.
 
     Returns:
       A `Network`.
@@ -50,11 +51,13 @@ def load(model: str | Path, weights: str | Path | None = None, **preprocessing: 
     """
     named = {name.lower(): name for name in NAMES}
     if str(model).lower() in named:
-        if preprocessing:
+        make = factory(named[str(model).lower()])
+        own = inspect.signature(make).parameters
+        if wrong := [option for option in options if option not in own]:
             raise ValueError(
-                f"{', '.join(preprocessing)}: {model} knows its preprocessing; this is for models from files"
+                f"{', '.join(wrong)}: {model} knows its preprocessing; expected no options but {', '.join(own)}"
             )
-        return factory(named[str(model).lower()])(**({} if weights is None else {"weights": weights}))
+        return make(**({} if weights is None else {"weights": weights}), **options)
     path = Path(model)
     from samplevis.modelzoo.files import ENDINGS, load_file
 
@@ -66,4 +69,4 @@ def load(model: str | Path, weights: str | Path | None = None, **preprocessing: 
         )
     if weights is not None:
         raise ValueError(f"weights: {path.name} holds its own weights")
-    return load_file(path, **preprocessing)
+    return load_file(path, **options)

@@ -95,7 +95,9 @@ def _model(name: str, images: str, weights: str | os.PathLike | None, size: tupl
 def _check_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     if size is None:
         return None
-    height, width = size if isinstance(size, tuple) else (size, size)
-    for side in (height, width):
+    sides = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
+    if len(sides) != 2:
+        raise ValueError(f"image_size: expected a whole number or (height, width). Received: {size!r}")
+    for side in sides:
         check_whole("image_size", side, 1)
-    return height, width
+    return sides

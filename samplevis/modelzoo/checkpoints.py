@@ -85,7 +85,7 @@ def load_state_dict(model: keras.Model, arrays: Arrays, path: str | Path) -> Non
       path: where it comes from, for messages.
 
     Raises:
-      ValueError: if an array is missing, is too many, has the wrong shape or a value that is not finite.
+      ValueError: if an array is missing, is too many, has the wrong shape or a value that is no finite number.
     """
     wanted: dict[str, tuple[keras.Variable, tuple[int, ...] | None]] = {}
     for layer in model.layers:
@@ -110,7 +110,7 @@ def assign(variables: Mapping[str, keras.Variable], arrays: Mapping[str, np.ndar
       path: where they come from, for messages.
 
     Raises:
-      ValueError: if an array has the wrong shape or a value that is not finite.
+      ValueError: if an array has the wrong shape or a value that is no finite number.
     """
     for name, variable in variables.items():
         if arrays[name].shape != tuple(variable.shape):
@@ -118,8 +118,8 @@ def assign(variables: Mapping[str, keras.Variable], arrays: Mapping[str, np.ndar
                 f"weights: {str(path)!r}: {name!r} should have the shape {tuple(variable.shape)}, in Keras's order of axes. "
                 f"Received: {arrays[name].shape}"
             )
-        if not np.isfinite(arrays[name]).all():
-            raise ValueError(f"weights: {str(path)!r}: {name!r} has values that are not finite")
+        if not (np.issubdtype(arrays[name].dtype, np.number) and np.isfinite(arrays[name]).all()):
+            raise ValueError(f"weights: {str(path)!r}: {name!r} has values that are no finite numbers")
     for name, variable in variables.items():
         variable.assign(arrays[name])
 
