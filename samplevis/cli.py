@@ -65,6 +65,13 @@ def _layers(options: argparse.Namespace) -> None:
     print(_network(options).layer_table())
 
 
+def _models(options: argparse.Namespace) -> None:
+    from samplevis.modelzoo.registry import MODELS
+
+    width = max(map(len, MODELS))
+    print("\n".join(f"{name:{width}}  {entry.about}" for name, entry in MODELS.items()))
+
+
 def _network(options: argparse.Namespace) -> Any:
     from samplevis import modelzoo
 
@@ -148,13 +155,16 @@ def _parser() -> argparse.ArgumentParser:
     layers = commands.add_parser("layers", help="list a network's layers")
     _add_model_options(layers)
     layers.set_defaults(run=_layers)
+
+    models = commands.add_parser("models", help="list the model zoo")
+    models.set_defaults(run=_models)
     return parser
 
 
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model",
-        help="name from the model zoo (Shapes, SqueezeNet), a .keras, .h5 or frozen .pb file, or the folder of a SavedModel",
+        help="name from the zoo (see samplevis models), a .keras, .h5 or frozen .pb file, or the folder of a SavedModel",
     )
     parser.add_argument("--weights", metavar="FILE", help="weights of a zoo model (default: download them)")
     parser.add_argument(

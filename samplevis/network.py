@@ -118,6 +118,9 @@ class Network:
             aliases=self.aliases,
         )
 
+    def load_graphdef(self) -> None:
+        """Does nothing: a network is loaded when it is made. Programs written for Lucid call this first."""
+
     @property
     def model(self) -> Any:
         """The model; one of Keras as one functional model."""
