@@ -517,8 +517,9 @@ NETWORKS = (
         "One's own model",
         "modelzoo.Model.save, load, suggest_save_args",
         "Network modelzoo.load",
-        "test_network.py::test_activations_are_the_models_own test_network.py::test_sequential_and_nested_models",
-        "Keras models as they are, with their preprocessing said once; no freezing, no placeholder to name.",
+        "test_network.py::test_activations_are_the_models_own test_any_model.py::test_every_kind_of_model "
+        "test_graph.py::test_lucids_file_says_what_it_expects",
+        "Models of Keras 3 and 2, SavedModels, frozen graphs and functions, with their preprocessing said once.",
     ),
     here(
         "Value range, BGR, mean",
@@ -538,8 +539,9 @@ NETWORKS = (
         "Before the ReLU",
         "*_pre_relu layers",
         "Network.activations",
+        "test_network.py::test_values_before_an_activation_function "
         "test_squeezenet.py::test_rectified_layers_have_their_pre_activation",
-        "Layers before the activation have names of their own in the bundled models.",
+        "`layer/pre`, or Lucid's spelling, of every layer with an activation function.",
     ),
     here(
         "Activations of images",
@@ -555,7 +557,7 @@ NETWORKS = (
         "test_inception.py::test_every_end_point_is_tf_slims test_state_dicts.py::test_pytorch_agrees "
         "test_modelzoo.py::test_preprocessing_is_keras_own",
         "`modelzoo.NAMES`: GoogLeNet in both forms, every Keras application with its preprocessing, torchvision's smaller "
-        "networks, SqueezeNet, and a bundled network. Nothing is read from Lucid's bucket.",
+        "networks, SqueezeNet, and a bundled network. Lucid's other graphs, `.pb`, are read as they are.",
     ),
     here(
         "Redirected ReLU gradients",

@@ -192,7 +192,7 @@ class Network:
         What lies after the layer sees the given activations; paths that go around the layer still see the images.
 
         Args:
-          layer: the layer to replace: a name from `layers`, not inside a nested model, or `"input"`.
+          layer: the layer to replace: a name from `layers`, not inside a nested Keras model, or `"input"`.
           layer_names: names from `layers`.
 
         Returns:

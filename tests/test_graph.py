@@ -235,7 +235,7 @@ def test_inputs(images, frozen):
         Network(whole)
     with pytest.raises(ValueError, match="uint8 images, which have no gradient.*after the cast"):
         Network(whole, input="bytes", given={"keep": 0.5, "other": np.zeros((1, 8, 8, 3))})
-    network = Network(whole, input="cast", image_shape=(8, 8, 3), given={"keep": 0.5, "other": np.ones((1, 8, 8, 3))})
+    network = Network(whole, input="cast", image_shape=(8, 8, 3), given={"keep": 0.5, "other": np.ones((8, 8, 3))})
     batch = images[:, :8, :8]
     np.testing.assert_allclose(network.activations(batch, "out")["out"], 0.5 * batch + 1, rtol=1e-6)
     with pytest.raises(ValueError, match="needs a value: given={'keep'"):

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from samplevis import Network
+from samplevis.objectives import as_objective
 
 
 def identity(channels=3, size=(None, None)):
@@ -76,6 +77,115 @@ def test_errors(tiny_network, images):
             tiny_network.activations(wrong, "conv1")
     with pytest.raises(ValueError, match="takes images of"):
         Network(identity(size=(8, 8))).check_size((16, 16))
+
+
+def test_an_unknown_layer_lists_the_nearest_five_with_shapes(tiny_network):
+    image = keras.Input((None, None, 3))
+    x = image
+    for number in range(8):
+        x = keras.layers.Conv2D(2, 1, name=f"block{number}_conv")(x)
+    network = Network(keras.Model(image, x))
+    with pytest.raises(ValueError) as error:
+        network.check_layer("block3_convolution")
+    found = str(error.value).split("Did you mean ")[1].split("? All 8")[0].split("), ")
+    assert len(found) == 5 and found[0] == "'block3_conv' (None, None, 2"
+    with pytest.raises(ValueError, match="0 to 3 for layer 'conv1'"):
+        as_objective("conv1:4").resolve(tiny_network)
+
+
+def test_the_end_of_several_names_asks_which(images):
+    image = keras.Input((None, None, 3))
+    towers = [
+        keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(n, 1, name="conv")], name=f"tower{n}")
+        for n in (1, 2)
+    ]
+    network = Network(keras.Model(image, keras.layers.Concatenate(name="all")([tower(image) for tower in towers])))
+    with pytest.raises(
+        ValueError, match="2 layers that end in 'conv': 'tower1/conv' .*'tower2/conv' .*Give the whole name"
+    ):
+        network.check_layer("conv")
+    with pytest.raises(ValueError, match="Did you mean 'tower1/conv'"):
+        network.check_layer("tower1conv")
+
+
+@pytest.fixture(scope="module")
+def rectified() -> Network:
+    """Activation functions as arguments, layers and operations, inside a nested model and before a concatenation."""
+    keras.utils.set_random_seed(2)
+    layers = keras.layers
+    image = keras.Input((12, 12, 3), name="image")
+    x = layers.Conv2D(4, 3, activation="relu", name="argument")(image)
+    inner = keras.Sequential(
+        [keras.Input((10, 10, 4)), layers.Conv2D(4, 1, activation="gelu", name="conv")], name="inner"
+    )
+    x = layers.Activation("relu", name="activation")(layers.Conv2D(4, 1, name="plain")(inner(x)))
+    last = layers.DepthwiseConv2D(3, name="depthwise")(x)
+    x = layers.ReLU(6.0, name="layer")(last)
+    x = keras.ops.relu(x - 0.01)
+    towers = [layers.Conv2D(n, 1, activation=kind, name=f"tower{n}")(x) for n, kind in ((2, "relu"), (3, "silu"))]
+    mixed = layers.Concatenate(name="mixed")(towers)
+    other = layers.Concatenate(name="other")([mixed, last])
+    x = layers.Dense(5, activation="softmax", name="classes")(layers.GlobalAveragePooling2D(name="mean")(other))
+    return Network(keras.Model(image, x))
+
+
+@pytest.mark.parametrize(
+    ("layer", "function"),
+    [
+        ("argument", keras.ops.relu),
+        ("inner/conv", lambda x: keras.ops.gelu(x, approximate=False)),
+        ("activation", keras.ops.relu),
+        ("layer", keras.ops.relu6),
+        ("relu", keras.ops.relu),
+        ("tower3", keras.ops.silu),
+        ("mixed", lambda x: keras.ops.concatenate([keras.ops.relu(x[..., :2]), keras.ops.silu(x[..., 2:])], -1)),
+        ("classes", keras.ops.softmax),
+    ],
+)
+def test_values_before_an_activation_function(rectified, images, layer, function):
+    images, pre = images[:, 2:14], f"{layer}/pre"
+    found = rectified.activations(images, [layer, pre])
+    np.testing.assert_allclose(function(found[pre]), found[layer], atol=1e-6)
+    assert np.abs(found[pre] - found[layer]).max() > 1e-3, "the control"
+    assert rectified.layer_shape(pre) == found[pre].shape[1:]
+    x = tf.constant(images)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        score = tf.reduce_sum(rectified.cut((pre,))(x)[pre])
+    assert np.abs(tape.gradient(score, x)).max() > 0
+    # On the same weights: the layer itself is left as it was.
+    np.testing.assert_array_equal(rectified.activations(images, layer)[layer], found[layer])
+
+
+def test_who_has_values_before_an_activation_function(rectified):
+    marked = [line.split()[0] for line in rectified.layer_table().splitlines() if line.endswith("/pre")]
+    own = ["argument", "inner/conv", "activation", "layer", "relu", "tower2", "tower3", "mixed", "classes"]
+    assert sorted(marked) == sorted(own)
+    rectified.check_layer("argument_pre_relu")
+    for layer in ("plain/pre", "other/pre", "mean_pre_relu"):
+        with pytest.raises(ValueError, match="has no activation function of its own"):
+            rectified.check_layer(layer)
+    with pytest.raises(ValueError, match="'argument/pre', values before an activation function, cannot be replaced"):
+        rectified.substitute("argument/pre", ["classes"])
+
+
+def test_aliases(rectified, images):
+    network = Network(rectified.model, aliases={"mixed4a": "mixed", "logits": "classes/pre"})
+    images = images[:, 2:14]
+    found = network.activations(images, ["mixed4a", "mixed4a/pre", "logits"])
+    np.testing.assert_array_equal(found["mixed4a"], network.activations(images, "mixed")["mixed"])
+    np.testing.assert_array_equal(found["mixed4a/pre"], network.activations(images, "mixed/pre")["mixed/pre"])
+    np.testing.assert_allclose(
+        keras.ops.softmax(found["logits"]), network.activations(images, "classes")["classes"], atol=1e-6
+    )
+    assert as_objective("mixed4a:1 + logits:2").resolve(network).layers == ("mixed4a", "logits")
+    for aliases, words in (
+        ({"mixed": "plain"}, "'mixed' is the name"),
+        ({"input": "mixed"}, "'input'"),
+        ({"a": "b"}, "no layer 'b'"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            Network(rectified.model, aliases=aliases)
 
 
 def test_weights_that_are_not_finite_are_named():

@@ -170,7 +170,11 @@ def test_an_objective_without_a_gradient_says_so(curved):
     [
         (lambda n: optimize(distance, steps=1, **QUIET), ValueError, "optimizer: a function as model has no gradient"),
         (lambda n: optimize(distance, optimizer="lbfgs", **QUIET), ValueError, "optimizer: a function as model"),
-        (lambda n: optimize(distance, "out:0", optimizer="cma", **QUIET), ValueError, "model: 'distance' cannot be traced"),
+        (
+            lambda n: optimize(distance, "out:0", optimizer="cma", **QUIET),
+            ValueError,
+            "model: 'distance' cannot be traced",
+        ),
         (lambda n: optimize(np.mean, optimizer="cma", **QUIET), ValueError, r"model: .*2 images, shape \(2,\)"),
         (lambda n: optimize(n, **QUIET), TypeError, "obj: expected an objective"),
         (

@@ -41,6 +41,8 @@ def as_source(
     """
     if keras.config.backend() != "tensorflow":
         raise ValueError(f"Keras runs on {keras.config.backend()!r}: set KERAS_BACKEND=tensorflow before importing it.")
+    if image_shape is not None:
+        image_shape = _check_image_shape(image_shape)
     known = model if isinstance(model, Source) else None
     if known is None and isinstance(model, keras.Model) and (whole := functional(model)) is not None:
         known = FunctionalSource(whole, given)
@@ -58,3 +60,13 @@ def as_source(
             f"Network(model, value_range=(-1, 1)). Received: {type(model).__module__}.{type(model).__qualname__}"
         )
     return source
+
+
+def _check_image_shape(shape: Shape) -> Shape:
+    sizes = tuple(shape) if isinstance(shape, (tuple, list)) else ()
+    whole = [isinstance(size, int) and not isinstance(size, bool) and size >= 1 for size in sizes]
+    if len(sizes) != 3 or not whole[-1] or not all(ok or size is None for ok, size in zip(whole, sizes, strict=True)):
+        raise ValueError(
+            f"image_shape: expected (height, width, channels), None for a size that is free. Received: {shape!r}"
+        )
+    return sizes

@@ -234,13 +234,13 @@ def _before(nodes: Mapping[str, Any], path: str) -> Any:
     node = nodes[path]
     operation = node.operation
     if isinstance(operation, _ACTIVATED):
-        return _Unactivated(operation)(node.input_tensors[0])
+        return Unactivated(operation)(node.input_tensors[0])
     if isinstance(operation, keras.layers.Concatenate):
-        return keras.layers.Concatenate(operation.axis)([_before(nodes, tower) for tower in _towers(nodes, path)])
+        return ConcatenateUnactivated(operation.axis)([_before(nodes, tower) for tower in _towers(nodes, path)])
     return node.input_tensors[0]
 
 
-class _Unactivated(keras.layers.Layer):
+class Unactivated(keras.layers.Layer):
     """A layer without its activation function, on the same weights."""
 
     def __init__(self, layer: keras.layers.Layer):
@@ -254,6 +254,10 @@ class _Unactivated(keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         return self._twin.call(inputs)
+
+
+class ConcatenateUnactivated(keras.layers.Concatenate):
+    """A concatenation whose own name, which Keras makes from this one's, is that of no layer of a model from a file."""
 
 
 def _check_weights(model: keras.Model) -> None:

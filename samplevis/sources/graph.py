@@ -28,6 +28,8 @@ PLUMBING = {
     "Snapshot",
 }
 PLUMBING |= {"PlaceholderWithDefault", "CheckNumerics", "EnsureShape"}
+# A number of images that no layer counts anything else by: it tells a batch from what is not one.
+TRACED_BATCH = 9973
 # Operations that are activation functions -> their kind.
 ACTIVATIONS = {
     **{"Relu": "relu", "Relu6": "relu6", "LeakyRelu": "leakyrelu", "Elu": "elu", "Selu": "selu"},
@@ -45,7 +47,7 @@ class GraphSource:
     Args:
       graph_def: a GraphDef without variables.
       input: the node, or tensor, that stands for the images. Defaults to the only placeholder that is left.
-      given: values of the other placeholders by name.
+      given: values of the other placeholders by name; one without the batch that the placeholder declares serves every image.
       image_shape: (height, width, channels). Defaults to what the placeholder declares, else (None, None, 3).
       name: its name. Defaults to "graph".
       outputs: tensors that have a name of their own.
@@ -125,7 +127,12 @@ class GraphSource:
         return [to_last(value) if self._channels_first else value for value in values]
 
     def _fed(self, images: tf.Tensor) -> dict[Output, tf.Tensor]:
-        return self._given | {self._input: tf.cast(self._first(images), self._dtype)}
+        """Every placeholder's value, what is given without a batch once for each image."""
+        fed = {self._input: tf.cast(self._first(images), self._dtype)}
+        for one, value in self._given.items():
+            without_batch = _rank(self._graph.nodes[one[0]]) == value.shape.rank + 1
+            fed[one] = tf.repeat(value[None], tf.shape(images)[0], axis=0) if without_batch else value
+        return fed
 
     def _first(self, values: tf.Tensor) -> tf.Tensor:
         return to_first(values) if self._channels_first else values
@@ -201,7 +208,7 @@ class GraphSource:
     def _trace(self, reached: list[str]) -> dict[Output, Shape]:
         """The shape, without the batch, of every output of floats that has a batch; `missing` gets why others have none."""
         found: dict[Output, Shape] = {}
-        spec = tf.TensorSpec([None, *self.image_shape], tf.float32)
+        spec = tf.TensorSpec([TRACED_BATCH, *self.image_shape], tf.float32)
 
         def run(images: tf.Tensor) -> None:
             fed = self._fed(images)
@@ -210,7 +217,7 @@ class GraphSource:
             self.missing = {one: missing[one] for one in reached if one in missing}
             for tensor, value in values.items():
                 shape = value.shape
-                if tensor[0] in reached and value.dtype.is_floating and shape.rank and shape[0] is None:
+                if tensor[0] in reached and value.dtype.is_floating and shape.rank and shape[0] in (TRACED_BATCH, None):
                     found[tensor] = tuple(shape[1:])
 
         tf.function(run, autograph=False).get_concrete_function(spec)
@@ -224,11 +231,13 @@ class GraphSource:
         nodes, inputs = self._graph.nodes, self._graph.inputs
         tensors: dict[str, Output] = {}
         scopes = self._scopes(reached, found)
+        numbers: dict[str, list[int]] = {}
+        for name, number in found:
+            numbers.setdefault(name, []).append(number)
         for name in reached:
-            own = [tensor for tensor in found if tensor[0] == name]
             if nodes[name].op in PLUMBING or name.endswith(PRE):
                 continue
-            for _, number in own:
+            for number in numbers.get(name, ()):
                 tensors[f"{name}:{number}" if number else name] = (name, number)
             tensors |= {scope: (name, 0) for scope, node in scopes.items() if node == name and (name, 0) in found}
         for name, tensor in outputs.items():
