@@ -553,10 +553,11 @@ NETWORKS = (
     here(
         "A zoo",
         "modelzoo (31 frozen graphs)",
-        "modelzoo.SqueezeNet modelzoo.Shapes modelzoo.load",
-        "test_squeezenet.py::test_layers_and_sizes test_shapes.py::test_held_out_accuracy",
-        "A bundled network, SqueezeNet, and every Keras application as `Network(keras.applications...)`; "
-        "Lucid's frozen graphs, `.pb`, are read as they are.",
+        "modelzoo.InceptionV1 modelzoo.InceptionV1_slim modelzoo.AlexNet modelzoo.VGG16 modelzoo.load",
+        "test_inception.py::test_every_end_point_is_tf_slims test_state_dicts.py::test_pytorch_agrees "
+        "test_modelzoo.py::test_preprocessing_is_keras_own",
+        "`modelzoo.NAMES`: GoogLeNet in both forms, every Keras application with its preprocessing, torchvision's smaller "
+        "networks, SqueezeNet, and a bundled network. Lucid's frozen graphs, `.pb`, are read as they are.",
     ),
     here(
         "Redirected ReLU gradients",

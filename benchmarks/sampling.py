@@ -35,10 +35,16 @@ def main() -> None:
     parser.add_argument("--units", nargs="+", default=UNITS)
     parser.add_argument("--chains", type=int, default=4)
     parser.add_argument("--gradients", type=int, default=2000, help="of each chain, after warm-up")
-    parser.add_argument("--leapfrog-steps", type=int, default=24)
+    parser.add_argument("--leapfrog-steps", type=int, default=40)
+    parser.add_argument("--smooth", type=float, default=0.3, help="softness of the network that is sampled")
     parser.add_argument("--restarts", type=int, default=32)
     parser.add_argument("--json", type=Path, help="file for the figures")
-    parser.add_argument("--save", type=Path, help="folder for the samples and a sheet of each run")
+    parser.add_argument(
+        "--save",
+        type=Path,
+        default=Path("runs"),
+        help="folder for the long runs (default: runs)",
+    )
     options = parser.parse_args()
     rows = []
     for part in options.parts:
@@ -49,46 +55,59 @@ def main() -> None:
 
 
 def mixing(options: argparse.Namespace):
-    """Long chains of the adjusted kernel, the other end, and Langevin dynamics beside them."""
-    network = squeezenet()
+    """Long chains of the adjusted kernel."""
     for unit in options.units:
-        steps = options.leapfrog_steps
-        adjusted = long_run(network, unit, options, "split_hmc", steps)
-        yield {"unit": unit, "kernel": "split_hmc"} | figures(adjusted)
-        other = long_run(
-            network,
-            unit,
-            options,
-            "split_hmc",
-            steps,
-            gradients=options.gradients // 4,
-            init="prior",
-            density=adjusted.law,
-        )
-        late = adjusted.levels[:, -adjusted.levels.shape[1] // 4 :]
-        yield {"unit": unit, "two_ended_gap": float(late.mean() - other.levels.mean())}
-        langevin = long_run(network, unit, options, "langevin", 25, density=adjusted.law)
-        gap = float(langevin.levels.mean() - late.mean())
+        yield {"unit": unit, "kernel": "split_hmc"} | figures(long_run(unit, options, "split_hmc"))
+
+
+def ends(options: argparse.Namespace):
+    """Chains from noise, and Langevin dynamics, on the density of the long chains that `mixing` has saved."""
+    for unit in options.units:
+        adjusted = samplevis.Samples.load(path(unit, options, "split_hmc", "optimize").with_suffix(".npz"))
+        late = adjusted.levels[:, -adjusted.levels.shape[1] // 4 :].mean()
+        other = long_run(unit, options, "split_hmc", options.gradients // 4, init="prior", density=adjusted.law)
+        yield {"unit": unit, "two_ended_gap": float(late - other.levels.mean())}
+        langevin = long_run(unit, options, "langevin", density=adjusted.law)
+        gap = float(langevin.levels.mean() - late)
         yield {"unit": unit, "kernel": "langevin", "level_less_adjusted": gap} | figures(langevin)
 
 
-def long_run(network, unit, options, kernel, steps, gradients=None, init="optimize", **settings) -> samplevis.Samples:
+def long_run(
+    unit: str,
+    options: argparse.Namespace,
+    kernel: str,
+    gradients: int | None = None,
+    init: str = "optimize",
+    **settings: Any,
+) -> samplevis.Samples:
     """Chains that keep every transition."""
-    gradients = options.gradients if gradients is None else gradients
+    steps = options.leapfrog_steps
     samples = samplevis.render(
-        network,
+        squeezenet(),
         unit,
-        dict(num_results=gradients // steps, num_chains=options.chains, kernel=kernel, num_leapfrog_steps=steps),
+        dict(
+            num_results=(gradients or options.gradients) // steps,
+            num_chains=options.chains,
+            kernel=kernel,
+            num_leapfrog_steps=steps,
+        ),
         im_size=SIZE,
         level=LEVEL,
         init=init,
+        smooth=options.smooth,
         progress=False,
         **settings,
     )
-    if options.save:
-        options.save.mkdir(parents=True, exist_ok=True)
-        samples.save_grid(options.save / f"{unit.replace(':', '-')}_{kernel}_{init}.png", columns=6, scale=2)
+    options.save.mkdir(parents=True, exist_ok=True)
+    stem = path(unit, options, kernel, init)
+    samples.save_grid(stem.with_suffix(".png"), columns=6, scale=2)
+    samples.save(stem.with_suffix(".npz"))
     return samples
+
+
+def path(unit: str, options: argparse.Namespace, kernel: str, init: str) -> Path:
+    """Where the samples of a run are kept, without the suffix."""
+    return options.save / f"{unit.replace(':', '-')}_{kernel}_{init}"
 
 
 def figures(samples: samplevis.Samples) -> dict[str, float]:
@@ -242,6 +261,7 @@ def feature_distance(network: samplevis.Network, images: np.ndarray) -> float:
 
 PARTS: dict[str, Any] = {
     "mixing": mixing,
+    "ends": ends,
     "sizes": sizes,
     "overhead": overhead,
     "either_or": either_or,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -15,6 +16,7 @@ examples:
   samplevis layers SqueezeNet --weights compressed_SqueezeNet.net
   samplevis render SqueezeNet logits:goldfish --size 96 --out goldfish
   samplevis render my_model.keras conv5:12 --value-range -1 1 --level 0.5
+  samplevis render my_model.keras -conv5:12 --out least
 """
 BAD_ARGUMENT, FAILURE, INTERRUPTED = 2, 1, 130
 
@@ -28,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
       Exit code: 0, 1 for a failure, 2 for a bad argument, 130 after Ctrl-C.
     """
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args([_readable(word) for word in words])
     # TensorFlow's start-up lines are not this command's business.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
@@ -40,6 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
     return 0
+
+
+def _readable(word: str) -> str:
+    """A negative unit such as -fire9:10 with a blank before it, without which the parser would take it for an option."""
+    return f" {word}" if re.match("-[^-].*:", word) else word
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -57,6 +65,13 @@ def _layers(options: argparse.Namespace) -> None:
     print(_network(options).layer_table())
 
 
+def _models(options: argparse.Namespace) -> None:
+    from samplevis.modelzoo.registry import MODELS
+
+    width = max(map(len, MODELS))
+    print("\n".join(f"{name:{width}}  {entry.about}" for name, entry in MODELS.items()))
+
+
 def _network(options: argparse.Namespace) -> Any:
     from samplevis import modelzoo
 
@@ -72,12 +87,8 @@ def _network(options: argparse.Namespace) -> Any:
 
 def _render_to_folder(network: Any, objective: str, options: argparse.Namespace) -> None:
     from samplevis import files
-    from samplevis.objectives import class_logit
     from samplevis.render import render
 
-    layer, _, number = objective.rpartition(":")
-    if layer and not number.strip().isdigit():
-        objective = class_logit(layer, number)
     os.makedirs(options.out, exist_ok=True)
     paths = {name: os.path.join(options.out, name) for name in ("samples.gif", "samples.png", "samples.npz")}
     for path in paths.values():
@@ -133,7 +144,10 @@ def _parser() -> argparse.ArgumentParser:
 
     render = commands.add_parser("render", help="sample a unit of any network")
     _add_model_options(render)
-    render.add_argument("objective", help="layer:channel, such as fire9:10, or layer:label, such as logits:goldfish")
+    render.add_argument(
+        "objective",
+        help="layer:channel, such as fire9:10, or layer:label, such as logits:goldfish; -fire9:10 is what the unit likes least",
+    )
     render.add_argument("--size", type=int, default=128, metavar="PIXELS", help="side of the images (default: 128)")
     _add_run_options(render, out="samplevis-out")
     render.set_defaults(run=_render)
@@ -141,13 +155,16 @@ def _parser() -> argparse.ArgumentParser:
     layers = commands.add_parser("layers", help="list a network's layers")
     _add_model_options(layers)
     layers.set_defaults(run=_layers)
+
+    models = commands.add_parser("models", help="list the model zoo")
+    models.set_defaults(run=_models)
     return parser
 
 
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model",
-        help="name from the model zoo (Shapes, SqueezeNet), a .keras, .h5 or frozen .pb file, or the folder of a SavedModel",
+        help="name from the zoo (see samplevis models), a .keras, .h5 or frozen .pb file, or the folder of a SavedModel",
     )
     parser.add_argument("--weights", metavar="FILE", help="weights of a zoo model (default: download them)")
     parser.add_argument(
@@ -177,7 +194,7 @@ def _add_run_options(parser: argparse.ArgumentParser, out: str) -> None:
     add("--between", type=int, help="transitions left out between draws (default: 0)")
     add("--kernel", help="split_hmc, malt, hmc, nuts, pcn, redrawn_hmc or langevin (default: split_hmc)")
     add("--leapfrog-steps", type=int, help="gradients in a trajectory (default: 10)")
-    add("--step-size", type=float, help="first step size; warm-up adapts it (default: 0.05; langevin 0.03)")
+    add("--step-size", type=float, help="first step size; warm-up adapts it (default: 0.1; langevin 0.03)")
     add("--target-acceptance", type=float, help="acceptance that warm-up aims at (default: 0.75)")
     add("--transforms", type=int, help="size of the bank of transforms (default: 20; langevin 4)")
     add("--optimize-steps", type=int, default=256, help="updates of the optimiser (default: 256)")

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.labels import check_labels, find_label
+from samplevis.recent import Recent
 from samplevis.sources import PRE, Shape, Source, as_source
 from samplevis.sources.base import show
 
@@ -19,6 +20,8 @@ Activations = dict[str, tf.Tensor]
 
 #: Names that an objective may ask for and that are not layers.
 RESERVED = ("input", "labels", "members", "step")
+# Compiled functions that a network keeps.
+COMPILED = 32
 # How Lucid writes PRE.
 LUCID_PRE = "_pre_relu"
 
@@ -100,8 +103,8 @@ class Network:
         self._cut = functools.lru_cache(maxsize=64)(self._make_cut)
         self._substitute = functools.lru_cache(maxsize=64)(self._make_substitute)
         self._shape = functools.lru_cache(maxsize=256)(self._infer_shape)
-        #: Compiled functions by what decides them; they live as long as the network.
-        self.compiled: dict[Any, Any] = {}
+        #: Compiled functions by what decides them: the last ones, for as long as the network lives.
+        self.compiled: dict[Any, Any] = Recent(COMPILED)
 
     def on(self, source: Any, name: str) -> Network:
         """A network of the same preprocessing, labels and aliases on another model with the same layers."""
@@ -114,6 +117,9 @@ class Network:
             name=name,
             aliases=self.aliases,
         )
+
+    def load_graphdef(self) -> None:
+        """Does nothing: a network is loaded when it is made. Programs written for Lucid call this first."""
 
     @property
     def model(self) -> Any:
@@ -367,6 +373,7 @@ class Network:
         part = self.source.substitute(self._find(layer), tuple(map(self._find, layer_names)))
 
         def run(images: tf.Tensor, values: tf.Tensor) -> Activations:
+            values = tf.cast(values, tf.float32)
             return _named(layer_names, part(self.preprocess(images), values))
 
         return run

@@ -69,7 +69,8 @@ def optimize(
     Args:
       model: a `Network`, or a model that it takes; or, for the optimisers "cma" and "genetic" and without `obj`, any function from
         images [N, H, W, C] to scores [N], NumPy arrays both, which takes the place of model and objective.
-      obj: an objective, a string such as "fire9:10", or a function of the layer accessor `T`; maximised.
+      obj: an objective, a string such as "fire9:10", or a function of the layer accessor `T`; maximised. Of a function, the same
+        object each time: one that is written anew is compiled anew.
       param: parameterization. Defaults to `param.fourier(128)`.
       transforms: distortions drawn anew for every image and step. Defaults to Lucid's standard set; None for none.
       steps: number of updates, >= 1. Defaults to 256.
@@ -133,7 +134,7 @@ def ascend(
             raise ValueError(f"redirect_steps: only for Keras optimizers. Received: {redirect_steps} with {optimizer}")
         activation.check_independent(f"the optimizer {optimizer}")
     first = _redirected(activation) if redirect_steps else activation
-    stepper = _compiled_stepper(first, z.shape[0], _copy(optimizer))
+    stepper = _compiled_stepper(first, z.shape[0], optimizer)
     stepper.reset(z)
     parameters = [tf.convert_to_tensor(p) for p in activation.objective.parameters]
     stops = sorted({*thresholds, *range(STEPS_PER_CALL, steps, STEPS_PER_CALL), redirect_steps or steps, steps})
@@ -141,7 +142,7 @@ def ascend(
     with Progress("optimise", steps, "step", show=progress) as bar:
         for stop in (s for s in stops if s <= steps):
             if done and done == redirect_steps:
-                stepper = _compiled_stepper(activation, z.shape[0], _copy(optimizer)).resume(stepper)
+                stepper = _compiled_stepper(activation, z.shape[0], optimizer).resume(stepper)
             scores = stepper.run(parameters, seed, tf.constant(done), tf.constant(stop - done)).numpy()
             z = tf.identity(stepper.latents)
             finite = np.isfinite(scores).all(0) & np.isfinite(z.numpy().reshape(len(z), -1)).all(1)
@@ -251,20 +252,27 @@ def _redirected(activation: Activation) -> Activation:
     return dataclasses.replace(activation, network=clone)
 
 
-def _copy(
-    optimizer: keras.optimizers.Optimizer | Method | None,
-) -> keras.optimizers.Optimizer | Method:
+def _copy(optimizer: keras.optimizers.Optimizer | None) -> keras.optimizers.Optimizer:
     """A fresh optimizer with the same settings: Keras ties an optimizer to the first variables that it sees."""
+    given = keras.optimizers.Adam(0.05) if optimizer is None else optimizer
+    fresh = type(given).from_config(given.get_config())
+    # Keras adds gradients up over devices, also over one, by an operation that keeps every graph it is traced in for good.
+    fresh._all_reduce_sum_gradients = lambda gradients_and_variables: gradients_and_variables
+    return fresh
+
+
+def _settings(optimizer: keras.optimizers.Optimizer | None) -> tuple:
+    """What decides the updates of an optimizer. Made without a copy: every Keras optimizer that was ever made takes memory."""
     if optimizer is None:
-        return keras.optimizers.Adam(0.05)
-    if isinstance(optimizer, Method):
-        return optimizer
+        return ()
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise TypeError(
             "optimizer: expected a keras.optimizers.Optimizer, 'lbfgs', 'cma', 'genetic', or settings from "
             f"samplevis.optimizers. Received: {optimizer!r}"
         )
-    return type(optimizer).from_config(optimizer.get_config())
+    # Keras numbers the names of optimizers; they change nothing.
+    settings = {name: value for name, value in optimizer.get_config().items() if name != "name"}
+    return type(optimizer), json.dumps(settings, sort_keys=True, default=str)
 
 
 class _Stepper(Stepper):
@@ -320,20 +328,16 @@ class _Stepper(Stepper):
 
 
 def _compiled_stepper(
-    activation: Activation, batch: int, optimizer: keras.optimizers.Optimizer | Method
+    activation: Activation, batch: int, optimizer: keras.optimizers.Optimizer | Method | None
 ) -> _Stepper | Stepper:
     """The compiled loop, kept with the network for the next objective of the same kind."""
     compiled = activation.network.compiled
-    if isinstance(optimizer, Method):
-        key = ("optimize", activation.key, batch, optimizer)
-        if key not in compiled:
-            compiled[key] = optimizer.stepper(activation, batch)
-        return compiled[key]
-    # Keras numbers the names of optimizers; they change nothing.
-    settings = {name: value for name, value in optimizer.get_config().items() if name != "name"}
-    key = ("optimize", activation.key, batch, type(optimizer), json.dumps(settings, sort_keys=True, default=str))
+    method = isinstance(optimizer, Method)
+    key = ("optimize", activation.key, batch, optimizer if method else _settings(optimizer))
     if key not in compiled:
-        compiled[key] = _Stepper(activation, batch, optimizer)
+        compiled[key] = (
+            optimizer.stepper(activation, batch) if method else _Stepper(activation, batch, _copy(optimizer))
+        )
     return compiled[key]
 
 

@@ -47,7 +47,7 @@ def test_pictures_score_highest_on_their_own_direction(tiny_network):
 def test_grid_of_every_position(tiny_network):
     grid = recipes.activation_grid(tiny_network, "conv2", PHOTO, cell=12, batch_size=5, **FAST)
     activations = tiny_network.activations(PHOTO[None], "conv2")["conv2"][0].numpy()
-    assert grid.cells.shape == (4, 4, 12, 12, 3) and grid.icons is None
+    assert grid.cells.shape == (4, 4, 12, 12, 3) and grid.icons is None and grid.reducer is None
     np.testing.assert_allclose(grid.magnitudes, np.linalg.norm(activations, axis=-1), rtol=1e-5)
     one = directions.render_directions(
         tiny_network, "conv2", activations[2, 1][None], size=12, seed=0, batch_size=1, **FAST
@@ -71,6 +71,10 @@ def test_grid_of_groups_mixes_their_pictures(tiny_network):
     assert grid.icons.shape == (2, 12, 12, 3) and grid.weights.shape == (8, 8, 2)
     share = grid.weights[3, 4] / grid.weights[3, 4].sum()
     np.testing.assert_allclose(grid.cells[3, 4], share[0] * grid.icons[0] + share[1] * grid.icons[1], atol=1e-6)
+    # The reducer is there for other images; a unit of weight counts by the length of its direction.
+    activations = tiny_network.activations(PHOTO[None], "conv1")["conv1"][0].numpy()
+    lengths = np.linalg.norm(grid.reducer.directions, axis=-1)
+    np.testing.assert_allclose(grid.reducer.transform(activations) * lengths, grid.weights, rtol=1e-5)
 
 
 def test_tile_by_hand():

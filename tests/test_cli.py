@@ -53,6 +53,27 @@ def test_render_a_file_with_its_preprocessing(tmp_path, model_file):
     assert samples.model == "tiny" and samples.objective == "channel(conv2, 1)"
 
 
+@pytest.mark.parametrize(
+    ("words", "objective"),
+    [
+        (["-conv2:1"], "-channel(conv2, 1)"),
+        (["--", "-conv2:1"], "-channel(conv2, 1)"),
+        (["-conv2:1 - conv1:0"], "(-channel(conv2, 1) - channel(conv1, 0))"),
+        (["-logits:star"], "-class_logit(logits, 'star')"),
+    ],
+)
+def test_a_negative_unit_is_no_option(monkeypatch, words, objective):
+    asked = []
+    monkeypatch.setattr(cli, "_render", asked.append)
+    assert cli.main(["render", "Shapes", *words]) == 0
+    assert str(samplevis.objectives.as_objective(asked[0].objective)) == objective
+
+
+def test_only_negative_units_are_read_as_units():
+    words = ["-fire9:3", "--out=C:/x", "-h", "--level", "-1", "a:b"]
+    assert [cli._readable(word) for word in words] == [" -fire9:3", *words[1:]]
+
+
 def test_layers(model_file, capsys):
     assert cli.main(["layers", str(model_file)]) == 0
     lines = capsys.readouterr().out.splitlines()

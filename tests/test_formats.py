@@ -14,6 +14,8 @@ from PIL import Image, ImageSequence
 
 from samplevis import export
 
+grid_module = sys.modules["samplevis.export.grid"]
+
 LOSSLESS = (".png", ".webp")
 FILMS = (".png", ".apng", ".webp")
 
@@ -457,6 +459,35 @@ def test_labels_stand_above_every_image():
             assert (above < 128).any() == (column in columns)
             picture = paper[top + line : top + line + 20, left : left + 40]
             assert (picture == (191 if column in columns else 255)).all()
+
+
+LONG = "direction(mixed4a_pre_relu, [512], cossim_pow=2) - mixed4d_3x3_bottleneck_pre_relu:139"
+
+
+def test_long_labels_are_broken_and_touch_nothing():
+    # Red: letters are black and grey.
+    images = np.zeros((2, 2, 64, 64, 3))
+    images[..., 0] = 1
+    names = dict(row_labels=[LONG, "fire5:7"], column_labels=[LONG, "fire5:8"])
+    paper, short = export.grid(images, **names), export.grid(images, row_labels=["a", "b"], column_labels=["c", "d"])
+    # Images keep together: at most the room of a label for each column, where one line took 500 pixels.
+    assert paper.shape[1] - short.shape[1] < 96 * 4 < grid_module._width([LONG])
+    pictures = (paper == (255, 0, 0)).all(-1)
+    assert pictures.sum() == 4 * 64 * 64, "no letter is on a picture"
+    rows = np.flatnonzero(pictures.any(1))
+    # In the paper between the rows and the columns there is no ink.
+    assert (paper[rows[0] + 64 : rows[64]] == 255).all() and rows[64] - rows[63] == 5
+    labelled = export.grid(images[0], labels=[LONG, "x"])
+    assert (labelled == (255, 0, 0)).all(-1).sum() == 2 * 64 * 64
+
+
+def test_lines_keep_every_letter_and_short_labels_stay_whole():
+    lines = grid_module._lines(LONG, 96)
+    assert len(lines) > 3 and max(map(grid_module._width, ([line] for line in lines))) <= 110
+    assert "".join("".join(lines).split()) == "".join(LONG.split())
+    assert grid_module._lines("fire5:7", 96) == ["fire5:7"] and grid_module._lines("", 96) == [""]
+    assert grid_module._lines("x" * 100, 96) == ["x" * 100]
+    assert len(grid_module._lines_beside(LONG, 96, 2)) <= 2 and len(grid_module._lines_beside(LONG, 96, 0)) == 1
 
 
 def test_labels_are_counted():

@@ -160,6 +160,9 @@ def test_a_plain_keras_model_is_traced_once():
         (lambda n: recipes.multi_interpolation(n, ["conv2:1"], **SMALL), ValueError, "units: .*at least 2"),
         (lambda n: recipes.interpolation(n, "conv2:1", "conv2:2", 1, **SMALL), ValueError, "points: .*>= 2.*1"),
         (lambda n: recipes.interpolation(n, "conv2:1", "nowhere:2", **SMALL), ValueError, "no layer 'nowhere'"),
+        (lambda n: recipes.interpolation(n, "conv2:1", "conv2:2", point=3), TypeError, "point: .* mean 'points'"),
+        (lambda n: recipes.interpolation(n, "conv2:1", "conv2:2", batch_size=3), TypeError, "batch_size: no argument"),
+        (lambda n: recipes.interaction_grid(n, ["conv2:1"], batch=3), TypeError, "batch: .* mean 'batch_size'"),
     ],
 )  # fmt: skip
 def test_bad_arguments(tiny_network, call, error, words):

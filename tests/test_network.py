@@ -193,3 +193,11 @@ def test_weights_that_are_not_finite_are_named():
     model.layers[0].set_weights([np.zeros((3, 3, 3, 2)), np.array([0, np.inf])])
     with pytest.raises(ValueError, match="conv"):
         Network(model)
+
+
+def test_given_activations_may_be_of_any_float(tiny_network, images):
+    values = tiny_network.activations(images, ["conv1", "conv2"])
+    run = tiny_network.substitute("conv1", ["conv1", "conv2"])
+    found = run(images, values["conv1"].numpy().astype(np.float64))
+    assert {value.dtype for value in found.values()} == {tf.float32}
+    np.testing.assert_allclose(found["conv2"], values["conv2"], atol=1e-6)

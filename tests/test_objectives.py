@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from samplevis import Network, objectives, optimize, param
+from samplevis import Network, modelzoo, objectives, optimize, param
 from samplevis.objectives import Objective, Setting, as_objective
 
 ACTIVATIONS = np.random.default_rng(0).normal(size=(3, 5, 4, 6)).astype(np.float32)
@@ -226,11 +226,24 @@ def test_errors_name_what_is_wrong(tiny_network, objective, words):
 
 @pytest.mark.parametrize(
     "text",
-    ["conv", "conv:", ":3", "-:3", "conv:x", "conv:-1", "conv:²", "", "conv:1 +", "conv:1 + conv"],
+    ["conv", "conv:", ":3", "-:3", "conv:-1", "conv:²", "", "conv:1 +", "conv:1 + conv"],
 )
 def test_bad_strings(text):
     with pytest.raises(ValueError, match="layer:channel"):
         as_objective(text)
+
+
+@pytest.mark.parametrize(("text", "sign"), [("logits:heart", 1), ("-logits: heart", -1)])
+def test_a_class_by_its_name(text, sign):
+    network = modelzoo.Shapes()
+    logits = tf.constant(np.arange(2.0 * len(network.labels)).reshape(2, -1), tf.float32)
+    found = as_objective(text).resolve(network, (64, 64))({"logits": logits}.__getitem__)
+    np.testing.assert_allclose(found, sign * logits[:, network.labels.index("heart")])
+
+
+def test_a_class_that_is_misspelt():
+    with pytest.raises(ValueError, match="Did you mean 'heart'"):
+        as_objective("logits:haert").resolve(modelzoo.Shapes(), (64, 64))
 
 
 def test_bad_types():

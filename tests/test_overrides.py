@@ -291,6 +291,14 @@ def test_energy_error_is_of_first_order_on_kinks(network):
     assert abs(slope - 1) < 0.3, slope
 
 
+@pytest.mark.parametrize("name", ["redirect_relu", "smooth_max_pool", "linearize", "smooth"])
+def test_a_keras_model_will_do_and_nothing_else(network, name):
+    made = getattr(overrides, name)(network.model)
+    assert isinstance(made, Network) and made.layers == network.layers
+    with pytest.raises(TypeError, match="model: expected a samplevis.Network"):
+        getattr(overrides, name)("network")
+
+
 @pytest.mark.parametrize(
     ("call", "error", "word"),
     [

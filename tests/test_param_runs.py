@@ -52,6 +52,17 @@ def test_the_activation_rises(tiny_network, name):
     assert 0 <= result.images.min() <= result.images.max() <= 1
 
 
+@pytest.mark.parametrize("name", [*sorted(PARAMS), "pixel", "pyramid", "uniform"])
+def test_latents_may_be_of_any_float(name):
+    p = PARAMS[name]() if name in PARAMS else getattr(param, name)(SIZE)
+    z = np.random.default_rng(1).normal(size=(2, *p.latent_shape))
+    images = p.image(z.astype(np.float32)).numpy()
+    for latents in (z, tf.constant(z)):
+        found = p.image(latents)
+        assert found.dtype == tf.float32
+        np.testing.assert_allclose(found, images, atol=1e-6)
+
+
 def test_alpha_needs_a_transform_that_lays_it_over_something(tiny_network):
     p = param.with_alpha(param.fourier(16))
     settings = dict(param=p, steps=40, batch=2, progress=False)

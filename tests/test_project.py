@@ -22,7 +22,7 @@ TEST_COMMAND = "python3 -m venv .venv && .venv/bin/pip install -q '.[test]' && .
 # Import names that differ from the distribution's.
 DISTRIBUTIONS = {"IPython": "ipython", "PIL": "pillow", "tensorflow_probability": "tensorflow-probability"}
 # Imported where they are used, with an error that says what to install.
-OPTIONAL = {"IPython", "arviz", "arviz_base", "cmaes", "imageio_ffmpeg", "sklearn", "umap"}
+OPTIONAL = {"IPython", "arviz", "arviz_base", "cmaes", "imageio_ffmpeg", "safetensors", "sklearn", "umap"}
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_every_import_is_declared(config):
 def test_every_import_of_the_tests_is_declared(config):
     sections = config["options"]["install_requires"], config["options.extras_require"]["test"]
     declared = {name.replace("-", "_") for section in sections for name in _requirements(section)}
-    used = set().union(*(_imports(path) for path in (ROOT / "tests").glob("*.py")))
+    used = set().union(*(_imports(path) for path in (ROOT / "tests").rglob("*.py")))
     ours = {"samplevis", "benchmarks", "conftest", "tests"}
     used = {DISTRIBUTIONS.get(name, name).replace("-", "_") for name in used - set(sys.stdlib_module_names) - ours}
     assert used - declared == set()

@@ -113,6 +113,8 @@ def test_ctrl_c_keeps_what_there_is():
         (dict(batch_size=0), ValueError, "batch_size: expected a whole number >= 1. Received: 0"),
         (dict(steps=0), ValueError, "steps"),
         (dict(param=3), TypeError, "param"),
+        (dict(batch=5), TypeError, "batch: no argument here. Did you mean 'batch_size'[?] Expected: channels, "),
+        (dict(stepz=5), TypeError, "stepz: no argument here. Did you mean 'steps'"),
     ],
 )
 def test_bad_arguments_before_any_work(tiny_network, monkeypatch, arguments, error, words):

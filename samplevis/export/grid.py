@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,8 @@ from samplevis.checks import check_whole
 from samplevis.export.pixels import enlarge, on_checkerboard, to_uint8
 
 PAPER, INK = 255, 0
+# A label is broken into lines beyond this width in pixels, or that of an image if it is wider.
+ROOM = 96
 
 
 def grid(
@@ -29,7 +32,7 @@ def grid(
       images: [N, H, W, C] in [0, 1], filled row by row, or [rows, columns, H, W, C]; C is 1 (grey), 3, or 4
         (colour and opacity; what is transparent shows a checkerboard).
       columns: images in a row, >= 1, for [N, H, W, C] only. Defaults to the root of N, rounded up.
-      row_labels: one for each row, at the left.
+      row_labels: one for each row, at the left. Long labels, of images and columns too, are broken into lines.
       column_labels: one for each column, at the top.
       gap: pixels between images and around them, >= 0. Defaults to 4.
       scale: whole-number enlargement by repeating pixels, >= 1. Defaults to 1.
@@ -66,12 +69,17 @@ def grid(
     _check_labels("labels", labels, len(pixels))
 
     height, width = pixels.shape[1:3]
-    line = _text_size("Ag")[1]
+    line, room = _text_size("Ag")[1], max(width, ROOM)
+    above, own = ([_lines(label, room) for label in given or ()] for given in (column_labels, labels))
+    beside = [_lines_beside(label, room, height // line) for label in row_labels or ()]
     # A cell is as wide as its label if the image is tiny.
-    cell = max([width, *(_text_size(label)[0] for label in [*(column_labels or ()), *(labels or ())])])
-    left = gap + (max(_text_size(label)[0] for label in row_labels) + gap if row_labels else 0)
-    over = line + gap if labels is not None else 0
-    top = gap + (line + gap) * ((title is not None) + (column_labels is not None)) + over
+    cell = max([width, *map(_width, above + own)])
+    left = gap + (max(map(_width, beside)) + gap if row_labels else 0)
+    over = line * max(map(len, own), default=1) + gap if labels is not None else 0
+    heading = (line + gap if title is not None else 0) + (
+        line * max(map(len, above), default=1) + gap if column_labels is not None else 0
+    )
+    top = gap + heading + over
     paper_width = left + columns * (cell + gap)
     if title is not None:
         paper_width = max(paper_width, _text_size(title)[0] + 2 * gap)
@@ -81,18 +89,42 @@ def grid(
     for image, (y, x) in zip(pixels, corners, strict=False):
         paper[y : y + height, x : x + width] = image
 
-    texts = [] if title is None else [(gap, gap, title)]
-    texts += [(corners[i][1], top - over - gap - line, label) for i, label in enumerate(column_labels or ())]
-    texts += [(x, y - over, label) for (y, x), label in zip(corners, labels or (), strict=False)]
-    texts += [
-        (gap, corners[i * columns][0] + max(height - line, 0) // 2, label) for i, label in enumerate(row_labels or ())
+    # Where blocks of lines begin: headings and labels end right above what they name, row labels stand in the middle.
+    blocks = [] if title is None else [(gap, gap, [title])]
+    blocks += [(corners[i][1], top - over - gap - line * len(block), block) for i, block in enumerate(above)]
+    blocks += [(x, y - gap - line * len(block), block) for (y, x), block in zip(corners, own, strict=False)]
+    blocks += [
+        (gap, corners[i * columns][0] + max(height - line * len(block), 0) // 2, block)
+        for i, block in enumerate(beside)
     ]
+    texts = [(x, y + n * line, text) for x, y, block in blocks for n, text in enumerate(block)]
     return _write(paper, texts)
 
 
 def _check_labels(name: str, labels: Sequence[str] | None, expected: int) -> None:
     if labels is not None and len(labels) != expected:
         raise ValueError(f"{name}: expected {expected} labels. Received {len(labels)}: {list(labels)!r}")
+
+
+def _lines(label: str, room: int) -> list[str]:
+    """A label in lines of at most `room` pixels, broken where its words and parts of names end; a longer part stays whole."""
+    lines = [""]
+    for part in re.findall(r".+?(?:[\s_:,/]+|$)", _printable(label)):
+        if lines[-1] and _text_size((lines[-1] + part).strip())[0] > room:
+            lines.append("")
+        lines[-1] += part
+    return [text.strip() for text in lines]
+
+
+def _lines_beside(label: str, room: int, most: int) -> list[str]:
+    """A label in at most `most` lines, wider than `room` if it has to be: rows must not run into each other."""
+    while len(lines := _lines(label, room)) > max(most, 1):
+        room *= 2
+    return lines
+
+
+def _width(lines: Sequence[str]) -> int:
+    return max(_text_size(text)[0] for text in lines)
 
 
 def _write(paper: np.ndarray, texts: list[tuple[int, int, str]]) -> np.ndarray:

@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+import importlib
+import inspect
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from samplevis.modelzoo.files import ENDINGS, load_file
-from samplevis.modelzoo.shapes import Shapes, ShapesJudge
-from samplevis.modelzoo.squeezenet import SqueezeNet
-from samplevis.network import Network
+from samplevis.modelzoo.registry import MODELS, factory
 
-__all__ = ["NAMES", "Shapes", "ShapesJudge", "SqueezeNet", "load"]
+if TYPE_CHECKING:
+    from samplevis.network import Network
 
 #: Every model of the zoo by its name.
-NAMES: dict[str, Callable[..., Network]] = {"Shapes": Shapes, "ShapesJudge": ShapesJudge, "SqueezeNet": SqueezeNet}
+NAMES = tuple(MODELS)
+
+__all__ = ["MODELS", "NAMES", "load", *NAMES]
 
 
-def load(model: str | Path, weights: str | Path | None = None, **preprocessing: Any) -> Network:
+def __getattr__(name: str) -> Any:
+    """A model's function, or the module of the bundled networks: nothing is imported before it is asked for."""
+    if name in MODELS:
+        return globals().setdefault(name, factory(name))
+    if name == "shapes":
+        return importlib.import_module("samplevis.modelzoo.shapes")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "shapes"})
+
+
+def load(model: str | Path, weights: str | Path | None = None, **options: Any) -> Network:
     """Loads a network by its name in the zoo or from a file.
 
     Args:
       model: one of `NAMES`, in any case; or the path of a `.keras` or `.h5` file, of a frozen graph (`.pb`, or Lucid's `.json`
         manifest of one), or of the folder of a SavedModel. See `samplevis.modelzoo.files.load_file`.
       weights: weights of a zoo model. Defaults to the model's own default.
-      **preprocessing: `value_range`, `bgr`, `mean`, `labels`, `aliases`, `given`, `image_shape` and `input` of `Network`, for a
-        file.
+      **options: for a zoo model, its own, such as `labels` or `image_size`; for a file, `value_range`, `bgr`, `mean`,
+        `labels`, `aliases`, `given`, `image_shape` and `input` of `Network`.
 
     Returns:
       A `Network`.
@@ -35,20 +49,24 @@ def load(model: str | Path, weights: str | Path | None = None, **preprocessing: 
       OSError: if a file is missing.
       ValueError: if the name is unknown (the nearest comes first), the file cannot be read, or options do not go together.
     """
-    named = {name.lower(): factory for name, factory in NAMES.items()}
+    named = {name.lower(): name for name in NAMES}
     if str(model).lower() in named:
-        if preprocessing:
+        make = factory(named[str(model).lower()])
+        own = inspect.signature(make).parameters
+        if wrong := [option for option in options if option not in own]:
             raise ValueError(
-                f"{', '.join(preprocessing)}: {model} knows its preprocessing; this is for models from files"
+                f"{', '.join(wrong)}: {model} knows its preprocessing; expected no options but {', '.join(own)}"
             )
-        return named[str(model).lower()](**({} if weights is None else {"weights": weights}))
+        return make(**({} if weights is None else {"weights": weights}), **options)
     path = Path(model)
+    from samplevis.modelzoo.files import ENDINGS, load_file
+
     if path.suffix not in ENDINGS and not path.is_dir():
-        near = difflib.get_close_matches(str(model), NAMES, n=len(NAMES), cutoff=0.0)
+        near = difflib.get_close_matches(str(model), NAMES, n=5, cutoff=0.0)
         raise ValueError(
-            f"model: expected a file ({', '.join(ENDINGS)}), the folder of a SavedModel or one of {', '.join(near)}. "
-            f"Received: {str(model)!r}"
+            f"model: expected a file ({', '.join(ENDINGS)}), the folder of a SavedModel or a name of the zoo, such as "
+            f"{', '.join(near)} (all of them: modelzoo.NAMES). Received: {str(model)!r}"
         )
     if weights is not None:
         raise ValueError(f"weights: {path.name} holds its own weights")
-    return load_file(path, **preprocessing)
+    return load_file(path, **options)

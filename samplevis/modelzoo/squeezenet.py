@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
-from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from samplevis.modelzoo.fetch import fetch
+from samplevis.modelzoo.imagenet import CLASSES, imagenet_labels
 from samplevis.network import Network
 
 WEIGHTS_URL = "https://raw.githubusercontent.com/songhan/SqueezeNet-Deep-Compression/master/compressed_SqueezeNet.net"
 WEIGHTS_SHA256 = "e4ab6960ae8cd81505e1c2136921201507e930966c53deaf15862a395b3a3261"
-LABELS_URL = "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json"
-LABELS_MD5 = "c2c37ea517e94d9795004a39431a14cb"
-LABELS_FILE = "imagenet_labels.txt"
-CLASSES = 1000
 
 #: Squeeze, 1x1 expansion and 3x3 expansion channels of fire2 ... fire9.
 FIRES = (
@@ -64,8 +59,7 @@ def SqueezeNet(  # noqa: N802 - Lucid's and Keras's models are named like classe
       >>> network.layers["logits"]
       (1000,)
     """
-    fetch = isinstance(weights, str) and weights == "imagenet"
-    path = None if weights is None else fetch_weights() if fetch else Path(weights)
+    path = None if weights is None else fetch_weights() if weights == "imagenet" else Path(weights)
     model = architecture()
     if path is not None:
         for name, kernel, bias in decode(path):
@@ -75,7 +69,7 @@ def SqueezeNet(  # noqa: N802 - Lucid's and Keras's models are named like classe
         value_range=(0.0, 255.0),
         bgr=True,
         mean=(104.0, 117.0, 123.0),
-        labels=_labels(path, None if labels is None else Path(labels)),
+        labels=imagenet_labels(labels, path),
         name="SqueezeNet",
     )
 
@@ -197,47 +191,6 @@ def _altered(path: Path, found: str) -> ValueError:
 
 def fetch_weights() -> Path:
     """Fetches the weights file into Keras's cache, once, and checks it; OSError says what to do without a network."""
-    return _fetch(
+    return fetch(
         "compressed_SqueezeNet.net", WEIGHTS_URL, WEIGHTS_SHA256, "give its path: SqueezeNet(weights=PATH)", "weights"
     )
-
-
-def _fetch(name: str, url: str, digest: str, instead: str, argument: str) -> Path:
-    cache = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
-    try:
-        return Path(keras.utils.get_file(name, url, file_hash=digest, cache_subdir="models", cache_dir=cache))
-    except Exception as error:  # Keras raises bare Exceptions here.
-        raise OSError(
-            f"{argument}: cannot fetch {url} ({error}). Put that file at {str(cache / 'models' / name)!r}, or {instead}."
-        ) from error
-
-
-def _labels(weights: Path | None, labels: Path | None) -> Callable[[], list[str]] | None:
-    """A function that loads the labels, so that nothing is fetched or read before a label is used."""
-    if labels is not None:
-        return lambda: read_labels(labels)
-    if weights is None:
-        return None
-    folder = weights.resolve().parent
-    beside = next((f for f in (folder / LABELS_FILE, folder.parent / LABELS_FILE) if f.is_file()), None)
-    return fetch_labels if beside is None else lambda: read_labels(beside)
-
-
-def read_labels(path: Path) -> list[str]:
-    """Reads 1,000 labels from a text file, a class on each line, with or without its number in front."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise OSError(f"labels: cannot read {str(path)!r} ({error.strerror}).") from error
-    labels = [re.sub(rf"^{number}\s+", "", line).strip() for number, line in enumerate(lines)]
-    if len(labels) != CLASSES or not all(labels):
-        raise ValueError(f"labels: expected {CLASSES} lines in {str(path)!r}, none empty. Found: {len(labels)}")
-    return labels
-
-
-def fetch_labels() -> list[str]:
-    """Fetches Keras's list of the 1,000 ImageNet classes into its cache; OSError says what to do without a network."""
-    instead = "give a text file: SqueezeNet(labels=PATH), or name classes by number"
-    path = _fetch("imagenet_class_index.json", LABELS_URL, LABELS_MD5, instead, "labels")
-    index = json.loads(path.read_text(encoding="utf-8"))
-    return [index[str(number)][1].replace("_", " ") for number in range(CLASSES)]

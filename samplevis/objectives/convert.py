@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from samplevis.objectives.base import Objective
-from samplevis.objectives.units import channel
+from samplevis.objectives.units import channel, class_logit
 
 # A sign between spaces separates units: names of layers hold signs without them.
 _SIGN = re.compile(r"\s+([+-])\s+")
@@ -16,8 +16,9 @@ def as_objective(obj: Objective | str | Callable) -> Objective:
     """Turns what a user may pass into an objective.
 
     Args:
-      obj: an objective; a string "layer:channel", "-layer:channel" for a negative unit, or several of them joined by
-        " + " and " - "; or a function of the accessor `T` that returns scores [batch].
+      obj: an objective; a string "layer:channel" with the channel's number or "layer:label" with the name of a class, either
+        with a "-" before it for a negative unit, or several of them joined by " + " and " - "; or a function of the accessor
+        `T` that returns scores [batch].
 
     Returns:
       An objective.
@@ -41,11 +42,13 @@ def as_objective(obj: Objective | str | Callable) -> Objective:
 
 
 def _unit(text: str, whole: str) -> Objective:
-    layer, colon, number = text.strip().rpartition(":")
-    if not (colon and layer.strip("-") and number.strip().isdecimal()):
+    layer, colon, name = (part.strip() for part in text.strip().rpartition(":"))
+    # A letter makes a label; what else is no number is a slip.
+    if not (colon and layer.strip("-") and (name.isdecimal() or any(map(str.isalpha, name)))):
         raise ValueError(
-            "obj: expected a string such as 'fire9:10' (layer:channel), '-fire9:10' or 'fire9:10 + fire9:11'. "
-            f"Received: {whole!r}"
+            "obj: expected a string such as 'fire9:10' (layer:channel), 'logits:goldfish' (layer:label), '-fire9:10' or "
+            f"'fire9:10 + fire9:11'. Received: {whole!r}"
         )
-    unit = channel(layer.removeprefix("-").strip(), int(number))
+    positive = layer.removeprefix("-").strip()
+    unit = channel(positive, int(name)) if name.isdecimal() else class_logit(positive, name)
     return -unit if layer.startswith("-") else unit

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from samplevis.checks import check_choice
-from samplevis.network import Network
+from samplevis.network import Network, as_network
 from samplevis.overrides.rebuild import rebuild
 from samplevis.sources import ReplaceActivation, ReplaceLayer
 from samplevis.sources.base import Function
@@ -16,7 +16,7 @@ from samplevis.sources.functions import FUNCTIONS
 RECTIFIERS = FUNCTIONS - {"hardsigmoid"}
 
 
-def redirect_relu(network: Network) -> Network:
+def redirect_relu(network: Network | keras.Model) -> Network:
     """Lets gradient through rectifiers that are dead, so that ascent can start where a unit is silent.
 
     A rectifier gives its own gradient, unless that leads nowhere for an image of the batch: no position that is asked to move
@@ -39,7 +39,7 @@ def redirect_relu(network: Network) -> Network:
     The rule reads the sign of the gradient: differentiate what is maximised, not a loss.
 
     Args:
-      network: the network; it stays as it is.
+      network: a `Network` or a Keras model; it stays as it is.
 
     Returns:
       A network of the same values. Its gradient is that of no function: for the first steps of an optimiser only.
@@ -48,11 +48,11 @@ def redirect_relu(network: Network) -> Network:
     return _rebuild(network, lambda path, kind, f: _redirected(f) if kind in RECTIFIERS else None)
 
 
-def smooth_max_pool(network: Network, rule: str = "average") -> Network:
+def smooth_max_pool(network: Network | keras.Model, rule: str = "average") -> Network:
     """Gives max pooling the gradient of a smoother pooling over the same windows.
 
     Args:
-      network: the network; it stays as it is.
+      network: a `Network` or a Keras model; it stays as it is.
       rule: "average": the gradient of average pooling. "l2": that of the mean of squares over the mean of sizes,
         mean(x^2) / (0.01 + mean(|x|)), which gives most to the largest.
 
@@ -66,11 +66,11 @@ def smooth_max_pool(network: Network, rule: str = "average") -> Network:
     return _rebuild(network, layer=lambda path, layer: _pooling(layer, pool))
 
 
-def linearize(network: Network) -> Network:
+def linearize(network: Network | keras.Model) -> Network:
     """Drops rectifiers from the gradient, and gives max pooling that of average pooling: a network that is nearly linear.
 
     Args:
-      network: the network; it stays as it is.
+      network: a `Network` or a Keras model; it stays as it is.
 
     Returns:
       A network of the same values; gradients pass its rectifiers (ReLU and its like, GELU, SiLU, ELU) as they are.
@@ -84,9 +84,10 @@ def linearize(network: Network) -> Network:
 
 
 def _rebuild(
-    network: Network, activation: ReplaceActivation | None = None, layer: ReplaceLayer | None = None
+    network: Network | keras.Model, activation: ReplaceActivation | None = None, layer: ReplaceLayer | None = None
 ) -> Network:
     """A clone that owns up to its gradient."""
+    network = as_network(network)
     clone = rebuild(network, network.name, activation, layer)
     clone.exact_gradient = False
     return clone

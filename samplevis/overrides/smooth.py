@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from samplevis import param, seeds
 from samplevis.checks import check_choice, check_number
-from samplevis.network import Network
+from samplevis.network import Network, as_network
 from samplevis.overrides import pooling as pools
 from samplevis.overrides.rebuild import rebuild
 from samplevis.sources.base import Function
@@ -51,7 +51,10 @@ def smoothed(network: Network, softness: float) -> Network:
 
 
 def smooth(
-    network: Network, softness: float = DEFAULT_SOFTNESS, pooling: str = "power", images: np.ndarray | None = None
+    network: Network | keras.Model,
+    softness: float = DEFAULT_SOFTNESS,
+    pooling: str = "power",
+    images: np.ndarray | None = None,
 ) -> Network:
     """A network like the first one, whose gradient has no jumps: what a sampler's energy errors of order 2 need.
 
@@ -63,7 +66,7 @@ def smooth(
     This is another network: say so with its samples, and compare what the first one makes of them.
 
     Args:
-      network: the network; it stays as it is.
+      network: a `Network` or a Keras model; it stays as it is.
       softness: width of a rounded kink in units of the layer's root mean square, > 0. Small is nearer to the first network
         and stiffer to sample. Defaults to 0.3.
       pooling: what max pooling, global too, becomes. "power": the fourth root of the window's sum of fourth powers, near to the
@@ -80,6 +83,7 @@ def smooth(
     """
     check_number("softness", softness, 0, above=True)
     check_choice("pooling", pooling, ("power", "softmax", "average", "max"))
+    network = as_network(network)
     widths, signed = _measured(network, softness, images)
 
     def activation(path: str, kind: str, function: Function) -> Function | None:

@@ -27,6 +27,7 @@ class Ball(base.Parameterization):
         return self.centre.values.shape
 
     def image(self, z: tf.Tensor) -> tf.Tensor:
+        z = tf.cast(z, tf.float32)
         if self.norm == "linf":
             low, high = self._limits()
             return low + (high - low) * (0.5 + 0.5 * tf.math.erf(z * np.float32(0.5**0.5)))

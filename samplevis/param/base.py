@@ -36,7 +36,7 @@ class Parameterization(abc.ABC):
 
     @abc.abstractmethod
     def image(self, z: tf.Tensor) -> tf.Tensor:
-        """Maps latents [N, *latent_shape] to float32 images [N, H, W, C] in [0, 1]."""
+        """Maps latents [N, *latent_shape], of any kind of float, to float32 images [N, H, W, C] in [0, 1]."""
 
     @abc.abstractmethod
     def latent(self, images: tf.Tensor) -> tf.Tensor:

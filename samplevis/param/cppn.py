@@ -63,6 +63,7 @@ class CPPN(base.Parameterization):
         return [(2, self.hidden), *inner, (features, self.image_shape[2])]
 
     def image(self, z: tf.Tensor) -> tf.Tensor:
+        z = tf.cast(z, tf.float32)
         bend, batch = ACTIVATIONS[self.activation][0], z.shape[0]
         height, width, channels = self.image_shape
         x = tf.tile(tf.constant(coordinates(height, width))[None], (batch, 1, 1))

@@ -29,7 +29,7 @@ class LaplacianPyramid(base.Parameterization):
     def pre_image(self, z: tf.Tensor) -> tf.Tensor:
         """The image before the sigmoid: linear in `z`, mean variance `contrast` squared in every channel."""
         x = 0.0
-        for level, size in zip(tf.split(z, self._lengths(), 1), self._sizes(), strict=True):
+        for level, size in zip(tf.split(tf.cast(z, tf.float32), self._lengths(), 1), self._sizes(), strict=True):
             level = tf.reshape(level, (z.shape[0], *size, self.image_shape[2]))
             x += _stretch(
                 level, resize_matrix(self.image_shape[0], size[0]), resize_matrix(self.image_shape[1], size[1])

@@ -19,7 +19,7 @@ class Pixel(base.Picture):
     correlated: bool | color.Matrix
 
     def image(self, z: tf.Tensor) -> tf.Tensor:
-        return tf.sigmoid(color.correlate(self.contrast * z, self.correlated))
+        return tf.sigmoid(color.correlate(self.contrast * tf.cast(z, tf.float32), self.correlated))
 
     def latent(self, images: tf.Tensor) -> tf.Tensor:
         return color.decorrelate(base.unsquash(images), self.correlated) / self.contrast
@@ -54,7 +54,7 @@ class Uniform(base.Picture):
     image_shape: tuple[int, int, int]
 
     def image(self, z: tf.Tensor) -> tf.Tensor:
-        return tf.clip_by_value(0.5 * (1 + tf.math.erf(z * np.float32(np.sqrt(0.5)))), 0.0, 1.0)
+        return tf.clip_by_value(0.5 * (1 + tf.math.erf(tf.cast(z, tf.float32) * np.float32(np.sqrt(0.5)))), 0.0, 1.0)
 
     def latent(self, images: tf.Tensor) -> tf.Tensor:
         inside = tf.clip_by_value(tf.cast(images, tf.float32), base.EPSILON, 1 - base.EPSILON)

@@ -71,7 +71,7 @@ def root_mean_square(half: np.ndarray, height: int, width: int) -> float:
 
 def of(x: tf.Tensor) -> tf.Tensor:
     """Spectrum of real images [N, H, W, C], complex64 [N, C, H, W // 2 + 1]."""
-    return tf.signal.rfft2d(tf.transpose(x, (0, 3, 1, 2)))
+    return tf.signal.rfft2d(tf.transpose(tf.cast(x, tf.float32), (0, 3, 1, 2)))
 
 
 def image(half: tf.Tensor, response: np.ndarray, size: tuple[int, int]) -> tf.Tensor:

@@ -28,12 +28,14 @@ class ActivationGrid:
       magnitudes: float32 [rows, columns], the norm of the activations there.
       icons: with `groups`, float32 [groups, cell, cell, C], the picture of each group; else None.
       weights: with `groups`, float32 [rows, columns, groups], how much of each group is where; else None.
+      reducer: with `groups`, the `ChannelReducer` that found them, for other images of the same layer; else None.
     """
 
     cells: np.ndarray
     magnitudes: np.ndarray
     icons: np.ndarray | None = None
     weights: np.ndarray | None = None
+    reducer: ChannelReducer | None = None
 
     def picture(self, by_magnitude: bool = False) -> np.ndarray:
         """All cells in the place of their positions.
@@ -123,7 +125,7 @@ def activation_grid(
     shares = weights / np.maximum(weights.sum(-1, keepdims=True), 1e-12)
     # Where no group is, the mean of nothing would be black.
     shares[weights.sum(-1) <= 0] = 1 / groups
-    return ActivationGrid(np.tensordot(shares, icons, 1).clip(0, 1), magnitudes, icons, weights)
+    return ActivationGrid(np.tensordot(shares, icons, 1).clip(0, 1), magnitudes, icons, weights, reducer)
 
 
 def tile(cells: np.ndarray, sides: np.ndarray | None = None) -> np.ndarray:

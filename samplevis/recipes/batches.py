@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from samplevis import param as parameterizations
 from samplevis.activation import make_activation
-from samplevis.checks import check_whole
+from samplevis.checks import check_whole, did_you_mean
 from samplevis.network import Network
 from samplevis.objectives import Objective, each
 from samplevis.optimize import optimize
 from samplevis.progress import Progress
 from samplevis.transform import standard_transforms
+
+# Arguments of `optimize` that a recipe of many images passes on.
+PASSED_ON = tuple(
+    name
+    for name, parameter in inspect.signature(optimize).parameters.items()
+    if parameter.kind is parameter.KEYWORD_ONLY and name not in ("batch", "init", "thresholds")
+)
 
 
 class Batches(NamedTuple):
@@ -88,3 +96,16 @@ def optimize_each(
             if bar.interrupted:
                 break
     return Batches(np.concatenate(images), np.concatenate(scores), not bar.interrupted)
+
+
+def check_settings(settings: Mapping[str, Any], *own: str) -> None:
+    """Raises TypeError with the nearest name unless every setting is one that is passed on to `optimize`.
+
+    Args:
+      settings: what a caller gave beside the recipe's own arguments.
+      *own: names of these, which the caller may have meant.
+    """
+    for name in settings:
+        if name not in PASSED_ON:
+            known = [*own, *PASSED_ON]
+            raise TypeError(f"{name}: no argument here.{did_you_mean(name, known)} Expected: {', '.join(known)}")

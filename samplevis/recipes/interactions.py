@@ -18,7 +18,7 @@ from samplevis.network import Network, as_network
 from samplevis.objectives import Objective, as_objective
 from samplevis.param import Parameterization
 from samplevis.param.base import Derived
-from samplevis.recipes.batches import optimize_each
+from samplevis.recipes.batches import check_settings, optimize_each
 
 Unit = Objective | str | Callable
 
@@ -120,6 +120,7 @@ def interaction_grid(
 
     Source: lucid's notebook misc/neuron_interaction_grids; Olah et al., "Feature Visualization", 2017.
     """
+    check_settings(settings, "others", "aligned", "batch_size")
     rows, names = _units("units", units, 1)
     columns, other_names = (rows, names) if others is None else _units("others", others, 1)
     everything = rows if others is None else [*rows, *columns]
@@ -195,6 +196,7 @@ def multi_interpolation(
 
     Source: lucid/recipes/image_interpolation_params.py; Mordvintsev et al., "Differentiable Image Parameterizations", 2018.
     """
+    check_settings(settings, "points", "also", "aligned")
     check_whole("points", points, 2)
     members, names = _units("units", units, 2)
     ways, weights = _ways(len(members), points)

@@ -13,7 +13,7 @@ import numpy as np
 from samplevis import export, objectives
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
-from samplevis.recipes.batches import optimize_each
+from samplevis.recipes.batches import check_settings, optimize_each
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -142,6 +142,7 @@ def _sheet(
     batch_size: int,
     settings: dict[str, Any],
 ) -> Sheet:
+    check_settings(settings, "channels", "negative", "batch_size")
     network = as_network(model)
     # Checks the layer too.
     count = network.layer_shape(layer)[-1]

@@ -23,8 +23,8 @@ from samplevis.sampling.streaming import Moments, merged
 # Largest step that warm-up may give a kernel with an exact rotation, in radians: close to a quarter turn, which forgets the state.
 # Without a force any step is accepted, and the adaptation would never stop.
 LARGEST_STEP = 1.5
-# Pull of dual averaging towards the first step size. TFP's 0.05 is for hundreds of transitions; in a dozen it lets the step swing
-# by factors, and the average of the swings is too small (acceptance 0.87 +- 0.06 for a target of 0.75 on synthetic energy errors, against 0.83 +- 0.04).
+# Pull of dual averaging towards the first step size. TFP's 0.05 is meant for hundreds of transitions; in a dozen the step swings by
+# factors, and the average of the swings is too small (on synthetic energy errors: acceptance 0.87 for a target of 0.75, now 0.83).
 EXPLORATION_SHRINKAGE = 0.1
 
 

@@ -11,7 +11,7 @@ from samplevis.checks import check_whole
 from samplevis.sampling import named
 
 # A step of .03 on four transforms keeps the stochastic heat that the thermostat has to carry off at a few per cent of the friction.
-DEFAULTS = {"step_size": 0.05, "num_transforms": 20}
+DEFAULTS = {"step_size": 0.1, "num_transforms": 20}
 FIXED_STEP_DEFAULTS = {"step_size": 0.03, "num_transforms": 4}
 
 
@@ -21,7 +21,7 @@ class HMCOptions:
 
     Attributes:
       num_results: draws kept in each chain, >= 1. Defaults to 10.
-      step_size: first step size, an angle in radians, > 0; adapted in warm-up, but for "langevin". Defaults to 0.05, for
+      step_size: first step size, an angle in radians, > 0; adapted in warm-up, but for "langevin". Defaults to 0.1, for
         "langevin" to 0.03.
       num_leapfrog_steps: gradients in a trajectory, >= 1; the mean of a jittered length, but for TFP's kernels. Defaults to 10.
       num_burnin_steps: warm-up transitions, in which step size, mass and target adapt, >= 0. Defaults to 12.

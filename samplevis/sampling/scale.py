@@ -80,5 +80,5 @@ def mean_activation(activation: Activation, draws: Any) -> Callable[[tf.Tensor],
             return tf.reduce_mean(activation.scores(z, draws, parameters), axis=1)
 
         compiled[key] = mean
-    parameters = [tf.convert_to_tensor(number) for number in activation.objective.parameters]
-    return lambda z: compiled[key](z, draws, parameters)
+    run, parameters = compiled[key], [tf.convert_to_tensor(number) for number in activation.objective.parameters]
+    return lambda z: run(z, draws, parameters)

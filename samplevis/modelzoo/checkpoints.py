@@ -1,0 +1,168 @@
+"""Weights that other programs wrote: TensorFlow 1 checkpoints, and state dicts in .npz or .safetensors."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from samplevis.checks import did_you_mean
+
+Arrays = dict[str, np.ndarray]
+#: The axes of an array in a state dict in the order that Keras has them: kernels of convolutions, of dense layers.
+CONVOLUTION_AXES, DENSE_AXES = (2, 3, 1, 0), (1, 0)
+
+
+def read_tf_checkpoint(path: str | Path, names: Iterable[str]) -> Arrays:
+    """Reads variables from a TensorFlow 1 or 2 checkpoint.
+
+    Args:
+      path: a checkpoint of a single file, the common start of the names of one that is several (`model.ckpt` of
+        `model.ckpt.index` and `model.ckpt.data-00000-of-00001`), or a folder, for the latest in it.
+      names: the variables' names. What else the checkpoint holds is left out.
+
+    Returns:
+      Arrays by name.
+
+    Raises:
+      OSError: if there is no such file.
+      ValueError: if it is no checkpoint, or a variable is not in it.
+    """
+    path = Path(path)
+    if not (path.exists() or path.with_name(f"{path.name}.index").is_file()):
+        raise FileNotFoundError(f"weights: there is no checkpoint {str(path)!r}")
+    try:
+        reader = tf.train.load_checkpoint(path)
+        known = reader.get_variable_to_shape_map()
+    except Exception as error:  # TensorFlow raises many kinds here.
+        raise ValueError(f"weights: {str(path)!r} cannot be read as a TensorFlow checkpoint: {error}") from error
+    names = list(names)
+    _check_names(path, [name for name in names if name not in known], known)
+    return {name: reader.get_tensor(name) for name in names}
+
+
+def read_state_dict(path: str | Path) -> Arrays:
+    """Reads a state dict: arrays by name, as `torch.nn.Module.state_dict()` has them.
+
+    Args:
+      path: an `.npz` file, or a `.safetensors` file, which needs the extra `safetensors`. PyTorch's own `.pt` and
+        `.pth` files are refused: they are pickles, which run code when they are read.
+
+    Returns:
+      Arrays by name.
+
+    Raises:
+      OSError: if there is no such file.
+      ValueError: if it is of another kind or cannot be read.
+      ImportError: if `safetensors` is needed and missing.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".npz", ".safetensors"):
+        raise ValueError(
+            f"weights: expected an .npz or .safetensors file. Received: {str(path)!r}. PyTorch's own files are pickles; "
+            "convert one where you trust it: safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
+        )
+    if not path.is_file():
+        raise FileNotFoundError(f"weights: there is no file {str(path)!r}")
+    try:
+        return _read_npz(path) if path.suffix.lower() == ".npz" else _read_safetensors(path)
+    except (EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"weights: {str(path)!r} cannot be read as {path.suffix}: {error}") from error
+
+
+def load_state_dict(model: keras.Model, arrays: Arrays, path: str | Path) -> None:
+    """Gives a Keras model the weights of a PyTorch one.
+
+    The Keras layers carry the names of the PyTorch modules: `layer1.0.conv1` takes `layer1.0.conv1.weight`.
+
+    Args:
+      model: a model of `Conv2D`, `Dense` and `BatchNormalization` layers, and others without weights.
+      arrays: a state dict, see `read_state_dict`.
+      path: where it comes from, for messages.
+
+    Raises:
+      ValueError: if an array is missing, is too many, has the wrong shape or a value that is no finite number.
+    """
+    wanted: dict[str, tuple[keras.Variable, tuple[int, ...] | None]] = {}
+    for layer in model.layers:
+        for name, variable in _torch_names(layer).items():
+            wanted[f"{layer.name}.{name}"] = variable
+    # A count of training batches, which nothing reads later.
+    arrays = {name: a for name, a in arrays.items() if not name.endswith(".num_batches_tracked")}
+    _check_names(path, [name for name in wanted if name not in arrays], arrays)
+    extra = [name for name in arrays if name not in wanted]
+    if extra:
+        raise ValueError(f"weights: {str(path)!r} is for another network: {model.name} has no {_few(extra)}")
+    turned = {name: a if (axes := wanted[name][1]) is None else _turn(a, axes) for name, a in arrays.items()}
+    assign({name: variable for name, (variable, _) in wanted.items()}, turned, path)
+
+
+def assign(variables: Mapping[str, keras.Variable], arrays: Mapping[str, np.ndarray], path: str | Path) -> None:
+    """Gives variables their values, all or, after an error, none.
+
+    Args:
+      variables: variables by name.
+      arrays: their values, of the same names.
+      path: where they come from, for messages.
+
+    Raises:
+      ValueError: if an array has the wrong shape or a value that is no finite number.
+    """
+    for name, variable in variables.items():
+        if arrays[name].shape != tuple(variable.shape):
+            raise ValueError(
+                f"weights: {str(path)!r}: {name!r} should have the shape {tuple(variable.shape)}, in Keras's order of axes. "
+                f"Received: {arrays[name].shape}"
+            )
+        if not (np.issubdtype(arrays[name].dtype, np.number) and np.isfinite(arrays[name]).all()):
+            raise ValueError(f"weights: {str(path)!r}: {name!r} has values that are no finite numbers")
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+
+
+def _torch_names(layer: keras.layers.Layer) -> dict[str, tuple[keras.Variable, tuple[int, ...] | None]]:
+    """PyTorch's names of a layer's weights, each with its variable and the axes to turn it to."""
+    if isinstance(layer, keras.layers.BatchNormalization):
+        found = {"weight": layer.gamma, "bias": layer.beta}
+        found |= {"running_mean": layer.moving_mean, "running_var": layer.moving_variance}
+        return {name: (variable, None) for name, variable in found.items()}
+    if not layer.weights:
+        return {}
+    found = {"weight": (layer.kernel, DENSE_AXES if isinstance(layer, keras.layers.Dense) else CONVOLUTION_AXES)}
+    return found | ({"bias": (layer.bias, None)} if layer.use_bias else {})
+
+
+def _turn(array: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    # An array of the wrong rank is left as it is: `assign` tells its shape.
+    return array.transpose(axes) if array.ndim == len(axes) else array
+
+
+def _read_npz(path: Path) -> Arrays:
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def _read_safetensors(path: Path) -> Arrays:
+    try:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+    except ImportError as error:
+        raise ImportError("weights: .safetensors files need safetensors: pip install samplevis[safetensors]") from error
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
+
+
+def _check_names(path: str | Path, missing: list[str], known: Iterable[str]) -> None:
+    if missing:
+        hint = did_you_mean(missing[0], known)
+        raise ValueError(f"weights: {str(path)!r} is for another network: it has no {_few(missing)}.{hint}")
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(map(repr, names[:3])) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,0 +1,43 @@
+"""Published files, fetched once into Keras's cache and checked."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import keras
+
+
+def cache_folder() -> Path:
+    """The folder of Keras's cache for weights: `$KERAS_HOME/models`, by default `~/.keras/models`."""
+    return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
+
+
+def fetch(name: str, url: str, digest: str, instead: str, argument: str, *, extract: bool = False) -> Path:
+    """Fetches a file into Keras's cache, once, and checks it.
+
+    Args:
+      name: what the file is called in the cache.
+      url: where it comes from.
+      digest: its SHA-256 or MD5, hexadecimal.
+      instead: what else the caller can do without a network; it ends the message of the error.
+      argument: the argument that asked for the file; it begins the message.
+      extract: whether to unpack an archive. Defaults to False.
+
+    Returns:
+      The path of the file, or of the folder that the archive was unpacked into.
+
+    Raises:
+      OSError: if the file cannot be fetched or is not the one expected; the message says which file to put where.
+    """
+    folder = cache_folder()
+    try:
+        return Path(
+            keras.utils.get_file(
+                name, url, file_hash=digest, cache_subdir=folder.name, cache_dir=folder.parent, extract=extract
+            )
+        )
+    except Exception as error:  # Keras raises bare Exceptions here.
+        raise OSError(
+            f"{argument}: cannot fetch {url} ({error}). Put that file at {str(folder / name)!r}, or {instead}."
+        ) from error

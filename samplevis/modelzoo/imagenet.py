@@ -1,0 +1,74 @@
+"""What classifiers of ImageNet share: the names of the 1,000 classes, and the statistics of colours."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from samplevis.modelzoo.fetch import fetch
+
+LABELS_URL = "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json"
+LABELS_MD5 = "c2c37ea517e94d9795004a39431a14cb"
+LABELS_FILE = "imagenet_labels.txt"
+CLASSES = 1000
+#: Mean and standard deviation of ImageNet's colours in [0, 1], RGB. Source: torchvision/transforms/_presets.py.
+MEAN, STANDARD_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def imagenet_labels(
+    labels: str | os.PathLike | None, weights: str | os.PathLike | None, *, background: bool = False
+) -> Callable[[], list[str]] | None:
+    """A function that loads the labels, so that nothing is fetched or read before a label is used.
+
+    Args:
+      labels: path of a text file with 1,000 lines, a class on each. Defaults to an `imagenet_labels.txt` beside the
+        weights or in the folder above, else Keras's list, fetched.
+      weights: path of the weights, "imagenet" for weights that were fetched, or None for random ones, whose classes
+        mean nothing.
+      background: whether the network's first class is "background", before the 1,000. Defaults to False.
+
+    Returns:
+      The function, or None if there are neither labels nor weights.
+    """
+    if labels is None and weights is None:
+        return None
+    path = Path(labels) if labels is not None else None if weights == "imagenet" else _beside(Path(weights))
+    first = ["background"] if background else []
+    return lambda: first + (fetch_labels() if path is None else read_labels(path))
+
+
+def read_labels(path: Path) -> list[str]:
+    """Reads 1,000 labels from a text file, a class on each line, with or without its number in front."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise OSError(f"labels: cannot read {str(path)!r} ({error.strerror}).") from error
+    labels = [re.sub(rf"^{number}\s+", "", line).strip() for number, line in enumerate(lines)]
+    if len(labels) != CLASSES or not all(labels):
+        raise ValueError(f"labels: expected {CLASSES} lines in {str(path)!r}, none empty. Found: {len(labels)}")
+    return labels
+
+
+def fetch_labels() -> list[str]:
+    """Fetches Keras's list of the 1,000 ImageNet classes into its cache; OSError says what to do without a network."""
+    instead = "give a text file: labels=PATH, or name classes by number"
+    path = fetch("imagenet_class_index.json", LABELS_URL, LABELS_MD5, instead, "labels")
+    index = json.loads(path.read_text(encoding="utf-8"))
+    return [index[str(number)][1].replace("_", " ") for number in range(CLASSES)]
+
+
+def normalize(image: keras.KerasTensor) -> keras.KerasTensor:
+    """Takes ImageNet's mean colour from images in [0, 1] and divides by the standard deviation, in a layer `normalize`."""
+    variance = np.square(STANDARD_DEVIATION).tolist()
+    return keras.layers.Normalization(mean=MEAN, variance=variance, name="normalize")(image)
+
+
+def _beside(weights: Path) -> Path | None:
+    folder = weights.resolve().parent
+    return next((f for f in (folder / LABELS_FILE, folder.parent / LABELS_FILE) if f.is_file()), None)
