@@ -154,7 +154,7 @@ KINDS = {
                 [
                     keras.Input((None, None, 3)),
                     keras.layers.Conv2D(4, 3, activation="relu", bias_initializer="ones", name="conv"),
-                    keras.layers.GlobalMaxPooling2D(),
+                    keras.layers.GlobalAveragePooling2D(),
                     keras.layers.Dense(3, name="logits"),
                 ]
             )
