@@ -21,8 +21,8 @@ SIZE = 96
 # Deviation of the latent of the noise: that of pixels then is a photograph's, about 0.2.
 CONTRAST = 1.0
 BATCH = 8
-# Values that a network works on: some units, or some hundreds if it takes bytes.
-SPANS = ((0.5, 8.0), (100.0, 600.0))
+# From black to white in what a network works on: some units, or what bytes span.
+SPANS = ((0.5, 8.0), (200.0, 300.0))
 # How keras.applications prepares images, by the beginning of a model's name; the first that fits counts. Source:
 # keras.applications, `preprocess_input` of each family. Those that are not here rescale their own.
 KNOWN = {

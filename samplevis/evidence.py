@@ -187,7 +187,11 @@ def scale(network: Network, images: tf.Tensor) -> Evidence:
 
     leads, _ = _figures(network, lead, one_order=True)
     text += f", and the best class leads by {leads['declared']:.2g} nats"
-    weaker = [name for name in ways if strength[name] < own_strength / 2 and leads[name] < CALM]
+    weaker = [
+        name
+        for name in ways
+        if strength[name] < own_strength / 2 and leads[name] < CALM and figures[name] >= FAINT
+    ]
     if leads["declared"] > SURE and weaker:
         fitting = " or ".join(sorted(weaker, key=strength.get, reverse=True))
         best = max(weaker, key=strength.get)

@@ -154,16 +154,24 @@ def test_the_figure_is_the_divergence_of_two_gaussians():
         lambda: model_of(layers.Conv2D(8, 3, activation="relu"), layers.Flatten(), layers.Dense(5)),
         lambda: model_of(layers.Conv2D(8, 3), layers.BatchNormalization(), layers.Flatten(), layers.Dense(5)),
         lambda: model_of(layers.Conv2D(8, 3), layers.LayerNormalization(), layers.Flatten(), layers.Dense(1000)),
-        lambda: modelzoo.SqueezeNet(None).model,
-        lambda: keras.applications.MobileNetV2((32, 32, 3), alpha=0.35, weights=None, name="mine"),
     ],
 )
 @pytest.mark.parametrize("declared", [dict(), dict(value_range=(0, 255))])
 def test_untrained_networks_are_not_flagged(build, declared):
     keras.utils.set_random_seed(1)
-    found = samplevis.describe(Network(build(), **declared), count=4)
+    nobody_can_tell(samplevis.describe(Network(build(), **declared), count=4))
+
+
+def nobody_can_tell(found):
     assert set(verdicts(found).values()) == {CANNOT_TELL} and found.warnings == ()
     assert "cannot be told" in str(found)
+
+
+def test_untrained_networks_of_the_field_are_not_flagged():
+    keras.utils.set_random_seed(2)
+    nobody_can_tell(samplevis.describe(modelzoo.SqueezeNet(None), count=4, image_size=(48, 48)))
+    mobile = keras.applications.MobileNet((32, 32, 3), alpha=0.25, weights=None, name="mine")
+    nobody_can_tell(samplevis.describe(Network(mobile), count=4))
 
 
 def test_squashing_networks_are_not_taken_for_faint():
@@ -182,8 +190,9 @@ def test_faint_images_are_flagged():
     """A control for the one above: rectifiers behind biases that expect bytes."""
     keras.utils.set_random_seed(0)
     model = model_of(layers.Conv2D(8, 3, activation="relu"), layers.Flatten(), layers.Dense(5))
-    kernel, bias = model.layers[0].get_weights()
+    (kernel, bias), (last, _) = (model.layers[i].get_weights() for i in (0, 2))
     model.layers[0].set_weights([kernel, bias + 20])
+    model.layers[2].set_weights([last / 10, np.zeros(5)])
     assert verdicts(samplevis.describe(Network(model), count=4))["scale"] == WRONG
     assert verdicts(samplevis.describe(Network(model, value_range=(0, 255)), count=4))["scale"] == FITS
 
@@ -214,14 +223,30 @@ def test_rescaling_layers(first, right):
 
 
 def test_keras_applications():
-    network = Network(keras.applications.MobileNetV2((32, 32, 3), alpha=0.35, weights=None))
-    found = samplevis.describe(network, count=2)
+    model = keras.applications.MobileNet((32, 32, 3), alpha=0.25, weights=None, include_top=False)
+    found = samplevis.describe(model, count=2)
     assert "(-1, 1)" in found.found[0] and "value_range=(-1, 1)" in found.warnings[0]
-    assert samplevis.describe(Network(network.model, value_range=(-1, 1)), count=2).warnings == ()
-    inner = keras.applications.EfficientNetB0(input_shape=(32, 32, 3), weights=None)
-    found = samplevis.describe(inner, count=2)
-    assert "Rescaling 'rescaling'" in found.found[0] and any("value_range=(0, 255)" in w for w in found.warnings)
-    assert samplevis.describe(Network(inner, value_range=(0, 255)), count=2).warnings == ()
+    assert samplevis.describe(Network(model, value_range=(-1, 1)), count=2).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("vgg16", CAFFE | dict(mean=(103.939, 116.779, 123.68))),
+        ("resnet50", CAFFE | dict(mean=(103.939, 116.779, 123.68))),
+        ("resnet50v2", dict(value_range=(-1, 1))),
+        ("densenet121", dict(value_range=(0, 4.42), mean=(2.146, 2.018, 1.796))),
+        ("MobileNetV3Small", dict(value_range=(-1, 1))),
+        ("efficientnetb0", dict(value_range=(0, 255))),
+    ],
+)
+def test_what_a_name_says(name, right):
+    first = [layers.Rescaling(1 / 255)] if name == "efficientnetb0" else []
+    model = model_of(*first, layers.Conv2D(4, 3), name=name)
+    assert samplevis.describe(Network(model, **right), count=2).warnings == ()
+    # A wrong way beside each right one.
+    warnings = samplevis.describe(model, count=2).warnings
+    assert any("The name says" in warning for warning in warnings)
 
 
 def test_imagenets_mean_in_the_wrong_order():
