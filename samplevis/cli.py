@@ -62,7 +62,9 @@ def _layers(options: argparse.Namespace) -> None:
 def _describe(options: argparse.Namespace) -> None:
     from samplevis.describe import describe
 
-    print(describe(_network(options), options.images, image_size=options.size and (options.size,) * 2, seed=options.seed))
+    print(
+        describe(_network(options), options.images, image_size=options.size and (options.size,) * 2, seed=options.seed)
+    )
 
 
 def _examples(options: argparse.Namespace) -> None:
@@ -176,7 +178,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_model_options(describe)
     describe.add_argument("--images", metavar="FOLDER", help="pictures such as it was trained on (default: noise)")
-    describe.add_argument("--size", type=int, metavar="PIXELS", help="side of the images (default: the network's, or 96)")
+    describe.add_argument(
+        "--size", type=int, metavar="PIXELS", help="side of the images (default: the network's, or 96)"
+    )
     describe.add_argument("--seed", type=int, default=0, help="seed of the noise (default: 0)")
     describe.set_defaults(run=_describe)
 

@@ -142,7 +142,9 @@ def describe(
     if images is None:
         noise = param.fourier(size, channels=channels, contrast=CONTRAST)
         pixels = noise.image(noise.prior(seeds.root(seed), count)).numpy()
-        judged_on = f"{count} images of noise with the spectrum and colours of photographs, {size[0]} x {size[1]} pixels"
+        judged_on = (
+            f"{count} images of noise with the spectrum and colours of photographs, {size[0]} x {size[1]} pixels"
+        )
     else:
         pixels = _first(network, images, size if isinstance(images, (str, os.PathLike)) else None, count)
         judged_on = f"{len(pixels)} given images, {pixels.shape[1]} x {pixels.shape[2]} pixels"
@@ -188,7 +190,7 @@ def dead_channels(model: Network | keras.Model, images: np.ndarray) -> dict[str,
         return {}
     run = network.cut(layers)
 
-    @tf.function(autograph=False, reduce_retracing=True)
+    @tf.function(autograph=False)
     def strongest(batch: tf.Tensor) -> list[tf.Tensor]:
         # Only a number for each channel is kept: the activations of all layers at once would be many.
         return [tf.reduce_max(tf.abs(value), list(range(value.shape.rank - 1))) for value in run(batch).values()]

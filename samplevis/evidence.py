@@ -177,7 +177,9 @@ def scale(network: Network, images: tf.Tensor) -> Evidence:
         text += f": they are far too faint. Under {fitting} it is {figures[best]:.0%}."
         return Evidence("scale", WRONG, text, figures, ways[best])
     if _score_layer(network) is None:
-        return Evidence("scale", CANNOT_TELL, f"{text}; there are no class scores to tell too strong images by.", figures)
+        return Evidence(
+            "scale", CANNOT_TELL, f"{text}; there are no class scores to tell too strong images by.", figures
+        )
     scores = _scores(network)
 
     def lead(way: np.ndarray) -> float:
@@ -188,9 +190,7 @@ def scale(network: Network, images: tf.Tensor) -> Evidence:
     leads, _ = _figures(network, lead, one_order=True)
     text += f", and the best class leads by {leads['declared']:.2g} nats"
     weaker = [
-        name
-        for name in ways
-        if strength[name] < own_strength / 2 and leads[name] < CALM and figures[name] >= FAINT
+        name for name in ways if strength[name] < own_strength / 2 and leads[name] < CALM and figures[name] >= FAINT
     ]
     if leads["declared"] > SURE and weaker:
         fitting = " or ".join(sorted(weaker, key=strength.get, reverse=True))
@@ -236,14 +236,19 @@ def colors(network: Network, images: tf.Tensor) -> Evidence:
         return Evidence("colors", WRONG, f"{text}; under {best}, with t = {most:.1f}.", figures, ways[best])
     if own > COLORFUL:
         other = _runner_up(figures, max)
-        return Evidence("colors", FITS, f"{text}; under the next best way, {other}, with {figures[other]:.1f}.", figures)
+        return Evidence(
+            "colors", FITS, f"{text}; under the next best way, {other}, with {figures[other]:.1f}.", figures
+        )
     return Evidence("colors", CANNOT_TELL, f"{text}, and at most {most:.1f}, under {best}.", figures)
 
 
 def first_normalization(network: Network) -> str | None:
     """The first batch normalization over the last axis, or None."""
     for layer, operation in network.operations.items():
-        if type(operation).__name__ == "BatchNormalization" and network.layers[layer][-1] == operation.moving_mean.shape[0]:
+        if (
+            type(operation).__name__ == "BatchNormalization"
+            and network.layers[layer][-1] == operation.moving_mean.shape[0]
+        ):
             return layer
     return None
 
@@ -329,9 +334,7 @@ def _score_layer(network: Network) -> str | None:
 def _compiled(network: Network, layers: tuple[str, ...], read: Callable[[dict], tf.Tensor]) -> Callable[..., tf.Tensor]:
     """(images, turn, shift) to what `read` makes of the activations of images @ turn + shift."""
     run = network.cut(layers)
-    return tf.function(
-        lambda images, turn, shift: read(run(tf.linalg.matmul(images, turn) + shift)), autograph=False
-    )
+    return tf.function(lambda images, turn, shift: read(run(tf.linalg.matmul(images, turn) + shift)), autograph=False)
 
 
 def _scores(network: Network) -> Callable[..., np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -161,20 +162,23 @@ def collect(
       >>> examples.save_grid("fire9-10.png")
     """
     network = as_network(model)
-    for name, value, lowest in (("top", top, 0), ("bottom", bottom, 0), ("bins", bins, 1), ("batch_size", batch_size, 1)):
+    for name, value, lowest in (
+        ("top", top, 0),
+        ("bottom", bottom, 0),
+        ("bins", bins, 1),
+        ("batch_size", batch_size, 1),
+    ):
         check_whole(name, value, lowest)
     objective = as_objective(obj)
     if objective.coupled:
         raise ValueError(f"obj: expected one that scores each image by itself. Received: {objective}")
-    score, found = None, []
+    score = _score(network, objective, batch_size)
     best, worst = _Kept(top, -1), _Kept(bottom, 1)
-    size = None
+    size, found = None, []
     for batch, names in pictures.batches(pictures.stream(network, images, image_size), batch_size):
         # Only checks the images.
         network.activations(batch, ())
-        if score is None:
-            size = batch.shape[1:]
-            score = _score(network, objective, size, batch_size)
+        size = size or batch.shape[1:]
         if batch.shape[1:] != size:
             raise ValueError(
                 f"images: expected images of one size; give image_size for files. Received: {size} and {batch.shape[1:]}"
@@ -227,7 +231,10 @@ def beside(samples: Samples, examples: Examples, columns: int = 9, scale: int = 
     rows = [
         ("optimised", samples.optimized[:columns], examples.score(samples.optimized[:columns])),
         ("samples", samples.images[where], values[where]),
-        *((name, _fitted(kept[:columns], samples.images.shape[2:4]), a[:columns]) for name, kept, a in examples._rows()),
+        *(
+            (name, _fitted(kept[:columns], samples.images.shape[2:4]), a[:columns])
+            for name, kept, a in examples._rows()
+        ),
     ]
     share = np.median(examples.percentile(values))
     title = f"{ours[0]}, {ours[1]}: the median sample is above {share:.1f} % of {len(examples)} images"
@@ -246,29 +253,35 @@ class _Kept:
         # Python sorts stably: among equals the first stay first.
         first = sorted(self.found, key=lambda one: self.sign * one[0])[: self.count]
         # A view would hold its whole batch.
-        self.found = [(value, np.array(image) if image.base is not None else image, name) for value, image, name in first]
+        self.found = [
+            (value, np.array(image) if image.base is not None else image, name) for value, image, name in first
+        ]
 
     def result(self, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
         values, images, names = zip(*self.found, strict=True) if self.found else ((), (), ())
         return np.array(images, np.float32).reshape(-1, *shape), np.array(values, np.float32), tuple(names)
 
 
-def _score(network: Network, objective: Objective, shape: tuple[int, ...], batch_size: int) -> Score:
-    """Images [n, H, W, C] -> activations [n], on images of any size that the objective fits."""
-    resolved = objective.resolve(network, shape[:2])
-    layers = tuple(name for name in resolved.layers if name not in RESERVED)
-    run = network.cut(layers)
+def _score(network: Network, objective: Objective, batch_size: int) -> Score:
+    """Images [n, H, W, C] -> activations [n]; compiled once for each size of images."""
 
-    @tf.function(autograph=False, reduce_retracing=True)
-    def compiled(images: tf.Tensor) -> tf.Tensor:
-        values = run(images) if layers else {}
-        return resolved(make_accessor(values.__getitem__, network, images))
+    @functools.lru_cache(maxsize=8)
+    def compiled(size: tuple[int, int]) -> Callable[[tf.Tensor], tf.Tensor]:
+        resolved = objective.resolve(network, size)
+        layers = tuple(name for name in resolved.layers if name not in RESERVED)
+
+        def run(images: tf.Tensor) -> tf.Tensor:
+            values = network.cut(layers)(images) if layers else {}
+            return resolved(make_accessor(values.__getitem__, network, images))
+
+        return tf.function(run, autograph=False)
 
     def score(images: np.ndarray) -> np.ndarray:
+        run = compiled(images.shape[1:3])
         parts = [images[i : i + batch_size] for i in range(0, len(images), batch_size)]
-        values = np.concatenate([np.asarray(compiled(tf.constant(part, tf.float32)), np.float32) for part in parts])
+        values = np.concatenate([np.asarray(run(tf.constant(part, tf.float32)), np.float32) for part in parts])
         if not np.isfinite(values).all():
-            raise ValueError(f"obj: {resolved} is not finite on {int((~np.isfinite(values)).sum())} of the images.")
+            raise ValueError(f"obj: {objective} is not finite on {int((~np.isfinite(values)).sum())} of the images.")
         return values
 
     return score
@@ -293,9 +306,7 @@ def _sheet(
         padded = [np.pad(row, ((0, count - len(row)), *[(0, 0)] * 3), constant_values=255) for row in pixels]
         labels = [[f"{value:.3g}" for value in values] + [""] * (count - len(values)) for _, _, values in rows]
         names = [name for name, _, _ in rows]
-        parts.append(
-            export.grid(np.stack(padded), row_labels=names, labels=sum(labels, []), scale=scale, title=title)
-        )
+        parts.append(export.grid(np.stack(padded), row_labels=names, labels=sum(labels, []), scale=scale, title=title))
     width = parts[0].shape[1] if parts else 4 * HEIGHT
     return np.concatenate([*parts, _histogram(examples, marks, width)])
 

@@ -17,7 +17,9 @@ from samplevis.network import Network
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
-def stream(network: Network, images: Any, image_size: tuple[int, int] | None = None) -> Iterator[tuple[np.ndarray, str]]:
+def stream(
+    network: Network, images: Any, image_size: tuple[int, int] | None = None
+) -> Iterator[tuple[np.ndarray, str]]:
     """Every image that a caller gave, and what to call it.
 
     Args:
