@@ -150,8 +150,9 @@ def describe(
         judged_on = f"{len(pixels)} given images, {pixels.shape[1]} x {pixels.shape[2]} pixels"
     found, doubts = _look(network)
     judged = evidence.gather(network, pixels)
+    surer = "" if images is not None else " This is judged on noise; images such as it was trained on tell more."
     doubts += [
-        f"The preprocessing looks wrong by the check of {doubt.check}. {doubt.text} Try {doubt.better.arguments}."
+        f"The preprocessing looks wrong by the check of {doubt.check}. {doubt.text} Try {doubt.better.arguments}.{surer}"
         for doubt in judged
         if doubt.verdict == WRONG
     ]

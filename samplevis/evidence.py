@@ -168,13 +168,13 @@ def scale(network: Network, images: tf.Tensor) -> Evidence:
     own = figures["declared"]
     strength = {name: np.abs(way.matrix(network.image_shape[-1])[:-1]).max() for name, way in ways.items()}
     own_strength = np.abs(preprocessing.declared(network)[:-1]).max()
-    text = f"{own:.0%} of the answer comes from the images, the rest from biases"
+    text = f"{min(own, 1.0):.0%} of the answer comes from the images, the rest from biases"
     # Squashing functions that are driven to their ends have small shares too, but those fall as the input grows.
     stronger = [name for name in ways if strength[name] > 2 * own_strength and figures[name] > STRONG]
     if own < FAINT and stronger:
         best = min(stronger, key=strength.get)
         fitting = " or ".join(sorted(stronger, key=strength.get))
-        text += f": they are far too faint. Under {fitting} it is {figures[best]:.0%}."
+        text += f": they are far too faint. Under {fitting} it is {min(figures[best], 1.0):.0%}."
         return Evidence("scale", WRONG, text, figures, ways[best])
     if _score_layer(network) is None:
         return Evidence(
@@ -197,8 +197,9 @@ def scale(network: Network, images: tf.Tensor) -> Evidence:
         best = max(weaker, key=strength.get)
         text += f": the images are far too strong. Under {fitting} it leads by {leads[best]:.2g}."
         return Evidence("scale", WRONG, text, leads, ways[best])
-    # Faint images are told from right ones only if this network has biases worth the name.
-    telling = own >= STRONG and min(figures.values()) < FAINT and leads["declared"] <= SURE
+    # Right images are told from faint ones only if weaker ones would be outweighed by biases.
+    weakest = min((figures[name] for name in ways if strength[name] < own_strength), default=np.inf)
+    telling = own >= STRONG and weakest < FAINT and leads["declared"] <= SURE
     return Evidence("scale", FITS if telling else CANNOT_TELL, f"{text}.", figures)
 
 
