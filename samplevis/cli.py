@@ -133,7 +133,7 @@ def _render_to_folder(network: Any, objective: str, options: argparse.Namespace)
     }
     samples = render(
         network,
-        _objective(objective),
+        objective,
         {name: value for name, value in names.items() if value is not None},
         im_size=options.size,
         level=options.level,
