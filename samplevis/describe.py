@@ -161,7 +161,7 @@ def describe(
     last = list(network.layers)[-1]
     return Description(
         name=network.name,
-        parameters=network.model.count_params(),
+        parameters=network.source.parameters,
         image_shape=network.image_shape,
         output=last,
         output_shape=network.layers[last],

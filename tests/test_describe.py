@@ -307,3 +307,12 @@ def test_bad_arguments(tiny_network):
 def test_a_description_is_the_same_twice(tiny_network):
     one, two = (samplevis.describe(tiny_network, count=3) for _ in range(2))
     assert str(one) == str(two) and dataclasses.asdict(one).keys() == dataclasses.asdict(two).keys()
+
+
+def test_a_function_is_described_by_its_graph():
+    """What is no Keras model has constants in place of variables, and operations in place of Keras layers."""
+    kernel = tf.constant(np.random.default_rng(0).normal(size=(3, 3, 3, 8)), tf.float32)
+    network = samplevis.Network(lambda images: tf.nn.relu(tf.nn.conv2d(images, kernel, 1, "SAME")), name="edges")
+    found = samplevis.describe(network, image_size=(16, 16))
+    assert found.parameters == kernel.numpy().size
+    assert "edges: 216 parameters" in str(found) and "Relu" in str(found)
