@@ -59,7 +59,10 @@ class Checkpoint:
         self, folder: str | os.PathLike | None = None, interval: float = 60.0, about: Mapping[str, Any] | None = None
     ):
         self.folder = None if folder is None else os.fspath(folder)
-        self._interval, self._about = interval, json.loads(json.dumps(dict(about or {}), default=lambda value: value.item()))
+        self._interval, self._about = (
+            interval,
+            json.loads(json.dumps(dict(about or {}), default=lambda value: value.item())),
+        )
         self._arrays: Arrays = {}
         self._seconds: dict[str, float] = {}
         self._clock: tuple[str, float] | None = None

@@ -26,6 +26,7 @@ class Progress:
     """
 
     def __init__(self, stage: str, total: int, unit: str, show: bool = True, done: int = 0):
+        self.stage = stage
         self.interrupted = False
         self._bar = tqdm.auto.tqdm(
             total=total,
