@@ -12,7 +12,7 @@ import time
 import zipfile
 from collections.abc import Callable, Mapping
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -59,10 +59,9 @@ class Checkpoint:
         self, folder: str | os.PathLike | None = None, interval: float = 60.0, about: Mapping[str, Any] | None = None
     ):
         self.folder = None if folder is None else os.fspath(folder)
-        self._interval, self._about = (
-            interval,
-            json.loads(json.dumps(dict(about or {}), default=lambda value: value.item())),
-        )
+        self._interval = interval
+        # As it comes back from the file: tuples are lists there.
+        self._about = json.loads(json.dumps(dict(about or {}), default=lambda value: value.item()))
         self._arrays: Arrays = {}
         self._seconds: dict[str, float] = {}
         self._clock: tuple[str, float] | None = None
@@ -206,31 +205,37 @@ class Checkpoint:
         )
 
 
-class Stage(NamedTuple):
+class Stage:
     """The place of one loop in a checkpoint."""
 
-    checkpoint: Checkpoint
-    name: str
+    def __init__(self, checkpoint: Checkpoint, name: str):
+        self._checkpoint, self._name, self._news = checkpoint, name, False
 
     @property
     def saved(self) -> Arrays | None:
         """The state that was kept last; None to start from the beginning."""
-        return self.checkpoint._get(self.name)
+        return self._checkpoint._get(self._name)
 
     def keep(self, state: Callable[[], Mapping[str, Any]]) -> None:
         """Saves the loop's state if the interval has passed; call it after every step."""
-        if self.checkpoint._due:
-            self.checkpoint._put(self.name, state())
-            self.checkpoint._save()
+        self._news = True
+        if self._checkpoint._due:
+            self._save(state)
 
     def close(self, state: Callable[[], Mapping[str, Any]], interrupted: bool) -> None:
         """Saves the state at the end of the loop, or where it was `interrupted`; then no other stage begins."""
-        if self.checkpoint.folder is None:
+        if self._checkpoint.folder is None:
             return
         if interrupted:
-            self.checkpoint._stopped = self.name
-        self.checkpoint._put(self.name, state())
-        self.checkpoint._save()
+            self._checkpoint._stopped = self._name
+        # A stage that was done before has nothing new to save.
+        if self._news:
+            self._save(state)
+
+    def _save(self, state: Callable[[], Mapping[str, Any]]) -> None:
+        self._checkpoint._put(self._name, state())
+        self._checkpoint._save()
+        self._news = False
 
 
 def flat(prefix: str, nest: Any) -> Arrays:
@@ -284,11 +289,14 @@ def _lock(folder: str) -> Any:
         return file
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
         file.seek(0)
         user = file.read() or "another process"
         file.close()
         raise OSError(f"checkpoint: {folder!r} is in use by {user}") from error
+    except OSError as error:
+        file.close()
+        raise type(error)(f"checkpoint: cannot lock the folder {folder!r}: {error.strerror or error}") from error
     file.truncate(0)
     file.write(f"process {os.getpid()}")
     file.flush()

@@ -15,7 +15,7 @@ def weights(network: Network) -> str:
     """SHA-256 of a network's weights and preprocessing; of the latter alone, if its source is a snapshot without variables."""
     digest = hashlib.sha256(repr((network.value_range, network.bgr, np.asarray(network.mean).tolist())).encode())
     for variable in network.source.variables:
-        values = np.ascontiguousarray(variable)
+        values = np.ascontiguousarray(variable.numpy())
         digest.update(f"{values.dtype} {values.shape}".encode())
         digest.update(values.tobytes())
     return digest.hexdigest()

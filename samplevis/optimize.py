@@ -326,7 +326,7 @@ class _Stepper(Stepper):
     @property
     def variables(self) -> list[np.ndarray]:
         """Copies of the latents and of the optimizer's state: with them, another stepper goes on from here."""
-        return [np.array(variable) for variable in (self.z, *(variable for variable, _ in self._state))]
+        return [np.array(variable.numpy()) for variable in (self.z, *(variable for variable, _ in self._state))]
 
     @variables.setter
     def variables(self, values: Sequence[np.ndarray]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import resource
 import signal
@@ -13,14 +14,15 @@ import pytest
 import tensorflow as tf
 
 import samplevis
-from samplevis import seeds
+from samplevis import cli, seeds, transform
 from samplevis.checkpoint import NAMES, Checkpoint
 from samplevis.progress import Progress
 from samplevis.sampling import named
 from samplevis.sampling.chains import Watched, run_chains
 from samplevis.sampling.options import HMCOptions
 
-SETTINGS = dict(im_size=16, optimize_steps=32, anneal_steps=50, smooth=None, progress=False)
+JITTER = transform.jitter(2)
+SETTINGS = dict(im_size=16, transforms=JITTER, optimize_steps=32, anneal_steps=50, smooth=None, progress=False)
 OPTIONS = dict(num_results=4, num_burnin_steps=4, num_leapfrog_steps=2, num_chains=2, num_transforms=2)
 
 
@@ -82,9 +84,9 @@ def run_with_crashes(network, folder, monkeypatch, saves, draws=4):
 
 def test_a_run_that_crashes_again_and_again_ends_in_the_same_bytes(tiny_network, uninterrupted, tmp_path, monkeypatch):
     random = np.random.default_rng(0)
-    saves = lambda: int(random.integers(2, 6))  # noqa: E731
+    saves = lambda: int(random.integers(2, 7))  # noqa: E731
     samples, crashes = run_with_crashes(tiny_network, tmp_path, monkeypatch, saves, draws=2)
-    assert crashes >= 3
+    assert crashes >= 2
     assert samples.images.tobytes() == uninterrupted.images[:, :2].tobytes()
     # More draws later are those of a run that asked for them at once.
     more = render(tiny_network, tmp_path)
@@ -131,14 +133,16 @@ def test_signals_end_the_run_after_the_step(tiny_network, uninterrupted, tmp_pat
 
 
 def test_another_run_is_refused_and_the_difference_named(tiny_network, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules["samplevis.render"], "ascend", lambda *_, **__: (_ for _ in ()).throw(Crash))
+    monkeypatch.setattr(
+        importlib.import_module("samplevis.render"), "ascend", lambda *_, **__: (_ for _ in ()).throw(Crash)
+    )
     with pytest.raises(Crash):
         render(tiny_network, tmp_path)
     for settings, difference in [
         (dict(seed=1), "seed: stored 0, received 1"),
         (dict(level=0.5), "level: stored 0.7, received 0.5"),
         (dict(objective="conv2:2"), r"obj: stored 'channel\(conv2, 1\)', received 'channel\(conv2, 2\)'"),
-        (dict(transforms=None), "transforms: stored '.*Affine"),
+        (dict(transforms=None), "transforms: stored '.*Jitter"),
         (dict(im_size=(16, 18)), r"param: stored .*\(16, 18, 3\)"),
         (dict(beta=2.0, level=0.5), "level: .*; beta: stored None, received 2.0|beta: .*; level: "),
     ]:
@@ -159,7 +163,7 @@ def test_another_run_is_refused_and_the_difference_named(tiny_network, tmp_path,
 def test_a_function_that_was_rewritten_is_noticed(tmp_path):
     with Checkpoint(tmp_path, 0) as checkpoint:
         checkpoint.check("activation of noise", np.array([0.5, np.nan]))
-        checkpoint.stage("a").close(dict, False)
+        checkpoint.stage("a").keep(dict)
     with Checkpoint(tmp_path, 0) as checkpoint:
         checkpoint.check("activation of noise", np.array([0.5 + 1e-6, np.nan]))
         with pytest.raises(
@@ -287,8 +291,11 @@ def test_saves_wait_for_the_interval(tmp_path):
     with Checkpoint(tmp_path, 1e9) as checkpoint:
         stage = checkpoint.stage("walk")
         stage.keep(lambda: pytest.fail("not yet"))
+        checkpoint.once("scale", lambda: {"y": 2})
         stage.close(lambda: {"x": 1}, False)
-    assert Checkpoint(tmp_path).stage("walk").saved["x"] == 1
+    with Checkpoint(tmp_path) as checkpoint:
+        assert checkpoint.stage("walk").saved["x"] == 1
+        assert checkpoint.once("scale", lambda: pytest.fail("it is known"))["y"] == 2
 
 
 @pytest.mark.parametrize("kernel", named.NAMES)
@@ -347,3 +354,30 @@ def test_forty_kills_at_random_moments(tiny_network, uninterrupted, tmp_path):
                     print(f"run {run}, kill {kills}: after {number} saves and {part:.3f} s")
         assert content(samplevis.Samples.load(out)) == whole, f"run {run}"
         run += 1
+
+
+def test_two_ends_have_a_folder_each(tiny_network, uninterrupted, tmp_path, monkeypatch):
+    folders = []
+
+    def recorded(*arguments, checkpoint, **settings):
+        folders.append(checkpoint)
+        return uninterrupted
+
+    monkeypatch.setattr(importlib.import_module("samplevis.two_ended"), "render", recorded)
+    samplevis.two_ended(tiny_network, "conv2:1", checkpoint=tmp_path)
+    samplevis.two_ended(tiny_network, "conv2:1")
+    assert folders == [str(tmp_path / "optimize"), str(tmp_path / "prior"), None, None]
+
+
+def test_the_command_keeps_a_run_and_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+    asked = {}
+
+    def stopped(*arguments, **settings):
+        asked.update(settings)
+        raise KeyboardInterrupt("stopped in anneal; the same call goes on")
+
+    monkeypatch.setattr(importlib.import_module("samplevis.render"), "render", stopped)
+    words = ["demo", "--out", str(tmp_path / "out"), "--checkpoint", str(tmp_path / "run")]
+    assert cli.main(words) == 130
+    assert asked["checkpoint"] == str(tmp_path / "run")
+    assert "stopped in anneal" in capsys.readouterr().err

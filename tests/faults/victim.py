@@ -24,6 +24,7 @@ samplevis.render(
     "conv2:1",
     dict(num_results=4, num_burnin_steps=4, num_leapfrog_steps=2, num_chains=2, num_transforms=2),
     im_size=16,
+    transforms=samplevis.transform.jitter(2),
     optimize_steps=32,
     anneal_steps=50,
     smooth=None,
