@@ -167,7 +167,7 @@ class Checkpoint:
             "about": self._about,
             "seconds": self.seconds,
         }
-        with files.atomic_path(os.path.join(self.folder, NAMES[(self._saves + 1) % 2])) as temporary:
+        with files.atomic_path(os.path.join(self.folder, NAMES[self._saves % 2])) as temporary:
             with open(temporary, "wb") as file:
                 np.savez(file, header=np.array(json.dumps(header)), **self._arrays)
             _seal(temporary)
