@@ -42,8 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, BAD_ARGUMENT)
     except (OSError, FloatingPointError, MemoryError) as error:
         return _fail(error, FAILURE)
-    except KeyboardInterrupt:
-        return _fail("interrupted", INTERRUPTED)
+    except KeyboardInterrupt as stop:
+        return _fail(str(stop) or "interrupted", INTERRUPTED)
     return 0
 
 
@@ -144,6 +144,7 @@ def _render_to_folder(network: Any, objective: str, options: argparse.Namespace)
         optimize_steps=options.optimize_steps,
         seed=options.seed,
         progress=not options.quiet,
+        checkpoint=options.checkpoint,
     )
     samples.save(paths["samples.npz"])
     samples.save_gif(paths["samples.gif"], scale=options.scale)
@@ -248,6 +249,11 @@ def _add_run_options(parser: argparse.ArgumentParser, out: str) -> None:
     add("--transforms", type=int, help="size of the bank of transforms (default: 20; langevin 4)")
     add("--optimize-steps", type=int, default=256, help="updates of the optimiser (default: 256)")
     add("--seed", type=int, default=0, help="the same seed gives the same bytes (default: 0)")
+    add(
+        "--checkpoint",
+        metavar="FOLDER",
+        help="keep the run here: after an end of any kind the same command goes on; with more --draws it adds to them",
+    )
     add("--scale", type=int, default=2, help="enlargement of the pictures, whole number (default: 2)")
     add("--quiet", action="store_true", help="no progress bars")
 

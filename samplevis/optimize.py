@@ -14,6 +14,7 @@ import tensorflow as tf
 from samplevis import param as parameterizations
 from samplevis import seeds
 from samplevis.activation import Activation, make_activation
+from samplevis.checkpoint import Checkpoint, Stage, flat
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimizers import Method, Stepper, as_method, as_network_of
@@ -121,11 +122,12 @@ def ascend(
     progress: bool = False,
     tolerant: bool = False,
     redirect_steps: int = 0,
+    stage: Stage | None = None,
 ) -> Optimized:
     """The loop of `optimize`, on an activation and first latents [batch, *latent_shape] that are known to fit.
 
     With `tolerant`, an image whose activation or gradient is not finite stays where it is and the others go on, unless there
-    are no others.
+    are no others. At a `stage` of a checkpoint, a Keras optimizer goes on from what is kept there.
     """
     seed = seeds.root(0) if seed is None else seed
     optimizer = as_method(optimizer)
@@ -139,8 +141,17 @@ def ascend(
     parameters = [tf.convert_to_tensor(p) for p in activation.objective.parameters]
     stops = sorted({*thresholds, *range(STEPS_PER_CALL, steps, STEPS_PER_CALL), redirect_steps or steps, steps})
     history, snapshots, done = [np.zeros((0, z.shape[0]), np.float32)], {}, 0
-    with Progress("optimise", steps, "step", show=progress) as bar:
-        for stop in (s for s in stops if s <= steps):
+    stage = stage or Checkpoint().stage("optimise")
+    saved = stage.saved
+    if saved:
+        stepper.variables = [saved[f"variables.{i}"] for i in range(len(stepper.variables))]
+        z, history, done = tf.identity(stepper.latents), [saved["history"]], int(saved["done"])
+
+    def state() -> dict:
+        return {"done": done, "history": np.concatenate(history), **flat("variables", stepper.variables)}
+
+    with Progress("optimise", steps, "step", progress, done) as bar:
+        for stop in [s for s in stops if done < s <= steps]:
             if done and done == redirect_steps:
                 stepper = _compiled_stepper(activation, z.shape[0], optimizer).resume(stepper)
             scores = stepper.run(parameters, seed, tf.constant(done), tf.constant(stop - done)).numpy()
@@ -155,8 +166,10 @@ def ascend(
             done = stop
             if done in thresholds:
                 snapshots[done] = activation.param.image(z).numpy()
+            stage.keep(state)
             if bar.interrupted or stepper.finished:
                 break
+    stage.close(state, bar.interrupted)
     images = activation.param.image(z).numpy()
     if stepper.finished:
         snapshots |= {threshold: images for threshold in thresholds if threshold > done}
@@ -309,6 +322,16 @@ class _Stepper(Stepper):
     @property
     def latents(self) -> tf.Tensor:
         return self.z.value
+
+    @property
+    def variables(self) -> list[np.ndarray]:
+        """Copies of the latents and of the optimizer's state: with them, another stepper goes on from here."""
+        return [np.array(variable.numpy()) for variable in (self.z, *(variable for variable, _ in self._state))]
+
+    @variables.setter
+    def variables(self, values: Sequence[np.ndarray]) -> None:
+        for variable, value in zip((self.z, *(variable for variable, _ in self._state)), values, strict=True):
+            variable.assign(value)
 
     def run(self, parameters: Sequence[tf.Tensor], seed: tf.Tensor, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
         return self._compiled(parameters, seed, first, count)

@@ -177,6 +177,25 @@ class Samples(Sequence):
         return int(np.sum(~np.isfinite(self.stats["energy_error"])))
 
     @property
+    def lost(self) -> np.ndarray:
+        """Chains that have a draw whose activation is not finite, bool [chain]; the summary's figures leave them out."""
+        return ~(np.isfinite(self.activation) & np.isfinite(self.fresh_activation)).all(1)
+
+    def of_chains(self, chains: np.ndarray) -> Samples:
+        """The samples of some of the chains.
+
+        Args:
+          chains: bool [chain], at least one True.
+
+        Returns:
+          Samples of these chains, in the same order.
+        """
+        changes: dict[str, Any] = {name: getattr(self, name)[chains] for name in ARRAYS}
+        changes["stats"] = {name: a if name in SHARED else a[chains] for name, a in self.stats.items()}
+        changes["scalars"] = {name: a[chains] for name, a in self.scalars.items()}
+        return dataclasses.replace(self, **changes)
+
+    @property
     def law(self) -> Density:
         """The density that was sampled, after calibration: another run can take it, `render(..., density=samples.law)`."""
         return CLASSES[self.density](**self.law_numbers)

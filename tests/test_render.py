@@ -274,6 +274,10 @@ def test_a_chain_that_is_lost_is_named_and_the_others_go_on(tiny_network):
     np.testing.assert_array_equal(samples.latents[1], samples.latents[1, :1].repeat(4, 0))
     warnings = " ".join(samples.summary().warnings)
     assert "in chain 1." in warnings and "not bring chain 1 " in warnings
+    # It is left out of the figures.
+    assert samples.lost.tolist() == [False, True, False] and "activation of chain 1 is not finite" in warnings
+    figures = samples.summary().figures
+    assert figures["level_fresh"] == pytest.approx(samples.levels[[0, 2]].mean()) and figures["acceptance_worst"] > 0
 
 
 def test_all_chains_lost_is_an_error(tiny_network):
