@@ -173,8 +173,8 @@ def make_activation(
       model: a `Network` or a Keras model.
       obj: an objective, a string such as "fire9:10", or a function of the layer accessor `T`.
       param: a parameterization.
-      transforms: a transform, a list of them, "standard" or "robust" for the sets of that name, or None for none. Where they change the size of images that the network
-        takes, and it takes no other, `crop_or_pad_to` follows them.
+      transforms: a transform, a list of them, "standard" or "robust" for the sets of that name, or None for none. Where they
+        change the size of images that the network takes, and it takes no other, `crop_or_pad_to` follows them.
 
     Returns:
       An `Activation` with a resolved objective.

@@ -24,19 +24,6 @@ MEASURED_AT = {1: 1024, 2: 96, 3: 32}
 RECTIFIERS = ("relu", "relu6", "leakyrelu")
 # Larger than any bound that a rectifier has.
 FAR = 1e6
-# Max pooling -> the kinds of smooth pooling that take its place.
-POOLINGS = {
-    keras.layers.MaxPooling2D: {
-        "power": pools.PowerPooling2D,
-        "softmax": pools.SoftmaxPooling2D,
-        "average": pools.AveragePooling2D,
-    },
-    keras.layers.GlobalMaxPooling2D: {
-        "power": pools.GlobalPowerPooling2D,
-        "softmax": pools.GlobalSoftmaxPooling2D,
-        "average": pools.GlobalAveragePooling2D,
-    },
-}
 
 
 def smoothed(network: Network, softness: float) -> Network:
@@ -90,10 +77,10 @@ def smooth(
         return _rounded(kind, function, widths[path]) if path in widths else None
 
     def layer(path: str, old: keras.layers.Layer) -> keras.layers.Layer | None:
-        if pooling == "max" or type(old) not in POOLINGS:
+        if pooling == "max" or type(old) not in pools.POOLINGS:
             return None
         name = "softmax" if pooling == "power" and path in signed else pooling
-        new = POOLINGS[type(old)][name].from_config(old.get_config())
+        new = pools.POOLINGS[type(old)][name].from_config(old.get_config())
         new.width = widths[path]
         return new
 
@@ -123,7 +110,7 @@ def _kinked(network: Network) -> list[str]:
 
 def _has_kink(operation: object) -> bool:
     kinds = {kind(operation), kind(getattr(operation, "activation", None))}
-    return type(operation) in POOLINGS or not kinds.isdisjoint((*RECTIFIERS, "hardsigmoid", "hardsilu"))
+    return type(operation) in pools.POOLINGS or not kinds.isdisjoint((*RECTIFIERS, "hardsigmoid", "hardsilu"))
 
 
 def _rounded(kind: str, function: Function, width: float) -> Function | None:

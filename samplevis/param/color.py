@@ -31,9 +31,10 @@ def check_decorrelate(decorrelate: bool | np.ndarray, channels: int, dimensions:
     """What a parameterization keeps of its argument `decorrelate`.
 
     Args:
-      decorrelate: True for ImageNet's colours (ignored unless there are 3 channels, and for signals), False for none, or a matrix [C, C].
+      decorrelate: True for ImageNet's colours (ignored unless there are 3 channels, and for signals), False for none, or a
+        matrix [C, C].
       channels: C.
-      dimensions: number of directions of the image. Three channels of a signal, which has one, are no colours.
+      dimensions: directions of the image. Three channels of a signal, which has one direction, are no colours.
 
     Returns:
       A bool, or the matrix as tuples, which hash.

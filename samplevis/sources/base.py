@@ -73,7 +73,10 @@ def is_image_shape(shape: Sequence[int | None]) -> bool:
 
 
 #: The shapes that a message asks for.
-IMAGES = "images [batch, height, width, channels] (or signals [batch, length, channels], volumes [batch, depth, height, width, channels])"
+IMAGES = (
+    "images [batch, height, width, channels] (or signals [batch, length, channels], volumes [batch, depth, height, width, "
+    "channels])"
+)
 
 
 def to_last(values: tf.Tensor, rank: int) -> tf.Tensor:

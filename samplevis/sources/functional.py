@@ -57,7 +57,9 @@ class FunctionalSource:
         self._rank = len(self._image.shape)
         self.image_shape = to_last_shape(self._image.shape[1:], self._channels_first, self._rank)
         if self.image_shape[-1] is None:
-            raise ValueError(f"model: {model.name!r} takes {show(self._image.shape)}; expected a fixed number of channels.")
+            raise ValueError(
+                f"model: {model.name!r} takes {show(self._image.shape)}; expected a fixed number of channels."
+            )
         self._nodes = _nodes(model)
         shapes = {
             path: to_last_shape(node.outputs[0].shape[1:], self._channels_first, self._rank)

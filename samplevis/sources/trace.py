@@ -26,8 +26,8 @@ def traced(
     Args:
       model: a function of an image batch, a Keras layer or model, one of tf_keras, or what `tf.saved_model.load` returned.
       given: values of inputs that are not the images, by name, for a SavedModel.
-      image_shape: (height, width, channels), or of another number of directions, as the model takes them. Defaults to what the model knows, or was built with; for
-        a function to (None, None, 3).
+      image_shape: (height, width, channels), or of another number of directions, as the model takes them. Defaults to what the
+        model knows, or was built with; for a function to (None, None, 3).
       input: the input that is the images, for a SavedModel. Defaults to the only one that is not given.
 
     Returns:

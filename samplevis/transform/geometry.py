@@ -14,7 +14,6 @@ from samplevis.checks import check_choice, check_number, check_numbers, check_wh
 from samplevis.transform import warp
 from samplevis.transform.base import Draw, Shape, Transform
 
-
 # What the sides of a signal, an image and a volume are called.
 SIDES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
@@ -90,9 +89,7 @@ class Jitter(Transform):
     def output_shape(self, image_shape: Shape) -> Shape:
         *sizes, channels = image_shape
         if self.d >= min(sizes):
-            raise ValueError(
-                f"jitter d: expected less than the {min(sizes)} pixels of the image. Received: {self.d}"
-            )
+            raise ValueError(f"jitter d: expected less than the {min(sizes)} pixels of the image. Received: {self.d}")
         return *(size - self.d for size in sizes), channels
 
 

@@ -26,9 +26,7 @@ class RandomResize(Transform):
         for axis, size in enumerate(sizes):
             grids = tf.constant(np.stack([legacy_grid(size, scale) for scale in self.scales]), images.dtype)
             before, after = "def"[:axis], "uvw"[axis + 1 : len(sizes)]
-            images = tf.einsum(
-                f"bij,b{before}j{after}c->b{before}i{after}c", tf.gather(grids, draw["which"]), images
-            )
+            images = tf.einsum(f"bij,b{before}j{after}c->b{before}i{after}c", tf.gather(grids, draw["which"]), images)
         return images
 
 

@@ -1,8 +1,8 @@
 """Linear affine warps of signals, images and volumes whose gradient is the exact adjoint.
 
-Every output pixel reads the four input pixels around one position, with bilinear weights (a signal two, a volume eight). TensorFlow's
-ImageProjectiveTransform operations are not used: their gradient is the gradient warped by the inverse map
-instead of the adjoint, and a sampler that trusts it is forced to steps many times too short.
+Every output pixel reads the four input pixels around one position, with bilinear weights (of a signal two, of a volume
+eight). TensorFlow's ImageProjectiveTransform operations are not used: their gradient is the gradient warped by the inverse
+map instead of the adjoint, and a sampler that trusts it is forced to steps many times too short.
 """
 
 from __future__ import annotations
