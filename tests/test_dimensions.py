@@ -353,7 +353,7 @@ def test_defaults_follow_the_network(directions):
     result = samplevis.optimize(network(directions), "logits:b", steps=2, batch=2, progress=False)
     assert result.images.shape == (2, *SIZES[directions], 1)
     free = small((None,) * directions, channels=2)
-    found = samplevis.optimize(free, "units:b" if False else "units:1", steps=1, transforms=None, progress=False)
+    found = samplevis.optimize(free, "units:1", steps=1, transforms=None, progress=False)
     assert found.images.shape == (1, *({1: (1024,), 3: (32, 32, 32)}[directions]), 2)
     old = samplevis.render(network(directions), "logits:a", FEW, density="activation", **QUICK)
     assert old.images.shape[2:] == (*SIZES[directions], 1)
@@ -404,3 +404,159 @@ def test_waveforms_and_slices_show_the_values():
     for make, bad in ((export.waveforms, ramp + 1), (export.slices, volume * np.nan), (export.slices, ramp)):
         with pytest.raises(ValueError, match="images: "):
             make(bad)
+
+
+# Sampled and judged. The judges are closed forms that know nothing of the networks: they whiten an image by the spectrum of the
+# prior and look for the power of each class where it would be.
+
+LENGTH, SIDE = 96, 12
+SOUNDS, SOLIDS = ("low", "high", "up", "down"), ("blob", "shell", "rod")
+AUDIO = param.fourier((LENGTH,), channels=1)
+VOLUME = param.fourier((SIDE,) * 3, channels=1)
+
+
+def sound(kind: str, rng: np.random.Generator) -> np.ndarray:
+    """A sine of 5 to 9 or 26 to 34 cycles, or a chirp from one to the other, [LENGTH, 1]."""
+    low, high = rng.uniform(5, 9), rng.uniform(26, 34)
+    first, last = {"low": (low, low), "high": (high, high), "up": (low, high), "down": (high, low)}[kind]
+    time = np.arange(LENGTH) / LENGTH
+    return np.sin(2 * np.pi * (first * time + (last - first) * time**2 / 2 + rng.uniform()))[:, None]
+
+
+def solid(kind: str, rng: np.random.Generator) -> np.ndarray:
+    """A ball, a hollow sphere or a thin rod somewhere near the middle, soft-edged, [SIDE, SIDE, SIDE, 1]."""
+    places = (
+        np.stack(np.meshgrid(*[np.arange(SIDE)] * 3, indexing="ij"), -1) - (SIDE - 1) / 2 - rng.uniform(-1.5, 1.5, 3)
+    )
+    distance = np.linalg.norm(places, axis=-1)
+    if kind == "rod":
+        axis = rng.normal(size=3)
+        along = places @ (axis / np.linalg.norm(axis))
+        distance = np.sqrt(np.maximum(distance**2 - along**2, 0))
+    inside = {
+        "blob": distance - rng.uniform(2.3, 3),
+        "shell": abs(distance - rng.uniform(3.6, 4.4)) - 0.7,
+        "rod": distance - 0.8,
+    }
+    return 1 / (1 + np.exp(np.clip(4 * inside[kind], -30, 30)))[..., None]
+
+
+def examples(draw, kinds: tuple, prior, strength: tuple, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images of classes drawn on noise of the prior, and nothing but noise as the last class."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, len(kinds) + 1, count)
+    x = prior.pre_image(prior.prior(seeds.root(seed), count)).numpy() * rng.uniform(
+        0.7, 1.3, (count, *[1] * len(prior.image_shape))
+    )
+    for image, label in zip(x, labels, strict=True):
+        if label < len(kinds):
+            image += rng.uniform(*strength) * draw(kinds[label], rng)
+    return (1 / (1 + np.exp(-x))).astype(np.float32), labels
+
+
+def trained(draw, kinds: tuple, prior, strength: tuple, count: int, epochs: int) -> Network:
+    """A small network that tells the classes apart; asserts that it does."""
+    directions = len(prior.image_shape) - 1
+    keras.utils.set_random_seed(1)
+    image = keras.Input(prior.image_shape)
+    convolution = CONVOLUTION[directions]
+    width = {1: 9, 3: 5}[directions]
+    x = convolution(12, width, 2, padding="same", activation="relu", name="first")(image)
+    x = convolution(24, {1: 7, 3: 3}[directions], 2, padding="same", activation="relu", name="second")(x)
+    x = keras.layers.Dense(32, activation="relu", name="hidden")(keras.layers.Flatten()(x))
+    model = keras.Model(image, keras.layers.Dense(len(kinds) + 1, name="logits")(x), name="judged")
+    model.compile(keras.optimizers.Adam(3e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    images, labels = examples(draw, kinds, prior, strength, count, 0)
+    model.fit(2 * images - 1, labels, batch_size=64, epochs=epochs, verbose=0)
+    unseen, right = examples(draw, kinds, prior, strength, 400, 1)
+    accuracy = np.mean(model.predict(2 * unseen - 1, verbose=0).argmax(1) == right)
+    assert accuracy > 0.85, accuracy
+    return Network(model, value_range=(-1, 1), labels=(*kinds, "nothing"))
+
+
+def whitened(images: np.ndarray, prior) -> np.ndarray:
+    """What the prior would have made of white noise, [N, *size]."""
+    return prior.latent(tf.constant(images)).numpy()[..., 0]
+
+
+def judge_sounds(signals: np.ndarray) -> np.ndarray:
+    """The path through a spectrogram that holds most power: two flat ones, a rising and a falling ridge; [N] classes."""
+    window, hop = 24, 6
+    x = whitened(signals, AUDIO)
+    frames = np.stack([x[:, i : i + window] for i in range(0, LENGTH - window + 1, hop)], 1) * np.hanning(window)
+    power = np.abs(np.fft.rfft(frames, 2 * window)) ** 2
+    middles = (np.arange(power.shape[1]) * hop + window / 2) / LENGTH
+    cycles = np.arange(power.shape[2]) * LENGTH / (2 * window)
+    scores = []
+    for kind in SOUNDS:
+        paths = []
+        for low in (5, 7, 9):
+            for high in (26, 30, 34):
+                ends = {"low": (low, low), "high": (high, high), "up": (low, high), "down": (high, low)}[kind]
+                path = ends[0] + (ends[1] - ends[0]) * middles
+                bins = np.abs(cycles - path[:, None]).argmin(1)
+                paths.append(power[:, np.arange(len(bins)), bins].mean(1))
+        scores.append(np.max(paths, 0))
+    return np.argmax(scores, 0)
+
+
+def judge_solids(volumes: np.ndarray) -> np.ndarray:
+    """The matched filter of many drawn solids, at every place, whose answer is largest; [N] classes."""
+    rng = np.random.default_rng(9)
+    weight = 1 / VOLUME.amplitude() ** 2
+    axes = (1, 2, 3)
+    x = np.log(volumes[..., 0] / (1 - volumes[..., 0]))
+    spectrum = np.fft.rfftn(x - x.mean(axes, keepdims=True), axes=axes)
+    scores = []
+    for kind in SOLIDS:
+        answers = []
+        for _ in range(40):
+            template = np.fft.rfftn(solid(kind, rng)[..., 0])
+            template[0, 0, 0] = 0
+            norm = np.sqrt(np.sum(np.fft.irfftn(template * np.sqrt(weight), (SIDE,) * 3) ** 2))
+            found = np.fft.irfftn(spectrum * np.conj(template) * weight, (SIDE,) * 3, axes=axes)
+            near = found[:, [-2, -1, 0, 1, 2]][:, :, [-2, -1, 0, 1, 2]][..., [-2, -1, 0, 1, 2]]
+            answers.append(near.reshape(len(x), -1).max(1) / norm)
+        scores.append(np.max(answers, 0))
+    return np.argmax(scores, 0)
+
+
+def shares(known: Network, kinds: tuple, judge, draws: int, **asked) -> tuple[float, Samples]:
+    """The share of draws, over all classes, that the judge calls what was asked for."""
+    options = dict(num_results=draws, num_chains=4, num_burnin_steps=8, num_leapfrog_steps=6, num_transforms=4)
+    right = []
+    for number, kind in enumerate(kinds):
+        samples = samplevis.render(
+            known, f"logits:{kind}", options, seed=number, optimize_steps=64, anneal_steps=80, progress=False, **asked
+        )
+        right.append(np.mean(judge(samples[:]) == number))
+    return float(np.mean(right)), samples
+
+
+def prior_share(judge, prior, kinds: int) -> float:
+    """What the judge calls noise of the prior, were each class asked for as often: one in as many as there are."""
+    images = prior.image(prior.prior(seeds.root(5), 64)).numpy()
+    return float(np.mean([np.mean(judge(images) == number) for number in range(kinds)]))
+
+
+@pytest.fixture(scope="module")
+def ears() -> Network:
+    return trained(sound, SOUNDS, AUDIO, (0.5, 1.2), 3000, 8)
+
+
+def test_a_network_of_sounds_is_sampled_and_judged_right(ears):
+    clean, labels = examples(sound, SOUNDS, AUDIO, (0.5, 1.2), 300, 2)
+    assert np.mean(judge_sounds(clean[labels < 4]) == labels[labels < 4]) > 0.9, "the judge"
+    share, _ = shares(ears, SOUNDS, judge_sounds, 2)
+    control, _ = shares(ears, SOUNDS, judge_sounds, 2, beta=0.0, init="prior")
+    assert share > 0.8 and control < 0.55, (share, control)
+
+
+@pytest.mark.long
+def test_a_network_of_solids_is_sampled_and_judged_right():
+    clean, labels = examples(solid, SOLIDS, VOLUME, (1.0, 2.0), 300, 2)
+    assert np.mean(judge_solids(clean[labels < 3]) == labels[labels < 3]) > 0.9, "the judge"
+    eyes = trained(solid, SOLIDS, VOLUME, (1.0, 2.0), 3000, 8)
+    share, _ = shares(eyes, SOLIDS, judge_solids, 2)
+    control, _ = shares(eyes, SOLIDS, judge_solids, 2, beta=0.0, init="prior")
+    assert share > 0.8 and control < 0.6, (share, control)
