@@ -275,9 +275,15 @@ def test_objectives_of_signals_and_volumes(directions):
         (objectives.neuron("conv", 2, **place), conv[(slice(None), *place.values(), 2)]),
         (objectives.channel("conv", 3), conv[..., 3].reshape(2, -1).mean(1)),
         (objectives.class_logit("logits", "b"), logits[:, 1]),
+        (
+            objectives.total_variation("conv"),
+            sum(np.abs(np.diff(conv, axis=axis)).reshape(2, -1).sum(1) for axis in range(1, 1 + directions)),
+        ),
         (objectives.direction_neuron("conv", np.eye(4)[1], **place), conv[(slice(None), *place.values(), 1)]),
     ):
         np.testing.assert_allclose(objective.resolve(known)(values.__getitem__), expected, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="a blur of the image is for pictures"):
+        objectives.blur_input_each_step().resolve(known)
     name, wrong = ("x .time.", dict(x=13)) if directions == 1 else ("z .column.", dict(z=9))
     with pytest.raises(ValueError, match=f"{name}: expected a whole number from 0 to"):
         objectives.neuron("conv", 0, **wrong).resolve(known)
