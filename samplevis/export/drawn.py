@@ -13,8 +13,8 @@ from samplevis.export.pixels import check_finite
 WIDTH, HEIGHT = 160, 64
 # Points of a line for each of its columns.
 POINTS = 8
-# Grey of the line at 1/2, which is silence to most networks of sound.
-MIDDLE = 0.85
+# Greys of the paper, and of the line at 1/2, which is silence to most networks of sound.
+PAPER, MIDDLE = 0.95, 0.8
 # Slices of a volume that a picture shows unless told otherwise.
 SLICES = 16
 
@@ -53,7 +53,7 @@ def waveforms(signals: np.ndarray, width: int = WIDTH, height: int = HEIGHT) -> 
     highest = np.maximum(np.maximum.reduceat(line, first, -2), following)
     top, bottom = (np.round((1 - values) * (height - 1)) for values in (highest, lowest))
     rows = np.arange(height)[:, None]
-    picture = np.ones((*batch, height, width, 3), np.float32)
+    picture = np.full((*batch, height, width, 3), PAPER, np.float32)
     picture[..., (height - 1) // 2, :, :] = MIDDLE
     for channel in range(channels):
         inside = (rows >= top[..., None, :, channel]) & (rows <= bottom[..., None, :, channel])
