@@ -35,6 +35,7 @@ class Source(Protocol):
       operations: for each layer that `replaced` asks about, what computes it: a Keras layer, or a function.
       missing: names of layers that the model has and that cannot be computed -> why.
       variables: what training can still change; empty if the source is a snapshot.
+      parameters: how many numbers were trained, or are constants of a snapshot.
     """
 
     model: Any
@@ -46,6 +47,7 @@ class Source(Protocol):
     operations: Mapping[str, Any]
     missing: Mapping[str, str]
     variables: Sequence[Any]
+    parameters: int
 
     def cut(self, names: tuple[str, ...]) -> Callable[[tf.Tensor], list[tf.Tensor]]:
         """The model as far as some layers: a function from prepared images to their activations, in that order."""

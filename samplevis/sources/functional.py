@@ -76,6 +76,10 @@ class FunctionalSource:
     def variables(self) -> list[Any]:
         return self.model.weights
 
+    @property
+    def parameters(self) -> int:
+        return self.model.count_params()
+
     def cut(self, names: tuple[str, ...]) -> Callable[[tf.Tensor], list[tf.Tensor]]:
         if not names:
             return lambda images: []

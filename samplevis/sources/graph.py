@@ -108,6 +108,16 @@ class GraphSource:
             raise ValueError(f"model: {self.name!r} has no layer that can be computed from images: {reason}")
 
     @property
+    def parameters(self) -> int:
+        """How many numbers the constants of the graph hold, single ones left out."""
+        sizes = [
+            np.prod([size.size for size in node.attr["value"].tensor.tensor_shape.dim], dtype=int)
+            for node in self._graph.nodes.values()
+            if node.op == "Const" and tf.as_dtype(node.attr["dtype"].type).is_floating
+        ]
+        return int(sum(size for size in sizes if size > 1))
+
+    @property
     def operations(self) -> dict[str, Any]:
         """An activation function, or a Keras layer of the same settings for a max pooling, by name of its node."""
         found = {}
