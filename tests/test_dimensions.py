@@ -365,6 +365,11 @@ def test_defaults_follow_the_network(directions):
     assert old.images.shape[2:] == (*SIZES[directions], 1)
 
 
+def test_describe_looks_at_signals():
+    described = str(samplevis.describe(network(1), count=4))
+    assert "(13, 1)" in described and "13 pixels" in described
+
+
 def test_scores_without_a_network_of_signals():
     result = samplevis.optimize(
         lambda images: images[:, 3, 0], param=param.pixel((9,), channels=1), optimizer="genetic", steps=3,
