@@ -153,12 +153,12 @@ def default_param(
       make: which one. Defaults to `param.fourier`.
 
     Returns:
-      One of the network's number of directions and channels.
+      One of the network's number of dimensions and channels.
     """
     *sides, channels = network.image_shape
     if size is None:
-        size = tuple(side or FREE[network.directions] for side in sides)
-    return make(size, channels=channels, dimensions=network.directions)
+        size = tuple(side or FREE[network.dimensions] for side in sides)
+    return make(size, channels=channels, dimensions=network.dimensions)
 
 
 def make_activation(
@@ -188,11 +188,11 @@ def make_activation(
         raise TypeError(f"param: expected a parameterization such as param.fourier(128). Received: {param!r}")
     if len(param.image_shape) != len(network.image_shape):
         raise ValueError(
-            f"param: {network.name!r} takes ({sizes(network.directions)}, channels), {show(network.image_shape)}. Received a "
+            f"param: {network.name!r} takes ({sizes(network.dimensions)}, channels), {show(network.image_shape)}. Received a "
             f"parameterization of {show(param.image_shape)}; expected one such as param.fourier(size, "
-            f"channels={network.image_shape[-1]}, dimensions={network.directions})"
+            f"channels={network.image_shape[-1]}, dimensions={network.dimensions})"
         )
-    transform = _fitted(as_transform(as_named(transforms, network.directions)), param, network)
+    transform = _fitted(as_transform(as_named(transforms, network.dimensions)), param, network)
     *size, channels = transform.output_shape(param.image_shape)
     if channels != network.image_shape[-1]:
         raise ValueError(
@@ -212,6 +212,6 @@ def _fitted(transform: Transform, param: Parameterization, network: Network) -> 
     # An image that never had the network's size is the caller's to change: cutting or framing it unasked would hide that.
     changed = "" if before == after else f", {after} after transforms"
     raise ValueError(
-        f"param: {network.name!r} takes images of {show(network.image_shape[:-1])} ({sizes(network.directions)}; None is any). "
+        f"param: {network.name!r} takes images of {show(network.image_shape[:-1])} ({sizes(network.dimensions)}; None is any). "
         f"Received: {before}{changed}. Give a parameterization of its size, or end the transforms with crop_or_pad_to."
     )

@@ -16,7 +16,7 @@ from samplevis.checks import check_whole
 from samplevis.evidence import CANNOT_TELL, WRONG, Evidence
 from samplevis.network import Network, as_network
 
-# Side of the images of noise where the network leaves it open, by number of directions.
+# Side of the images of noise where the network leaves it open, by number of dimensions.
 SIZE = {1: 1024, 2: 96, 3: 32}
 # Deviation of the latent of the noise: that of pixels then is a photograph's, about 0.2.
 CONTRAST = 1.0
@@ -138,7 +138,7 @@ def describe(
     network = as_network(model)
     check_whole("count", count, 2)
     *sides, channels = network.image_shape
-    size = network.check_size(image_size or tuple(side or SIZE[network.directions] for side in sides))
+    size = network.check_size(image_size or tuple(side or SIZE[network.dimensions] for side in sides))
     if images is None:
         noise = param.fourier(size, channels=channels, contrast=CONTRAST)
         pixels = noise.image(noise.prior(seeds.root(seed), count)).numpy()
@@ -265,7 +265,7 @@ def _rescaling(network: Network) -> list[str]:
 
 def _gain(network: Network, layer: str, own: np.ndarray) -> float:
     """How much a difference of the model's input grows up to a layer."""
-    sides = [side or SIZE[network.directions] for side in network.image_shape[:-1]]
+    sides = [side or SIZE[network.dimensions] for side in network.image_shape[:-1]]
     images = tf.stack([tf.fill((*sides, network.image_shape[-1]), value) for value in (0.0, 1.0)])
     dark, light = np.asarray(network.cut((layer,))(images)[layer], np.float64)
     return float(np.abs(light - dark).max() / np.abs(own[:-1]).max())

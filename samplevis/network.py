@@ -123,7 +123,7 @@ class Network:
         """Does nothing: a network is loaded when it is made. Programs written for Lucid call this first."""
 
     @property
-    def directions(self) -> int:
+    def dimensions(self) -> int:
         """1 if it takes signals, 2 for images, 3 for volumes."""
         return len(self.image_shape) - 1
 
@@ -164,7 +164,7 @@ class Network:
         images = tf.convert_to_tensor(images, tf.float32)
         if images.shape.rank != 1 + len(self.image_shape) or images.shape[-1] != self.image_shape[-1]:
             raise ValueError(
-                f"images: {self.name!r} takes [batch, {sizes(self.directions)}, {self.image_shape[-1]}]. "
+                f"images: {self.name!r} takes [batch, {sizes(self.dimensions)}, {self.image_shape[-1]}]. "
                 f"Received shape: {show(images.shape)}"
             )
         low, high = self.value_range
@@ -286,7 +286,7 @@ class Network:
         size = tuple(int(side) for side in image_size)
         if min(size, default=0) < 1 or not self.takes(size):
             raise ValueError(
-                f"image size: {self.name!r} takes images of {show(self.image_shape[:-1])} ({sizes(self.directions)}; None is "
+                f"image size: {self.name!r} takes images of {show(self.image_shape[:-1])} ({sizes(self.dimensions)}; None is "
                 f"any). Received: {show(size)}"
             )
         return size
@@ -405,7 +405,7 @@ class Network:
         rank = 1 + len(self.image_shape)
         if images.ndim != rank or images.shape[-1] != self.image_shape[-1] or 0 in images.shape:
             raise ValueError(
-                f"images: {self.name!r} takes [batch, {sizes(self.directions)}, {self.image_shape[-1]}]. "
+                f"images: {self.name!r} takes [batch, {sizes(self.dimensions)}, {self.image_shape[-1]}]. "
                 f"Received shape: {images.shape}"
                 + (" (add a batch axis: images[None])" if images.ndim == rank - 1 else "")
             )

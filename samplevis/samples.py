@@ -169,11 +169,11 @@ class Samples(Sequence):
         level = "" if self.level is None else f" at level {self.level:g}"
         return (
             f"<Samples of {self.objective} in {self.model}{level}: {chain} chains x {draw} draws, "
-            f"{' x '.join(map(str, size))} {'values' if self.directions == 1 else 'pixels'}; summary() says how good>"
+            f"{' x '.join(map(str, size))} {'values' if self.dimensions == 1 else 'pixels'}; summary() says how good>"
         )
 
     @property
-    def directions(self) -> int:
+    def dimensions(self) -> int:
         """1 if the images are signals, 2 if they are pictures, 3 if they are volumes."""
         return self.images.ndim - 3
 
@@ -296,10 +296,10 @@ class Samples(Sequence):
     def _frames(self, layout: str) -> np.ndarray:
         if layout not in LAYOUTS:
             raise ValueError(f"layout: expected 'chains' or 'sweep'. Received: {layout!r}")
-        if self.directions == 3:
+        if self.dimensions == 3:
             chain, draw, depth, *slice_ = self.images.shape
             return LAYOUTS[layout](self.images.reshape(chain, draw * depth, *slice_))
-        return LAYOUTS[layout](export.as_pictures(self.images, self.directions))
+        return LAYOUTS[layout](export.as_pictures(self.images, self.dimensions))
 
     @property
     def _made_by(self) -> dict[str, object]:
@@ -328,7 +328,7 @@ class Samples(Sequence):
         shown = np.linspace(0, draws - 1, columns).round().astype(int) if columns > 1 else np.array([draws - 1])
         cells = np.concatenate([self.optimized[:, None], self.images[:, shown]], axis=1)
         return export.grid(
-            export.as_pictures(cells, self.directions),
+            export.as_pictures(cells, self.dimensions),
             row_labels=[f"chain {i}" for i in range(chains)],
             column_labels=["optimised", *(f"draw {i}" for i in shown)],
             scale=scale,

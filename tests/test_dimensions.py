@@ -241,7 +241,7 @@ def test_crop_gain_and_their_errors():
 @pytest.mark.parametrize("directions, words", [(1, "length"), (3, "depth, height, width")])
 def test_network_takes_signals_and_volumes_and_says_so(directions, words):
     size, known = SIZES[directions], network(directions)
-    assert known.directions == directions and known.image_shape == (*size, 1)
+    assert known.dimensions == directions and known.image_shape == (*size, 1)
     images = np.random.default_rng(0).uniform(size=(2, *size, 1)).astype(np.float32)
     found = known.activations(images, "conv")["conv"]
     np.testing.assert_allclose(found, known.cut(("conv",))(tf.constant(images))["conv"])
@@ -334,7 +334,7 @@ def drawn(directions: int) -> Samples:
 @pytest.mark.parametrize("directions", [1, 3])
 def test_samples_of_signals_and_volumes(directions, tmp_path):
     samples, size = drawn(directions), SIZES[directions]
-    assert samples.images.shape == (2, 3, *size, 1) and samples.directions == directions
+    assert samples.images.shape == (2, 3, *size, 1) and samples.dimensions == directions
     assert samples[0].shape == (*size, 1) and samples.images.min() >= 0 and samples.images.max() <= 1
     assert " x ".join(map(str, size)) in repr(samples) and "power slope" in str(samples.summary())
     samples.save(tmp_path / "samples.npz")

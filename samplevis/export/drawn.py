@@ -88,17 +88,17 @@ def slices(volumes: np.ndarray, most: int = SLICES) -> np.ndarray:
     return paper
 
 
-def as_pictures(images: np.ndarray, directions: int) -> np.ndarray:
+def as_pictures(images: np.ndarray, dimensions: int) -> np.ndarray:
     """Signals [..., length, channels] as waveforms, volumes [..., depth, height, width, channels] as slices; pictures pass.
 
     Args:
       images: values in [0, 1].
-      directions: 1, 2 or 3.
+      dimensions: 1, 2 or 3.
 
     Returns:
       [..., height, width, channels].
     """
-    return {1: waveforms, 2: np.asarray, 3: slices}[directions](images)
+    return {1: waveforms, 2: np.asarray, 3: slices}[dimensions](images)
 
 
 def _checked(images: np.ndarray, rank: int, shape: str) -> np.ndarray:

@@ -182,7 +182,7 @@ def check_position(
     if len(sizes) > len(given) or any(value is not None for value in given[len(sizes) :]):
         shown = "" if z is None else f", z={z!r}"
         raise ValueError(f"neuron: {layer!r} has {len(sizes)} directions. Received: x={x!r}, y={y!r}{shown}")
-    names = {1: ("x (time)" if setting.network.directions == 1 else "x (token)",)}
+    names = {1: ("x (time)" if setting.network.dimensions == 1 else "x (token)",)}
     names |= {2: ("x (row)", "y (column)"), 3: ("x (depth)", "y (row)", "z (column)")}
     found = (
         size // 2 if value is None else setting.index(name, value, layer, axis)

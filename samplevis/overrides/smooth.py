@@ -18,7 +18,7 @@ from samplevis.sources.functions import kind
 DEFAULT_SOFTNESS = 0.3
 # Images from the prior that show how large a layer's values are; 16 give its root mean square to a few per cent.
 MEASURED_ON = 16
-# Their size in pixels by number of directions, where the network takes any.
+# Their size in pixels by number of dimensions, where the network takes any.
 MEASURED_AT = {1: 1024, 2: 96, 3: 32}
 # Functions that are straight between kinks.
 RECTIFIERS = ("relu", "relu6", "leakyrelu")
@@ -93,7 +93,7 @@ def _measured(network: Network, softness: float, images: np.ndarray | None) -> t
     if not kinked:
         return {}, frozenset()
     if images is None:
-        *size, channels = (side or MEASURED_AT[network.directions] for side in network.image_shape)
+        *size, channels = (side or MEASURED_AT[network.dimensions] for side in network.image_shape)
         prior = param.fourier(tuple(size), channels=channels)
         images = prior.image(prior.prior(seeds.root(0), MEASURED_ON)).numpy()
     values = network.activations(images, kinked)

@@ -97,7 +97,7 @@ def ebfmi(energy: np.ndarray) -> np.ndarray:
         return np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.var(energy, axis=1, ddof=1)
 
 
-def power_slope(images: np.ndarray, directions: int = 2) -> float:
+def power_slope(images: np.ndarray, dimensions: int = 2) -> float:
     """Slope of the log power of the luminance against the log frequency: 0 for white noise, about -2 for photographs.
 
     Each image loses its mean and gets a Hann window; power is averaged over images and over 8 rings between 4 cycles per
@@ -105,22 +105,22 @@ def power_slope(images: np.ndarray, directions: int = 2) -> float:
 
     Args:
       images: [N, H, W, C]; luminance is Rec. 709 for 3 channels, the mean of the channels otherwise.
-      directions: 1 for signals [N, length, C] and 3 for volumes [N, depth, H, W, C], with rings of that many directions. Defaults
+      dimensions: 1 for signals [N, length, C] and 3 for volumes [N, depth, H, W, C], with rings of that many directions. Defaults
         to 2.
 
     Returns:
       The slope; nan for sides below 16 pixels or images without contrast.
     """
     images = np.asarray(images, np.float64)
-    if images.ndim != directions + 2:
-        shape = {1: "[N, length, C]", 2: "[N, H, W, C]", 3: "[N, depth, H, W, C]"}[directions]
+    if images.ndim != dimensions + 2:
+        shape = {1: "[N, length, C]", 2: "[N, H, W, C]", 3: "[N, depth, H, W, C]"}[dimensions]
         raise ValueError(f"images: expected shape {shape}. Received: {images.shape}")
     _, *size, channels = images.shape
     lowest = LOWEST_CYCLES / min(size)
     if not len(images) or min(size) < 16:
         return np.nan
     luminance = images @ np.array(LUMINANCE) if channels == 3 else images.mean(axis=-1)
-    axes = tuple(range(1, 1 + directions))
+    axes = tuple(range(1, 1 + dimensions))
     luminance = luminance - luminance.mean(axis=axes, keepdims=True)
     window = functools.reduce(np.multiply.outer, map(_hann, size))
     power = np.mean(np.abs(np.fft.fftn(luminance * window, axes=axes)) ** 2, axis=0)

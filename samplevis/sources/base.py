@@ -64,9 +64,9 @@ def show(shape: Sequence[int | None]) -> str:
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
 
 
-def sizes(directions: int) -> str:
+def sizes(dimensions: int) -> str:
     """What the sizes of a signal, an image or a volume are called."""
-    return ("length", "height, width", "depth, height, width")[directions - 1]
+    return ("length", "height, width", "depth, height, width")[dimensions - 1]
 
 
 def is_image_shape(shape: Sequence[int | None]) -> bool:

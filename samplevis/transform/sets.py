@@ -39,7 +39,7 @@ lucid_transforms = (
 # What sampling averages over: from trials with images of 96 and 128 pixels.
 robust_transforms = (affine(shift=8, scale=0.1, rotate=8),)
 
-# By name and number of directions. Signals do not turn; volumes, of fewer pixels on a side, move by fewer.
+# By name and number of dimensions. Signals do not turn; volumes, of fewer pixels on a side, move by fewer.
 NAMED = {
     "standard": {
         1: (pad(12, "constant", 0.5), jitter(8), random_scale(_SCALES), jitter(4)),
@@ -60,13 +60,13 @@ NAMED = {
 }
 
 
-def as_named(transforms: Any, directions: int) -> Any:
+def as_named(transforms: Any, dimensions: int) -> Any:
     """The set that a name stands for.
 
     Args:
       transforms: "standard" (Lucid's, for optimising), "robust" (what sampling averages over), or anything else, which is
         returned as it is.
-      directions: 1 for signals, 2 for images, 3 for volumes.
+      dimensions: 1 for signals, 2 for images, 3 for volumes.
 
     Returns:
       A tuple of transforms.
@@ -79,4 +79,4 @@ def as_named(transforms: Any, directions: int) -> Any:
     if transforms not in NAMED:
         names = " or ".join(map(repr, NAMED))
         raise ValueError(f"transforms: expected transforms, None, or the name {names}. Received: {transforms!r}")
-    return NAMED[transforms][directions]
+    return NAMED[transforms][dimensions]
