@@ -54,7 +54,7 @@ def waveforms(signals: np.ndarray, width: int = WIDTH, height: int = HEIGHT) -> 
     top, bottom = (np.round((1 - values) * (height - 1)) for values in (highest, lowest))
     rows = np.arange(height)[:, None]
     picture = np.full((*batch, height, width, 3), PAPER, np.float32)
-    picture[..., (height - 1) // 2, :, :] = MIDDLE
+    picture[..., int(np.round((height - 1) / 2)), :, :] = MIDDLE
     for channel in range(channels):
         inside = (rows >= top[..., None, :, channel]) & (rows <= bottom[..., None, :, channel])
         picture[inside] = (0, 0, 0) if channels == 1 else colorsys.hsv_to_rgb(channel / channels, 1, 0.75)
