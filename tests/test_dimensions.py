@@ -57,7 +57,7 @@ def test_fourier_is_numpys_filter_and_its_own_inverse(size, alpha, channels, see
     whole = np.maximum(frequency, 1 / max(size)) ** -alpha
     whole /= np.sqrt(np.mean(whole**2))
     axes = tuple(range(1, 1 + len(size)))
-    filtered = np.fft.ifftn(np.fft.fftn(z, axes=axes) * whole[..., None], axes=axes)
+    filtered = np.fft.ifftn(np.fft.fftn(z.astype(np.float64), axes=axes) * whole[..., None], axes=axes)
     assert np.abs(filtered.imag).max() < 1e-9
     np.testing.assert_allclose(p.pre_image(z), 0.7 * filtered.real, atol=2e-5)
     np.testing.assert_allclose(p.image(z), 1 / (1 + np.exp(-0.7 * filtered.real)), atol=1e-5)
