@@ -176,7 +176,9 @@ def _parser() -> argparse.ArgumentParser:
         "objective",
         help="layer:channel, such as fire9:10, or layer:label, such as logits:goldfish; -fire9:10 is what the unit likes least",
     )
-    render.add_argument("--size", type=int, default=128, metavar="PIXELS", help="side of the images (default: 128)")
+    render.add_argument(
+        "--size", type=int, metavar="PIXELS", help="side of the images (default: the network's, or 128)"
+    )
     _add_run_options(render, out="samplevis-out")
     render.set_defaults(run=_render)
 

@@ -16,8 +16,8 @@ from samplevis.checks import check_whole
 from samplevis.evidence import CANNOT_TELL, WRONG, Evidence
 from samplevis.network import Network, as_network
 
-# Side of the images of noise where the network leaves it open.
-SIZE = 96
+# Side of the images of noise where the network leaves it open, by number of dimensions.
+SIZE = {1: 1024, 2: 96, 3: 32}
 # Deviation of the latent of the noise: that of pixels then is a photograph's, about 0.2.
 CONTRAST = 1.0
 BATCH = 8
@@ -120,7 +120,7 @@ def describe(
       images: pictures of the kind that the network was trained on, as in `collect`; the first `count` are used. Defaults to
         noise with the spectrum and the colours of photographs.
       image_size: (height, width) of the images of noise and of a folder's pictures. Defaults to what the network declares, or
-        96 where it leaves that open.
+        96 where it leaves that open (1024 for signals, 32 for volumes).
       count: number of images, >= 2. Defaults to 16.
       seed: int from 0 to 2**31 - 1, of the noise.
 
@@ -138,16 +138,16 @@ def describe(
     network = as_network(model)
     check_whole("count", count, 2)
     *sides, channels = network.image_shape
-    size = network.check_size(image_size or tuple(side or SIZE for side in sides))
+    size = network.check_size(image_size or tuple(side or SIZE[network.dimensions] for side in sides))
     if images is None:
         noise = param.fourier(size, channels=channels, contrast=CONTRAST)
         pixels = noise.image(noise.prior(seeds.root(seed), count)).numpy()
         judged_on = (
-            f"{count} images of noise with the spectrum and colours of photographs, {size[0]} x {size[1]} pixels"
+            f"{count} images of noise with the spectrum and colours of photographs, {' x '.join(map(str, size))} pixels"
         )
     else:
         pixels = _first(network, images, size if isinstance(images, (str, os.PathLike)) else None, count)
-        judged_on = f"{len(pixels)} given images, {pixels.shape[1]} x {pixels.shape[2]} pixels"
+        judged_on = f"{len(pixels)} given images, {' x '.join(map(str, pixels.shape[1:-1]))} pixels"
     found, doubts = _look(network)
     judged = evidence.gather(network, pixels)
     surer = "" if images is not None else " This is judged on noise; images such as it was trained on tell more."
@@ -265,7 +265,7 @@ def _rescaling(network: Network) -> list[str]:
 
 def _gain(network: Network, layer: str, own: np.ndarray) -> float:
     """How much a difference of the model's input grows up to a layer."""
-    sides = [side or SIZE for side in network.image_shape[:2]]
+    sides = [side or SIZE[network.dimensions] for side in network.image_shape[:-1]]
     images = tf.stack([tf.fill((*sides, network.image_shape[-1]), value) for value in (0.0, 1.0)])
     dark, light = np.asarray(network.cut((layer,))(images)[layer], np.float64)
     return float(np.abs(light - dark).max() / np.abs(own[:-1]).max())

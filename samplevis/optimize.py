@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from samplevis import param as parameterizations
 from samplevis import seeds
-from samplevis.activation import Activation, make_activation
+from samplevis.activation import FREE, Activation, default_param, make_activation
 from samplevis.checkpoint import Checkpoint, Stage, flat
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
@@ -21,7 +21,7 @@ from samplevis.optimizers import Method, Stepper, as_method, as_network_of
 from samplevis.overrides import redirect_relu
 from samplevis.param import Parameterization
 from samplevis.progress import Progress
-from samplevis.transform import Transform, standard_transforms
+from samplevis.transform import Transform
 
 # Compiled steps between two looks of Python at the run.
 STEPS_PER_CALL = 16
@@ -34,11 +34,11 @@ class Optimized:
     """What `optimize` returns.
 
     Attributes:
-      images: float32 [batch, H, W, C] in [0, 1], after the last step.
+      images: float32 [batch, *image_shape] in [0, 1], after the last step.
       latents: float32 [batch, *latent_shape].
       history: float32 [steps, batch], the activation before each step's update; in searches by populations, that of the best
         candidate so far. Fewer steps than asked for if the optimiser was done.
-      snapshots: number of updates -> images [batch, H, W, C].
+      snapshots: number of updates -> images [batch, *image_shape].
     """
 
     images: np.ndarray
@@ -52,7 +52,7 @@ def optimize(
     obj: Objective | str | Callable | None = None,
     *,
     param: Parameterization | None = None,
-    transforms: Transform | Sequence[Transform] | None = standard_transforms,
+    transforms: Transform | Sequence[Transform] | str | None = "standard",
     steps: int = 256,
     optimizer: keras.optimizers.Optimizer | Method | str | None = None,
     batch: int = 1,
@@ -72,13 +72,14 @@ def optimize(
         images [N, H, W, C] to scores [N], NumPy arrays both, which takes the place of model and objective.
       obj: an objective, a string such as "fire9:10", or a function of the layer accessor `T`; maximised. Of a function, the same
         object each time: one that is written anew is compiled anew.
-      param: parameterization. Defaults to `param.fourier(128)`.
-      transforms: distortions drawn anew for every image and step. Defaults to Lucid's standard set; None for none.
+      param: parameterization. Defaults to `param.fourier` of the size and channels that the network takes; of 128 pixels where it
+        takes any, 1024 for signals and 32 for volumes.
+      transforms: distortions drawn anew for every image and step. Defaults to "standard", Lucid's set; None for none.
       steps: number of updates, >= 1. Defaults to 256.
       optimizer: any Keras optimizer; a copy is used, so that one object serves many calls. Or "lbfgs", "cma" or "genetic", or
         settings of these from `samplevis.optimizers`. Defaults to Adam(0.05).
       batch: number of images, >= 1, each from its own start. Defaults to 1.
-      init: images [batch, H, W, C] in [0, 1] to start from. Defaults to faint noise.
+      init: images [batch, *image_shape] in [0, 1] to start from. Defaults to faint noise.
       thresholds: numbers of updates after which to keep a snapshot. Defaults to none.
       redirect_steps: number of first steps that go through `overrides.redirect_relu`, which starts units that are silent
         behind a ReLU; the optimizer goes on as it is afterwards. >= 0. Defaults to 0; Lucid's choice is 16.
@@ -97,8 +98,8 @@ def optimize(
       >>> result.images.shape
       (4, 128, 128, 3)
     """
-    param = param or parameterizations.fourier(128)
-    network, obj = _subject(model, obj, param, optimizer)
+    network, obj = _subject(model, obj, param or parameterizations.fourier(FREE[2]), optimizer)
+    param = param or default_param(network)
     activation = make_activation(network, obj, param, transforms)
     for name, value in (("steps", steps), ("batch", batch), *(("thresholds", t) for t in thresholds)):
         if isinstance(value, bool) or int(value) != value or value < 1:
@@ -181,7 +182,7 @@ def render_vis(
     objective_f: Objective | str | Callable,
     param_f: Callable[[], Parameterization] | Parameterization | None = None,
     optimizer: keras.optimizers.Optimizer | Method | str | None = None,
-    transforms: Transform | Sequence[Transform] | None = standard_transforms,
+    transforms: Transform | Sequence[Transform] | str | None = "standard",
     thresholds: Sequence[int] = (512,),
     verbose: bool = True,
     relu_gradient_override: bool = True,
@@ -194,7 +195,7 @@ def render_vis(
     Args:
       model: a `Network` or a Keras model.
       objective_f: what `optimize` takes as `obj`.
-      param_f: a parameterization, or a function without arguments that makes one. Defaults to `param.fourier(128)`.
+      param_f: a parameterization, or a function without arguments that makes one. Defaults to that of `optimize`.
       optimizer: what `optimize` takes. Defaults to Adam(0.05).
       transforms: any list or tuple of transforms; [] or None for none. Defaults to Lucid's standard set.
       thresholds: numbers of updates after which to keep the images.
@@ -223,7 +224,7 @@ def render_vis(
 
 
 def first_latents(param: Parameterization, batch: int, init: np.ndarray | None, seed: tf.Tensor) -> tf.Tensor:
-    """First latents [batch, *latent_shape]: those of images [batch, H, W, C] in [0, 1], or else a faint prior draw."""
+    """First latents [batch, *latent_shape]: those of images [batch, *image_shape] in [0, 1], or else a faint prior draw."""
     if init is None:
         return param.start(seeds.fold(seed, "optimize"), batch)
     images = np.asarray(init, np.float32)

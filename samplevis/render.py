@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from samplevis import fingerprint, seeds
 from samplevis import param as parameterizations
-from samplevis.activation import Activation, make_activation
+from samplevis.activation import Activation, default_param, make_activation
 from samplevis.checkpoint import Checkpoint
 from samplevis.checks import check_between, check_number, check_whole
 from samplevis.network import Network, as_network
@@ -26,7 +26,7 @@ from samplevis.sampling.moves import named_moves
 from samplevis.sampling.options import HMCOptions, hmc_options
 from samplevis.sampling.sample import sample
 from samplevis.sampling.scale import Scale, fresh_transforms, mean_activation, measure_scale
-from samplevis.transform import Transform, robust_transforms
+from samplevis.transform import Transform
 
 INITS = ("optimize", "prior")
 
@@ -36,7 +36,7 @@ def render(
     obj: Objective | str | Callable,
     hmc_opts: Mapping[str, Any] | HMCOptions | None = None,
     *,
-    im_size: int | tuple[int, int] = 128,
+    im_size: int | tuple[int, ...] | None = None,
     param: Parameterization | None = None,
     transforms: Transform | Sequence[Transform] | None | str = "robust",
     density: str | Density = "conditioned",
@@ -63,17 +63,19 @@ def render(
       hmc_opts: options of the sampler, see `HMCOptions`: `num_results`, `step_size`, `num_leapfrog_steps`,
         `num_burnin_steps`, `num_steps_between_results`, `num_chains`, `kernel`, `target_accept_prob`, `num_transforms`,
         `adapt_mass`, `moves`.
-      im_size: pixels, one int for a square or (height, width). Defaults to 128. Ignored if `param` is given.
-      param: the map from latents to images. Defaults to `param.fourier(im_size)`; for the density "activation" to
-        `param.uniform(im_size)`.
-      transforms: distortions that the activation is averaged over. Defaults to "robust", `affine(8, 0.1, 8)`; None for none,
+      im_size: pixels, one int for all sides or one for each. Defaults to the network's own size; for one that takes any to 128, to
+        1024 for signals and 32 for volumes. Ignored if `param` is given.
+      param: the map from latents to images. Defaults to `param.fourier(im_size)` of the network's channels; for the density
+        "activation" to `param.uniform(im_size)`.
+      transforms: distortions that the activation is averaged over. Defaults to "robust", `affine(8, 0.1, 8)` (without rotation
+        for signals, with smaller shifts for volumes); None for none,
         which is also the default for the density "activation".
       density: "conditioned" (the prior, given that the activation reaches the level), "tilted" (exp(beta * activation)) or
         "activation" (the density of 2018, a negative control); or the `law` of other samples, which is taken as it is.
       level: activation asked for, from 0 (mean under the prior) to 1 (best optimised image). Defaults to 0.7.
       beta: strength in nats per unit of activation. Defaults to what the level needs.
-      init: "optimize" (chains start at optimised images), "prior" (at prior noise), or images [chain, H, W, C] in [0, 1], such as
-        those of an `optimize` that is asked for diversity.
+      init: "optimize" (chains start at optimised images), "prior" (at prior noise), or images [chain, *image_shape] in [0, 1], such
+        as those of an `optimize` that is asked for diversity.
       smooth: softness of the kinks of ReLU and max pooling, > 0: the density is that of `overrides.smooth(model, smooth)`, on
         which trajectories are several times as long and pictures clearer; `network_levels` and the summary tell the level
         on `model` itself. Defaults to 0.3; None samples `model` as it is. The density "activation" is never smoothed.
@@ -109,16 +111,14 @@ def render(
         check_whole("anneal_steps", anneal_steps, 1)
     root = seeds.root(seed)
     old = density_name == "activation"
+    network = as_network(model)
     if param is None:
-        param = (parameterizations.uniform if old else parameterizations.fourier)(im_size)
-    if isinstance(transforms, str):
-        if transforms != "robust":
-            raise ValueError(f"transforms: expected transforms, None or 'robust'. Received: {transforms!r}")
-        transforms = None if old else robust_transforms
+        param = default_param(network, im_size, parameterizations.uniform if old else parameterizations.fourier)
+    if old and transforms == "robust":
+        transforms = None
     named_moves(param, options.moves)
     if smooth is not None:
         check_number("smooth", smooth, 0, above=True)
-    network = as_network(model)
     own = activation = make_activation(network, obj, param, transforms)
     activation.check_sampled()
     starts = None if isinstance(init, str) else first_latents(param, options.num_chains, init, root)
@@ -132,11 +132,11 @@ def render(
     check_number("checkpoint_interval", checkpoint_interval, 0)
 
     # In 2018, too, the first images came from a renderer with a Fourier parameterization and random transforms.
-    height, width, channels = param.image_shape
+    *size, channels = param.image_shape
     renderer = activation
     if old:
-        natural = parameterizations.fourier((height, width), channels=channels)
-        renderer = make_activation(model, obj, natural, robust_transforms)
+        natural = parameterizations.fourier(tuple(size), channels=channels)
+        renderer = make_activation(model, obj, natural, "robust")
 
     made_by = _record(options, activation, level, smooth, optimize_steps, anneal_steps)
     about = None

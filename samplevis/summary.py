@@ -111,7 +111,7 @@ def _figures(samples: Samples) -> dict[str, float]:
         "energy_error_95": float(
             np.quantile(np.where(np.isfinite(errors), np.abs(errors), np.inf), 0.95, method="higher")
         ),
-        "power_slope": diagnostics.power_slope(samples.images.reshape(-1, *samples.images.shape[2:])),
+        "power_slope": diagnostics.power_slope(samples[:], samples.dimensions),
         "pixel_correlation": diagnostics.pixel_correlation(samples.images),
         "seconds": float(sum(samples.seconds.values())),
     }

@@ -32,7 +32,7 @@ def test_colours_are_theirs_with_channels_of_equal_contrast():
 @pytest.mark.parametrize("slope", [0.5, 1.0, 2.0])
 def test_the_spectrum_is_theirs_up_to_a_factor(size, slope):
     filter_ = np.real(preconditioning.get_fft_scale(size, size, slope).numpy())[:, : size // 2 + 1]
-    ratio = spectrum.amplitude(size, size, slope) / filter_
+    ratio = spectrum.amplitude((size, size), slope) / filter_
     np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-5)
 
 
