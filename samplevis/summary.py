@@ -116,12 +116,14 @@ class Summary:
       figures: name -> value; nan where it cannot be told.
       rows: (label, text) of the table, in the order of `ROWS`.
       doubts: what is wrong, where it shows and what it spoils; empty if nothing is.
+      judged: names of the rows, keys of `ROWS`, that a doubt could be about.
     """
 
     title: str
     figures: dict[str, float]
     rows: list[tuple[str, str]]
     doubts: list[Doubt]
+    judged: frozenset[str]
 
     @property
     def warnings(self) -> list[str]:
@@ -137,6 +139,12 @@ class Summary:
     def verdict(self) -> str:
         """Whether to trust the run, in one sentence."""
         return VERDICTS[self.worst]
+
+    def judgement(self, row: str) -> str:
+        """What is wrong with a row of `ROWS`, "fine", or nothing if it is not judged."""
+        return " ".join(doubt.text for doubt in self.doubts if doubt.row == row) or (
+            "fine" if row in self.judged else ""
+        )
 
     def __str__(self) -> str:
         width = max(len(label) for label, _ in self.rows)
@@ -154,7 +162,8 @@ def summarize(samples: Samples) -> Summary:
         f"{samples.objective} on {samples.model}: {chains} chains x {draws} draws, density {samples.density}, "
         f"init {samples.init}, {samples.kernel}, seed {samples.seed}"
     )
-    return Summary(title, figures, _rows(samples, figures, worst[0]), _doubts(samples, figures))
+    rows, doubts = _rows(samples, figures, worst[0]), _doubts(samples, figures, worst[0])
+    return Summary(title, figures, rows, doubts, _judged(samples, figures))
 
 
 def _figures(samples: Samples) -> dict[str, float]:
@@ -242,7 +251,23 @@ def _rows(samples: Samples, f: dict[str, float], worst: str) -> list[tuple[str, 
     return [(ROWS[name][0], text) for name, text in texts]
 
 
-def _doubts(samples: Samples, f: dict[str, float]) -> list[Doubt]:
+def _judged(samples: Samples, f: dict[str, float]) -> frozenset[str]:
+    """Rows on which silence is praise."""
+    adapts = samples.kernel not in FIXED_STEP
+    judged = {
+        "level": samples.level is not None,
+        "bank": np.isfinite(f["fresh_over_bank"]),
+        "acceptance": adapts,
+        "step": True,
+        "rhat": np.isfinite(f["rhat"]),
+        "ess": np.isfinite(f["ess_bulk"]),
+        "bfmi": adapts and np.isfinite(f["bfmi_worst"]),
+        "energy": True,
+    }
+    return frozenset(name for name, can in judged.items() if can)
+
+
+def _doubts(samples: Samples, f: dict[str, float], worst: str) -> list[Doubt]:
     low, high = ACCEPTANCE
     found: list[Doubt] = []
 
@@ -308,6 +333,12 @@ def _doubts(samples: Samples, f: dict[str, float]) -> list[Doubt]:
             doubt(
                 "rhat",
                 f"R-hat is {f['rhat']:.2f}: the chains disagree. They hold different pictures (modes), or are too short.",
+                AVERAGES,
+            )
+        elif f["rhat_worst"] > RHAT:
+            doubt(
+                "rhat",
+                f"R-hat of {worst} is {f['rhat_worst']:.2f}: the chains agree on the activation, but hold different pictures.",
                 AVERAGES,
             )
         if f["ess_bulk"] < ESS:
