@@ -40,7 +40,7 @@ def line_chart(
       lines: what to draw, the last on top.
       description: read aloud in place of the drawing.
       x_label, y_label: names of the axes.
-      marks: (y, text) of horizontal lines with a name.
+      marks: (y, text) of horizontal lines with a name, which is on top.
       logarithmic: whether both axes are. Defaults to False.
 
     Returns:
@@ -59,7 +59,7 @@ def line_chart(
     def down(y: float) -> float:
         return TOP + (high - y) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
-    parts = []
+    parts, names = [], []
     for value, text in _ticks(low, high, logarithmic):
         y = down(value)
         parts += [f'<path class="rule" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>']
@@ -69,7 +69,9 @@ def line_chart(
     for value, text in marks:
         y = down(value)
         parts += [f'<path class="mark" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>']
-        parts += [f'<text class="name" x="{LEFT + 4}" y="{y - 4:.1f}">{html.escape(text)}</text>']
+        names += [
+            f'<text class="name" x="{WIDTH - RIGHT}" y="{y - 5:.1f}" text-anchor="end">{html.escape(text)}</text>'
+        ]
     for line, found in zip(lines, points, strict=True):
         drawn = " ".join(f"{across(x):.1f},{down(y):.1f}" for x, y in found)
         parts += [f'<polyline class="{line.style}" points="{drawn}"/>']
@@ -79,7 +81,7 @@ def line_chart(
         f'<text transform="translate(13 {middle}) rotate(-90)" text-anchor="middle">{html.escape(y_label)}</text>',
     ]
     title = html.escape(description)
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">{"".join(parts)}</svg>'
+    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">{"".join(parts + names)}</svg>'
 
 
 def _points(line: Line, logarithmic: bool) -> np.ndarray:

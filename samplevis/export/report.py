@@ -21,7 +21,7 @@ from samplevis.export.chart import Line, line_chart
 from samplevis.export.pixels import to_uint8
 from samplevis.export.plots import photographs
 from samplevis.sampling import diagnostics
-from samplevis.summary import ROWS, Summary
+from samplevis.summary import LEVEL_OFF, ROWS, Summary
 
 if TYPE_CHECKING:
     from samplevis.samples import Samples
@@ -117,7 +117,7 @@ def _chain(samples: Samples, chain: int, draws: int, frames: int) -> str:
         names[0],
         samples.optimized[chain],
         f"The picture that gradient ascent finds for {samples.objective}, chain {chain}",
-        "<b>Optimised</b> level 1 is the best of these",
+        "<b>Optimised</b> by gradient ascent",
         (names[0], names[1]),
     )
     pictures = [
@@ -186,8 +186,10 @@ def _trace(samples: Samples, other_end: Samples | None) -> str:
         for run, style in runs
         for chain, levels in enumerate(run.levels)
     ]
-    marks = [(0.0, "mean under the prior"), (1.0, "best optimised image")]
-    marks += [] if samples.level is None else [(samples.level, "asked for")]
+    marks = []
+    if samples.level is not None:
+        low, high = samples.level - LEVEL_OFF, samples.level + LEVEL_OFF
+        marks = [(low, "too low"), (samples.level, "asked for"), (high, "too high")]
     told = f"Trace: level of each draw, on average {samples.levels.mean():.2f}"
     told += "" if other_end is None else f", and {other_end.levels.mean():.2f} from the other end"
     return line_chart(lines, told, "draw", "level", marks)
@@ -257,7 +259,9 @@ def _webp(frames: np.ndarray) -> str:
     height, width = frames.shape[1:3]
     scale = np.clip(max(height, width), *SIDES) / max(height, width)
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
-    pictures = [Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC) for pixels in to_uint8(frames, (1, 3, 4))]
+    pictures = [
+        Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC) for pixels in to_uint8(frames, (1, 3, 4))
+    ]
     first, *others = pictures
     buffer = io.BytesIO()
     film = {"save_all": True, "append_images": others, "duration": round(1000 / FPS), "loop": 0} if others else {}
