@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -19,6 +21,7 @@ examples:
   samplevis render SqueezeNet logits:goldfish --size 96 --out goldfish
   samplevis render my_model.keras conv5:12 --value-range -1 1 --level 0.5
   samplevis render my_model.keras -conv5:12 --out least
+  samplevis report goldfish --title goldfish
 """
 BAD_ARGUMENT, FAILURE, INTERRUPTED = 2, 1, 130
 
@@ -34,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args([_readable(word) for word in words])
+    options.command = shlex.join(["samplevis", *words])
     # TensorFlow's start-up lines are not this command's business.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
@@ -99,6 +103,24 @@ def _examples(options: argparse.Namespace) -> None:
     print(f"{found}\n\nwrote {options.out}")
 
 
+def _is_label(objective: str) -> bool:
+    """Whether the unit has a name for readers: logits:goldfish, but not fire9:10 or a sum."""
+    return bool(re.fullmatch(r"\s*[^-+*:]+:[^:]*[^\W\d][^:]*", objective))
+
+
+def _report(options: argparse.Namespace) -> None:
+    from samplevis.samples import Samples
+
+    folder = options.source if os.path.isdir(options.source) else os.path.dirname(options.source)
+    out = options.out or os.path.join(folder, "report.html")
+    samples, other_end = (
+        path and Samples.load(os.path.join(path, "samples.npz") if os.path.isdir(path) else path)
+        for path in (options.source, options.other_end)
+    )
+    samples.report(out, options.title, other_end=other_end, draws=options.draws)
+    print(f"{samples.summary().verdict}\n\nwrote {out}")
+
+
 def _network(options: argparse.Namespace) -> Any:
     from samplevis import modelzoo
 
@@ -117,7 +139,9 @@ def _render_to_folder(network: Any, objective: str, options: argparse.Namespace)
     from samplevis.render import render
 
     os.makedirs(options.out, exist_ok=True)
-    paths = {name: os.path.join(options.out, name) for name in ("samples.gif", "samples.png", "samples.npz")}
+    paths = {
+        name: os.path.join(options.out, name) for name in ("samples.gif", "samples.png", "samples.npz", "report.html")
+    }
     for path in paths.values():
         files.check_writable(path)
     names = {
@@ -146,9 +170,12 @@ def _render_to_folder(network: Any, objective: str, options: argparse.Namespace)
         progress=not options.quiet,
         checkpoint=options.checkpoint,
     )
+    # The page says which command made the run, also if it is made later.
+    samples = dataclasses.replace(samples, options=samples.options | {"command": options.command})
     samples.save(paths["samples.npz"])
     samples.save_gif(paths["samples.gif"], scale=options.scale)
     samples.save_grid(paths["samples.png"], scale=options.scale)
+    samples.report(paths["report.html"], objective.rpartition(":")[2] if _is_label(objective) else None)
     print(samples.summary())
     print("\n" + "\n".join(f"wrote {path}" for path in paths.values()))
 
@@ -181,6 +208,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_run_options(render, out="samplevis-out")
     render.set_defaults(run=_render)
+
+    report = commands.add_parser("report", help="make a page to look at of a run that was saved")
+    report.add_argument("source", metavar="run", help="samples.npz, or the folder that it is in")
+    report.add_argument("--out", metavar="FILE", help="page to write (default: report.html beside the run)")
+    report.add_argument("--title", help="the unit's name for readers (default: the objective)")
+    report.add_argument("--other-end", metavar="RUN", help="a run of the same density from the other end, --init prior")
+    report.add_argument("--draws", type=int, default=6, help="pictures of each chain (default: 6)")
+    report.set_defaults(run=_report)
 
     layers = commands.add_parser("layers", help="list a network's layers")
     _add_model_options(layers)
@@ -232,7 +267,12 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_run_options(parser: argparse.ArgumentParser, out: str) -> None:
     add = parser.add_argument
-    add("--out", default=out, metavar="FOLDER", help=f"where samples.gif, .png and .npz go (default: {out})")
+    add(
+        "--out",
+        default=out,
+        metavar="FOLDER",
+        help=f"where samples.gif, .png and .npz and report.html go (default: {out})",
+    )
     add("--level", type=float, default=0.7, help="activation asked for, 0 (prior) to 1 (optimum) (default: 0.7)")
     add("--density", default="conditioned", help="conditioned, tilted or activation (2018) (default: conditioned)")
     add("--beta", type=float, help="strength, nats per unit of activation (default: what the level needs)")

@@ -13,8 +13,11 @@ from typing import Any
 import numpy as np
 
 from samplevis import __version__, export, files
+from samplevis.export import plots
+from samplevis.export.report import save_report
 from samplevis.sampling.density import CLASSES, Density
 from samplevis.summary import Summary, summarize
+from samplevis.versions import versions
 
 FORMAT, VERSION = "samplevis-samples", 1
 ARRAYS = (
@@ -80,6 +83,7 @@ class Samples(Sequence):
       gradients: gradients of one chain: annealing, warm-up and sampling, each member of the bank counting once.
       seconds: stage -> wall time.
       reached: whether annealing brought the chain to the level, bool [chain].
+      versions: name -> version of what made the run; empty in files of before it was kept.
 
     Example:
       >>> samples = samplevis.render(model, "fire9:10")
@@ -113,6 +117,15 @@ class Samples(Sequence):
     gradients: int
     seconds: dict[str, float]
     reached: np.ndarray
+    versions: dict[str, str] = dataclasses.field(default_factory=versions)
+
+    # Pictures of the run: functions of `export` that take the samples first.
+    report = save_report
+    plot_samples = plots.plot_samples
+    plot_trace = plots.plot_trace
+    plot_energy = plots.plot_energy
+    plot_spectrum = plots.plot_spectrum
+    plot_autocorrelation = plots.plot_autocorrelation
 
     def __post_init__(self) -> None:
         for name in ARRAYS:
@@ -276,7 +289,7 @@ class Samples(Sequence):
             for group in GROUPS
         }
         try:
-            return cls(**plain, **arrays, **groups)
+            return cls(**{"versions": {}} | plain, **arrays, **groups)
         except (TypeError, ValueError) as error:
             raise ValueError(f"path: {os.fspath(path)!r} is damaged or not saved samples ({error})") from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,86 @@ HOT = 0.03
 DIVERGENCE = 1000.0
 FEWEST_DRAWS = 4
 
+# Rows of the table: name -> label, what it says, and when to worry.
+ROWS = {
+    "level": (
+        "level asked; reached on fresh transforms",
+        "whether the pictures excite the unit as much as asked, on 16 distortions that no chain has seen",
+        f"they differ by more than {LEVEL_OFF:g}",
+    ),
+    "bank": (
+        "level on the bank; fresh over bank",
+        "how much of the activation is special to the distortions that the chain did see",
+        f"below {KEPT:g}",
+    ),
+    "network": (
+        "level on the network itself, unsmoothed",
+        "what the pictures are worth to the network as it was trained",
+        "far below the level asked",
+    ),
+    "activation": ("activation; prior; optimum", "the same in the unit's own scale, with its two ends", ""),
+    "strength": (
+        "strength (mean force; largest)",
+        "the force that the density puts on the activation, and the most that it would",
+        "",
+    ),
+    "acceptance": (
+        "acceptance (worst chain)",
+        "share of proposals that Metropolis accepts",
+        f"outside {ACCEPTANCE[0]:g} - {ACCEPTANCE[1]:g}",
+    ),
+    "step": (
+        "step size; kinetic temperature",
+        "angle by which a step turns the latent, in radians; mean square of the velocities",
+        f"the temperature is off 1 by more than {HOT:g}",
+    ),
+    "gradients": ("gradients a chain; per effective draw", "what the draws cost", ""),
+    "rhat": (
+        "R-hat of the activation; of the worst scalar",
+        "whether the chains agree on the activation, and on the worst of 12 other numbers: power in three bands, length, "
+        "random projections",
+        f"above {RHAT:g}",
+    ),
+    "ess": (
+        "effective draws (bulk; tail)",
+        "how many independent draws these are worth, for averages and for extremes",
+        f"below {ESS}",
+    ),
+    "bfmi": ("E-BFMI (worst chain)", "whether the momenta explore the energies", f"below {BFMI:g}"),
+    "energy": (
+        "energy error (95 % of proposals); divergences; not finite",
+        "how exactly trajectories keep their energy; numerical trouble",
+        "divergences or values that are not finite",
+    ),
+    "pictures": (
+        "power slope; pixel correlation of chains",
+        f"{diagnostics.PHOTOGRAPHS:g} is a photograph's, 0 is noise; 1 means that all chains show one picture",
+        "",
+    ),
+    "time": ("time", "where it went", ""),
+}
+# What a doubt spoils: nothing but time, averages over the draws, or the pictures themselves; and what to think of such a run.
+TIME, AVERAGES, PICTURES = range(3)
+VERDICTS = (
+    "Trust it: the pictures excite the unit as much as asked, and the chains agree.",
+    "Look at the pictures, but do not trust averages over them or the share of chains that show a thing.",
+    "Do not trust these pictures: they are not draws of what was asked for.",
+)
+
+
+class Doubt(NamedTuple):
+    """Something wrong with a run.
+
+    Attributes:
+      row: name of the row that shows it, a key of `ROWS`.
+      text: what is wrong, in words.
+      spoils: TIME, AVERAGES or PICTURES.
+    """
+
+    row: str
+    text: str
+    spoils: int
+
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
@@ -34,14 +114,37 @@ class Summary:
     Attributes:
       title: what was sampled.
       figures: name -> value; nan where it cannot be told.
-      rows: (label, text) of the table.
-      warnings: what is wrong, in words; empty if nothing is.
+      rows: (label, text) of the table, in the order of `ROWS`.
+      doubts: what is wrong, where it shows and what it spoils; empty if nothing is.
+      judged: names of the rows, keys of `ROWS`, that a doubt could be about.
     """
 
     title: str
     figures: dict[str, float]
     rows: list[tuple[str, str]]
-    warnings: list[str]
+    doubts: list[Doubt]
+    judged: frozenset[str]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is wrong, in words; empty if nothing is."""
+        return [doubt.text for doubt in self.doubts]
+
+    @property
+    def worst(self) -> int:
+        """What is spoilt: TIME (nothing else), AVERAGES or PICTURES."""
+        return max((doubt.spoils for doubt in self.doubts), default=TIME)
+
+    @property
+    def verdict(self) -> str:
+        """Whether to trust the run, in one sentence."""
+        return VERDICTS[self.worst]
+
+    def judgement(self, row: str) -> str:
+        """What is wrong with a row of `ROWS`, "fine", or nothing if it is not judged."""
+        return " ".join(doubt.text for doubt in self.doubts if doubt.row == row) or (
+            "fine" if row in self.judged else ""
+        )
 
     def __str__(self) -> str:
         width = max(len(label) for label, _ in self.rows)
@@ -61,15 +164,17 @@ def summarize(samples: Samples) -> Summary:
         f"{samples.objective} on {samples.model}: {chains} chains x {draws} draws, density {samples.density}, "
         f"init {samples.init}, {samples.kernel}, seed {samples.seed}"
     )
-    return Summary(title, figures, _rows(samples, figures, worst[0]), lost + _warnings(samples, figures))
+    rows, doubts = _rows(samples, figures, worst[0]), lost + _doubts(samples, figures, worst[0])
+    return Summary(title, figures, rows, doubts, _judged(samples, figures))
 
 
-def _lost(samples: Samples) -> list[str]:
+def _lost(samples: Samples) -> list[Doubt]:
     """Names the chains that the figures leave out; if all are lost, the figures that cannot be told say so."""
     if samples.lost.all() or not samples.lost.any():
         return []
     chains = ", ".join(map(str, np.flatnonzero(samples.lost)))
-    return [f"The activation of chain {chains} is not finite: the figures are those of the other chains."]
+    text = f"The activation of chain {chains} is not finite: the figures are those of the other chains."
+    return [Doubt("level", text, AVERAGES)]
 
 
 def _figures(samples: Samples) -> dict[str, float]:
@@ -119,94 +224,141 @@ def _figures(samples: Samples) -> dict[str, float]:
 
 def _rows(samples: Samples, f: dict[str, float], worst: str) -> list[tuple[str, str]]:
     asked = "none" if samples.level is None else f"{f['level_asked']:.2f}"
-    return [
+    texts = [
         (
-            "level asked; reached on fresh transforms",
+            "level",
             f"{asked}; {f['level_fresh']:.2f} (worst chain {f['level_fresh_worst']:.2f})",
         ),
-        ("level on the bank; fresh over bank", f"{f['level_bank']:.2f}; {f['fresh_over_bank']:.2f}"),
-        ("level on the network itself, unsmoothed", _number(f["level_network"], ".2f")),
+        ("bank", f"{f['level_bank']:.2f}; {f['fresh_over_bank']:.2f}"),
+        ("network", _number(f["level_network"], ".2f")),
         (
-            "activation; prior; optimum",
+            "activation",
             f"{f['activation_fresh']:.4g}; {samples.prior_activation:.4g}; {samples.optimum_activation:.4g}",
         ),
-        ("strength (mean force; largest)", f"{f['strength']:.3g}; {f['beta']:.3g} nats per unit"),
-        ("acceptance (worst chain)", f"{f['acceptance']:.2f} ({f['acceptance_worst']:.2f})"),
-        ("step size; kinetic temperature", f"{f['step_size']:.3g}; {_number(f['temperature'], '.2f')}"),
+        ("strength", f"{f['strength']:.3g}; {f['beta']:.3g} nats per unit"),
+        ("acceptance", f"{f['acceptance']:.2f} ({f['acceptance_worst']:.2f})"),
+        ("step", f"{f['step_size']:.3g}; {_number(f['temperature'], '.2f')}"),
         (
-            "gradients a chain; per effective draw",
+            "gradients",
             f"{f['gradients']:.0f}; {_number(f['gradients_per_effective_draw'], '.0f')}",
         ),
         (
-            "R-hat of the activation; of the worst scalar",
+            "rhat",
             f"{_number(f['rhat'], '.2f')}; {_number(f['rhat_worst'], '.2f')}{worst and f' ({worst})'}",
         ),
-        ("effective draws (bulk; tail)", f"{_number(f['ess_bulk'], '.0f')}; {_number(f['ess_tail'], '.0f')}"),
-        ("E-BFMI (worst chain)", _number(f["bfmi_worst"], ".2f")),
+        ("ess", f"{_number(f['ess_bulk'], '.0f')}; {_number(f['ess_tail'], '.0f')}"),
+        ("bfmi", _number(f["bfmi_worst"], ".2f")),
         (
-            "energy error (95 % of proposals); divergences; not finite",
+            "energy",
             f"{_number(f['energy_error_95'], '.2g')} nats; {f['divergences']:.0f}; {f['non_finite']:.0f}",
         ),
         (
-            "power slope; pixel correlation of chains",
+            "pictures",
             f"{_number(f['power_slope'], '.1f')}; {_number(f['pixel_correlation'], '.2f')}",
         ),
         ("time", ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in samples.seconds.items())),
     ]
+    return [(ROWS[name][0], text) for name, text in texts]
 
 
-def _warnings(samples: Samples, f: dict[str, float]) -> list[str]:
+def _judged(samples: Samples, f: dict[str, float]) -> frozenset[str]:
+    """Rows on which silence is praise."""
+    adapts = samples.kernel not in FIXED_STEP
+    judged = {
+        "level": samples.level is not None,
+        "bank": np.isfinite(f["fresh_over_bank"]),
+        "acceptance": adapts,
+        "step": True,
+        "rhat": np.isfinite(f["rhat"]),
+        "ess": np.isfinite(f["ess_bulk"]),
+        "bfmi": adapts and np.isfinite(f["bfmi_worst"]),
+        "energy": True,
+    }
+    return frozenset(name for name, can in judged.items() if can)
+
+
+def _doubts(samples: Samples, f: dict[str, float], worst: str) -> list[Doubt]:
     low, high = ACCEPTANCE
-    found = []
+    found: list[Doubt] = []
+
+    def doubt(row: str, text: str, spoils: int) -> None:
+        found.append(Doubt(row, text, spoils))
+
     if samples.kernel in APPROXIMATE:
-        found.append(f"{samples.kernel} is approximate: it draws its transforms anew and leaves no density invariant.")
+        doubt(
+            "rhat",
+            f"{samples.kernel} is approximate: it draws its transforms anew and leaves no density invariant.",
+            AVERAGES,
+        )
     # 4 standard errors of a mean square, where latents are small.
     coordinates = samples.stats["temperature"].size * samples.latents[0, 0].size
     if abs(f["temperature"] - 1) > max(HOT, 4 * np.sqrt(2 / coordinates)):
-        found.append(
-            f"The kinetic temperature is {f['temperature']:.2f} and should be 1: the chains are not in equilibrium."
+        doubt(
+            "step",
+            f"The kinetic temperature is {f['temperature']:.2f} and should be 1: the chains are not in equilibrium.",
+            PICTURES,
         )
     if not samples.reached.all():
         lost = ", ".join(str(i) for i in np.flatnonzero(~samples.reached))
-        found.append(
-            f"Annealing did not bring chain {lost} to the level. Ask for a lower one or give more anneal_steps."
+        doubt(
+            "level",
+            f"Annealing did not bring chain {lost} to the level. Ask for a lower one or give more anneal_steps.",
+            PICTURES,
         )
     if samples.level is not None and abs(f["level_fresh"] - samples.level) > LEVEL_OFF:
-        found.append(f"The level asked for was {samples.level:.2f}, the draws are at {f['level_fresh']:.2f}.")
+        doubt(
+            "level", f"The level asked for was {samples.level:.2f}, the draws are at {f['level_fresh']:.2f}.", PICTURES
+        )
     if f["fresh_over_bank"] < KEPT:
         excess = 1 - f["fresh_over_bank"]
-        found.append(f"The chains overfit their bank of transforms by {excess:.0%}. Raise num_transforms.")
+        doubt("bank", f"The chains overfit their bank of transforms by {excess:.0%}. Raise num_transforms.", PICTURES)
     if f["acceptance_worst"] < low:
-        found.append(f"A chain accepts only {f['acceptance_worst']:.0%} of its proposals. Give more num_burnin_steps.")
+        doubt(
+            "acceptance",
+            f"A chain accepts only {f['acceptance_worst']:.0%} of its proposals. Give more num_burnin_steps.",
+            AVERAGES,
+        )
     adapts = samples.kernel not in FIXED_STEP
     if adapts and f["acceptance"] > high:
-        found.append("Nearly every proposal is accepted: the steps are shorter than they could be.")
+        doubt("acceptance", "Nearly every proposal is accepted: the steps are shorter than they could be.", TIME)
     if f["non_finite"]:
         lost = np.flatnonzero((~np.isfinite(samples.stats["energy_error"])).any(1))
-        found.append(
-            f"{f['non_finite']:.0f} proposals were not finite and were rejected, in chain {', '.join(map(str, lost))}."
+        doubt(
+            "energy",
+            f"{f['non_finite']:.0f} proposals were not finite and were rejected, in chain {', '.join(map(str, lost))}.",
+            AVERAGES,
         )
     chains, draws = samples.activation.shape
     if not np.isfinite([f["level_fresh"], f["level_bank"]]).all():
         # A comparison with nan is false: without this, the worst run of all would pass.
-        found.append("Some activations are not finite: the figures that need them cannot be told.")
+        doubt("level", "Some activations are not finite: the figures that need them cannot be told.", PICTURES)
     elif draws < FEWEST_DRAWS:
-        found.append(f"Fewer than {FEWEST_DRAWS} draws a chain: too few to judge mixing.")
+        doubt("rhat", f"Fewer than {FEWEST_DRAWS} draws a chain: too few to judge mixing.", AVERAGES)
     elif np.isnan(f["ess_bulk"]):
-        found.append("The activation is the same in every draw: the chains are stuck.")
+        doubt("ess", "The activation is the same in every draw: the chains are stuck.", PICTURES)
     else:
         if chains < 2:
-            found.append("One chain has no other to agree with. Give num_chains of 2 or more.")
+            doubt("rhat", "One chain has no other to agree with. Give num_chains of 2 or more.", AVERAGES)
         if f["rhat"] > RHAT:
-            found.append(
-                f"R-hat is {f['rhat']:.2f}: the chains disagree. They hold different pictures (modes), or are too short."
+            doubt(
+                "rhat",
+                f"R-hat is {f['rhat']:.2f}: the chains disagree. They hold different pictures (modes), or are too short.",
+                AVERAGES,
+            )
+        elif f["rhat_worst"] > RHAT:
+            doubt(
+                "rhat",
+                f"R-hat of {worst} is {f['rhat_worst']:.2f}: the chains agree on the activation, but hold different pictures.",
+                AVERAGES,
             )
         if f["ess_bulk"] < ESS:
-            found.append(
-                f"Only {f['ess_bulk']:.0f} effective draws: look at the pictures, do not trust averages over them."
+            doubt(
+                "ess",
+                f"Only {f['ess_bulk']:.0f} effective draws: look at the pictures, do not trust averages over them.",
+                AVERAGES,
             )
     if adapts and draws >= FEWEST_DRAWS and f["bfmi_worst"] < BFMI:
-        found.append(f"E-BFMI is {f['bfmi_worst']:.2f}: momenta explore the energies slowly.")
+        doubt("bfmi", f"E-BFMI is {f['bfmi_worst']:.2f}: momenta explore the energies slowly.", AVERAGES)
     return found
 
 

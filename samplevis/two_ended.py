@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from samplevis.export import plots
 from samplevis.network import Network
 from samplevis.objectives import Objective
 from samplevis.render import render
@@ -35,8 +36,17 @@ class TwoEnded(NamedTuple):
 
     @property
     def rhat(self) -> float:
-        """R-hat of the activation over all chains of both ends."""
-        return diagnostics.rhat(np.concatenate([self.optimized.activation, self.prior.activation]))
+        """R-hat of the activation over all chains of both ends: of their last draws, if one end has more than the other."""
+        fewest = min(end.activation.shape[1] for end in self)
+        return diagnostics.rhat(np.concatenate([end.activation[:, -fewest:] for end in self]))
+
+    def report(self, path: str | os.PathLike, title: str | None = None) -> None:
+        """Writes the page of `Samples.report` about the chains from optimised images, with the traces of both ends."""
+        self.optimized.report(path, title, other_end=self.prior)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draws the traces of both ends with matplotlib, see `export.plots.plot_two_ended`; returns the Axes."""
+        return plots.plot_two_ended(self.optimized, self.prior, ax)
 
     def __str__(self) -> str:
         return (

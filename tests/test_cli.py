@@ -32,7 +32,7 @@ def test_demo_writes_what_it_says(tmp_path, capsys):
     out = tmp_path / "demo"
     assert cli.main(["demo", "heart", "--out", str(out), *QUICK]) == 0
     printed = capsys.readouterr().out
-    for name in ("samples.gif", "samples.png", "samples.npz"):
+    for name in ("samples.gif", "samples.png", "samples.npz", "report.html"):
         assert f"wrote {out / name}" in printed and (out / name).stat().st_size > 0
     samples = samplevis.Samples.load(out / "samples.npz")
     assert samples.images.shape == (2, 4, 64, 64, 3) and str(samples.summary()) in printed

@@ -14,6 +14,8 @@ MIN_DRAWS = 4
 #: Band of `power_slope`. Below 4 cycles per image the window smears the spectrum, above .4 cycles per pixel lie the corners.
 LOWEST_CYCLES, HIGHEST_FREQUENCY = 4.0, 0.4
 POWER_BINS = 8
+#: What `power_slope` finds in photographs.
+PHOTOGRAPHS = -2.4
 #: Rec. 709.
 LUMINANCE = (0.2126, 0.7152, 0.0722)
 
@@ -98,7 +100,22 @@ def ebfmi(energy: np.ndarray) -> np.ndarray:
 
 
 def power_slope(images: np.ndarray, dimensions: int = 2) -> float:
-    """Slope of the log power of the luminance against the log frequency: 0 for white noise, about -2 for photographs.
+    """Slope of the log of `power_spectrum` against the log frequency: 0 for white noise, about -2 for photographs.
+
+    Args:
+      images, dimensions: as for `power_spectrum`.
+
+    Returns:
+      The slope; nan for sides below 16 pixels or images without contrast.
+    """
+    frequencies, power = power_spectrum(images, dimensions)
+    if not len(power) or not np.all(np.isfinite(power)) or power.min() <= 0:
+        return np.nan
+    return float(np.polyfit(np.log(frequencies), np.log(power), 1)[0])
+
+
+def power_spectrum(images: np.ndarray, dimensions: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """Power of the luminance at each frequency, whatever its direction.
 
     Each image loses its mean and gets a Hann window; power is averaged over images and over 8 rings between 4 cycles per
     image (its shorter side) and .4 cycles per pixel, spaced evenly in the log frequency.
@@ -109,7 +126,7 @@ def power_slope(images: np.ndarray, dimensions: int = 2) -> float:
         to 2.
 
     Returns:
-      The slope; nan for sides below 16 pixels or images without contrast.
+      Frequencies in cycles per pixel, rising, and the mean power at each: [rings], at most 8; none for sides below 16 pixels.
     """
     images = np.asarray(images, np.float64)
     if images.ndim != dimensions + 2:
@@ -118,7 +135,7 @@ def power_slope(images: np.ndarray, dimensions: int = 2) -> float:
     _, *size, channels = images.shape
     lowest = LOWEST_CYCLES / min(size)
     if not len(images) or min(size) < 16:
-        return np.nan
+        return np.zeros(0), np.zeros(0)
     luminance = images @ np.array(LUMINANCE) if channels == 3 else images.mean(axis=-1)
     axes = tuple(range(1, 1 + dimensions))
     luminance = luminance - luminance.mean(axis=axes, keepdims=True)
@@ -129,11 +146,22 @@ def power_slope(images: np.ndarray, dimensions: int = 2) -> float:
     edges = np.geomspace(lowest, HIGHEST_FREQUENCY, POWER_BINS + 1)
     rings = [(edges[i] <= frequency) & (frequency < edges[i + 1]) for i in range(POWER_BINS)]
     rings = [ring for ring in rings if ring.any()]
-    means = np.array([power[ring].mean() for ring in rings])
-    if not np.all(np.isfinite(means)) or means.min() <= 0:
-        return np.nan
-    centres = [np.log(frequency[ring]).mean() for ring in rings]
-    return float(np.polyfit(centres, np.log(means), 1)[0])
+    centres = np.exp([np.log(frequency[ring]).mean() for ring in rings])
+    return centres, np.array([power[ring].mean() for ring in rings])
+
+
+def autocorrelation(x: np.ndarray) -> np.ndarray:
+    """How alike values of a chain are that lie a number of draws apart.
+
+    Args:
+      x: [chain, draw].
+
+    Returns:
+      [chain, lag]: 1 at lag 0; nan for a chain that stands still.
+    """
+    covariance = _autocovariance(_checked(x))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return covariance / covariance[:, :1]
 
 
 def pixel_correlation(images: np.ndarray) -> float:
