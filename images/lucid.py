@@ -20,6 +20,10 @@ import samplevis
 from samplevis import export, modelzoo, param, recipes
 
 HERE = Path(__file__).parent
+# Small pictures, for sheets of many.
+SMALL = dict(param=param.fourier(64), steps=128)
+# Draws from chains that move far for their cost.
+OPTIONS = dict(kernel="langevin", num_results=2, num_steps_between_results=24, num_chains=3)
 # Layers from early to late.
 LAYERS = ("fire2", "fire4", "fire6", "fire8")
 
@@ -62,34 +66,34 @@ def photograph(name: str, size: int) -> np.ndarray:
 
 def compare_class(model: samplevis.Network) -> np.ndarray:
     """A class by four methods."""
-    return recipes.compare(model, "logits:hen", hmc_opts=dict(num_results=4), im_size=128).grid()
+    return recipes.compare(model, "logits:hen", OPTIONS, im_size=128).grid()
 
 
 def compare_channel(model: samplevis.Network) -> np.ndarray:
     """A channel by four methods."""
-    return recipes.compare(model, "fire8:50", hmc_opts=dict(num_results=4), im_size=128).grid()
+    return recipes.compare(model, "fire8:50", OPTIONS, im_size=128).grid()
 
 
 def channel_sheet(model: samplevis.Network) -> np.ndarray:
     """Sixteen channels of a layer."""
-    return recipes.channel_sheet(model, "fire5", range(16), param=param.fourier(96), steps=128).grid()
+    return recipes.channel_sheet(model, "fire5", range(16), **SMALL).grid(scale=2)
 
 
 def neuron_sheet(model: samplevis.Network) -> np.ndarray:
     """One neuron of each of the same channels."""
-    return recipes.neuron_sheet(model, "fire5", range(16), param=param.fourier(96), steps=128).grid()
+    return recipes.neuron_sheet(model, "fire5", range(16), **SMALL).grid(scale=2)
 
 
 def interaction_grid(model: samplevis.Network) -> np.ndarray:
     """Three channels, alone on the diagonal, and together."""
     units = ["fire5:3", "fire5:9", "fire5:10"]
-    return recipes.interaction_grid(model, units, param=param.fourier(96), steps=128).grid()
+    return recipes.interaction_grid(model, units, **SMALL).grid(scale=2)
 
 
 def interpolation(model: samplevis.Network) -> np.ndarray:
     """The ways between three channels, aligned."""
     units = ["fire5:3", "fire5:7", "fire5:10"]
-    return recipes.multi_interpolation(model, units, points=5, param=param.fourier(96), steps=128).grid()
+    return recipes.multi_interpolation(model, units, points=5, **SMALL).grid(scale=2)
 
 
 def caricature(model: samplevis.Network) -> np.ndarray:
@@ -143,7 +147,8 @@ def attribution(model: samplevis.Network) -> np.ndarray:
     rows = []
     for layer in ("input", "fire9"):
         maps = [
-            recipes.attribution(model, f"logits:{c}", layer, photo[None], path="straight")[0].sum(-1) for c in classes
+            recipes.attribution(model, f"logits:{c}", layer, photo[None], path="straight", steps=16)[0].sum(-1)
+            for c in classes
         ]
         rows.append([photo, *(lit(photo, found) for found in maps)])
     labels = ["photograph", *(model.labels[c] for c in classes)]
@@ -185,7 +190,7 @@ def activation_grid(model: samplevis.Network) -> np.ndarray:
 
 def semantic_dictionary(model: samplevis.Network) -> np.ndarray:
     """What a layer says at one position of a photograph: an eye."""
-    return recipes.semantic_dictionary(model, "fire8", photograph("chelsea", 160), (3, 3)).picture()
+    return recipes.semantic_dictionary(model, "fire8", photograph("chelsea", 160), (3, 3), n_channels=5).picture()
 
 
 def neuron_groups(model: samplevis.Network) -> np.ndarray:
