@@ -93,17 +93,17 @@ def interaction_grid(model: samplevis.Network) -> np.ndarray:
 def interpolation(model: samplevis.Network) -> np.ndarray:
     """The ways between three channels, aligned."""
     units = ["fire5:3", "fire5:7", "fire5:10"]
-    return recipes.multi_interpolation(model, units, points=5, **SMALL).grid(scale=2)
+    return recipes.multi_interpolation(model, units, points=4, **SMALL).grid(scale=2)
 
 
 def caricature(model: samplevis.Network) -> np.ndarray:
     """What layers exaggerate in a photograph."""
-    return recipes.caricature(model, photograph("chelsea", 128), LAYERS, steps=192).grid()
+    return recipes.caricature(model, photograph("chelsea", 96), LAYERS, steps=128).grid(scale=2)
 
 
 def feature_inversion(model: samplevis.Network) -> np.ndarray:
     """What layers still know of it."""
-    return recipes.feature_inversion(model, photograph("chelsea", 128), LAYERS, steps=192).grid()
+    return recipes.feature_inversion(model, photograph("chelsea", 96), LAYERS, steps=128).grid(scale=2)
 
 
 def deep_dream(model: samplevis.Network) -> np.ndarray:
@@ -126,12 +126,12 @@ def dream2048(model: samplevis.Network) -> np.ndarray:
 
 def style_transfer(model: samplevis.Network) -> np.ndarray:
     """A photograph in the manner of two others."""
-    content = photograph("china", 192)
-    styles = [photograph(name, 192) for name in ("flower", "immunohistochemistry")]
+    content = photograph("china", 160)
+    styles = [photograph(name, 160) for name in ("flower", "immunohistochemistry")]
     made = [
         recipes.style_transfer(
             model, content, style, content_layers="fire4", style_layers=["conv1", "fire2", "fire3", "fire5", "fire7"],
-            init=content[None], steps=160,
+            init=content[None], steps=128,
         ).images[0]
         for style in styles
     ]  # fmt: skip
@@ -163,15 +163,15 @@ def channel_attribution(model: samplevis.Network) -> np.ndarray:
     found = recipes.channel_attribution(model, f"logits:{best}", "fire9", photo[None])[0]
     order = np.argsort(-found)
     channels = [*order[:3], *order[-3:]]
-    icons = recipes.channel_sheet(model, "fire9", channels, param=param.fourier(96), steps=128).images
+    icons = recipes.channel_sheet(model, "fire9", channels, param=param.fourier(80), steps=128).images
     labels = [f"{channel}: {found[channel]:+.2f}" for channel in channels]
     title = f"channels of fire9 for and against {model.labels[best]}"
-    return export.grid(np.stack([reduced(photo, 96), *icons]), columns=7, labels=["photograph", *labels], title=title)
+    return export.grid(np.stack([reduced(photo, 80), *icons]), columns=7, labels=["photograph", *labels], title=title)
 
 
 def spatial_attribution(model: samplevis.Network) -> np.ndarray:
     """Which positions of a layer nine positions of a later one rest on."""
-    photo = photograph("chelsea", 224)
+    photo = photograph("chelsea", 160)
     found = recipes.spatial_attribution(model, "fire4", "fire9", photo)
     rows, columns = (np.linspace(1, side - 2, 3).round().astype(int) for side in found.shape[:2])
     cells = [[lit(photo, found[row, column]) for column in columns] for row in rows]
@@ -181,8 +181,8 @@ def spatial_attribution(model: samplevis.Network) -> np.ndarray:
 
 def activation_grid(model: samplevis.Network) -> np.ndarray:
     """A photograph as a late layer sees it, also by the strength of what it sees."""
-    photo = photograph("chelsea", 160)
-    found = recipes.activation_grid(model, "fire9", photo, steps=96)
+    photo = photograph("chelsea", 144)
+    found = recipes.activation_grid(model, "fire9", photo, steps=64)
     side = len(found.picture())
     pictures = [reduced(photo, side), found.picture() / 255, found.picture(by_magnitude=True) / 255]
     return export.grid(np.stack(pictures), columns=3, labels=["photograph", "fire9", "by magnitude"])
@@ -190,14 +190,16 @@ def activation_grid(model: samplevis.Network) -> np.ndarray:
 
 def semantic_dictionary(model: samplevis.Network) -> np.ndarray:
     """What a layer says at one position of a photograph: an eye."""
-    return recipes.semantic_dictionary(model, "fire8", photograph("chelsea", 160), (3, 3), n_channels=5).picture()
+    return recipes.semantic_dictionary(
+        model, "fire8", photograph("chelsea", 160), (3, 3), n_channels=5, size=80
+    ).picture()
 
 
 def neuron_groups(model: samplevis.Network) -> np.ndarray:
     """Six groups of neurons: what each looks for, and where it is."""
     photo = photograph("chelsea", 160)
-    found = recipes.activation_grid(model, "fire9", photo, groups=6, cell=96, steps=192)
-    where = [reduced(lit(photo, found.weights[..., group]), 96) for group in range(6)]
+    found = recipes.activation_grid(model, "fire9", photo, groups=6, cell=80, steps=128)
+    where = [reduced(lit(photo, found.weights[..., group]), 80) for group in range(6)]
     return export.grid(np.stack([found.icons, np.stack(where)]), row_labels=["what", "where"])
 
 
@@ -210,7 +212,7 @@ def activation_atlas(model: samplevis.Network) -> np.ndarray:
         for size in (160, 224, 320)
     ]
     found = recipes.activation_atlas(
-        model, "fire9", np.concatenate(activations), grid=8, minimum=12, ridge=0.1, steps=192, method="umap"
+        model, "fire9", np.concatenate(activations), grid=7, minimum=12, size=56, ridge=0.1, steps=128, method="umap"
     )
     return found.picture()
 
@@ -218,7 +220,7 @@ def activation_atlas(model: samplevis.Network) -> np.ndarray:
 def turntable(model: samplevis.Network) -> np.ndarray:
     """A texture that excites a channel from all sides of a ring."""
     mesh = ring()
-    found = recipes.texture_optimization(model, "fire8:50", mesh, texture=(128, 256), view_size=112, steps=256)
+    found = recipes.texture_optimization(model, "fire8:50", mesh, texture=(128, 256), view_size=96, steps=160)
     return recipes.turntable(found.images[0], mesh, frames=20, size=160, elevation=40)
 
 
