@@ -27,6 +27,13 @@ OPTIONS = dict(kernel="langevin", num_results=2, num_steps_between_results=24, n
 # Layers from early to late.
 LAYERS = ("fire2", "fire4", "fire6", "fire8")
 
+# Shown in the README: left, top and side of a square of each picture, in pixels.
+GALLERY = {
+    "deep_dream": (524, 20, 256),
+    "caricature": (592, 20, 192),
+    "attribution": (263, 20, 224),
+}
+
 
 def main() -> None:
     """The command."""
@@ -117,9 +124,9 @@ def deep_dream(model: samplevis.Network) -> np.ndarray:
 
 def dream2048(model: samplevis.Network) -> np.ndarray:
     """A dream of 2048 x 2048 pixels in tiles of 256: the whole of it, reduced, and a part as it is."""
-    octaves = recipes.octave_sizes(2048, 6)
-    dream = recipes.deep_dream(model, "fire8", photograph("china", 427), octaves=octaves, steps=6, tile=256).image
-    part, side = dream[900:1284, 600:984], 384
+    photo, octaves = photograph("china", 427), recipes.octave_sizes(2048, 5, 1.5)
+    dream = recipes.deep_dream(model, "fire8", photo, octaves=octaves, steps=4, learning_rate=0.02, tile=256).image
+    part, side = dream[1024:1408, 256:640], 384
     labels = ["2048 x 2048, reduced", f"{side} x {side} of it"]
     return export.grid(np.stack([reduced(dream, side), part]), columns=2, labels=labels)
 
@@ -191,7 +198,7 @@ def activation_grid(model: samplevis.Network) -> np.ndarray:
 def semantic_dictionary(model: samplevis.Network) -> np.ndarray:
     """What a layer says at one position of a photograph: an eye."""
     return recipes.semantic_dictionary(
-        model, "fire8", photograph("chelsea", 160), (3, 3), n_channels=5, size=80
+        model, "fire8", photograph("chelsea", 160), (6, 6), n_channels=5, size=80
     ).picture()
 
 
@@ -236,6 +243,15 @@ def ring(rows: int = 24, columns: int = 48, radius: float = 0.45) -> recipes.Mes
     return recipes.Mesh(positions, np.stack([u, v], 1), np.concatenate([np.stack(lower, 1), np.stack(upper, 1)]))
 
 
+def gallery(model: samplevis.Network) -> np.ndarray:
+    """Squares of six of the other pictures, which must be there."""
+    panels = []
+    for name, (left, top, side) in GALLERY.items():
+        picture = export.load_image(HERE / "lucid" / f"{name}.jpg")
+        panels.append(reduced(picture[top : top + side, left : left + side], 256))
+    return export.grid(np.stack(panels), columns=3, labels=[name.replace("_", " ") for name in GALLERY])
+
+
 def reduced(picture: np.ndarray, side: int) -> np.ndarray:
     """A picture [H, W, 3] in [0, 1] as a square of another size."""
     pixels = Image.fromarray(np.round(255 * picture).astype(np.uint8))
@@ -271,6 +287,7 @@ PICTURES = {
         neuron_groups,
         activation_atlas,
         turntable,
+        gallery,
     )
 }
 
