@@ -32,6 +32,9 @@ GALLERY = {
     "deep_dream": (524, 20, 256),
     "caricature": (592, 20, 192),
     "attribution": (263, 20, 224),
+    "spatial_attribution": (33, 20, 488),
+    "neuron_groups": (39, 4, 164),
+    "dream2048": (392, 20, 384),
 }
 
 
