@@ -138,13 +138,8 @@ def style_transfer(model: samplevis.Network) -> np.ndarray:
     """A photograph in the manner of two others."""
     content = photograph("china", 160)
     styles = [photograph(name, 160) for name in ("flower", "immunohistochemistry")]
-    made = [
-        recipes.style_transfer(
-            model, content, style, content_layers="fire4", style_layers=["conv1", "fire2", "fire3", "fire5", "fire7"],
-            init=content[None], steps=128,
-        ).images[0]
-        for style in styles
-    ]  # fmt: skip
+    layers = dict(content_layers="fire4", style_layers=["conv1", "fire2", "fire3", "fire5", "fire7"])
+    made = [recipes.style_transfer(model, content, style, **layers, steps=160).images[0] for style in styles]
     labels = ["content", "style", "transferred", "style", "transferred"]
     return export.grid(np.stack([content, styles[0], made[0], styles[1], made[1]]), columns=5, labels=labels)
 
