@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import builtins
 import dataclasses
@@ -195,7 +196,9 @@ def test_names_are_text(tmp_path, good):
 def test_what_made_it_is_told(page, good, tmp_path):
     for words in ("num_results", "Affine(8)", "tensorflow", good.versions["tensorflow"], "seed", "11"):
         assert words in page.words
-    assert any('samplevis.render(model, "logits:goldfish"' in words and "level=0.7" in words for words in page.words)
+    call = next(words for words in page.words if words.startswith("samplevis.render("))
+    assert "'num_results': 40" in call and "smooth=0.3" in call and "seed=11" in call
+    ast.parse(call)
     command = "samplevis render SqueezeNet logits:goldfish --seed 3"
     told = _written(dataclasses.replace(good, options={"command": command}, versions={}), tmp_path)
     assert command in told.words and "were not kept" in told.words
@@ -301,25 +304,10 @@ def test_points_of_a_chart_are_where_they_belong():
     line = chart.Line(np.arange(3), np.array([0.0, np.nan, 10.0]), "c0")
     drawn = chart.line_chart([line], "told", "x", "y", [(5.0, "half")])
     (x0, y0), (x1, y1) = (map(float, p.split(",")) for p in re.search('points="(.*?)"', drawn)[1].split())
-    assert (x0, x1) == (chart.LEFT, chart.WIDTH - chart.RIGHT)
+    assert (x0, x1) == (chart.LEFT, chart.WIDTH - chart.NAMES)
     middle = float(re.search(r'class="mark" d="M\d+ ([\d.]+)H', drawn)[1])
     assert middle == pytest.approx((y0 + y1) / 2, abs=0.1) and y0 > middle > y1
-    assert re.findall(">([^<>]+)</text>", drawn) == [
-        "0",
-        "2",
-        "4",
-        "6",
-        "8",
-        "10",
-        "0",
-        "0.5",
-        "1",
-        "1.5",
-        "2",
-        "x",
-        "y",
-        "half",
-    ]
+    assert re.findall(">([^<>]+)</text>", drawn) == "0 2 4 6 8 10 0 0.5 1 1.5 2 half x y".split()
     _Page(drawn)
     _Page(chart.line_chart([], "empty", "x", "y"))
 

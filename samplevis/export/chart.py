@@ -10,6 +10,8 @@ import numpy as np
 
 # The drawing and the room around it for labels, in units of the drawing.
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 480, 280, 52, 10, 12, 44
+# Room at the right for the names of marks.
+NAMES = 68
 TICKS = 5
 
 
@@ -40,7 +42,7 @@ def line_chart(
       lines: what to draw, the last on top.
       description: read aloud in place of the drawing.
       x_label, y_label: names of the axes.
-      marks: (y, text) of horizontal lines with a name, which is on top.
+      marks: (y, text) of horizontal lines with a name, which stands at their right.
       logarithmic: whether both axes are. Defaults to False.
 
     Returns:
@@ -53,35 +55,35 @@ def line_chart(
     # Air between lines and frame.
     low, high = low - 0.04 * (high - low), high + 0.06 * (high - low)
 
+    edge = WIDTH - (NAMES if marks else RIGHT)
+
     def across(x: float) -> float:
-        return LEFT + (x - left) / (right - left) * (WIDTH - LEFT - RIGHT)
+        return LEFT + (x - left) / (right - left) * (edge - LEFT)
 
     def down(y: float) -> float:
         return TOP + (high - y) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
-    parts, names = [], []
+    parts = []
     for value, text in _ticks(low, high, logarithmic):
         y = down(value)
-        parts += [f'<path class="rule" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>']
+        parts += [f'<path class="rule" d="M{LEFT} {y:.1f}H{edge}"/>']
         parts += [f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>']
     for value, text in _ticks(left, right, logarithmic):
         parts += [f'<text x="{across(value):.1f}" y="{HEIGHT - BOTTOM + 17}" text-anchor="middle">{text}</text>']
     for value, text in marks:
         y = down(value)
-        parts += [f'<path class="mark" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>']
-        names += [
-            f'<text class="name" x="{WIDTH - RIGHT}" y="{y - 5:.1f}" text-anchor="end">{html.escape(text)}</text>'
-        ]
+        parts += [f'<path class="mark" d="M{LEFT} {y:.1f}H{edge}"/>']
+        parts += [f'<text class="name" x="{edge + 6}" y="{y + 4:.1f}">{html.escape(text)}</text>']
     for line, found in zip(lines, points, strict=True):
         drawn = " ".join(f"{across(x):.1f},{down(y):.1f}" for x, y in found)
         parts += [f'<polyline class="{line.style}" points="{drawn}"/>']
     middle = TOP + (HEIGHT - TOP - BOTTOM) / 2
     parts += [
-        f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 8}" text-anchor="middle">{html.escape(x_label)}</text>',
+        f'<text x="{(LEFT + edge) / 2}" y="{HEIGHT - 8}" text-anchor="middle">{html.escape(x_label)}</text>',
         f'<text transform="translate(13 {middle}) rotate(-90)" text-anchor="middle">{html.escape(y_label)}</text>',
     ]
     title = html.escape(description)
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">{"".join(parts + names)}</svg>'
+    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">{"".join(parts)}</svg>'
 
 
 def _points(line: Line, logarithmic: bool) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import html
 import io
 import json
@@ -21,6 +22,7 @@ from samplevis.export.chart import Line, line_chart
 from samplevis.export.pixels import to_uint8
 from samplevis.export.plots import photographs
 from samplevis.sampling import diagnostics
+from samplevis.sampling.options import HMCOptions
 from samplevis.summary import LEVEL_OFF, ROWS, Summary
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ FRAMES, FPS = 48, 5
 SIDES, QUALITY = (288, 512), 82
 # Styles of lines: colours repeat after this many chains.
 COLORS = 6
+# Arguments of `render` that a run keeps as they were given.
+CALL = ("level", "smooth", "optimize_steps", "anneal_steps")
 STARTS = {"optimize": "at optimised images", "prior": "at noise", "images": "at given images"}
 
 
@@ -106,7 +110,7 @@ def _page(samples: Samples, title: str, other_end: Samples | None, draws: int, f
         "rows": _table(summary),
         "command": _text(_command(samples)),
         "settings": _settings(_made_by(samples)),
-        "versions": _settings(samples.versions) or "<dt>versions</dt><dd>were not kept</dd>",
+        "versions": _settings(samples.versions) or "<div><dt>versions</dt><dd>were not kept</dd></div>",
     }
     template = resources.files("samplevis.export").joinpath("report.html").read_text(encoding="utf-8")
     return Template(template).substitute(parts).encode()
@@ -238,17 +242,19 @@ def _command(samples: Samples) -> str:
     """The command that made the run; if it was made in Python, the call, as far as it is known."""
     if "command" in samples.options:
         return str(samples.options["command"])
-    size = samples.images.shape[2:4]
-    level = "" if samples.level is None else f"level={samples.level:g}, "
-    return (
-        f'samplevis.render(model, "{samples.objective}", hmc_opts, im_size={size[0] if size[0] == size[1] else size}, '
-        f'{level}density="{samples.density}", init="{samples.init}", seed={samples.seed})'
-    )
+    names = [field.name for field in dataclasses.fields(HMCOptions)]
+    hmc_opts = {name: samples.options[name] for name in names if name in samples.options}
+    height, width = samples.images.shape[2:4]
+    rest = {"im_size": height if height == width else (height, width), "density": samples.density, "init": samples.init}
+    rest |= {name: value for name, value in samples.options.items() if name in CALL} | {"seed": samples.seed}
+    settings = "".join(f",\n    {name}={value!r}" for name, value in rest.items())
+    return f"samplevis.render(\n    model,\n    obj,\n    {hmc_opts!r}{settings},\n)"
 
 
 def _made_by(samples: Samples) -> dict[str, Any]:
     made = {"network": samples.model, "objective": samples.objective, "seed": samples.seed, "init": samples.init}
-    made |= {"density": f"{samples.density} {samples.law_numbers}"}
+    made |= {"density": samples.density}
+    made |= {f"density: {name}": f"{value:.6g}" for name, value in samples.law_numbers.items()}
     return made | {name: value for name, value in samples.options.items() if name != "command"}
 
 
