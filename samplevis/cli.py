@@ -175,7 +175,10 @@ def _render_to_folder(network: Any, objective: str, options: argparse.Namespace)
     samples.save(paths["samples.npz"])
     samples.save_gif(paths["samples.gif"], scale=options.scale)
     samples.save_grid(paths["samples.png"], scale=options.scale)
-    samples.report(paths["report.html"], objective.rpartition(":")[2] if _is_label(objective) else None)
+    if samples.dimensions == 2:
+        samples.report(paths["report.html"], objective.rpartition(":")[2] if _is_label(objective) else None)
+    else:
+        del paths["report.html"]
     print(samples.summary())
     print("\n" + "\n".join(f"wrote {path}" for path in paths.values()))
 

@@ -220,7 +220,8 @@ def _spectrum(samples: Samples) -> str:
     runs = ((samples.optimized, "optimised"), (samples[:], "draws"))
     lines = [Line(*photographs(samples), "photographs")]
     lines += [Line(*diagnostics.power_spectrum(images, samples.dimensions), style) for images, style in runs]
-    told = f"Power spectra: slope {diagnostics.power_slope(samples[:], samples.dimensions):.1f}, photographs {diagnostics.PHOTOGRAPHS:g}"
+    slope = diagnostics.power_slope(samples[:], samples.dimensions)
+    told = f"Power spectra: slope {slope:.1f}, photographs {diagnostics.PHOTOGRAPHS:g}"
     return line_chart(lines, told, "cycles per pixel", "power", logarithmic=True)
 
 
