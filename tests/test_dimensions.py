@@ -20,7 +20,7 @@ from samplevis.transform import warp
 SIZES = {1: (13,), 2: (9, 12), 3: (6, 7, 9)}
 CONVOLUTION = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
 FEW = dict(num_results=3, num_burnin_steps=4, num_leapfrog_steps=3, num_chains=2, num_transforms=2)
-QUICK = dict(optimize_steps=6, anneal_steps=8, progress=False)
+QUICK = dict(optimize_steps=32, anneal_steps=8, progress=False)
 
 few = settings(max_examples=12, deadline=None)
 sizes = st.integers(1, 3).flatmap(lambda n: st.tuples(*[st.integers(4, 11)] * n))
