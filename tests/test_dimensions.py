@@ -20,7 +20,7 @@ from samplevis.transform import warp
 SIZES = {1: (13,), 2: (9, 12), 3: (6, 7, 9)}
 CONVOLUTION = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
 FEW = dict(num_results=3, num_burnin_steps=4, num_leapfrog_steps=3, num_chains=2, num_transforms=2)
-QUICK = dict(optimize_steps=6, anneal_steps=8, progress=False)
+QUICK = dict(optimize_steps=32, anneal_steps=8, progress=False)
 
 few = settings(max_examples=12, deadline=None)
 sizes = st.integers(1, 3).flatmap(lambda n: st.tuples(*[st.integers(4, 11)] * n))
@@ -295,24 +295,23 @@ def test_objectives_of_signals_and_volumes(directions):
 @pytest.mark.parametrize("directions", [1, 3])
 @pytest.mark.parametrize("kind", ["softmax", "power", "average"])
 @pytest.mark.parametrize("padding", ["valid", "same"])
-def test_smooth_pooling_is_near_the_maximum(directions, kind, padding):
+def test_smooth_pooling_lies_where_it_should(directions, kind, padding):
     x = tf.random.stateless_uniform([2, *SIZES[directions], 3], [1, 2])
-    for maximum, layer in zip(
-        (pooling.WINDOWED[directions - 1](2, padding=padding), pooling.GLOBAL[directions - 1](keepdims=True)),
-        (
-            pooling.POOLINGS[pooling.WINDOWED[directions - 1]][kind](2, padding=padding),
-            pooling.POOLINGS[pooling.GLOBAL[directions - 1]][kind](keepdims=True),
-        ),
-        strict=True,
+    windowed, whole = pooling.WINDOWED[directions - 1], pooling.GLOBAL[directions - 1]
+    for maximum, layer, count in (
+        (windowed(2, padding=padding), pooling.POOLINGS[windowed][kind](2, padding=padding), 2**directions),
+        (whole(keepdims=True), pooling.POOLINGS[whole][kind](keepdims=True), np.prod(SIZES[directions])),
     ):
-        # Fourth powers of one large value in each window leave it; a softmax of a small width is the maximum.
-        layer.width, values = 1e-3, x**60 if kind == "power" else x
-        got, most = layer(values), maximum(values)
+        layer.width = 1e-3
+        got, most = layer(x).numpy(), maximum(x).numpy()
         assert got.shape == most.shape
-        if kind == "average":
-            assert (got <= most + 1e-6).numpy().all() and float(tf.reduce_mean(most - got)) > 0.05
+        if kind == "softmax":
+            np.testing.assert_allclose(got, most, atol=2e-3)
+        elif kind == "power":
+            # A sum of fourth powers: the maximum's at least, as many times that as there are values at most.
+            assert (got >= most - 1e-3).all() and (got <= count**0.25 * (most + 1e-3)).all()
         else:
-            np.testing.assert_allclose(got, most, atol=0.2)
+            assert (got <= most + 1e-6).all() and np.mean(most - got) > 0.05
 
 
 @pytest.mark.parametrize("directions", [1, 3])
