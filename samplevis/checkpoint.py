@@ -70,6 +70,7 @@ class Checkpoint:
             return
         self._lock = _lock(self.folder)
         try:
+            files.remove_partial(self.folder)
             if not self._load():
                 # Whether the disk takes it is known before the work.
                 self._write()

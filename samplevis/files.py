@@ -7,6 +7,9 @@ import os
 import tempfile
 from collections.abc import Collection, Iterator
 
+# How the names of files begin that are not whole yet.
+PARTIAL = ".partial-"
+
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[str]:
@@ -53,6 +56,13 @@ def check_writable(path: str | os.PathLike) -> None:
     os.remove(_temporary(os.fspath(path)))
 
 
+def remove_partial(folder: str | os.PathLike) -> None:
+    """Removes what processes that were killed have left of files in a folder that nobody else writes to."""
+    for name in os.listdir(folder):
+        if name.startswith(PARTIAL):
+            os.remove(os.path.join(folder, name))
+
+
 def check_suffix(path: str | os.PathLike, allowed: Collection[str]) -> str:
     """The suffix of a path, in lower case.
 
@@ -75,7 +85,7 @@ def _temporary(path: str) -> str:
         raise IsADirectoryError(f"cannot write {path!r}: it is a folder")
     folder, name = os.path.split(path)
     try:
-        handle, temporary = tempfile.mkstemp(os.path.splitext(name)[1], ".partial-", folder or ".")
+        handle, temporary = tempfile.mkstemp(os.path.splitext(name)[1], PARTIAL, folder or ".")
     except OSError as error:
         raise _failure(error, path) from error
     os.close(handle)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
 import resource
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -203,6 +205,40 @@ def test_damage_falls_back_to_the_file_before(tmp_path, seed, caplog):
     with Checkpoint(tmp_path, 0, {"seed": 3}) as checkpoint:
         checkpoint.stage("walk").keep(lambda: {"step": 7, "x": np.full(50, 7 / 3)})
     assert step_in(tmp_path) == 7
+
+
+def walk(folder, pipe):
+    """Saves steps for ever, and tells of each."""
+    with Checkpoint(folder, 0, {"seed": 3}) as checkpoint:
+        stage = checkpoint.stage("walk")
+        for step in itertools.count(int(stage.saved["step"]) + 1 if stage.saved else 1):
+            stage.keep(lambda step=step: {"step": step, "x": np.full(50, step / 3)})
+            os.write(pipe, b".")
+
+
+def test_forty_kills_while_it_saves(tmp_path):
+    """The process is killed in the midst of a save or between two: no save that it told of is lost, nor is any half done."""
+    random, before = np.random.default_rng(0), 0
+    for kill in range(40):
+        reading, writing = os.pipe()
+        child = os.fork()
+        if not child:
+            try:
+                walk(tmp_path, writing)
+            finally:
+                os._exit(1)
+        os.close(writing)
+        told = sum(len(os.read(reading, 1)) for _ in range(random.integers(1, 4)))
+        time.sleep(random.uniform(0, 0.01))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        while rest := os.read(reading, 100):
+            told += len(rest)
+        os.close(reading)
+        now = step_in(tmp_path)
+        assert told >= 1 and now - before in (told, told + 1), f"kill {kill}"
+        before = now
+    assert sorted(os.listdir(tmp_path)) == [*NAMES, "lock"]
 
 
 def test_damage_of_all_files_is_refused(tmp_path):
