@@ -557,7 +557,7 @@ NETWORKS = (
         "test_inception.py::test_every_end_point_is_tf_slims test_state_dicts.py::test_pytorch_agrees "
         "test_modelzoo.py::test_preprocessing_is_keras_own",
         "`modelzoo.NAMES`: GoogLeNet in both forms, every Keras application with its preprocessing, torchvision's smaller "
-        "networks, SqueezeNet, and a bundled network. Lucid's frozen graphs, `.pb`, are read as they are.",
+        "networks, SqueezeNet, and a bundled network. Lucid's other graphs, `.pb`, are read as they are.",
     ),
     here(
         "Redirected ReLU gradients",

@@ -8,11 +8,16 @@ __version__ = "0.1.0"
 
 # Public name -> the module that it comes from, imported when it is first asked for: TensorFlow takes seconds to load.
 _SOURCES = {
+    "Description": "describe",
+    "Examples": "examples",
     "Network": "network",
     "Objective": "objectives",
     "Optimized": "optimize",
     "Parameterization": "param",
     "Samples": "samples",
+    "beside": "examples",
+    "collect": "examples",
+    "describe": "describe",
     "export": None,
     "importance": "importance",
     "modelzoo": None,

@@ -9,12 +9,17 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from samplevis import param as parameterizations
 from samplevis.network import RESERVED, Network, as_network
 from samplevis.objectives import Objective, as_objective
 from samplevis.objectives.base import make_accessor
 from samplevis.objectives.schedule import END
 from samplevis.param import Parameterization
-from samplevis.transform import Transform, as_transform, compose, crop_or_pad_to
+from samplevis.sources.base import show, sizes
+from samplevis.transform import Transform, as_named, as_transform, compose, crop_or_pad_to
+
+# Sides of the signals, images and volumes for networks that take any.
+FREE = {1: 1024, 2: 128, 3: 32}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -122,7 +127,7 @@ class Activation:
         parameters: Sequence | None = None,
         step: tf.Tensor | int = END,
     ) -> tf.Tensor:
-        """Scores images [N, H, W, C] under N * members draws.
+        """Scores images [N, *image_shape] under N * members draws.
 
         Returns:
           float32 tensor of shape [N * members].
@@ -135,11 +140,32 @@ class Activation:
         return self.objective.function(accessor, self.objective.parameters if parameters is None else parameters)
 
 
+def default_param(
+    network: Network,
+    size: int | Sequence[int] | None = None,
+    make: Callable[..., Parameterization] = parameterizations.fourier,
+) -> Parameterization:
+    """A parameterization of what a network takes.
+
+    Args:
+      network: the network.
+      size: pixels, one int for all sides or one for each. Defaults to the network's own size, and `FREE` where that is free.
+      make: which one. Defaults to `param.fourier`.
+
+    Returns:
+      One of the network's number of dimensions and channels.
+    """
+    *sides, channels = network.image_shape
+    if size is None:
+        size = tuple(side or FREE[network.dimensions] for side in sides)
+    return make(size, channels=channels, dimensions=network.dimensions)
+
+
 def make_activation(
     model: Network | keras.Model,
     obj: Objective | str | Callable,
     param: Parameterization,
-    transforms: Transform | Sequence[Transform] | None,
+    transforms: Transform | Sequence[Transform] | str | None,
 ) -> Activation:
     """Builds an `Activation` from what a user passes, and checks that its parts fit each other.
 
@@ -147,8 +173,8 @@ def make_activation(
       model: a `Network` or a Keras model.
       obj: an objective, a string such as "fire9:10", or a function of the layer accessor `T`.
       param: a parameterization.
-      transforms: a transform, a list of them, or None for none. Where they change the size of images that the network
-        takes, and it takes no other, `crop_or_pad_to` follows them.
+      transforms: a transform, a list of them, "standard" or "robust" for the sets of that name, or None for none. Where they
+        change the size of images that the network takes, and it takes no other, `crop_or_pad_to` follows them.
 
     Returns:
       An `Activation` with a resolved objective.
@@ -160,31 +186,32 @@ def make_activation(
     network = as_network(model)
     if not isinstance(param, Parameterization):
         raise TypeError(f"param: expected a parameterization such as param.fourier(128). Received: {param!r}")
-    transform = _fitted(as_transform(transforms), param, network)
-    height, width, channels = transform.output_shape(param.image_shape)
+    if len(param.image_shape) != len(network.image_shape):
+        raise ValueError(
+            f"param: {network.name!r} takes ({sizes(network.dimensions)}, channels), {show(network.image_shape)}. Received a "
+            f"parameterization of {show(param.image_shape)}; expected one such as param.fourier(size, "
+            f"channels={network.image_shape[-1]}, dimensions={network.dimensions})"
+        )
+    transform = _fitted(as_transform(as_named(transforms, network.dimensions)), param, network)
+    *size, channels = transform.output_shape(param.image_shape)
     if channels != network.image_shape[-1]:
         raise ValueError(
             f"param: {network.name!r} takes images of {network.image_shape[-1]} channels. Received: {channels} channels"
         )
-    objective = as_objective(obj).resolve(network, (height, width), param.image_shape)
+    objective = as_objective(obj).resolve(network, tuple(size), param.image_shape)
     return Activation(network, objective, param, transform)
 
 
 def _fitted(transform: Transform, param: Parameterization, network: Network) -> Transform:
     """The transform, with a central crop or pad at its end where a network of fixed size needs one."""
-    before, after = param.image_shape[:2], transform.output_shape(param.image_shape)[:2]
-    if _takes(network, after):
+    before, after = param.image_shape[:-1], transform.output_shape(param.image_shape)[:-1]
+    if network.takes(after):
         return transform
-    if _takes(network, before):
+    if network.takes(before):
         return compose([transform, crop_or_pad_to(*before)])
     # An image that never had the network's size is the caller's to change: cutting or framing it unasked would hide that.
     changed = "" if before == after else f", {after} after transforms"
-    declared = tuple(network.image_shape[:2])
     raise ValueError(
-        f"param: {network.name!r} takes images of {declared} (height, width; None is any). Received: {before}{changed}. Give "
-        "a parameterization of its size, or end the transforms with crop_or_pad_to."
+        f"param: {network.name!r} takes images of {show(network.image_shape[:-1])} ({sizes(network.dimensions)}; None is any). "
+        f"Received: {before}{changed}. Give a parameterization of its size, or end the transforms with crop_or_pad_to."
     )
-
-
-def _takes(network: Network, size: tuple[int, int]) -> bool:
-    return all(side in (None, given) for side, given in zip(network.image_shape[:2], size, strict=True))

@@ -16,6 +16,8 @@ EPILOG = """\
 examples:
   samplevis demo
   samplevis layers SqueezeNet --weights compressed_SqueezeNet.net
+  samplevis describe my_model.keras --value-range -1 1
+  samplevis examples SqueezeNet fire9:10 photos --size 224 --out fire9-10.png
   samplevis render SqueezeNet logits:goldfish --size 96 --out goldfish
   samplevis render my_model.keras conv5:12 --value-range -1 1 --level 0.5
   samplevis render my_model.keras -conv5:12 --out least
@@ -44,8 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, BAD_ARGUMENT)
     except (OSError, FloatingPointError, MemoryError) as error:
         return _fail(error, FAILURE)
-    except KeyboardInterrupt:
-        return _fail("interrupted", INTERRUPTED)
+    except KeyboardInterrupt as stop:
+        return _fail(str(stop) or "interrupted", INTERRUPTED)
     return 0
 
 
@@ -74,6 +76,31 @@ def _models(options: argparse.Namespace) -> None:
 
     width = max(map(len, MODELS))
     print("\n".join(f"{name:{width}}  {entry.about}" for name, entry in MODELS.items()))
+
+
+def _describe(options: argparse.Namespace) -> None:
+    from samplevis.describe import describe
+
+    print(
+        describe(_network(options), options.images, image_size=options.size and (options.size,) * 2, seed=options.seed)
+    )
+
+
+def _examples(options: argparse.Namespace) -> None:
+    from samplevis import files
+    from samplevis.examples import collect
+
+    files.check_writable(options.out)
+    found = collect(
+        _network(options),
+        options.objective,
+        options.folder,
+        top=options.top,
+        bottom=options.bottom,
+        image_size=options.size and (options.size,) * 2,
+    )
+    found.save_grid(options.out, scale=options.scale)
+    print(f"{found}\n\nwrote {options.out}")
 
 
 def _is_label(objective: str) -> bool:
@@ -141,13 +168,17 @@ def _render_to_folder(network: Any, objective: str, options: argparse.Namespace)
         optimize_steps=options.optimize_steps,
         seed=options.seed,
         progress=not options.quiet,
+        checkpoint=options.checkpoint,
     )
     # The page says which command made the run, also if it is made later.
     samples = dataclasses.replace(samples, options=samples.options | {"command": options.command})
     samples.save(paths["samples.npz"])
     samples.save_gif(paths["samples.gif"], scale=options.scale)
     samples.save_grid(paths["samples.png"], scale=options.scale)
-    samples.report(paths["report.html"], objective.rpartition(":")[2] if _is_label(objective) else None)
+    if samples.dimensions == 2:
+        samples.report(paths["report.html"], objective.rpartition(":")[2] if _is_label(objective) else None)
+    else:
+        del paths["report.html"]
     print(samples.summary())
     print("\n" + "\n".join(f"wrote {path}" for path in paths.values()))
 
@@ -175,7 +206,9 @@ def _parser() -> argparse.ArgumentParser:
         "objective",
         help="layer:channel, such as fire9:10, or layer:label, such as logits:goldfish; -fire9:10 is what the unit likes least",
     )
-    render.add_argument("--size", type=int, default=128, metavar="PIXELS", help="side of the images (default: 128)")
+    render.add_argument(
+        "--size", type=int, metavar="PIXELS", help="side of the images (default: the network's, or 128)"
+    )
     _add_run_options(render, out="samplevis-out")
     render.set_defaults(run=_render)
 
@@ -193,6 +226,28 @@ def _parser() -> argparse.ArgumentParser:
 
     models = commands.add_parser("models", help="list the model zoo")
     models.set_defaults(run=_models)
+
+    describe = commands.add_parser(
+        "describe", help="list a network's layers, and say whether its preprocessing looks right"
+    )
+    _add_model_options(describe)
+    describe.add_argument("--images", metavar="FOLDER", help="pictures such as it was trained on (default: noise)")
+    describe.add_argument(
+        "--size", type=int, metavar="PIXELS", help="side of the images (default: the network's, or 96)"
+    )
+    describe.add_argument("--seed", type=int, default=0, help="seed of the noise (default: 0)")
+    describe.set_defaults(run=_describe)
+
+    examples = commands.add_parser("examples", help="find the pictures of a folder that excite a unit most and least")
+    _add_model_options(examples)
+    examples.add_argument("objective", help="layer:channel, such as fire9:10, or layer:label, such as logits:goldfish")
+    examples.add_argument("folder", help="searched with its subfolders")
+    examples.add_argument("--out", required=True, metavar="FILE", help="picture to write, .png")
+    examples.add_argument("--size", type=int, metavar="PIXELS", help="side that pictures are cropped and scaled to")
+    examples.add_argument("--top", type=int, default=9, help="pictures that excite it most (default: 9)")
+    examples.add_argument("--bottom", type=int, default=9, help="pictures that excite it least (default: 9)")
+    examples.add_argument("--scale", type=int, default=1, help="enlargement of the picture, whole number (default: 1)")
+    examples.set_defaults(run=_examples)
     return parser
 
 
@@ -235,10 +290,15 @@ def _add_run_options(parser: argparse.ArgumentParser, out: str) -> None:
     add("--kernel", help="split_hmc, malt, hmc, nuts, pcn, redrawn_hmc or langevin (default: split_hmc)")
     add("--leapfrog-steps", type=int, help="gradients in a trajectory (default: 10)")
     add("--step-size", type=float, help="first step size; warm-up adapts it (default: 0.1; langevin 0.03)")
-    add("--target-acceptance", type=float, help="acceptance that warm-up aims at (default: 0.75)")
+    add("--target-acceptance", type=float, help="acceptance that warm-up aims at (default: 0.85)")
     add("--transforms", type=int, help="size of the bank of transforms (default: 20; langevin 4)")
     add("--optimize-steps", type=int, default=256, help="updates of the optimiser (default: 256)")
     add("--seed", type=int, default=0, help="the same seed gives the same bytes (default: 0)")
+    add(
+        "--checkpoint",
+        metavar="FOLDER",
+        help="keep the run here: after an end of any kind the same command goes on; with more --draws it adds to them",
+    )
     add("--scale", type=int, default=2, help="enlargement of the pictures, whole number (default: 2)")
     add("--quiet", action="store_true", help="no progress bars")
 

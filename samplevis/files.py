@@ -30,7 +30,10 @@ def atomic_path(path: str | os.PathLike) -> Iterator[str]:
     try:
         yield temporary
         try:
+            # Without it, a power cut could leave the new name with nothing in it.
+            _to_disk(temporary)
             os.replace(temporary, path)
+            _to_disk(os.path.dirname(path) or ".")
         except OSError as error:
             raise _failure(error, path) from error
     finally:
@@ -81,6 +84,17 @@ def _temporary(path: str) -> str:
     os.umask(mask)
     os.chmod(temporary, 0o666 & ~mask)
     return temporary
+
+
+def _to_disk(path: str) -> None:
+    """Waits until a file, or the names in a folder, are on the disk and not only on their way."""
+    if os.path.isdir(path) and os.name == "nt":
+        return  # Windows does not open folders.
+    handle = os.open(path, os.O_RDONLY if os.path.isdir(path) else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _failure(error: OSError, path: str) -> OSError:

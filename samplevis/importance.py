@@ -15,7 +15,7 @@ from samplevis.checks import check_whole
 from samplevis.network import Network
 from samplevis.objectives import Objective
 from samplevis.optimize import Optimized
-from samplevis.transform import Transform, standard_transforms
+from samplevis.transform import Transform
 
 
 class Importance(NamedTuple):
@@ -35,7 +35,7 @@ def importance(
     obj: Objective | str | Callable,
     result: Optimized,
     *,
-    transforms: Transform | Sequence[Transform] | None = standard_transforms,
+    transforms: Transform | Sequence[Transform] | str | None = "standard",
     draws: int = 4,
     percentile: float = 80.0,
     seed: int = 0,
@@ -69,11 +69,11 @@ def importance(
     check_whole("draws", draws, 1)
     if not 0 < percentile <= 100:
         raise ValueError(f"percentile: expected a number above 0, to 100. Received: {percentile!r}")
-    root, (batch, height, width, channels) = seeds.root(seed), result.images.shape
+    root, (batch, *size, channels) = seeds.root(seed), result.images.shape
     # Only the shape matters: the gradient is that of the image.
-    activation = make_activation(model, obj, param.pixel((height, width), channels=channels), transforms)
+    activation = make_activation(model, obj, param.pixel(tuple(size), channels=channels), transforms)
     steps = [*result.snapshots.values(), result.images]
-    total = np.zeros((batch, height, width))
+    total = np.zeros((batch, *size))
     for number, step in enumerate(steps):
         images = tf.constant(step)
         for member in range(draws):
@@ -83,6 +83,6 @@ def importance(
                 score = activation.of_images(images, drawn)
             total += np.abs(tape.gradient(score, images).numpy()).mean(-1)
     found = (total / (len(steps) * draws)).astype(np.float32)
-    limit = np.percentile(found, percentile, axis=(1, 2), keepdims=True)
+    limit = np.percentile(found, percentile, axis=tuple(range(1, found.ndim)), keepdims=True)
     alpha = np.clip(np.divide(found, limit, out=np.ones_like(found), where=limit > 0), 0, 1)
     return Importance(found, np.concatenate([result.images, alpha[..., None]], -1))

@@ -14,7 +14,7 @@ import tensorflow as tf
 from samplevis.labels import check_labels, find_label
 from samplevis.recent import Recent
 from samplevis.sources import PRE, Shape, Source, as_source
-from samplevis.sources.base import show
+from samplevis.sources.base import show, sizes
 
 Activations = dict[str, tf.Tensor]
 
@@ -29,7 +29,8 @@ LUCID_PRE = "_pre_relu"
 class Network:
     """A model, the images it expects, and its layers by name.
 
-    Images are [batch, height, width, channels], float32 in [0, 1], RGB where there are three channels. Before they
+    Images are [batch, height, width, channels], float32 in [0, 1], RGB where there are three channels; for models that take
+    them, signals [batch, length, channels] or volumes [batch, depth, height, width, channels]. Before they
     enter the model they become `low + x * (high - low)`, are reversed to BGR if asked, and lose `mean`. The model
     always runs with `training=False`, and its activations come back as float32 whatever the model computes in, channels
     last whatever it computes with.
@@ -47,7 +48,7 @@ class Network:
     `exact_gradient` says whether the gradient is that of the values: True but for networks from `samplevis.overrides`.
 
     Args:
-      model: a model that takes images [batch, height, width, channels]: of Keras 3, or of tf_keras; a `keras.layers.TFSMLayer`, or
+      model: a model that takes images, signals or volumes: of Keras 3, or of tf_keras; a `keras.layers.TFSMLayer`, or
         what `tf.saved_model.load` returned; a frozen GraphDef; a function of images, written in TensorFlow. All but Keras 3's
         functional and Sequential models are traced: what they learn later does not reach the network.
       value_range: (low, high), what a black and a white pixel become before `mean` is taken off. Defaults to (0, 1).
@@ -59,8 +60,8 @@ class Network:
       aliases: other names for layers, {alias: layer}; they are accepted wherever a layer's name is. Defaults to none.
       given: for a model of several inputs, arrays or tensors by the name of the input, without the batch: all inputs but the
         image that is explored. Defaults to none.
-      image_shape: (height, width, channels), None for a size that is free, for a model that does not say it. Defaults to what it
-        was built with; for functions and graphs to (None, None, 3).
+      image_shape: (height, width, channels), (length, channels) or (depth, height, width, channels), None for a size that is free,
+        for a model that does not say it. Defaults to what it was built with; for functions and graphs to (None, None, 3).
       input: the node of a graph that stands for the images. Defaults to its only placeholder that is not given.
 
     Raises:
@@ -122,6 +123,11 @@ class Network:
         """Does nothing: a network is loaded when it is made. Programs written for Lucid call this first."""
 
     @property
+    def dimensions(self) -> int:
+        """1 if it takes signals, 2 for images, 3 for volumes."""
+        return len(self.image_shape) - 1
+
+    @property
     def model(self) -> Any:
         """The model; one of Keras as one functional model."""
         return self.source.model
@@ -147,7 +153,7 @@ class Network:
         """Turns images in [0, 1] into what the model expects.
 
         Args:
-          images: float tensor [batch, height, width, channels].
+          images: float tensor [batch, *size, channels].
 
         Returns:
           float32 tensor of the same shape.
@@ -158,7 +164,7 @@ class Network:
         images = tf.convert_to_tensor(images, tf.float32)
         if images.shape.rank != 1 + len(self.image_shape) or images.shape[-1] != self.image_shape[-1]:
             raise ValueError(
-                f"images: {self.name!r} takes [batch, height, width, {self.image_shape[-1]}]. "
+                f"images: {self.name!r} takes [batch, {sizes(self.dimensions)}, {self.image_shape[-1]}]. "
                 f"Received shape: {show(images.shape)}"
             )
         low, high = self.value_range
@@ -177,7 +183,7 @@ class Network:
           layer_names: names from `layers`.
 
         Returns:
-          A differentiable function from images [batch, height, width, channels] in [0, 1] to a dictionary of float32
+          A differentiable function from images [batch, *size, channels] in [0, 1] to a dictionary of float32
           activations [batch, ...] by layer name. The same names give the same function.
 
         Raises:
@@ -199,7 +205,7 @@ class Network:
           layer_names: names from `layers`.
 
         Returns:
-          A function of images [batch, height, width, channels] in [0, 1] and activations of `layer` [batch, ...], to a
+          A function of images [batch, *size, channels] in [0, 1] and activations of `layer` [batch, ...], to a
           dictionary of float32 activations [batch, ...] by layer name, differentiable in both. The same names give the
           same function.
 
@@ -216,7 +222,7 @@ class Network:
         """Runs images through the network.
 
         Args:
-          images: array [batch, height, width, channels], finite, in [0, 1].
+          images: array [batch, *size, channels], finite, in [0, 1].
           layer_names: a name, or several, from `layers`.
 
         Returns:
@@ -254,12 +260,13 @@ class Network:
             f"layer: {self.name!r} has no layer {layer!r}. Did you mean {near}? All {len(self.layers)}: network.layer_table()"
         )
 
-    def layer_shape(self, layer: str, image_size: tuple[int, int] | None = None) -> Shape:
+    def layer_shape(self, layer: str, image_size: tuple[int, ...] | None = None) -> Shape:
         """The shape of a layer's activations, without the batch.
 
         Args:
           layer: a name from `layers`, or `"input"`.
-          image_size: (height, width) in pixels. Defaults to what the model declares, where unknown sizes are None.
+          image_size: (height, width) in pixels, (length,) or (depth, height, width). Defaults to what the model declares, where
+            unknown sizes are None.
 
         Returns:
           The shape, a None for each size that is not known.
@@ -274,18 +281,22 @@ class Network:
         known = size in (None, self.image_shape[:-1])
         return self.source.names[self._find(layer)] if known else self._shape(layer, size)
 
-    def check_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
-        """Returns (height, width) as integers; raises ValueError unless the network takes images of that size."""
-        height, width = (int(side) for side in image_size)
-        declared = self.image_shape[:2]
-        if min(height, width) < 1 or any(
-            want not in (None, got) for want, got in zip(declared, (height, width), strict=True)
-        ):
+    def check_size(self, image_size: tuple[int, ...]) -> tuple[int, ...]:
+        """Returns (height, width), or the other sizes, as integers; raises ValueError unless the network takes such images."""
+        size = tuple(int(side) for side in image_size)
+        if min(size, default=0) < 1 or not self.takes(size):
             raise ValueError(
-                f"image size: {self.name!r} takes images of {show(declared)} (height, width; None is any). "
-                f"Received: ({height}, {width})"
+                f"image size: {self.name!r} takes images of {show(self.image_shape[:-1])} ({sizes(self.dimensions)}; None is "
+                f"any). Received: {show(size)}"
             )
-        return height, width
+        return size
+
+    def takes(self, image_size: Sequence[int]) -> bool:
+        """Whether images of that size, (height, width) or of another number of sides, fit the model's input."""
+        declared = self.image_shape[:-1]
+        return len(declared) == len(image_size) and all(
+            want in (None, got) for want, got in zip(declared, image_size, strict=True)
+        )
 
     def class_index(self, label: str) -> int:
         """The number of a class by its name.
@@ -378,7 +389,7 @@ class Network:
 
         return run
 
-    def _infer_shape(self, layer: str, size: tuple[int, int]) -> Shape:
+    def _infer_shape(self, layer: str, size: tuple[int, ...]) -> Shape:
         spec = tf.TensorSpec([1, *size, self.image_shape[-1]], tf.float32)
         run = self.cut((layer,))
         try:
@@ -391,12 +402,14 @@ class Network:
         return tuple(traced.output_shapes[1:])
 
     def _check_images(self, images: np.ndarray) -> None:
-        if images.ndim != 4 or images.shape[-1] != self.image_shape[-1] or 0 in images.shape:
+        rank = 1 + len(self.image_shape)
+        if images.ndim != rank or images.shape[-1] != self.image_shape[-1] or 0 in images.shape:
             raise ValueError(
-                f"images: {self.name!r} takes [batch, height, width, {self.image_shape[-1]}]. "
-                f"Received shape: {images.shape}" + (" (add a batch axis: images[None])" if images.ndim == 3 else "")
+                f"images: {self.name!r} takes [batch, {sizes(self.dimensions)}, {self.image_shape[-1]}]. "
+                f"Received shape: {images.shape}"
+                + (" (add a batch axis: images[None])" if images.ndim == rank - 1 else "")
             )
-        self.check_size(images.shape[1:3])
+        self.check_size(images.shape[1:-1])
         if not np.issubdtype(images.dtype, np.floating):
             raise ValueError(f"images: expected floats in [0, 1] (divide bytes by 255). Received: {images.dtype}")
         if not np.isfinite(images).all():

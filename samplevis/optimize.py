@@ -13,14 +13,15 @@ import tensorflow as tf
 
 from samplevis import param as parameterizations
 from samplevis import seeds
-from samplevis.activation import Activation, make_activation
+from samplevis.activation import FREE, Activation, default_param, make_activation
+from samplevis.checkpoint import Checkpoint, Stage, flat
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimizers import Method, Stepper, as_method, as_network_of
 from samplevis.overrides import redirect_relu
 from samplevis.param import Parameterization
 from samplevis.progress import Progress
-from samplevis.transform import Transform, standard_transforms
+from samplevis.transform import Transform
 
 # Compiled steps between two looks of Python at the run.
 STEPS_PER_CALL = 16
@@ -33,11 +34,11 @@ class Optimized:
     """What `optimize` returns.
 
     Attributes:
-      images: float32 [batch, H, W, C] in [0, 1], after the last step.
+      images: float32 [batch, *image_shape] in [0, 1], after the last step.
       latents: float32 [batch, *latent_shape].
       history: float32 [steps, batch], the activation before each step's update; in searches by populations, that of the best
         candidate so far. Fewer steps than asked for if the optimiser was done.
-      snapshots: number of updates -> images [batch, H, W, C].
+      snapshots: number of updates -> images [batch, *image_shape].
     """
 
     images: np.ndarray
@@ -51,7 +52,7 @@ def optimize(
     obj: Objective | str | Callable | None = None,
     *,
     param: Parameterization | None = None,
-    transforms: Transform | Sequence[Transform] | None = standard_transforms,
+    transforms: Transform | Sequence[Transform] | str | None = "standard",
     steps: int = 256,
     optimizer: keras.optimizers.Optimizer | Method | str | None = None,
     batch: int = 1,
@@ -71,13 +72,14 @@ def optimize(
         images [N, H, W, C] to scores [N], NumPy arrays both, which takes the place of model and objective.
       obj: an objective, a string such as "fire9:10", or a function of the layer accessor `T`; maximised. Of a function, the same
         object each time: one that is written anew is compiled anew.
-      param: parameterization. Defaults to `param.fourier(128)`.
-      transforms: distortions drawn anew for every image and step. Defaults to Lucid's standard set; None for none.
+      param: parameterization. Defaults to `param.fourier` of the size and channels that the network takes; of 128 pixels where it
+        takes any, 1024 for signals and 32 for volumes.
+      transforms: distortions drawn anew for every image and step. Defaults to "standard", Lucid's set; None for none.
       steps: number of updates, >= 1. Defaults to 256.
       optimizer: any Keras optimizer; a copy is used, so that one object serves many calls. Or "lbfgs", "cma" or "genetic", or
         settings of these from `samplevis.optimizers`. Defaults to Adam(0.05).
       batch: number of images, >= 1, each from its own start. Defaults to 1.
-      init: images [batch, H, W, C] in [0, 1] to start from. Defaults to faint noise.
+      init: images [batch, *image_shape] in [0, 1] to start from. Defaults to faint noise.
       thresholds: numbers of updates after which to keep a snapshot. Defaults to none.
       redirect_steps: number of first steps that go through `overrides.redirect_relu`, which starts units that are silent
         behind a ReLU; the optimizer goes on as it is afterwards. >= 0. Defaults to 0; Lucid's choice is 16.
@@ -96,8 +98,8 @@ def optimize(
       >>> result.images.shape
       (4, 128, 128, 3)
     """
-    param = param or parameterizations.fourier(128)
-    network, obj = _subject(model, obj, param, optimizer)
+    network, obj = _subject(model, obj, param or parameterizations.fourier(FREE[2]), optimizer)
+    param = param or default_param(network)
     activation = make_activation(network, obj, param, transforms)
     for name, value in (("steps", steps), ("batch", batch), *(("thresholds", t) for t in thresholds)):
         if isinstance(value, bool) or int(value) != value or value < 1:
@@ -121,11 +123,12 @@ def ascend(
     progress: bool = False,
     tolerant: bool = False,
     redirect_steps: int = 0,
+    stage: Stage | None = None,
 ) -> Optimized:
     """The loop of `optimize`, on an activation and first latents [batch, *latent_shape] that are known to fit.
 
     With `tolerant`, an image whose activation or gradient is not finite stays where it is and the others go on, unless there
-    are no others.
+    are no others. At a `stage` of a checkpoint, a Keras optimizer goes on from what is kept there.
     """
     seed = seeds.root(0) if seed is None else seed
     optimizer = as_method(optimizer)
@@ -139,8 +142,17 @@ def ascend(
     parameters = [tf.convert_to_tensor(p) for p in activation.objective.parameters]
     stops = sorted({*thresholds, *range(STEPS_PER_CALL, steps, STEPS_PER_CALL), redirect_steps or steps, steps})
     history, snapshots, done = [np.zeros((0, z.shape[0]), np.float32)], {}, 0
-    with Progress("optimise", steps, "step", show=progress) as bar:
-        for stop in (s for s in stops if s <= steps):
+    stage = stage or Checkpoint().stage("optimise")
+    saved = stage.saved
+    if saved:
+        stepper.variables = [saved[f"variables.{i}"] for i in range(len(stepper.variables))]
+        z, history, done = tf.identity(stepper.latents), [saved["history"]], int(saved["done"])
+
+    def state() -> dict:
+        return {"done": done, "history": np.concatenate(history), **flat("variables", stepper.variables)}
+
+    with Progress("optimise", steps, "step", progress, done) as bar:
+        for stop in [s for s in stops if done < s <= steps]:
             if done and done == redirect_steps:
                 stepper = _compiled_stepper(activation, z.shape[0], optimizer).resume(stepper)
             scores = stepper.run(parameters, seed, tf.constant(done), tf.constant(stop - done)).numpy()
@@ -155,8 +167,10 @@ def ascend(
             done = stop
             if done in thresholds:
                 snapshots[done] = activation.param.image(z).numpy()
+            stage.keep(state)
             if bar.interrupted or stepper.finished:
                 break
+    stage.close(state, bar.interrupted)
     images = activation.param.image(z).numpy()
     if stepper.finished:
         snapshots |= {threshold: images for threshold in thresholds if threshold > done}
@@ -168,7 +182,7 @@ def render_vis(
     objective_f: Objective | str | Callable,
     param_f: Callable[[], Parameterization] | Parameterization | None = None,
     optimizer: keras.optimizers.Optimizer | Method | str | None = None,
-    transforms: Transform | Sequence[Transform] | None = standard_transforms,
+    transforms: Transform | Sequence[Transform] | str | None = "standard",
     thresholds: Sequence[int] = (512,),
     verbose: bool = True,
     relu_gradient_override: bool = True,
@@ -181,7 +195,7 @@ def render_vis(
     Args:
       model: a `Network` or a Keras model.
       objective_f: what `optimize` takes as `obj`.
-      param_f: a parameterization, or a function without arguments that makes one. Defaults to `param.fourier(128)`.
+      param_f: a parameterization, or a function without arguments that makes one. Defaults to that of `optimize`.
       optimizer: what `optimize` takes. Defaults to Adam(0.05).
       transforms: any list or tuple of transforms; [] or None for none. Defaults to Lucid's standard set.
       thresholds: numbers of updates after which to keep the images.
@@ -210,7 +224,7 @@ def render_vis(
 
 
 def first_latents(param: Parameterization, batch: int, init: np.ndarray | None, seed: tf.Tensor) -> tf.Tensor:
-    """First latents [batch, *latent_shape]: those of images [batch, H, W, C] in [0, 1], or else a faint prior draw."""
+    """First latents [batch, *latent_shape]: those of images [batch, *image_shape] in [0, 1], or else a faint prior draw."""
     if init is None:
         return param.start(seeds.fold(seed, "optimize"), batch)
     images = np.asarray(init, np.float32)
@@ -309,6 +323,16 @@ class _Stepper(Stepper):
     @property
     def latents(self) -> tf.Tensor:
         return self.z.value
+
+    @property
+    def variables(self) -> list[np.ndarray]:
+        """Copies of the latents and of the optimizer's state: with them, another stepper goes on from here."""
+        return [np.array(variable.numpy()) for variable in (self.z, *(variable for variable, _ in self._state))]
+
+    @variables.setter
+    def variables(self, values: Sequence[np.ndarray]) -> None:
+        for variable, value in zip((self.z, *(variable for variable, _ in self._state)), values, strict=True):
+            variable.assign(value)
 
     def run(self, parameters: Sequence[tf.Tensor], seed: tf.Tensor, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
         return self._compiled(parameters, seed, first, count)

@@ -22,12 +22,15 @@ class Progress:
       total: number of units of work.
       unit: name of a unit.
       show: whether to print the bar. Defaults to True.
+      done: units that were done before. Defaults to 0.
     """
 
-    def __init__(self, stage: str, total: int, unit: str, show: bool = True):
+    def __init__(self, stage: str, total: int, unit: str, show: bool = True, done: int = 0):
+        self.stage = stage
         self.interrupted = False
         self._bar = tqdm.auto.tqdm(
             total=total,
+            initial=done,
             desc=f"{stage:<10}",
             unit=unit,
             disable=not show,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,9 +10,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from samplevis import fingerprint, seeds
 from samplevis import param as parameterizations
-from samplevis import seeds
-from samplevis.activation import Activation, make_activation
+from samplevis.activation import Activation, default_param, make_activation
+from samplevis.checkpoint import Checkpoint
 from samplevis.checks import check_between, check_number, check_whole
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
@@ -24,8 +25,8 @@ from samplevis.sampling.density import Density, check_density
 from samplevis.sampling.moves import named_moves
 from samplevis.sampling.options import HMCOptions, hmc_options
 from samplevis.sampling.sample import sample
-from samplevis.sampling.scale import fresh_transforms, mean_activation, measure_scale
-from samplevis.transform import Transform, robust_transforms
+from samplevis.sampling.scale import Scale, fresh_transforms, mean_activation, measure_scale
+from samplevis.transform import Transform
 
 INITS = ("optimize", "prior")
 
@@ -35,7 +36,7 @@ def render(
     obj: Objective | str | Callable,
     hmc_opts: Mapping[str, Any] | HMCOptions | None = None,
     *,
-    im_size: int | tuple[int, int] = 128,
+    im_size: int | tuple[int, ...] | None = None,
     param: Parameterization | None = None,
     transforms: Transform | Sequence[Transform] | None | str = "robust",
     density: str | Density = "conditioned",
@@ -47,6 +48,8 @@ def render(
     anneal_steps: int | None = None,
     seed: int = 0,
     progress: bool = True,
+    checkpoint: str | os.PathLike | None = None,
+    checkpoint_interval: float = 60.0,
 ) -> Samples:
     """Samples images in which a unit of a network is highly active.
 
@@ -60,17 +63,19 @@ def render(
       hmc_opts: options of the sampler, see `HMCOptions`: `num_results`, `step_size`, `num_leapfrog_steps`,
         `num_burnin_steps`, `num_steps_between_results`, `num_chains`, `kernel`, `target_accept_prob`, `num_transforms`,
         `adapt_mass`, `moves`.
-      im_size: pixels, one int for a square or (height, width). Defaults to 128. Ignored if `param` is given.
-      param: the map from latents to images. Defaults to `param.fourier(im_size)`; for the density "activation" to
-        `param.uniform(im_size)`.
-      transforms: distortions that the activation is averaged over. Defaults to "robust", `affine(8, 0.1, 8)`; None for none,
+      im_size: pixels, one int for all sides or one for each. Defaults to the network's own size; for one that takes any to 128, to
+        1024 for signals and 32 for volumes. Ignored if `param` is given.
+      param: the map from latents to images. Defaults to `param.fourier(im_size)` of the network's channels; for the density
+        "activation" to `param.uniform(im_size)`.
+      transforms: distortions that the activation is averaged over. Defaults to "robust", `affine(8, 0.1, 8)` (without rotation
+        for signals, with smaller shifts for volumes); None for none,
         which is also the default for the density "activation".
       density: "conditioned" (the prior, given that the activation reaches the level), "tilted" (exp(beta * activation)) or
         "activation" (the density of 2018, a negative control); or the `law` of other samples, which is taken as it is.
       level: activation asked for, from 0 (mean under the prior) to 1 (best optimised image). Defaults to 0.7.
       beta: strength in nats per unit of activation. Defaults to what the level needs.
-      init: "optimize" (chains start at optimised images), "prior" (at prior noise), or images [chain, H, W, C] in [0, 1], such as
-        those of an `optimize` that is asked for diversity.
+      init: "optimize" (chains start at optimised images), "prior" (at prior noise), or images [chain, *image_shape] in [0, 1], such
+        as those of an `optimize` that is asked for diversity.
       smooth: softness of the kinks of ReLU and max pooling, > 0: the density is that of `overrides.smooth(model, smooth)`, on
         which trajectories are several times as long and pictures clearer; `network_levels` and the summary tell the level
         on `model` itself. Defaults to 0.3; None samples `model` as it is. The density "activation" is never smoothed.
@@ -78,12 +83,17 @@ def render(
       anneal_steps: Langevin steps, >= 1. Defaults to 200 from optimised images and 500 from the prior.
       seed: int from 0 to 2**31 - 1. The same seed gives the same bytes on the same machine.
       progress: whether to show progress bars.
+      checkpoint: folder in which the run keeps what it has done. The same call goes on from there, and returns the bytes of a run
+        that was never ended; a call for more `num_results` adds to the draws. Ctrl-C and SIGTERM end the run after the step:
+        with the draws so far, or a KeyboardInterrupt if there are none yet. Defaults to none.
+      checkpoint_interval: seconds between two saves, >= 0; there is one at the end of each stage, too. Defaults to 60.
 
     Returns:
       `Samples`.
 
     Raises:
-      ValueError, TypeError: if an argument is out of range, before any work.
+      ValueError, TypeError: if an argument is out of range, before any work; or if `checkpoint` is damaged or another run's.
+      OSError: if `checkpoint` cannot be written, or is in use by another process.
 
     Example:
       >>> samples = samplevis.render(modelzoo.Shapes(), "logits:4", dict(num_results=10), im_size=64)
@@ -101,16 +111,14 @@ def render(
         check_whole("anneal_steps", anneal_steps, 1)
     root = seeds.root(seed)
     old = density_name == "activation"
+    network = as_network(model)
     if param is None:
-        param = (parameterizations.uniform if old else parameterizations.fourier)(im_size)
-    if isinstance(transforms, str):
-        if transforms != "robust":
-            raise ValueError(f"transforms: expected transforms, None or 'robust'. Received: {transforms!r}")
-        transforms = None if old else robust_transforms
+        param = default_param(network, im_size, parameterizations.uniform if old else parameterizations.fourier)
+    if old and transforms == "robust":
+        transforms = None
     named_moves(param, options.moves)
     if smooth is not None:
         check_number("smooth", smooth, 0, above=True)
-    network = as_network(model)
     own = activation = make_activation(network, obj, param, transforms)
     activation.check_sampled()
     starts = None if isinstance(init, str) else first_latents(param, options.num_chains, init, root)
@@ -119,36 +127,61 @@ def render(
     if smooth is not None and not old:
         activation = make_activation(smoothed(network, smooth), obj, param, transforms)
 
+    if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
+        raise TypeError(f"checkpoint: expected a folder. Received: {checkpoint!r}")
+    check_number("checkpoint_interval", checkpoint_interval, 0)
+
     # In 2018, too, the first images came from a renderer with a Fourier parameterization and random transforms.
-    height, width, channels = param.image_shape
+    *size, channels = param.image_shape
     renderer = activation
     if old:
-        natural = parameterizations.fourier((height, width), channels=channels)
-        renderer = make_activation(model, obj, natural, robust_transforms)
+        natural = parameterizations.fourier(tuple(size), channels=channels)
+        renderer = make_activation(model, obj, natural, "robust")
 
-    clock = time.perf_counter()
-    start = renderer.param.start(seeds.fold(root, "optimize"), options.num_chains)
-    optimized = ascend(renderer, start, int(optimize_steps), None, (), root, progress, tolerant=True)
-    latents = param.latent(tf.constant(optimized.images)).numpy() if old else optimized.latents
-    scale = measure_scale(activation, latents, root)
-    seconds = {"optimise": time.perf_counter() - clock}
-    if init == "optimize":
-        starts = latents
-    elif init == "prior":
-        starts = param.prior(seeds.fold(root, "start"), options.num_chains)
-    run = sample(
-        activation,
-        tf.convert_to_tensor(starts),
-        scale,
-        options,
-        density=density,
-        level=level,
-        beta=beta,
-        from_prior=init == "prior",
-        anneal_steps=int(anneal_steps),
-        seed=root,
-        progress=progress,
-    )
+    made_by = _record(options, activation, level, smooth, optimize_steps, anneal_steps)
+    about = None
+    if checkpoint is not None:
+        about = made_by | {
+            "model": fingerprint.weights(network),
+            "obj": fingerprint.text(activation.objective),
+            "density": fingerprint.text(density),
+            "beta": beta,
+            "init": init if starts is None else fingerprint.array(starts),
+            "seed": int(seed),
+        }
+        # More draws are no other run.
+        del about["num_results"]
+    with Checkpoint(checkpoint, checkpoint_interval, about) as kept:
+        kept.begin("optimise")
+        if about:
+            # Notices what no name tells: a function that was rewritten, a decoder of other weights.
+            noise = param.prior(seeds.fold(root, "prior mean", 0), options.num_chains)
+            values = mean_activation(activation, fresh_transforms(activation, root))(noise)
+            kept.check("activation of noise", values.numpy())
+        start = renderer.param.start(seeds.fold(root, "optimize"), options.num_chains)
+        stage = kept.stage("optimise")
+        optimized = ascend(renderer, start, int(optimize_steps), None, (), root, progress, tolerant=True, stage=stage)
+        latents = param.latent(tf.constant(optimized.images)).numpy() if old else optimized.latents
+        ends = kept.once("scale", lambda: measure_scale(activation, latents, root)._asdict())
+        scale = Scale(*(float(ends[name]) for name in Scale._fields))
+        if init == "optimize":
+            starts = latents
+        elif init == "prior":
+            starts = param.prior(seeds.fold(root, "start"), options.num_chains)
+        run = sample(
+            activation,
+            tf.convert_to_tensor(starts),
+            scale,
+            options,
+            density=density,
+            level=level,
+            beta=beta,
+            from_prior=init == "prior",
+            anneal_steps=int(anneal_steps),
+            seed=root,
+            progress=progress,
+            checkpoint=kept,
+        )
     levels = (run.fresh_activation - scale.prior) / (scale.optimum - scale.prior)
     return Samples(
         images=np.stack([param.image(tf.constant(z)).numpy() for z in run.latents]),
@@ -169,13 +202,13 @@ def render(
         law_numbers={name: float(value) for name, value in vars(run.density).items()},
         init=init,
         kernel=options.kernel,
-        options=_record(options, activation, level, smooth, optimize_steps, anneal_steps),
+        options=made_by,
         stats=run.stats,
         scalars=run.scalars,
         mean_images=run.mean_images,
         sd_images=run.sd_images,
         gradients=run.gradients,
-        seconds=seconds | run.seconds,
+        seconds=run.seconds,
         reached=run.reached,
     )
 

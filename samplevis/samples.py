@@ -52,15 +52,17 @@ def _plain(value: Any) -> Any:
 class Samples(Sequence):
     """Draws from a density over images: a sequence of images [H, W, C] in [0, 1], those of chain 0 first.
 
+    Where the network takes signals or volumes, its images are [length, channels] or [depth, height, width, channels].
+
     Attributes:
-      images: float32 [chain, draw, H, W, C] in [0, 1].
+      images: float32 [chain, draw, *image] in [0, 1], where an image is [H, W, C], [length, C] or [depth, H, W, C].
       latents: float32 [chain, draw, ...].
       activation: on the bank of transforms that the chains saw, [chain, draw].
       fresh_activation: on transforms that no chain has seen, [chain, draw].
       network_levels: levels on the network itself, on fresh transforms, [chain, draw]; other than `levels` where the density is
         that of a smoothed network. 1 is the best optimised image.
       strength: force that the density puts on the activation, nats per unit, [chain, draw].
-      optimized: the optimised image of each chain, [chain, H, W, C].
+      optimized: the optimised image of each chain, [chain, *image].
       prior_activation: mean activation under the prior, level 0.
       optimum_activation: activation of the best optimised image on fresh transforms, level 1.
       level: activation asked for on that scale; None if a strength was asked for.
@@ -76,8 +78,8 @@ class Samples(Sequence):
       stats: "accept", "is_accepted", "energy_error", "energy", "log_density", "temperature", "move_accept" [chain, transition];
         "step_size", "gradients" (of the longest chain) [transition].
       scalars: by which mixing is judged: name -> [chain, transition], see `sampling.scalars`.
-      mean_images: mean of each chain over all transitions after warm-up, also those between draws, [chain, H, W, C].
-      sd_images: standard deviation of every pixel over them, [chain, H, W, C].
+      mean_images: mean of each chain over all transitions after warm-up, also those between draws, [chain, *image].
+      sd_images: standard deviation of every pixel over them, [chain, *image].
       gradients: gradients of one chain: annealing, warm-up and sampling, each member of the bank counting once.
       seconds: stage -> wall time.
       reached: whether annealing brought the chain to the level, bool [chain].
@@ -128,8 +130,11 @@ class Samples(Sequence):
     def __post_init__(self) -> None:
         for name in ARRAYS:
             object.__setattr__(self, name, np.asarray(getattr(self, name)))
-        if self.images.ndim != 5:
-            raise ValueError(f"images: expected shape [chain, draw, H, W, C]. Received: {self.images.shape}")
+        if self.images.ndim not in (4, 5, 6):
+            raise ValueError(
+                "images: expected shape [chain, draw, H, W, C], or [chain, draw, length, C] for signals, [chain, draw, depth, H, "
+                f"W, C] for volumes. Received: {self.images.shape}"
+            )
         chain, draw, *image = self.images.shape
         expected = dict.fromkeys(("activation", "fresh_activation", "network_levels", "strength"), (chain, draw))
         expected |= {name: (chain, *image) for name in ("optimized", "mean_images", "sd_images")} | {
@@ -169,16 +174,21 @@ class Samples(Sequence):
         return self.images.shape[0] * self.images.shape[1]
 
     def __getitem__(self, index: int | slice) -> np.ndarray:
-        """The image [H, W, C] at an index, or the images [N, H, W, C] of a slice."""
+        """The image [H, W, C] at an index, or the images [N, H, W, C] of a slice; signals and volumes likewise."""
         return self._flat[index if isinstance(index, slice) else operator.index(index)]
 
     def __repr__(self) -> str:
-        chain, draw, height, width, _ = self.images.shape
+        chain, draw, *size, _ = self.images.shape
         level = "" if self.level is None else f" at level {self.level:g}"
         return (
             f"<Samples of {self.objective} in {self.model}{level}: {chain} chains x {draw} draws, "
-            f"{height} x {width} pixels; summary() says how good>"
+            f"{' x '.join(map(str, size))} {'values' if self.dimensions == 1 else 'pixels'}; summary() says how good>"
         )
+
+    @property
+    def dimensions(self) -> int:
+        """1 if the images are signals, 2 if they are pictures, 3 if they are volumes."""
+        return self.images.ndim - 3
 
     @property
     def _flat(self) -> np.ndarray:
@@ -188,6 +198,25 @@ class Samples(Sequence):
     def non_finite(self) -> int:
         """Transitions whose proposal was not finite (and was rejected)."""
         return int(np.sum(~np.isfinite(self.stats["energy_error"])))
+
+    @property
+    def lost(self) -> np.ndarray:
+        """Chains that have a draw whose activation is not finite, bool [chain]; the summary's figures leave them out."""
+        return ~(np.isfinite(self.activation) & np.isfinite(self.fresh_activation)).all(1)
+
+    def of_chains(self, chains: np.ndarray) -> Samples:
+        """The samples of some of the chains.
+
+        Args:
+          chains: bool [chain], at least one True.
+
+        Returns:
+          Samples of these chains, in the same order.
+        """
+        changes: dict[str, Any] = {name: getattr(self, name)[chains] for name in ARRAYS}
+        changes["stats"] = {name: a if name in SHARED else a[chains] for name, a in self.stats.items()}
+        changes["scalars"] = {name: a[chains] for name, a in self.scalars.items()}
+        return dataclasses.replace(self, **changes)
 
     @property
     def law(self) -> Density:
@@ -265,7 +294,7 @@ class Samples(Sequence):
             raise ValueError(f"path: {os.fspath(path)!r} is damaged or not saved samples ({error})") from error
 
     def save_gif(self, path: str | os.PathLike, fps: float = 5, layout: str = "chains", scale: int = 1) -> None:
-        """Writes the draws as a GIF.
+        """Writes the draws as a GIF. A signal is drawn over time; a volume is a film through its slices, draw after draw.
 
         Args:
           path: file to write.
@@ -280,7 +309,7 @@ class Samples(Sequence):
         export.save_gif(self._frames(layout), path, fps, scale)
 
     def save_animation(self, path: str | os.PathLike, fps: float = 5, layout: str = "chains", scale: int = 1) -> None:
-        """Writes the draws in the format that the path ends in; PNG files say what made them.
+        """Writes the draws in the format that the path ends in, signals and volumes as in `save_gif`; PNG files say what made them.
 
         Args:
           path: file to write: .gif, .png, .apng, .webp or .mp4, see `export.save_animation`.
@@ -299,7 +328,10 @@ class Samples(Sequence):
     def _frames(self, layout: str) -> np.ndarray:
         if layout not in LAYOUTS:
             raise ValueError(f"layout: expected 'chains' or 'sweep'. Received: {layout!r}")
-        return LAYOUTS[layout](self.images)
+        if self.dimensions == 3:
+            chain, draw, depth, *slice_ = self.images.shape
+            return LAYOUTS[layout](self.images.reshape(chain, draw * depth, *slice_))
+        return LAYOUTS[layout](export.as_pictures(self.images, self.dimensions))
 
     @property
     def _made_by(self) -> dict[str, object]:
@@ -312,7 +344,7 @@ class Samples(Sequence):
         }
 
     def grid(self, columns: int | None = None, scale: int = 1) -> np.ndarray:
-        """One row for each chain: its optimised image, then its draws.
+        """One row for each chain: its optimised image, then its draws. Signals are drawn over time, volumes as slices.
 
         Args:
           columns: draws in a row, evenly spaced from the first to the last, >= 1. Defaults to all, at most 10.
@@ -326,8 +358,9 @@ class Samples(Sequence):
         if isinstance(columns, bool) or not hasattr(columns, "__index__") or not 1 <= columns <= draws:
             raise ValueError(f"columns: expected a whole number from 1 to {draws}. Received: {columns!r}")
         shown = np.linspace(0, draws - 1, columns).round().astype(int) if columns > 1 else np.array([draws - 1])
+        cells = np.concatenate([self.optimized[:, None], self.images[:, shown]], axis=1)
         return export.grid(
-            np.concatenate([self.optimized[:, None], self.images[:, shown]], axis=1),
+            export.as_pictures(cells, self.dimensions),
             row_labels=[f"chain {i}" for i in range(chains)],
             column_labels=["optimised", *(f"draw {i}" for i in shown)],
             scale=scale,

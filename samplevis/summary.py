@@ -155,15 +155,26 @@ class Summary:
 
 def summarize(samples: Samples) -> Summary:
     """Computes the figures of `samples`."""
-    worst = _worst_scalar(samples)
-    figures = _figures(samples) | {"rhat_worst": worst[1]}
+    lost = _lost(samples)
+    healthy = samples.of_chains(~samples.lost) if lost else samples
+    worst = _worst_scalar(healthy)
+    figures = _figures(healthy) | {"rhat_worst": worst[1], "non_finite": float(samples.non_finite)}
     chains, draws = samples.activation.shape
     title = (
         f"{samples.objective} on {samples.model}: {chains} chains x {draws} draws, density {samples.density}, "
         f"init {samples.init}, {samples.kernel}, seed {samples.seed}"
     )
-    rows, doubts = _rows(samples, figures, worst[0]), _doubts(samples, figures, worst[0])
+    rows, doubts = _rows(samples, figures, worst[0]), lost + _doubts(samples, figures, worst[0])
     return Summary(title, figures, rows, doubts, _judged(samples, figures))
+
+
+def _lost(samples: Samples) -> list[Doubt]:
+    """Names the chains that the figures leave out; if all are lost, the figures that cannot be told say so."""
+    if samples.lost.all() or not samples.lost.any():
+        return []
+    chains = ", ".join(map(str, np.flatnonzero(samples.lost)))
+    text = f"The activation of chain {chains} is not finite: the figures are those of the other chains."
+    return [Doubt("level", text, AVERAGES)]
 
 
 def _figures(samples: Samples) -> dict[str, float]:
@@ -201,12 +212,11 @@ def _figures(samples: Samples) -> dict[str, float]:
         "ess_tail": diagnostics.ess_tail(samples.activation),
         "mcse": diagnostics.mcse_mean(samples.activation),
         "bfmi_worst": float(np.min(bfmi)),
-        "non_finite": float(samples.non_finite),
         "divergences": float(np.sum(~(errors <= DIVERGENCE))),
         "energy_error_95": float(
             np.quantile(np.where(np.isfinite(errors), np.abs(errors), np.inf), 0.95, method="higher")
         ),
-        "power_slope": diagnostics.power_slope(samples.images.reshape(-1, *samples.images.shape[2:])),
+        "power_slope": diagnostics.power_slope(samples[:], samples.dimensions),
         "pixel_correlation": diagnostics.pixel_correlation(samples.images),
         "seconds": float(sum(samples.seconds.values())),
     }

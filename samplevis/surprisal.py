@@ -11,9 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from samplevis import param as parameterizations
 from samplevis import seeds
-from samplevis.activation import Activation, make_activation
+from samplevis.activation import Activation, default_param, make_activation
 from samplevis.checks import check_between, check_number, check_whole
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
@@ -26,7 +25,7 @@ from samplevis.sampling.importance import log_mean_exp
 from samplevis.sampling.mass import learn_scale
 from samplevis.sampling.scale import measure_scale
 from samplevis.sampling.splitting import sequential_monte_carlo
-from samplevis.transform import Transform, robust_transforms
+from samplevis.transform import Transform
 
 # Images that are optimised, and chains that are annealed, to find the scale of the activation and the strength at the level.
 SCOUTS = 4
@@ -75,9 +74,9 @@ def surprisal(
     model: Network | keras.Model,
     obj: Objective | str | Callable,
     *,
-    im_size: int | tuple[int, int] = 128,
+    im_size: int | tuple[int, ...] | None = None,
     param: Parameterization | None = None,
-    transforms: Transform | Sequence[Transform] | None = robust_transforms,
+    transforms: Transform | Sequence[Transform] | str | None = "robust",
     level: float = 0.7,
     density: Conditioned | None = None,
     smooth: float | None = DEFAULT_SOFTNESS,
@@ -97,9 +96,9 @@ def surprisal(
     Args:
       model: a `Network` or a Keras model that takes images in [0, 1].
       obj: an objective, a string "layer:channel", or a function of the layer accessor `T`.
-      im_size: pixels, one int or (height, width). Defaults to 128. Ignored if `param` is given.
-      param: the prior, as a map from white latents to images. Defaults to `param.fourier(im_size)`.
-      transforms: distortions that the activation is averaged over. Defaults to `affine(8, 0.1, 8)`; None for none.
+      im_size: pixels, one int or one for each side. Defaults to the network's, or as in `render`. Ignored if `param` is given.
+      param: the prior, as a map from white latents to images. Defaults to `param.fourier(im_size)` of the network's channels.
+      transforms: distortions that the activation is averaged over. Defaults to "robust", as in `render`; None for none.
       level: from 0 (mean under the prior) to 1 (best optimised image). Defaults to 0.7.
       density: the conditioned density whose `target` is asked about, such as the `law` of samples. Defaults to one at `level`.
       smooth: softness of the network's kinks, as in `render`; None takes the network as it is. Defaults to 0.3.
@@ -131,7 +130,7 @@ def surprisal(
         check_number("smooth", smooth, 0, above=True)
     root, network = seeds.root(seed), as_network(model)
     network = network if smooth is None else smoothed(network, smooth)
-    activation = make_activation(network, obj, param or parameterizations.fourier(im_size), transforms)
+    activation = make_activation(network, obj, param or default_param(network, im_size), transforms)
     activation.check_sampled()
     density, states = _scout(activation, level, density, root, progress)
 

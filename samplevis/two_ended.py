@@ -78,6 +78,8 @@ def two_ended(
     """
     if "init" in settings:
         raise TypeError("init: two_ended runs both, 'optimize' and 'prior'")
-    first = render(model, obj, hmc_opts, init="optimize", **settings)
-    second = render(model, obj, hmc_opts, init="prior", **settings | {"density": first.law})
+    folder = settings.pop("checkpoint", None)
+    optimized, prior = (None if folder is None else os.path.join(folder, init) for init in ("optimize", "prior"))
+    first = render(model, obj, hmc_opts, init="optimize", checkpoint=optimized, **settings)
+    second = render(model, obj, hmc_opts, init="prior", checkpoint=prior, **settings | {"density": first.law})
     return TwoEnded(first, second)

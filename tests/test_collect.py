@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from samplevis import recipes
-from samplevis.recipes import collect
+from samplevis import pictures, recipes
 
 CLOSE = dict(rtol=1e-5, atol=1e-6)
 
@@ -110,9 +109,9 @@ def test_images_stream(photos):
     def images():
         for n in range(6):
             seen.append(n)
-            yield photos[n]
+            yield photos[n], str(n)
 
-    for n, batch in enumerate(collect._batches(images(), 2)):
+    for n, (batch, _) in enumerate(pictures.batches(images(), 2)):
         # One image ahead at most.
         assert len(batch) == 2 and 2 * n + 2 <= len(seen) <= 2 * n + 3
 

@@ -13,6 +13,7 @@ from samplevis.overrides import pooling
 from samplevis.overrides.gradients import _redirected
 from samplevis.sampling import kernels
 
+SOFTMAX, POWER = (pooling.POOLINGS[keras.layers.MaxPooling2D][kind] for kind in ("softmax", "power"))
 BATCH = np.random.default_rng(1).uniform(size=(3, 12, 12, 3)).astype(np.float32)
 
 
@@ -158,7 +159,7 @@ def test_linearized_convolutions_are_their_linear_part():
 @pytest.mark.parametrize(("padding", "strides"), [("same", 2), ("valid", 1), ("same", 3)])
 def test_softmax_pooling_against_a_loop(padding, strides):
     x = np.random.default_rng(0).normal(size=(2, 7, 8, 3)).astype(np.float32)
-    layer = pooling.SoftmaxPooling2D((3, 2), strides, padding)
+    layer = SOFTMAX((3, 2), strides, padding)
     layer.width = 0.5
     got = layer(x).numpy()
     assert got.shape == keras.layers.MaxPooling2D((3, 2), strides, padding)(x).shape
@@ -174,7 +175,7 @@ def test_softmax_pooling_against_a_loop(padding, strides):
 @pytest.mark.parametrize(("padding", "strides"), [("same", 2), ("valid", 1), ("same", 3)])
 def test_power_pooling_against_a_loop(padding, strides):
     x = np.random.default_rng(0).normal(size=(2, 7, 8, 3)).astype(np.float32)
-    layer = pooling.PowerPooling2D((3, 2), strides, padding)
+    layer = POWER((3, 2), strides, padding)
     layer.width = 1e-4
     got, largest = layer(x).numpy(), keras.layers.MaxPooling2D((3, 2), strides, padding)(x).numpy()
     assert got.shape == largest.shape
@@ -184,7 +185,7 @@ def test_power_pooling_against_a_loop(padding, strides):
         window = padded[:, i * strides : i * strides + 3, j * strides : j * strides + 2].reshape(2, 6, 3)
         np.testing.assert_allclose(got[:, i, j], np.sum(window**4.0, 1) ** 0.25, rtol=1e-4, atol=1e-5)
     assert np.all(got >= np.maximum(largest, 0) - 1e-5) and np.all(got <= 6**0.25 * np.maximum(largest, 0) + 1e-5)
-    whole = pooling.GlobalPowerPooling2D()
+    whole = pooling.POOLINGS[keras.layers.GlobalMaxPooling2D]["power"]()
     whole.width = 1e-4
     np.testing.assert_allclose(whole(x), np.sum(np.maximum(x, 0) ** 4.0, (1, 2)) ** 0.25, rtol=1e-4)
 
@@ -195,8 +196,8 @@ def test_power_pooling_is_for_rectified_values():
     x = keras.layers.MaxPooling2D(name="first")(x)
     x = keras.layers.MaxPooling2D(name="second")(keras.layers.ReLU()(x))
     soft = overrides.smooth(Network(keras.Model(image, x))).model
-    assert isinstance(soft.get_layer("first"), pooling.SoftmaxPooling2D)
-    assert isinstance(soft.get_layer("second"), pooling.PowerPooling2D)
+    assert isinstance(soft.get_layer("first"), SOFTMAX)
+    assert isinstance(soft.get_layer("second"), POWER)
 
 
 def test_widths_follow_the_size_of_each_layer(network):

@@ -11,7 +11,7 @@ import numpy as np
 
 import samplevis
 from benchmarks import parity
-from samplevis import cli, modelzoo
+from samplevis import cli, export, modelzoo
 from samplevis.summary import ROWS
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -79,11 +79,14 @@ def test_the_expressions_run(squeezenet):
 def test_the_commands_run(squeezenet_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     some_model().save("my_model.keras")
+    (tmp_path / "photos").mkdir()
+    for name in ("a", "b"):
+        export.save_image(np.random.default_rng(0).uniform(size=(32, 32, 3)), tmp_path / "photos" / f"{name}.png")
     weights = f"--weights {shlex.quote(str(squeezenet_folder / 'compressed_SqueezeNet.net'))}"
     commands = [
         line.split("#")[0] for block in blocks("bash") for line in block.splitlines() if line.startswith("samplevis")
     ]
-    assert len(commands) == 3
+    assert len(commands) == 5
     for command in commands:
         if "SqueezeNet" in command:
             command += f" {weights}"

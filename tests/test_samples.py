@@ -539,3 +539,21 @@ def test_without_arviz_the_error_says_what_to_install(good, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ImportError, match=r"pip install samplevis\[arviz\]"):
         good.to_arviz()
+
+
+def test_a_lost_chain_is_named_and_left_out_of_the_figures():
+    good = _samples()
+    activation = good.activation.copy()
+    activation[2, 4:] = np.nan
+    broken = _samples(activation=activation, network_levels=activation)
+    assert broken.lost.tolist() == [i == 2 for i in range(CHAINS)] and not good.lost.any()
+    others = broken.of_chains(~broken.lost)
+    assert others.images.tobytes() == good.images[~broken.lost].tobytes()
+    assert others.stats["accept"].shape[0] == others.scalars["radius"].shape[0] == CHAINS - 1
+    assert others.stats["step_size"].shape == good.stats["step_size"].shape
+    summary = broken.summary()
+    assert summary.warnings[0].startswith("The activation of chain 2 is not finite")
+    for name, value in others.summary().figures.items():
+        np.testing.assert_equal(summary.figures[name], value)
+    # The control: they are not the figures of all chains.
+    assert summary.figures["level_fresh"] != good.summary().figures["level_fresh"]

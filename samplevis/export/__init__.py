@@ -1,6 +1,7 @@
 """Pictures for people: files, labelled grids, animations, sprite maps, and notebooks."""
 
 from samplevis.export.animation import chain_frames, save_animation, save_gif, sweep_frames
+from samplevis.export.drawn import as_pictures, slices, waveforms
 from samplevis.export.grid import grid
 from samplevis.export.image import load_image, load_images, load_metadata, save_image, save_png
 from samplevis.export.notebook import show
@@ -8,6 +9,7 @@ from samplevis.export.pixels import collapse_channels
 from samplevis.export.sprites import save_sprites
 
 __all__ = [
+    "as_pictures",
     "chain_frames",
     "collapse_channels",
     "grid",
@@ -20,5 +22,7 @@ __all__ = [
     "save_png",
     "save_sprites",
     "show",
+    "slices",
     "sweep_frames",
+    "waveforms",
 ]

@@ -89,7 +89,7 @@ def plot_spectrum(samples: Samples, ax: Any = None) -> Any:
     """
     ax = _axes(ax)
     for images, name in ((samples[:], "draws"), (samples.optimized, "optimised")):
-        frequencies, power = diagnostics.power_spectrum(images)
+        frequencies, power = diagnostics.power_spectrum(images, samples.dimensions)
         ax.loglog(frequencies, power, label=name)
     frequencies, power = photographs(samples)
     ax.loglog(frequencies, power, "--", color="0.5", label=f"photographs, slope {diagnostics.PHOTOGRAPHS:g}")
@@ -111,7 +111,7 @@ def plot_autocorrelation(samples: Samples, ax: Any = None) -> Any:
 
 def photographs(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
     """Frequencies and powers of the straight line that photographs follow, through the middle of that of the draws."""
-    frequencies, power = diagnostics.power_spectrum(samples[:])
+    frequencies, power = diagnostics.power_spectrum(samples[:], samples.dimensions)
     shape = frequencies**diagnostics.PHOTOGRAPHS
     with np.errstate(divide="ignore"):
         offset = np.mean(np.log(power) - np.log(shape)) if len(power) else 0.0

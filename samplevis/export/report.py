@@ -62,7 +62,8 @@ def save_report(
       draws: pictures of each chain, evenly spaced from the first to the last, >= 1. Defaults to 6. Films show up to 48.
 
     Raises:
-      ValueError: for another suffix, a bad `draws`, an `other_end` of another unit, or images that are not finite.
+      ValueError: for another suffix, a bad `draws`, an `other_end` of another unit, images that are not finite, or samples that
+        are no pictures.
       OSError: if the file cannot be written.
 
     Example:
@@ -70,6 +71,10 @@ def save_report(
     """
     files.check_suffix(path, (".html", ".htm"))
     check_whole("draws", draws, 1)
+    if samples.dimensions != 2:
+        raise ValueError(
+            f"samples: the page shows pictures. Received samples of {samples.dimensions} dimensions; save_grid draws them"
+        )
     if other_end is not None and (other_end.objective, other_end.model) != (samples.objective, samples.model):
         raise ValueError(
             f"other_end: expected samples of {samples.objective} in {samples.model}. "
@@ -214,8 +219,9 @@ def _ends(samples: Samples, other_end: Samples | None) -> str:
 def _spectrum(samples: Samples) -> str:
     runs = ((samples.optimized, "optimised"), (samples[:], "draws"))
     lines = [Line(*photographs(samples), "photographs")]
-    lines += [Line(*diagnostics.power_spectrum(images), style) for images, style in runs]
-    told = f"Power spectra: slope {diagnostics.power_slope(samples[:]):.1f}, photographs {diagnostics.PHOTOGRAPHS:g}"
+    lines += [Line(*diagnostics.power_spectrum(images, samples.dimensions), style) for images, style in runs]
+    slope = diagnostics.power_slope(samples[:], samples.dimensions)
+    told = f"Power spectra: slope {slope:.1f}, photographs {diagnostics.PHOTOGRAPHS:g}"
     return line_chart(lines, told, "cycles per pixel", "power", logarithmic=True)
 
 

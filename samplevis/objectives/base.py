@@ -22,13 +22,13 @@ class Setting(NamedTuple):
 
     Attributes:
       network: the network.
-      image_size: (height, width) in pixels at the network's input, after transforms.
-      input_shape: (height, width, channels) of the images before transforms, `T("input")`.
+      image_size: (height, width) in pixels at the network's input, after transforms; (length,) or (depth, height, width).
+      input_shape: (*size, channels) of the images before transforms, `T("input")`.
     """
 
     network: Network
-    image_size: tuple[int, int]
-    input_shape: tuple[int, int, int]
+    image_size: tuple[int, ...]
+    input_shape: tuple[int, ...]
 
     def shape(self, layer: str) -> tuple[int | None, ...]:
         """The shape of a layer's activations, or of the images for "input", without the batch."""
@@ -143,8 +143,8 @@ class Objective:
     def resolve(
         self,
         network: Network,
-        image_size: tuple[int, int] | None = None,
-        input_shape: tuple[int, int, int] | None = None,
+        image_size: tuple[int, ...] | None = None,
+        input_shape: tuple[int, ...] | None = None,
     ) -> Objective:
         """Checks the objective against a network and finds the layers that it reads.
 

@@ -59,7 +59,12 @@ def random_direction(layer: str, seed: int, cossim_pow: float = 0.0) -> Objectiv
 
 
 def direction_neuron(
-    layer: str, vector: Any, x: int | None = None, y: int | None = None, cossim_pow: float = 0.0
+    layer: str,
+    vector: Any,
+    x: int | None = None,
+    y: int | None = None,
+    cossim_pow: float = 0.0,
+    z: int | None = None,
 ) -> Objective:
     """`direction` at one position.
 
@@ -69,6 +74,7 @@ def direction_neuron(
       x: row (sic: as in Lucid). Defaults to the middle, H // 2.
       y: column. Defaults to the middle, W // 2.
       cossim_pow: as for `direction`. Defaults to 0.
+      z: in a layer of volumes the column, where x is the depth and y the row, as for `neuron`.
 
     Returns:
       An objective. Source: lucid/optvis/objectives.py.
@@ -81,13 +87,13 @@ def direction_neuron(
 
     def check(setting: Setting, parameters: tuple) -> tuple:
         _check_channels("direction_neuron", vector, setting, layer)
-        return vector, *check_position(setting, layer, x, y)
+        return vector, *check_position(setting, layer, x, y, z)
 
     return Objective(
         score,
         ("direction_neuron", layer, power),
-        (vector, x, y),
-        f"direction_neuron({layer}, [{len(vector)}]{show_position(x, y)}{show_power(power)})",
+        (vector, x, y, z),
+        f"direction_neuron({layer}, [{len(vector)}]{show_position(x, y, z)}{show_power(power)})",
         resolver=check,
     )
 

@@ -126,6 +126,8 @@ def _unlike_blur(images: tf.Tensor) -> tf.Tensor:
 
 def _blur(images: tf.Tensor, size: int) -> tf.Tensor:
     """Each channel by a box of 1 with a rim of 1/2, divided by what of it lies in the image (Lucid's `_tf_blur`)."""
+    if len(images.shape) != 4:
+        raise ValueError(f"obj: a blur of the image is for pictures [batch, H, W, C]. Received shape: {images.shape}")
     box = np.full((size, size), 0.5, np.float32)
     box[1:-1, 1:-1] = 1
     kernel = tf.constant(np.repeat(box[:, :, None, None], images.shape[-1], axis=2))

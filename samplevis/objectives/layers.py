@@ -16,8 +16,11 @@ def deepdream(layer: str) -> Objective:
 
 
 def total_variation(layer: str = "input") -> Objective:
-    """The sum of absolute differences between neighbours; subtract it to smooth. Source: `tf.image.total_variation`."""
-    return _of_layer("total_variation", layer, tf.image.total_variation)
+    """The sum of absolute differences between neighbours; subtract it to smooth. Source: `tf.image.total_variation`.
+
+    Along every direction that the layer has: of a signal along time, of a volume along all three.
+    """
+    return _of_layer("total_variation", layer, _variation)
 
 
 def L1(layer: str = "input", constant: float = 0.0) -> Objective:  # noqa: N802 - Lucid's name.
@@ -45,3 +48,15 @@ def _of_layer(name: str, layer: str, score: Callable[..., tf.Tensor], *constants
         tuple(float(c) for c in constants),
         f"{name}({layer}{shown})",
     )
+
+
+def _variation(x: tf.Tensor) -> tf.Tensor:
+    axes = range(1, x.shape.rank - 1)
+    if not axes:
+        raise ValueError(f"total_variation: expected a layer with positions. Received shape: {x.shape}")
+
+    def without(index: int, axis: int) -> tf.Tensor:
+        keep = slice(1, None) if index == 0 else slice(None, -1)
+        return x[(slice(None),) * axis + (keep,)]
+
+    return sum(total(tf.abs(without(0, axis) - without(-1, axis))) for axis in axes)

@@ -12,15 +12,17 @@ from samplevis.objectives.base import Accessor, Objective, Setting
 from samplevis.objectives.reduce import mean
 
 
-def neuron(layer: str, channel: int, x: int | None = None, y: int | None = None) -> Objective:
+def neuron(layer: str, channel: int, x: int | None = None, y: int | None = None, z: int | None = None) -> Objective:
     """One neuron: a channel at one position.
 
     Args:
       layer: a layer's name.
       channel: 0 <= channel < number of channels.
-      x: row (sic: as in Lucid); in a layer [batch, token, channel] the token. Defaults to the middle, H // 2.
-      y: column; in a layer [batch, token, head, channel] the head. Defaults to the middle, W // 2. Layers of tokens take none,
-        layers without positions neither.
+      x: row (sic: as in Lucid); in a layer [batch, token, channel] the token, or time; in one of volumes, [batch, depth, height,
+        width, channel], the depth. Defaults to the middle, H // 2.
+      y: column; in a layer [batch, token, head, channel] the head; in one of volumes the row. Defaults to the middle, W // 2.
+        Layers of tokens or time take none, layers without positions neither.
+      z: the column in a layer of volumes. Defaults to the middle. Other layers take none.
 
     Returns:
       An objective. Source: lucid/optvis/objectives.py.
@@ -30,10 +32,14 @@ def neuron(layer: str, channel: int, x: int | None = None, y: int | None = None)
         return tf.gather(at_position(T(layer), *parameters[1:]), parameters[0], axis=-1)
 
     def check(setting: Setting, parameters: tuple) -> tuple:
-        return setting.index("channel", parameters[0], layer), *check_position(setting, layer, x, y)
+        return setting.index("channel", parameters[0], layer), *check_position(setting, layer, x, y, z)
 
     return Objective(
-        score, ("neuron", layer), (channel, x, y), f"neuron({layer}, {channel}{show_position(x, y)})", resolver=check
+        score,
+        ("neuron", layer),
+        (channel, x, y, z),
+        f"neuron({layer}, {channel}{show_position(x, y, z)})",
+        resolver=check,
     )
 
 
@@ -160,30 +166,36 @@ def class_probability(layer: str, label: int | str) -> Objective:
     )
 
 
-def at_position(activations: tf.Tensor, x: Any, y: Any) -> tf.Tensor:
+def at_position(activations: tf.Tensor, *position: Any) -> tf.Tensor:
     """Activations [batch, channels] of [batch, H, W, channels] at a row and a column; None is the middle."""
     sizes = activations.shape[1:-1]
-    where = (n // 2 if given is None else given for n, given in zip(sizes, (x, y), strict=False))
+    where = (n // 2 if given is None else given for n, given in zip(sizes, position, strict=False))
     return activations[(slice(None), *where)]
 
 
-def check_position(setting: Setting, layer: str, x: int | None, y: int | None) -> tuple[int, int]:
-    """(row, column) in a layer, the middle for None; 0 for what a layer does not have."""
+def check_position(
+    setting: Setting, layer: str, x: int | None, y: int | None, z: int | None = None
+) -> tuple[int, int, int]:
+    """(row, column, 0) in a layer, or (depth, row, column); the middle for None, 0 for what a layer does not have."""
     *sizes, _ = setting.shape(layer)
-    given = (x, y)
-    if len(sizes) > 2 or any(value is not None for value in given[len(sizes) :]):
-        raise ValueError(f"neuron: {layer!r} has {len(sizes)} directions. Received: x={x!r}, y={y!r}")
-    names = ("x (row)", "y (column)") if len(sizes) == 2 else ("x (token)",)
+    given = (x, y, z)
+    if len(sizes) > len(given) or any(value is not None for value in given[len(sizes) :]):
+        shown = "" if z is None else f", z={z!r}"
+        raise ValueError(f"neuron: {layer!r} has {len(sizes)} directions. Received: x={x!r}, y={y!r}{shown}")
+    names = {1: ("x (time)" if setting.network.dimensions == 1 else "x (token)",)}
+    names |= {2: ("x (row)", "y (column)"), 3: ("x (depth)", "y (row)", "z (column)")}
     found = (
         size // 2 if value is None else setting.index(name, value, layer, axis)
-        for axis, (size, name, value) in enumerate(zip(sizes, names, given, strict=False))
+        for axis, (size, name, value) in enumerate(zip(sizes, names.get(len(sizes), ()), given, strict=False))
     )
-    return (*found, 0, 0)[:2]
+    return (*found, 0, 0, 0)[:3]
 
 
-def show_position(x: int | None, y: int | None) -> str:
+def show_position(x: int | None, y: int | None, z: int | None = None) -> str:
     """How a position is printed after other arguments."""
-    return "" if x is None and y is None else f", x={x}, y={y}"
+    if x is None and y is None and z is None:
+        return ""
+    return f", x={x}, y={y}" + ("" if z is None else f", z={z}")
 
 
 def _channel(layer: str, n: int | str, name: str, description: str) -> Objective:

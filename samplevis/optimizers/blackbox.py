@@ -15,12 +15,12 @@ from samplevis.network import Network
 ImageScore = Callable[[np.ndarray], Any]
 
 
-def as_network_of(function: ImageScore, image_shape: tuple[int, int, int]) -> Network:
+def as_network_of(function: ImageScore, image_shape: tuple[int, ...]) -> Network:
     """A network with one layer "scores", the values [N] of a function that nothing is known of: it has no gradient.
 
     Args:
       function: images [N, H, W, C] in [0, 1], float32, to finite scores [N], both NumPy arrays.
-      image_shape: (H, W, C).
+      image_shape: (H, W, C), or that of signals or volumes.
 
     Returns:
       A network for images of that many channels.
@@ -29,7 +29,7 @@ def as_network_of(function: ImageScore, image_shape: tuple[int, int, int]) -> Ne
       ValueError: if the function does not give one number for each of two images.
     """
     _scores(function, np.full((2, *image_shape), 0.5, np.float32))
-    image = keras.Input((None, None, image_shape[-1]))
+    image = keras.Input((*[None] * (len(image_shape) - 1), image_shape[-1]))
     return Network(keras.Model(image, _Scores(function)(image)), name=getattr(function, "__name__", "function"))
 
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from samplevis.checks import check_choice
 from samplevis.network import Network, as_network
+from samplevis.overrides.pooling import WINDOWED, instead_of
 from samplevis.overrides.rebuild import rebuild
 from samplevis.sources import ReplaceActivation, ReplaceLayer
 from samplevis.sources.base import Function
@@ -114,14 +115,17 @@ def _straight(function: Function) -> Function:
 
 
 def _pooling(layer: keras.layers.Layer, pool: type[_AverageGradient]) -> keras.layers.Layer | None:
-    return pool.from_config(layer.get_config()) if isinstance(layer, keras.layers.MaxPooling2D) else None
+    for maximum in WINDOWED:
+        if isinstance(layer, maximum):
+            return instead_of(maximum, pool).from_config(layer.get_config())
+    return None
 
 
-class _AverageGradient(keras.layers.MaxPooling2D):
+class _AverageGradient:
     """Max pooling with the gradient of `_surrogate`."""
 
     def _mean(self, x: tf.Tensor) -> tf.Tensor:
-        return tf.nn.avg_pool2d(x, self.pool_size, self.strides, self.padding.upper())
+        return tf.nn.avg_pool(x, self.pool_size, self.strides, self.padding.upper())
 
     def _surrogate(self, x: tf.Tensor) -> tf.Tensor:
         return self._mean(x)

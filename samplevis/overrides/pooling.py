@@ -1,6 +1,9 @@
-"""Smooth poolings that stand in for max pooling."""
+"""Smooth poolings that stand in for max pooling, of signals, images and volumes."""
 
 from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -10,7 +13,7 @@ import tensorflow as tf
 OUTSIDE = -1e9
 
 
-class SoftmaxPooling2D(keras.layers.MaxPooling2D):
+class Softmax:
     """The mean of each window under the weights softmax(x / width): the maximum for a width of 0, the mean for a large one.
 
     Attributes:
@@ -24,17 +27,18 @@ class SoftmaxPooling2D(keras.layers.MaxPooling2D):
         return _softmax_mean(windows, self.width, 0)
 
 
-class GlobalSoftmaxPooling2D(keras.layers.GlobalMaxPooling2D):
-    """`SoftmaxPooling2D` with the whole image as window."""
+class GlobalSoftmax:
+    """`Softmax` with the whole image as window."""
 
     width: float
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        mean = _softmax_mean(inputs, self.width, (1, 2))
-        return mean[:, None, None] if self.keepdims else mean
+        axes = _axes(inputs)
+        mean = _softmax_mean(inputs, self.width, axes)
+        return mean[(slice(None), *[None] * len(axes))] if self.keepdims else mean
 
 
-class PowerPooling2D(keras.layers.MaxPooling2D):
+class Power:
     """The fourth root of the sum of fourth powers in each window, of rectified values: near to the maximum, and cheap.
 
     Values below zero, which a maximum of rectified ones never shows, count as zero.
@@ -45,32 +49,53 @@ class PowerPooling2D(keras.layers.MaxPooling2D):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         if self.padding == "same":
             inputs = tf.pad(inputs, _missing(inputs, self.pool_size, self.strides))
-        mean = tf.nn.avg_pool2d(_fourth_power(inputs, self.width), self.pool_size, self.strides, "VALID")
+        mean = tf.nn.avg_pool(_fourth_power(inputs, self.width), self.pool_size, self.strides, "VALID")
         return tf.sqrt(tf.sqrt(mean * float(np.prod(self.pool_size))))
 
 
-class GlobalPowerPooling2D(keras.layers.GlobalMaxPooling2D):
-    """`PowerPooling2D` with the whole image as window."""
+class GlobalPower:
+    """`Power` with the whole image as window."""
 
     width: float
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        total = tf.reduce_sum(_fourth_power(inputs, self.width), (1, 2), keepdims=self.keepdims)
+        total = tf.reduce_sum(_fourth_power(inputs, self.width), _axes(inputs), keepdims=self.keepdims)
         return tf.sqrt(tf.sqrt(total))
 
 
-class AveragePooling2D(keras.layers.MaxPooling2D):
+class Average:
     """Average pooling with the settings of a max pooling."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        return tf.nn.avg_pool2d(inputs, self.pool_size, self.strides, self.padding.upper())
+        return tf.nn.avg_pool(inputs, self.pool_size, self.strides, self.padding.upper())
 
 
-class GlobalAveragePooling2D(keras.layers.GlobalMaxPooling2D):
+class GlobalAverage:
     """Global average pooling with the settings of a global max pooling."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_mean(inputs, (1, 2), keepdims=self.keepdims)
+        return tf.reduce_mean(inputs, _axes(inputs), keepdims=self.keepdims)
+
+
+_KERAS = keras.layers
+WINDOWED = (_KERAS.MaxPooling1D, _KERAS.MaxPooling2D, _KERAS.MaxPooling3D)
+GLOBAL = (_KERAS.GlobalMaxPooling1D, _KERAS.GlobalMaxPooling2D, _KERAS.GlobalMaxPooling3D)
+
+
+def instead_of(maximum: type[keras.layers.Layer], pool: type) -> type[keras.layers.Layer]:
+    """A layer with the settings of a max pooling and the values of one of these."""
+    return type(f"{pool.__name__}{maximum.__name__}", (pool, maximum), {})
+
+
+# Max pooling -> the kinds of smooth pooling that take its place.
+POOLINGS = {
+    maximum: {name: instead_of(maximum, pool) for name, pool in kinds.items()}
+    for family, kinds in (
+        (WINDOWED, {"power": Power, "softmax": Softmax, "average": Average}),
+        (GLOBAL, {"power": GlobalPower, "softmax": GlobalSoftmax, "average": GlobalAverage}),
+    )
+    for maximum in family
+}
 
 
 def _fourth_power(x: tf.Tensor, width: float) -> tf.Tensor:
@@ -79,23 +104,26 @@ def _fourth_power(x: tf.Tensor, width: float) -> tf.Tensor:
     return square * square
 
 
-def _softmax_mean(x: tf.Tensor, width: float, axis: int | tuple[int, ...]) -> tf.Tensor:
+def _softmax_mean(x: tf.Tensor, width: float, axis: int | list[int]) -> tf.Tensor:
     scaled = x / width
     weights = tf.exp(scaled - tf.stop_gradient(tf.reduce_max(scaled, axis, keepdims=True)))
     return tf.reduce_sum(weights * x, axis) / tf.reduce_sum(weights, axis)
 
 
-def _windows(x: tf.Tensor, size: tuple[int, int], strides: tuple[int, int], padding: str) -> tf.Tensor:
-    """The values of each window [window, batch, H', W', C], as `tf.nn.max_pool2d` sees them."""
+def _windows(x: tf.Tensor, size: Sequence[int], strides: Sequence[int], padding: str) -> tf.Tensor:
+    """The values of each window [window, batch, H', W', C], as `tf.nn.max_pool` sees them."""
     if padding == "same":
         x = tf.pad(x, _missing(x, size, strides), constant_values=OUTSIDE)
-    (height, width), (down, right) = [n - side + 1 for n, side in zip(_sides(x), size, strict=True)], strides
+    ends = [n - side + 1 for n, side in zip(_sides(x), size, strict=True)]
     return tf.stack(
-        [x[:, i : height + i : down, j : width + j : right] for i in range(size[0]) for j in range(size[1])]
+        [
+            x[(slice(None), *(slice(i, end + i, step) for i, end, step in zip(place, ends, strides, strict=True)))]
+            for place in itertools.product(*map(range, size))
+        ]
     )
 
 
-def _missing(x: tf.Tensor, size: tuple[int, int], strides: tuple[int, int]) -> list:
+def _missing(x: tf.Tensor, size: Sequence[int], strides: Sequence[int]) -> list:
     """What "same" padding adds on each side, as `tf.pad` takes it."""
     gaps = [
         tf.maximum((-(-n // step) - 1) * step + side - n, 0)
@@ -105,4 +133,9 @@ def _missing(x: tf.Tensor, size: tuple[int, int], strides: tuple[int, int]) -> l
 
 
 def _sides(x: tf.Tensor) -> list:
-    return [x.shape[axis] or tf.shape(x)[axis] for axis in (1, 2)]
+    return [x.shape[axis] or tf.shape(x)[axis] for axis in _axes(x)]
+
+
+def _axes(x: tf.Tensor) -> list[int]:
+    """The directions of [batch, *size, channels]."""
+    return list(range(1, x.shape.rank - 1))

@@ -18,25 +18,12 @@ from samplevis.sources.functions import kind
 DEFAULT_SOFTNESS = 0.3
 # Images from the prior that show how large a layer's values are; 16 give its root mean square to a few per cent.
 MEASURED_ON = 16
-# Their size in pixels, where the network takes any.
-MEASURED_AT = 96
+# Their size in pixels by number of dimensions, where the network takes any.
+MEASURED_AT = {1: 1024, 2: 96, 3: 32}
 # Functions that are straight between kinks.
 RECTIFIERS = ("relu", "relu6", "leakyrelu")
 # Larger than any bound that a rectifier has.
 FAR = 1e6
-# Max pooling -> the kinds of smooth pooling that take its place.
-POOLINGS = {
-    keras.layers.MaxPooling2D: {
-        "power": pools.PowerPooling2D,
-        "softmax": pools.SoftmaxPooling2D,
-        "average": pools.AveragePooling2D,
-    },
-    keras.layers.GlobalMaxPooling2D: {
-        "power": pools.GlobalPowerPooling2D,
-        "softmax": pools.GlobalSoftmaxPooling2D,
-        "average": pools.GlobalAveragePooling2D,
-    },
-}
 
 
 def smoothed(network: Network, softness: float) -> Network:
@@ -90,10 +77,10 @@ def smooth(
         return _rounded(kind, function, widths[path]) if path in widths else None
 
     def layer(path: str, old: keras.layers.Layer) -> keras.layers.Layer | None:
-        if pooling == "max" or type(old) not in POOLINGS:
+        if pooling == "max" or type(old) not in pools.POOLINGS:
             return None
         name = "softmax" if pooling == "power" and path in signed else pooling
-        new = POOLINGS[type(old)][name].from_config(old.get_config())
+        new = pools.POOLINGS[type(old)][name].from_config(old.get_config())
         new.width = widths[path]
         return new
 
@@ -106,8 +93,8 @@ def _measured(network: Network, softness: float, images: np.ndarray | None) -> t
     if not kinked:
         return {}, frozenset()
     if images is None:
-        height, width, channels = (side or MEASURED_AT for side in network.image_shape)
-        prior = param.fourier((height, width), channels=channels)
+        *size, channels = (side or MEASURED_AT[network.dimensions] for side in network.image_shape)
+        prior = param.fourier(tuple(size), channels=channels)
         images = prior.image(prior.prior(seeds.root(0), MEASURED_ON)).numpy()
     values = network.activations(images, kinked)
     sizes = {path: float(np.sqrt(np.mean(np.square(value)))) for path, value in values.items()}
@@ -123,7 +110,7 @@ def _kinked(network: Network) -> list[str]:
 
 def _has_kink(operation: object) -> bool:
     kinds = {kind(operation), kind(getattr(operation, "activation", None))}
-    return type(operation) in POOLINGS or not kinds.isdisjoint((*RECTIFIERS, "hardsigmoid", "hardsilu"))
+    return type(operation) in pools.POOLINGS or not kinds.isdisjoint((*RECTIFIERS, "hardsigmoid", "hardsilu"))
 
 
 def _rounded(kind: str, function: Function, width: float) -> Function | None:

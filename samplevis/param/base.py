@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -23,8 +23,9 @@ class Parameterization(abc.ABC):
     Subclasses are frozen dataclasses: equal settings compare and hash equal, so that compiled steps are shared.
     """
 
-    image_shape: tuple[int, int, int]
-    """(height, width, channels) of the image, in pixels."""
+    image_shape: tuple[int, ...]
+    """(height, width, channels) of the image, in pixels; (length, channels) of a signal; (depth, height, width, channels) of a
+    volume."""
 
     couples_images: bool = False
     """Whether an image depends on the latents of others in its batch. Then there are no independent chains to sample."""
@@ -36,11 +37,11 @@ class Parameterization(abc.ABC):
 
     @abc.abstractmethod
     def image(self, z: tf.Tensor) -> tf.Tensor:
-        """Maps latents [N, *latent_shape], of any kind of float, to float32 images [N, H, W, C] in [0, 1]."""
+        """Maps latents [N, *latent_shape], of any kind of float, to float32 images [N, *image_shape] in [0, 1]."""
 
     @abc.abstractmethod
     def latent(self, images: tf.Tensor) -> tf.Tensor:
-        """Maps images [N, H, W, C] in [0, 1] back to latents [N, *latent_shape]."""
+        """Maps images [N, *image_shape] in [0, 1] back to latents [N, *latent_shape]."""
 
     def rotate(self, z: tf.Tensor) -> tf.Tensor:
         """Turns latents into the coordinates in which the sampler's mass matrix is diagonal.
@@ -111,7 +112,7 @@ class Derived(Parameterization):
     base: Parameterization
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
+    def image_shape(self) -> tuple[int, ...]:
         return self.base.image_shape
 
     @property
@@ -167,14 +168,15 @@ def check_base(base: object, name: str = "base") -> None:
 
 
 def shift(z: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Rolls pictures [N, H, W, C] around the image by a random way, the same for all."""
-    part = tf.random.stateless_uniform((2,), seed)
-    return tf.roll(z, tf.cast(part * np.float32(z.shape[1:3]), tf.int32), (1, 2))
+    """Rolls pictures [N, *size, C] around the image by a random way, the same for all."""
+    size = z.shape[1:-1]
+    part = tf.random.stateless_uniform((len(size),), seed)
+    return tf.roll(z, tf.cast(part * np.float32(size), tf.int32), range(1, 1 + len(size)))
 
 
 def mirror(z: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Turns pictures [N, H, W, C] left to right."""
-    return tf.reverse(z, [2])
+    """Turns pictures [N, *size, C] left to right: the last direction, which is time in a signal."""
+    return tf.reverse(z, [len(z.shape) - 2])
 
 
 def invert(z: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -217,21 +219,26 @@ def unsquash(images: tf.Tensor) -> tf.Tensor:
     return tf.math.log(x) - tf.math.log1p(-x)
 
 
-def image_size(size: int | tuple[int, int], channels: int) -> tuple[int, int, int]:
-    """Checks the size of an image.
+def image_size(size: int | Sequence[int], channels: int, dimensions: int | None = 2) -> tuple[int, ...]:
+    """Checks the size of an image, a signal or a volume.
 
     Args:
-      size: pixels, one int >= 4 for a square or (height, width).
+      size: pixels, one int >= 4 for all sides, or one for each: (length,), (height, width), (depth, height, width).
       channels: >= 1.
+      dimensions: the number of sides, 1, 2 or 3; None for as many as `size` has, where one int is a square. Defaults to 2.
 
     Returns:
-      (height, width, channels).
+      (*sides, channels).
 
     Raises:
-      ValueError: if a value is not a whole number in range.
+      ValueError: if a value is not a whole number in range, or there are more or fewer sides.
     """
-    height, width = (size, size) if np.ndim(size) == 0 else tuple(size)
-    for name, value, lowest in (("size", height, 4), ("size", width, 4), ("channels", channels, 1)):
+    if dimensions not in (None, 1, 2, 3) or isinstance(dimensions, bool):
+        raise ValueError(f"dimensions: expected 1 (a signal), 2 (a picture) or 3 (a volume). Received: {dimensions!r}")
+    sides = (size,) * (dimensions or 2) if np.ndim(size) == 0 else tuple(size)
+    if len(sides) not in ((dimensions,) if dimensions else (1, 2, 3)):
+        raise ValueError(f"size: expected {dimensions or '1, 2 or 3'} sides. Received: {size!r}")
+    for name, value, lowest in (*(("size", side, 4) for side in sides), ("channels", channels, 1)):
         if isinstance(value, bool) or int(value) != value or value < lowest:
             raise ValueError(f"{name}: expected whole numbers >= {lowest}. Received: {value!r}")
-    return int(height), int(width), int(channels)
+    return *map(int, sides), int(channels)

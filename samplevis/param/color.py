@@ -27,12 +27,14 @@ def color_matrix(matrix: np.ndarray | Matrix = COLOR_CORRELATION) -> np.ndarray:
     return np.asarray(matrix, np.float64) / np.linalg.norm(matrix, axis=1, keepdims=True)
 
 
-def check_decorrelate(decorrelate: bool | np.ndarray, channels: int) -> bool | Matrix:
+def check_decorrelate(decorrelate: bool | np.ndarray, channels: int, dimensions: int = 2) -> bool | Matrix:
     """What a parameterization keeps of its argument `decorrelate`.
 
     Args:
-      decorrelate: True for ImageNet's colours (ignored unless there are 3 channels), False for none, or a matrix [C, C].
+      decorrelate: True for ImageNet's colours (ignored unless there are 3 channels, and for signals), False for none, or a
+        matrix [C, C].
       channels: C.
+      dimensions: directions of the image. Three channels of a signal, which has one direction, are no colours.
 
     Returns:
       A bool, or the matrix as tuples, which hash.
@@ -41,7 +43,7 @@ def check_decorrelate(decorrelate: bool | np.ndarray, channels: int) -> bool | M
       ValueError: if the matrix has another shape, or no inverse.
     """
     if np.ndim(decorrelate) == 0:
-        return bool(decorrelate) and channels == 3
+        return bool(decorrelate) and channels == 3 and dimensions > 1
     matrix = np.asarray(decorrelate, np.float64)
     if matrix.shape != (channels, channels):
         raise ValueError(f"decorrelate: expected a matrix of shape {(channels, channels)}. Received: {matrix.shape}")

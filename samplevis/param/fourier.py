@@ -12,31 +12,32 @@ from samplevis.param import base, color, spectrum
 
 @dataclasses.dataclass(frozen=True)
 class Fourier(spectrum.Spectral):
-    """The image is sigmoid(contrast * color(irfft2(rfft2(z) * amplitude))). See `fourier`."""
+    """The image is sigmoid(contrast * color(irfftn(rfftn(z) * amplitude))). See `fourier`."""
 
-    image_shape: tuple[int, int, int]
+    image_shape: tuple[int, ...]
     alpha: float
     contrast: float
     correlated: bool | color.Matrix
 
     def pre_image(self, z: tf.Tensor) -> tf.Tensor:
         """The image before the sigmoid: linear in `z`, standard deviation `contrast` in every channel."""
-        x = self.contrast * spectrum.image(spectrum.of(z), self.amplitude(), z.shape[1:3])
+        x = self.contrast * spectrum.image(spectrum.of(z), self.amplitude(), z.shape[1:-1])
         return color.correlate(x, self.correlated)
 
     def latent(self, images: tf.Tensor) -> tf.Tensor:
         x = color.decorrelate(base.unsquash(images), self.correlated)
-        return spectrum.image(spectrum.of(x / self.contrast), 1 / self.amplitude(), x.shape[1:3])
+        return spectrum.image(spectrum.of(x / self.contrast), 1 / self.amplitude(), x.shape[1:-1])
 
     def amplitude(self) -> np.ndarray:
-        """The filter, float32 of shape [H, W // 2 + 1]."""
-        return spectrum.amplitude(*self.image_shape[:2], self.alpha)
+        """The filter, of the half spectrum's shape: [H, W // 2 + 1] for a picture."""
+        return spectrum.amplitude(self.image_shape[:-1], self.alpha)
 
 
 def fourier(
-    size: int | tuple[int, int],
+    size: int | tuple[int, ...],
     *,
     channels: int = 3,
+    dimensions: int | None = None,
     alpha: float = 1.0,
     contrast: float = 0.316,
     decorrelate: bool | np.ndarray = True,
@@ -44,17 +45,19 @@ def fourier(
     """A white latent, filtered to the 1/f^alpha spectrum of photographs, then squashed to [0, 1].
 
     Under the prior N(0, I) every pixel before the sigmoid has mean 0 and standard deviation `contrast`. Any aspect
-    ratio and odd sizes are allowed.
+    ratio and odd sizes are allowed. A signal (sound, say) and a volume have such a spectrum along all of their directions.
 
     Args:
-      size: pixels, one int for a square or (height, width), each >= 4.
+      size: pixels, one int for a square, or a tuple: (length,), (height, width) or (depth, height, width), each >= 4.
       channels: number of channels, >= 1.
+      dimensions: 1 for a signal, 2 for a picture, 3 for a volume or a film. Defaults to as many as `size` has sides; one int is
+        the side of a square.
       alpha: slope of the amplitude spectrum, 0 (white) to 3. Photographs have about 1.2 (Tolhurst, Tadmor and Chao 1992).
         Defaults to 1.
       contrast: standard deviation of a pixel before the sigmoid under the prior, > 0. Defaults to 0.316.
       decorrelate: whether the three channels of the latent are independent colour components (Lucid's
-        param/color.py) rather than R, G and B; True is ignored for other numbers of channels. Or, for any number, a square
-        root of the covariance of your channels, [channels, channels], whose rows are scaled to unit norm.
+        param/color.py) rather than R, G and B; True is ignored for other numbers of channels, and for signals. Or, for any
+        number, a square root of the covariance of your channels, [channels, channels], whose rows are scaled to unit norm.
 
     Returns:
       A `Fourier` parameterization whose latents have the shape of the image.
@@ -68,5 +71,6 @@ def fourier(
       TensorShape([2, 64, 96, 3])
     """
     spectrum.check_slope(alpha, contrast)
-    shape = base.image_size(size, channels)
-    return Fourier(shape, float(alpha), float(contrast), color.check_decorrelate(decorrelate, channels))
+    shape = base.image_size(size, channels, dimensions)
+    correlated = color.check_decorrelate(decorrelate, channels, len(shape) - 1)
+    return Fourier(shape, float(alpha), float(contrast), correlated)

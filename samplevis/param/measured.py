@@ -123,9 +123,9 @@ def _pictures(images: str | os.PathLike | np.ndarray) -> Iterator[np.ndarray]:
 @functools.lru_cache(maxsize=32)
 def _amplitude(height: int, width: int, profile: tuple[tuple[float, float], ...]) -> np.ndarray:
     """The profile, interpolated in log frequency and log amplitude."""
-    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width))
+    frequency = spectrum.frequency((height, width))
     frequencies, amplitudes = np.log(np.array(profile)).T
     values = np.exp(np.interp(np.log(np.maximum(frequency, 1 / max(height, width))), frequencies, amplitudes))
-    values /= spectrum.root_mean_square(values, height, width)
+    values /= spectrum.root_mean_square(values, (height, width))
     values.setflags(write=False)
     return values

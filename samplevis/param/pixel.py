@@ -14,7 +14,7 @@ from samplevis.param import base, color
 class Pixel(base.Picture):
     """The image is sigmoid(contrast * color(z)). See `pixel`."""
 
-    image_shape: tuple[int, int, int]
+    image_shape: tuple[int, ...]
     contrast: float
     correlated: bool | color.Matrix
 
@@ -26,16 +26,22 @@ class Pixel(base.Picture):
 
 
 def pixel(
-    size: int | tuple[int, int], *, channels: int = 3, contrast: float = 1.0, decorrelate: bool | np.ndarray = False
+    size: int | tuple[int, ...],
+    *,
+    channels: int = 3,
+    dimensions: int | None = None,
+    contrast: float = 1.0,
+    decorrelate: bool | np.ndarray = False,
 ) -> Pixel:
     """One latent number for each pixel and channel: white noise under the prior.
 
     Args:
-      size: pixels, one int for a square or (height, width), each >= 4.
+      size: pixels, one int for a square, or a tuple of 1, 2 or 3 sides, each >= 4, as in `fourier`.
       channels: number of channels, >= 1.
+      dimensions: as in `fourier`. Defaults to as many as `size` has sides; one int is the side of a square.
       contrast: standard deviation of a pixel before the sigmoid under the prior, > 0. Defaults to 1.
       decorrelate: whether the channels of the latent are independent colour components (Lucid's param/color.py); True is
-        ignored unless there are 3 channels. Or a matrix, as in `fourier`.
+        ignored unless there are 3 channels, and for signals. Or a matrix, as in `fourier`.
 
     Returns:
       A `Pixel` parameterization whose latents have the shape of the image.
@@ -44,14 +50,15 @@ def pixel(
       ValueError: if an argument is out of range.
     """
     base.check_contrast(contrast)
-    return Pixel(base.image_size(size, channels), float(contrast), color.check_decorrelate(decorrelate, channels))
+    shape = base.image_size(size, channels, dimensions)
+    return Pixel(shape, float(contrast), color.check_decorrelate(decorrelate, channels, len(shape) - 1))
 
 
 @dataclasses.dataclass(frozen=True)
 class Uniform(base.Picture):
     """The image is Phi(z), the normal distribution function of every pixel. See `uniform`."""
 
-    image_shape: tuple[int, int, int]
+    image_shape: tuple[int, ...]
 
     def image(self, z: tf.Tensor) -> tf.Tensor:
         return tf.clip_by_value(0.5 * (1 + tf.math.erf(tf.cast(z, tf.float32) * np.float32(np.sqrt(0.5)))), 0.0, 1.0)
@@ -61,12 +68,13 @@ class Uniform(base.Picture):
         return tf.math.ndtri(inside)
 
 
-def uniform(size: int | tuple[int, int], *, channels: int = 3) -> Uniform:
+def uniform(size: int | tuple[int, ...], *, channels: int = 3, dimensions: int | None = None) -> Uniform:
     """Pixels that are independent and uniform on [0, 1] under the prior: the base measure of the 2018 density.
 
     Args:
-      size: pixels, one int for a square or (height, width), each >= 4.
+      size: pixels, one int for a square, or a tuple of 1, 2 or 3 sides, each >= 4, as in `fourier`.
       channels: number of channels, >= 1.
+      dimensions: as in `fourier`. Defaults to as many as `size` has sides; one int is the side of a square.
 
     Returns:
       A `Uniform` parameterization whose latents have the shape of the image.
@@ -74,4 +82,4 @@ def uniform(size: int | tuple[int, int], *, channels: int = 3) -> Uniform:
     Raises:
       ValueError: if an argument is out of range.
     """
-    return Uniform(base.image_size(size, channels))
+    return Uniform(base.image_size(size, channels, dimensions))

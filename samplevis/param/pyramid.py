@@ -46,7 +46,7 @@ class Pyramid(spectrum.Spectral):
         return tf.concat([noise, tf.zeros_like(noise[..., :1])], axis=-1)
 
     def _bands(self) -> list[np.ndarray]:
-        amplitude = spectrum.amplitude(*self.image_shape[:2], self.alpha)
+        amplitude = spectrum.amplitude(self.image_shape[:2], self.alpha)
         return [(amplitude * band).astype(np.float32) for band in _octave_filters(*self.image_shape[:2])]
 
     def _gain(self) -> float:
@@ -102,7 +102,7 @@ def _invert(z: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 def _cycles(height: int, width: int) -> np.ndarray:
     """Radial frequency of the half spectrum in cycles per image, [H, W // 2 + 1]."""
-    return np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)) * min(height, width)
+    return spectrum.frequency((height, width)) * min(height, width)
 
 
 @functools.lru_cache(maxsize=32)
@@ -123,7 +123,7 @@ def _fields(height: int, width: int) -> tuple[np.ndarray, ...]:
     for k in range(1, len(_octave_filters(height, width))):
         smooth = np.maximum(cycles, 1) ** -1.0 * np.exp(-((cycles / 2**k) ** 2))
         smooth[0, 0] = 0
-        fields.append((smooth / spectrum.root_mean_square(smooth, height, width)).astype(np.float32))
+        fields.append((smooth / spectrum.root_mean_square(smooth, (height, width))).astype(np.float32))
     return tuple(fields)
 
 
@@ -133,12 +133,12 @@ def _deviation(height: int, width: int, alpha: float, clustering: float) -> floa
 
     E exp(2 s v) = exp(2 s^2), so a multiplied band keeps its variance; neighbours overlap, and share E m_j m_k of theirs.
     """
-    amplitude = spectrum.amplitude(height, width, alpha)
+    amplitude = spectrum.amplitude((height, width), alpha)
     bands = [amplitude * band for band in _octave_filters(height, width)]
     fields = [np.zeros_like(amplitude), *_fields(height, width)]
 
     def inner(a: np.ndarray, b: np.ndarray) -> float:
-        both = [spectrum.root_mean_square(x, height, width) ** 2 for x in (a + b, a - b)]
+        both = [spectrum.root_mean_square(x, (height, width)) ** 2 for x in (a + b, a - b)]
         return (both[0] - both[1]) / 4
 
     total = 0.0

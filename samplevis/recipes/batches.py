@@ -15,7 +15,6 @@ from samplevis.network import Network
 from samplevis.objectives import Objective, each
 from samplevis.optimize import optimize
 from samplevis.progress import Progress
-from samplevis.transform import standard_transforms
 
 # Arguments of `optimize` that a recipe of many images passes on.
 PASSED_ON = tuple(
@@ -80,7 +79,7 @@ def optimize_each(
         parts = [part + also for part in parts]
     param = settings.get("param") or parameterizations.fourier(128)
     for part in parts:
-        make_activation(network, part, param, settings.get("transforms", standard_transforms))
+        make_activation(network, part, param, settings.get("transforms", "standard"))
     if start is not None:
         settings = settings | {"init": np.repeat(start[None], batch, axis=0)}
     images, scores = [], []

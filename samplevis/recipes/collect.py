@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable
 
 import keras
 import numpy as np
-from PIL import Image, ImageOps
 
-from samplevis import seeds
+from samplevis import pictures, seeds
 from samplevis.checks import check_choice, check_whole
 from samplevis.network import Network, as_network
-
-#: What a folder is searched for.
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 # Activations [batch, *positions, channels] and numbers in [0, 1) [batch, 2] -> [batch, channels].
 Reducer = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -43,8 +36,8 @@ def collect_activations(
       model: a `Network` or a Keras model.
       layer: a name from `Network.layers`.
       images: float array [n, H, W, C] in [0, 1]; a folder, searched with its subfolders in the order of the names; or
-        anything to iterate over, such as a generator or a `tf.data.Dataset`, of images [H, W, C] or batches [b, H, W, C],
-        alone or first in a tuple (image, label).
+        anything to iterate over, such as a list of files, a generator or a `tf.data.Dataset`, of paths, images [H, W, C] or
+        batches [b, H, W, C], alone or first in a tuple (image, label).
       reducer: what becomes of the positions [*positions, channels] of an image. "mean", "max", "rms" (root of the mean
         square), "centre" (row H // 2, column W // 2), "random position", or None to keep all. Defaults to "mean".
       batch_size: images to run at a time, >= 1. Defaults to 64.
@@ -71,7 +64,7 @@ def collect_activations(
     seeds.root(seed)
     generator = np.random.default_rng(seed)
     rows = []
-    for batch in _batches(_stream(network, images, image_size), batch_size):
+    for batch, _ in pictures.batches(pictures.stream(network, images, image_size), batch_size):
         found = network.activations(batch, layer)[layer].numpy()
         # Two numbers for each image, in order: the same whatever the layer and the size of the batch.
         rows.append(reduce(found, generator.random((len(batch), 2))))
@@ -223,46 +216,3 @@ REDUCERS: dict[str | None, Reducer] = {
 
 def _reducer(name: str | None) -> Reducer:
     return REDUCERS[None if name is None else check_choice("reducer", name, [key for key in REDUCERS if key])]
-
-
-def _stream(network: Network, images: Any, image_size: tuple[int, int] | None) -> Iterator[np.ndarray]:
-    """Every image [H, W, C] of what a caller gave."""
-    if isinstance(images, (str, os.PathLike)):
-        declared = network.image_shape[:2]
-        size = network.check_size(image_size) if image_size else None if None in declared else declared
-        yield from (_read(file, network.image_shape[-1], size) for file in _files(Path(images)))
-        return
-    if image_size is not None:
-        raise ValueError("image_size: only for a folder of images; scale other images yourself.")
-    if not isinstance(images, Iterable):
-        raise TypeError(f"images: expected an array, a folder or something to iterate over. Received: {images!r}")
-    for item in images:
-        values = np.asarray(item[0] if isinstance(item, tuple) else item)
-        if values.ndim not in (3, 4):
-            raise ValueError(f"images: expected [H, W, C] or [b, H, W, C]. Received an item of shape {values.shape}")
-        yield from values if values.ndim == 4 else (values,)
-
-
-def _files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise NotADirectoryError(f"images: expected a folder. Received: {str(folder)!r}")
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-
-
-def _read(file: Path, channels: int, size: tuple[int, int] | None) -> np.ndarray:
-    """One file as float32 [H, W, channels] in [0, 1]."""
-    if channels not in (1, 3):
-        raise ValueError(f"images: files have 1 or 3 channels. The network takes {channels}: give arrays.")
-    with Image.open(file) as picture:
-        # Cameras store which side is up beside the pixels.
-        picture = ImageOps.exif_transpose(picture).convert("RGB" if channels == 3 else "L")
-        if size:
-            picture = ImageOps.fit(picture, size[::-1], Image.Resampling.LANCZOS)
-        return np.asarray(picture, np.float32).reshape(picture.height, picture.width, channels) / 255
-
-
-def _batches(images: Iterator[np.ndarray], batch_size: int) -> Iterator[np.ndarray]:
-    """Neighbours of one shape together, `batch_size` of them at most."""
-    for _, run in itertools.groupby(images, key=np.shape):
-        while batch := list(itertools.islice(run, batch_size)):
-            yield np.stack(batch)

@@ -22,7 +22,6 @@ from samplevis.recipes.deep_dream import deep_dream, octave_sizes
 from samplevis.render import render
 from samplevis.samples import Samples
 from samplevis.sampling.options import HMCOptions, hmc_options
-from samplevis.transform import robust_transforms
 
 # A dream from noise needs more than one from a photograph; its first octave is no smaller than this.
 DREAM = dict(steps=40, learning_rate=(0.04, 0.02), blur_sigma=(0.8, 0.3))
@@ -173,7 +172,7 @@ def _apart(
         network,
         objective - float(weight) * only_after(min(EARLY, steps // 4)) * diversity(layers[-1]),
         param=param,
-        transforms=robust_transforms if isinstance(transforms, str) else transforms,
+        transforms=transforms,
         steps=steps,
         batch=count,
         seed=settings.get("seed", 0),

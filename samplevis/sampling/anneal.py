@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from samplevis import seeds
 from samplevis.activation import Activation
+from samplevis.checkpoint import Checkpoint, Stage
 from samplevis.progress import Progress
 from samplevis.sampling.density import Conditioned
 from samplevis.sampling.langevin import LangevinState, langevin_step
@@ -57,6 +58,7 @@ def anneal(
     from_prior: bool,
     seed: tf.Tensor,
     progress: bool = False,
+    stage: Stage | None = None,
 ) -> Annealed:
     """Runs Langevin dynamics with stochastic transforms until the chains sit at the level.
 
@@ -73,6 +75,7 @@ def anneal(
       from_prior: whether the states are draws of the prior.
       seed: int32 tensor of shape [2].
       progress: whether to show a progress bar.
+      stage: where the loop keeps its state, and goes on from. Defaults to nowhere.
 
     Returns:
       An `Annealed`.
@@ -90,7 +93,17 @@ def anneal(
     )
     force, done, most = 0.0 if from_prior else FIRST_FORCE, 0, steps
     strengths, reached = [], np.zeros(chains, bool)
-    with Progress("anneal", steps, "step", show=progress) as bar:
+    stage = stage or Checkpoint().stage("anneal")
+    saved = stage.saved
+    if saved:
+        now = LangevinState(*(tf.constant(saved[name]) for name in LangevinState._fields))
+        force, done, most = float(saved["force"]), int(saved["done"]), int(saved["most"])
+        strengths, reached = saved["strengths"].tolist(), saved["reached"]
+
+    def kept() -> dict:
+        return now._asdict() | dict(force=force, done=done, most=most, strengths=strengths, reached=reached)
+
+    with Progress("anneal", steps, "step", progress, done) as bar:
         while done < most and not bar.interrupted:
             rise = RAMP if from_prior and not reached.all() else 0.0
             now, mean, strength = run(
@@ -108,6 +121,8 @@ def anneal(
             if not reached.all():
                 most = min(3 * steps, done + steps // 2) if done >= steps // 2 else most
             bar.update(STEPS_PER_CALL, level=finite_mean(levels), strength=strengths[-1])
+            stage.keep(kept)
+    stage.close(kept, bar.interrupted)
     strength = float(np.mean(strengths[-4:])) if reached.any() else force * unit / MARGIN
     density = Conditioned(target, WIDTH * distance, MARGIN * strength)
     return Annealed(now.state, density, strength, reached, done * MEMBERS)

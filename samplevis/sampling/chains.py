@@ -12,6 +12,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from samplevis import seeds
+from samplevis.checkpoint import Checkpoint, Stage, flat, refilled
 from samplevis.progress import Progress
 from samplevis.sampling import named
 from samplevis.sampling.kernels import Target
@@ -70,6 +71,7 @@ def run_chains(
     progress: bool = False,
     redraw: Redraw | None = None,
     moves: Sequence[Move] = (),
+    stages: Callable[[str], Stage] | None = None,
 ) -> Chains:
     """Adapts the step size, freezes it, and draws.
 
@@ -83,10 +85,16 @@ def run_chains(
       progress: whether to show progress bars.
       redraw: targets on other transforms, for the kernels that draw them anew.
       moves: free moves of the states, one of which is offered after every trajectory. Defaults to none.
+      stages: name -> where the loops "warm-up" and "sample" keep their states, and go on from. Defaults to nowhere. The
+        kernel that a finished run left behind gives more draws to one that asks for more `num_results`.
 
     Returns:
       `Chains`. After Ctrl-C, the draws so far; at least one.
+
+    Raises:
+      ValueError: if there are more draws already than `options.num_results`.
     """
+    stages = stages or Checkpoint().stage
     ruler = tf.ones_like(state[0]) * scale
     plain = options.kernel in named.PLAIN
     # TFP's kernels have a unit mass: they move in coordinates that are divided by the scale.
@@ -103,7 +111,8 @@ def run_chains(
     shown = Watched(watched.figure)
 
     def run(kernel: tfp.mcmc.TransitionKernel, trace_fn: Callable, stage: str, calls: int, every: int, *more: Any):
-        return _run(kernel, now, calls, every, seeds.fold(seed, stage), trace_fn, stage, progress, *more)
+        place = stages(stage)
+        return _run(kernel, now, calls, every, seeds.fold(seed, stage), trace_fn, stage, progress, place, *more)
 
     # A leapfrog step becomes unstable by itself.
     largest = np.inf if plain else LARGEST_STEP
@@ -156,6 +165,7 @@ def _run(
     trace_fn: Callable[[tf.Tensor, Any], Step],
     stage: str,
     progress: bool,
+    place: Stage,
     watched: Watched,
     results: Any = None,
 ) -> tuple[tf.Tensor, Any, list[np.ndarray], list[Step], list[dict[str, np.ndarray]], Moments | None]:
@@ -183,9 +193,29 @@ def _run(
         return out.all_states[-1], out.trace, out.final_kernel_results, moments
 
     results = kernel.bootstrap_results(state) if results is None else results
-    states, steps, scalars, pictures = [], [], [], None
-    with Progress(stage, calls * transitions, "step", show=progress) as bar:
-        for call in range(calls):
+    states, steps, scalars, pictures, done = [], [], [], None, 0
+    saved = place.saved
+    if saved:
+        done = len(saved["states"])
+        if done > calls:
+            raise ValueError(
+                f"hmc_opts['num_results']: the checkpoint has {done} draws of each chain already. Received: {calls}"
+            )
+        state, results, states = tf.constant(saved["state"]), refilled("results", results, saved), list(saved["states"])
+        steps = [Step(*(saved[f"step.{name}"] for name in Step._fields))]
+        scalars = [{name.removeprefix("scalar."): a for name, a in saved.items() if name.startswith("scalar.")}]
+        if watched.picture:
+            pictures = Moments(done * transitions, saved["pictures.mean"], saved["pictures.squares"])
+
+    def kept() -> dict:
+        found = {f"scalar.{name}": np.concatenate([part[name] for part in scalars]) for name in scalars[0]}
+        found |= {f"step.{name}": values for name, values in _join(steps)._asdict().items()}
+        if pictures is not None:
+            found |= {"pictures.mean": pictures.mean, "pictures.squares": pictures.squares}
+        return found | flat("results", results) | {"state": state, "states": np.stack(states)}
+
+    with Progress(stage, calls * transitions, "step", progress, done * transitions) as bar:
+        for call in range(done, calls):
             state, traced, results, moments = advance(state, results, seeds.fold(seed, call))
             step, found = tf.nest.map_structure(lambda t: t.numpy(), traced)
             states.append(state.numpy())
@@ -196,8 +226,10 @@ def _run(
                 pictures = merged(pictures, Moments(transitions, mean, variance * transitions))
             figures = {"activation": watched.figure(state)} if watched.figure and progress else {}
             bar.update(transitions, **figures, acceptance=float(step.accept.mean()))
+            place.keep(kept)
             if bar.interrupted:
                 break
+    place.close(kept, bar.interrupted)
     return state, results, states, steps, scalars, pictures
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import tensorflow as tf
+
+from samplevis.param import spectrum
 
 #: Fewest draws in a chain that can be judged: two in each half.
 MIN_DRAWS = 4
@@ -95,22 +99,22 @@ def ebfmi(energy: np.ndarray) -> np.ndarray:
         return np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.var(energy, axis=1, ddof=1)
 
 
-def power_slope(images: np.ndarray) -> float:
+def power_slope(images: np.ndarray, dimensions: int = 2) -> float:
     """Slope of the log of `power_spectrum` against the log frequency: 0 for white noise, about -2 for photographs.
 
     Args:
-      images: [N, H, W, C].
+      images, dimensions: as for `power_spectrum`.
 
     Returns:
       The slope; nan for sides below 16 pixels or images without contrast.
     """
-    frequencies, power = power_spectrum(images)
+    frequencies, power = power_spectrum(images, dimensions)
     if not len(power) or not np.all(np.isfinite(power)) or power.min() <= 0:
         return np.nan
     return float(np.polyfit(np.log(frequencies), np.log(power), 1)[0])
 
 
-def power_spectrum(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def power_spectrum(images: np.ndarray, dimensions: int = 2) -> tuple[np.ndarray, np.ndarray]:
     """Power of the luminance at each frequency, whatever its direction.
 
     Each image loses its mean and gets a Hann window; power is averaged over images and over 8 rings between 4 cycles per
@@ -118,22 +122,27 @@ def power_spectrum(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Args:
       images: [N, H, W, C]; luminance is Rec. 709 for 3 channels, the mean of the channels otherwise.
+      dimensions: 1 for signals [N, length, C] and 3 for volumes [N, depth, H, W, C], with rings of that many directions. Defaults
+        to 2.
 
     Returns:
       Frequencies in cycles per pixel, rising, and the mean power at each: [rings], at most 8; none for sides below 16 pixels.
     """
     images = np.asarray(images, np.float64)
-    if images.ndim != 4:
-        raise ValueError(f"images: expected shape [N, H, W, C]. Received: {images.shape}")
-    _, height, width, channels = images.shape
-    lowest = LOWEST_CYCLES / min(height, width)
-    if not len(images) or min(height, width) < 16:
+    if images.ndim != dimensions + 2:
+        shape = {1: "[N, length, C]", 2: "[N, H, W, C]", 3: "[N, depth, H, W, C]"}[dimensions]
+        raise ValueError(f"images: expected shape {shape}. Received: {images.shape}")
+    _, *size, channels = images.shape
+    lowest = LOWEST_CYCLES / min(size)
+    if not len(images) or min(size) < 16:
         return np.zeros(0), np.zeros(0)
     luminance = images @ np.array(LUMINANCE) if channels == 3 else images.mean(axis=-1)
-    luminance = luminance - luminance.mean(axis=(1, 2), keepdims=True)
-    power = np.mean(np.abs(np.fft.fft2(luminance * np.outer(_hann(height), _hann(width)))) ** 2, axis=0)
+    axes = tuple(range(1, 1 + dimensions))
+    luminance = luminance - luminance.mean(axis=axes, keepdims=True)
+    window = functools.reduce(np.multiply.outer, map(_hann, size))
+    power = np.mean(np.abs(np.fft.fftn(luminance * window, axes=axes)) ** 2, axis=0)
 
-    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width))
+    frequency = spectrum.frequency(size, half=False)
     edges = np.geomspace(lowest, HIGHEST_FREQUENCY, POWER_BINS + 1)
     rings = [(edges[i] <= frequency) & (frequency < edges[i + 1]) for i in range(POWER_BINS)]
     rings = [ring for ring in rings if ring.any()]
@@ -161,19 +170,20 @@ def pixel_correlation(images: np.ndarray) -> float:
     Each image loses its mean colour first, channel by channel.
 
     Args:
-      images: [chain, draw, H, W, C].
+      images: [chain, draw, H, W, C], or [chain, draw, length, C], or [chain, draw, depth, H, W, C].
 
     Returns:
       The mean over all pairs; nan for one chain or images without contrast.
     """
     images = np.asarray(images, np.float64)
-    if images.ndim != 5:
+    if images.ndim not in (4, 5, 6):
         raise ValueError(f"images: expected shape [chain, draw, H, W, C]. Received: {images.shape}")
     chains = len(images)
     if chains < 2 or not images.size:
         return np.nan
     # A unit may demand a colour: pictures that share one are not yet one picture.
-    pixels = (images - images.mean(axis=(2, 3), keepdims=True)).reshape(*images.shape[:2], -1)
+    axes = tuple(range(2, images.ndim - 1))
+    pixels = (images - images.mean(axis=axes, keepdims=True)).reshape(*images.shape[:2], -1)
     norms = np.linalg.norm(pixels, axis=-1, keepdims=True)
     if not np.all(np.isfinite(norms)) or norms.min() <= 1e-9:
         return np.nan

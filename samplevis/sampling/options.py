@@ -31,7 +31,7 @@ class HMCOptions:
         "hmc" or "nuts" (TFP's; NUTS for small problems), "pcn" (no gradient, a baseline). Two are approximate: "redrawn_hmc" (a
         bank of its own for every trajectory) and "langevin" (transforms of its own for every step, no accept step, a
         thermostat). Defaults to "split_hmc".
-      target_accept_prob: acceptance that the warm-up aims at in the worst chain, in (0, 1). Defaults to 0.75.
+      target_accept_prob: acceptance that the warm-up aims at in the worst chain, in (0, 1). Defaults to 0.85.
       num_transforms: size of the bank, >= 1; for "langevin", transforms drawn at a step. Defaults to 20, for "langevin" to 4.
       adapt_mass: whether warm-up learns a diagonal mass. Defaults to True.
       moves: names of free moves, "shift", "mirror", "invert"; one is offered after every trajectory of "split_hmc" or "malt".
@@ -45,7 +45,7 @@ class HMCOptions:
     num_steps_between_results: int = 0
     num_chains: int = 4
     kernel: str = "split_hmc"
-    target_accept_prob: float = 0.75
+    target_accept_prob: float = 0.85
     num_transforms: int | None = None
     adapt_mass: bool = True
     moves: tuple[str, ...] = ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +10,7 @@ import tensorflow as tf
 
 from samplevis import seeds
 from samplevis.activation import Activation
+from samplevis.checkpoint import Checkpoint
 from samplevis.sampling.anneal import Annealed, anneal
 from samplevis.sampling.chains import Watched, run_chains
 from samplevis.sampling.density import Conditioned, Density, LogActivation, Tilted, check_density
@@ -73,6 +73,7 @@ def sample(
     anneal_steps: int = 200,
     seed: tf.Tensor,
     progress: bool = False,
+    checkpoint: Checkpoint | None = None,
 ) -> Run:
     """Anneals, warms up and draws.
 
@@ -91,6 +92,7 @@ def sample(
       anneal_steps: Langevin steps.
       seed: int32 tensor of shape [2].
       progress: whether to show progress bars.
+      checkpoint: where the run keeps what it has done, and goes on from. Defaults to nowhere.
 
     Returns:
       A `Run`.
@@ -107,14 +109,16 @@ def sample(
             f"nat. Received: {beta!r}, which puts {nats:.3g} nats between the prior and the optimum"
         )
     param, chains = activation.param, latents.shape[0]
-    clock, seconds = time.perf_counter(), {}
+    checkpoint = checkpoint or Checkpoint()
+    checkpoint.begin("anneal")
     state, target, gradients = param.rotate(latents), LogActivation(), 0
     reached = np.ones(chains, bool)
     if check_density(density) != "activation":
-        arrived = anneal(activation, state, scale.prior, scale.optimum, level, anneal_steps, from_prior, seed, progress)
+        ends, stage = (scale.prior, scale.optimum), checkpoint.stage("anneal")
+        arrived = anneal(activation, state, *ends, level, anneal_steps, from_prior, seed, progress, stage)
         state, reached, gradients = arrived.state, arrived.reached, arrived.gradients
         target = density if isinstance(density, Density) else _density(density, arrived, beta)
-    seconds["anneal"], clock = time.perf_counter() - clock, time.perf_counter()
+    checkpoint.begin("sample")
 
     # One fixed density: the bank is drawn once and stays for warm-up and sampling.
     bank = activation.draw(seeds.fold(seed, "bank"), options.num_transforms)
@@ -126,7 +130,9 @@ def sample(
     def redraw(seed: tf.Tensor) -> Target:
         return _tilt(activation, activation.draw(seed, options.num_transforms), target)
 
-    ruler = learn_scale(tilt, state, param.bands(), seed) if options.adapt_mass else 1.0
+    ruler = 1.0
+    if options.adapt_mass:
+        ruler = checkpoint.once("mass", lambda: {"scale": learn_scale(tilt, state, param.bands(), seed)})["scale"]
 
     def watch(state: tf.Tensor) -> float:
         return finite_mean(on_bank(param.rotate(state)))
@@ -139,21 +145,39 @@ def sample(
     half = options.num_burnin_steps // 2
     if density == "conditioned" and half:
         short = dataclasses.replace(options, num_burnin_steps=half, num_results=1, num_steps_between_results=0)
-        first = run_chains(tilt, state, ruler, short, seeds.fold(seed, "rehearsal"), watched, progress, redraw, moves)
+        first = run_chains(
+            tilt,
+            state,
+            ruler,
+            short,
+            seeds.fold(seed, "rehearsal"),
+            watched,
+            progress,
+            redraw,
+            moves,
+            lambda name: checkpoint.stage(f"rehearsal/{name}"),
+        )
         rehearsals = [first]
         state = tf.constant(first.states[-1])
         other = mean_activation(activation, activation.draw(seeds.fold(seed, "calibration"), FRESH_MEMBERS))
         latents = param.rotate(state)
         # Kernels that draw their transforms anew have no bank to overfit, but may rest beside their target.
         anew = options.kernel in APPROXIMATE
-        met = target.target if anew else finite_mean(on_bank(latents))
-        target = _calibrated(target, scale.prior, met, finite_mean(other(latents)), 1 / MOST_OPTIMISM if anew else 1.0)
+        found = checkpoint.once(
+            "calibration",
+            lambda: {
+                "met": target.target if anew else finite_mean(on_bank(latents)),
+                "other": finite_mean(other(latents)),
+            },
+        )
+        least = 1 / MOST_OPTIMISM if anew else 1.0
+        target = _calibrated(target, scale.prior, float(found["met"]), float(found["other"]), least)
         tilt = _tilt(activation, bank, target)
         options = dataclasses.replace(
             options, num_burnin_steps=options.num_burnin_steps - half, step_size=float(first.trace.step_size[-1])
         )
-    result = run_chains(tilt, state, ruler, options, seed, watched, progress, redraw, moves)
-    seconds["sample"] = time.perf_counter() - clock
+    result = run_chains(tilt, state, ruler, options, seed, watched, progress, redraw, moves, checkpoint.stage)
+    seconds = checkpoint.seconds
 
     draws = [param.rotate(tf.constant(x)) for x in result.states]
     values = np.stack([on_bank(z).numpy() for z in draws], axis=1)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from samplevis.sources.base import PRE, ReplaceActivation, ReplaceLayer, Shape, Source
+from samplevis.sources.base import PRE, ReplaceActivation, ReplaceLayer, Shape, Source, is_image_shape
 from samplevis.sources.functional import FunctionalSource, functional
 from samplevis.sources.graph import GraphSource
 from samplevis.sources.trace import traced
@@ -28,8 +28,8 @@ def as_source(
       model: a Keras 3 model; one of tf_keras; a `keras.layers.TFSMLayer`, or another layer; what `tf.saved_model.load` returns; a
         frozen GraphDef; a function from images to a tensor, or to several; or a `Source`, which is returned as it is.
       given: values of the inputs that are not the image, by name, without the batch.
-      image_shape: (height, width, channels), None for a size that is free, for what does not say it: a function, a model defined
-        by subclassing, a graph.
+      image_shape: (height, width, channels), (length, channels) or (depth, height, width, channels), None for a size that is free,
+        for what does not say it: a function, a model defined by subclassing, a graph.
       input: the node of a graph, or input of a SavedModel, that stands for the images.
 
     Returns:
@@ -65,8 +65,10 @@ def as_source(
 def _check_image_shape(shape: Shape) -> Shape:
     sizes = tuple(shape) if isinstance(shape, (tuple, list)) else ()
     whole = [isinstance(size, int) and not isinstance(size, bool) and size >= 1 for size in sizes]
-    if len(sizes) != 3 or not whole[-1] or not all(ok or size is None for ok, size in zip(whole, sizes, strict=True)):
+    right = is_image_shape(sizes) and whole[-1]
+    if not right or not all(ok or size is None for ok, size in zip(whole, sizes, strict=True)):
         raise ValueError(
-            f"image_shape: expected (height, width, channels), None for a size that is free. Received: {shape!r}"
+            "image_shape: expected (height, width, channels), (length, channels) or (depth, height, width, channels), None for a "
+            f"size that is free. Received: {shape!r}"
         )
     return sizes

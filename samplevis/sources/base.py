@@ -27,13 +27,15 @@ class Source(Protocol):
     Attributes:
       model: the model, as it was given or as nearly as can be.
       name: its name.
-      image_shape: (height, width, channels) of its images; None for a size that is free.
+      image_shape: (height, width, channels) of its images, (length, channels) of signals, (depth, height, width, channels) of
+        volumes; None for a size that is free.
       names: every name that a layer may be asked for by -> the shape of its activations without the batch.
       layers: those of `names` that are worth a line in a table, in the order of computation.
       kinds: for each of `layers`, a word that says what it does.
       operations: for each layer that `replaced` asks about, what computes it: a Keras layer, or a function.
       missing: names of layers that the model has and that cannot be computed -> why.
       variables: what training can still change; empty if the source is a snapshot.
+      parameters: how many numbers were trained, or are constants of a snapshot.
     """
 
     model: Any
@@ -45,6 +47,7 @@ class Source(Protocol):
     operations: Mapping[str, Any]
     missing: Mapping[str, str]
     variables: Sequence[Any]
+    parameters: int
 
     def cut(self, names: tuple[str, ...]) -> Callable[[tf.Tensor], list[tf.Tensor]]:
         """The model as far as some layers: a function from prepared images to their activations, in that order."""
@@ -61,19 +64,36 @@ def show(shape: Sequence[int | None]) -> str:
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
 
 
-def to_last(values: tf.Tensor) -> tf.Tensor:
-    """[batch, channels, rows, ...] with channels last; others as they are."""
-    rank = values.shape.rank
-    return tf.transpose(values, [0, *range(2, rank), 1]) if rank > 3 else values
+def sizes(dimensions: int) -> str:
+    """What the sizes of a signal, an image or a volume are called."""
+    return ("length", "height, width", "depth, height, width")[dimensions - 1]
 
 
-def to_first(values: tf.Tensor) -> tf.Tensor:
-    """[batch, rows, ..., channels] with channels first; others as they are."""
-    rank = values.shape.rank
-    return tf.transpose(values, [0, rank - 1, *range(1, rank - 1)]) if rank > 3 else values
+def is_image_shape(shape: Sequence[int | None]) -> bool:
+    """Whether a shape without the batch may be that of a signal, an image or a volume."""
+    return 2 <= len(shape) <= 4
 
 
-def to_last_shape(shape: Shape, channels_first: bool) -> Shape:
-    """A shape without the batch, channels last."""
+#: The shapes that a message asks for.
+IMAGES = (
+    "images [batch, height, width, channels] (or signals [batch, length, channels], volumes [batch, depth, height, width, "
+    "channels])"
+)
+
+
+def to_last(values: tf.Tensor, rank: int) -> tf.Tensor:
+    """[batch, channels, rows, ...] with channels last; those of a lower rank than the images' as they are."""
+    own = values.shape.rank
+    return tf.transpose(values, [0, *range(2, own), 1]) if own >= rank else values
+
+
+def to_first(values: tf.Tensor, rank: int) -> tf.Tensor:
+    """[batch, rows, ..., channels] with channels first; those of a lower rank than the images' as they are."""
+    own = values.shape.rank
+    return tf.transpose(values, [0, own - 1, *range(1, own - 1)]) if own >= rank else values
+
+
+def to_last_shape(shape: Shape, channels_first: bool, rank: int) -> Shape:
+    """A shape without the batch, channels last; `rank` is that of the images, with the batch."""
     shape = tuple(shape)
-    return (*shape[1:], shape[0]) if channels_first and len(shape) > 2 else shape
+    return (*shape[1:], shape[0]) if channels_first and len(shape) + 1 >= rank else shape

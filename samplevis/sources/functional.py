@@ -11,7 +11,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from samplevis.sources.base import PRE, ReplaceActivation, ReplaceLayer, Shape, show, to_first, to_last, to_last_shape
+from samplevis.sources.base import (
+    IMAGES,
+    PRE,
+    ReplaceActivation,
+    ReplaceLayer,
+    Shape,
+    is_image_shape,
+    show,
+    to_first,
+    to_last,
+    to_last_shape,
+)
 from samplevis.sources.functions import FUNCTIONS, OTHERS, is_function, kind
 
 _KERAS = keras.layers
@@ -43,10 +54,16 @@ class FunctionalSource:
         self.name: str = model.name
         self._image, self._given = _inputs(model, given or {})
         self._channels_first = _is_channels_first(model)
-        self.image_shape = to_last_shape(self._image.shape[1:], self._channels_first)
+        self._rank = len(self._image.shape)
+        self.image_shape = to_last_shape(self._image.shape[1:], self._channels_first, self._rank)
+        if self.image_shape[-1] is None:
+            raise ValueError(
+                f"model: {model.name!r} takes {show(self._image.shape)}; expected a fixed number of channels."
+            )
         self._nodes = _nodes(model)
         shapes = {
-            path: to_last_shape(node.outputs[0].shape[1:], self._channels_first) for path, node in self._nodes.items()
+            path: to_last_shape(node.outputs[0].shape[1:], self._channels_first, self._rank)
+            for path, node in self._nodes.items()
         }
         self.layers: Mapping[str, Shape] = MappingProxyType(shapes)
         before = {path + PRE: shapes[path] for path in shapes if _has_pre(self._nodes, path)}
@@ -58,6 +75,10 @@ class FunctionalSource:
     @property
     def variables(self) -> list[Any]:
         return self.model.weights
+
+    @property
+    def parameters(self) -> int:
+        return self.model.count_params()
 
     def cut(self, names: tuple[str, ...]) -> Callable[[tf.Tensor], list[tf.Tensor]]:
         if not names:
@@ -108,7 +129,7 @@ class FunctionalSource:
 
     def _run(self, part: keras.Model, inputs: list[tf.Tensor]) -> list[tf.Tensor]:
         values = tf.nest.flatten(part(inputs, training=False))
-        return [to_last(value) if self._channels_first else value for value in values]
+        return [to_last(value, self._rank) if self._channels_first else value for value in values]
 
     def _fed(self, images: tf.Tensor) -> list[tf.Tensor]:
         """Every input of the model, the given ones once for each image."""
@@ -119,7 +140,7 @@ class FunctionalSource:
         ]
 
     def _first(self, values: tf.Tensor) -> tf.Tensor:
-        return to_first(values) if self._channels_first else values
+        return to_first(values, self._rank) if self._channels_first else values
 
 
 def functional(model: keras.Model) -> keras.Model | None:
@@ -146,10 +167,8 @@ def _inputs(model: keras.Model, given: Mapping[str, Any]) -> tuple[Any, dict[str
             "expected one, the image. Say what the others are: given={'name': array}."
         )
     (image,) = free
-    if len(image.shape) != 4 or image.shape[-1] is None:
-        raise ValueError(
-            f"model: {model.name!r} takes {show(image.shape)}; expected images [batch, height, width, channels]."
-        )
+    if not is_image_shape(image.shape[1:]):
+        raise ValueError(f"model: {model.name!r} takes {show(image.shape)}; expected {IMAGES}.")
     if not tf.as_dtype(image.dtype).is_floating:
         raise ValueError(f"model: {model.name!r} takes {image.dtype} images, which have no gradient; expected floats.")
     return image, {tensor.name: _given(tensor, given[tensor.name]) for tensor in model.inputs if tensor is not image}

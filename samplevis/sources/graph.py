@@ -10,7 +10,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from samplevis.sources.base import PRE, ReplaceActivation, ReplaceLayer, Shape, show, to_first, to_last, to_last_shape
+from samplevis.sources.base import (
+    IMAGES,
+    PRE,
+    ReplaceActivation,
+    ReplaceLayer,
+    Shape,
+    is_image_shape,
+    show,
+    to_first,
+    to_last,
+    to_last_shape,
+)
 from samplevis.sources.functions import FUNCTIONS
 from samplevis.sources.interpreter import Functions, Graph, Output, as_output
 from samplevis.sources.operation import compute
@@ -48,7 +59,8 @@ class GraphSource:
       graph_def: a GraphDef without variables.
       input: the node, or tensor, that stands for the images. Defaults to the only placeholder that is left.
       given: values of the other placeholders by name; one without the batch that the placeholder declares serves every image.
-      image_shape: (height, width, channels). Defaults to what the placeholder declares, else (None, None, 3).
+      image_shape: (height, width, channels), or that of signals or volumes. Defaults to what the placeholder declares, else
+        (None, None, 3).
       name: its name. Defaults to "graph".
       outputs: tensors that have a name of their own.
       model: what `Source.model` says. Defaults to the GraphDef.
@@ -80,16 +92,30 @@ class GraphSource:
         reached = self._graph.reached(self._input)
         self._channels_first = self._takes_channels_first(reached)
         self.image_shape = self._check_shape(node, image_shape)
+        self._image_rank = len(self.image_shape) + 1
         found = self._trace(reached)
         self._tensors = self._named(reached, found, outputs or {})
         self.names: Mapping[str, Shape] = MappingProxyType(
-            {one: to_last_shape(found[tensor], self._channels_first) for one, tensor in self._tensors.items()}
+            {
+                one: to_last_shape(found[tensor], self._channels_first, self._image_rank)
+                for one, tensor in self._tensors.items()
+            }
         )
         self.layers: Mapping[str, Shape] = MappingProxyType({one: self.names[one] for one in self._listed()})
         self.kinds = {one: self._graph.nodes[self._tensors[one][0]].op for one in self.layers}
         if not self.layers:
             reason = next(iter(self.missing.values()), "nothing in it depends on the images")
             raise ValueError(f"model: {self.name!r} has no layer that can be computed from images: {reason}")
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the constants of the graph hold, single ones left out."""
+        sizes = [
+            np.prod([size.size for size in node.attr["value"].tensor.tensor_shape.dim], dtype=int)
+            for node in self._graph.nodes.values()
+            if node.op == "Const" and tf.as_dtype(node.attr["dtype"].type).is_floating
+        ]
+        return int(sum(size for size in sizes if size > 1))
 
     @property
     def operations(self) -> dict[str, Any]:
@@ -124,7 +150,7 @@ class GraphSource:
 
     def _run(self, names: Iterable[str], fed: Mapping[Output, tf.Tensor]) -> list[tf.Tensor]:
         values = self._graph.run([self._tensors[name] for name in names], fed, self._functions)
-        return [to_last(value) if self._channels_first else value for value in values]
+        return [to_last(value, self._image_rank) if self._channels_first else value for value in values]
 
     def _fed(self, images: tf.Tensor) -> dict[Output, tf.Tensor]:
         """Every placeholder's value, what is given without a batch once for each image."""
@@ -135,7 +161,7 @@ class GraphSource:
         return fed
 
     def _first(self, values: tf.Tensor) -> tf.Tensor:
-        return to_first(values) if self._channels_first else values
+        return to_first(values, self._image_rank) if self._channels_first else values
 
     def _operation(self, node: str) -> Any:
         definition = self._graph.nodes[node]
@@ -173,6 +199,7 @@ class GraphSource:
         used = {one for inputs in self._graph.inputs.values() for one, _ in inputs}
         free = [one for one in free if one in used]
         images = [one for one in free if nodes[one].attr["shape"].shape.unknown_rank or _rank(nodes[one]) in (0, 4)]
+        images = images or [one for one in free if _rank(nodes[one]) in (3, 5)]
         if len(images) != 1:
             raise ValueError(
                 f"model: {self.name!r} has {len(images)} placeholders that may be the images: {_placeholders(nodes)}. Say which "
@@ -197,11 +224,11 @@ class GraphSource:
         declared = [size.size if size.size > 0 else None for size in node.attr["shape"].shape.dim]
         if not declared:
             return None, None, 3
-        shape = to_last_shape(tuple(declared[1:]), self._channels_first)
-        if len(declared) != 4 or shape[-1] is None:
+        shape = to_last_shape(tuple(declared[1:]), self._channels_first, len(declared))
+        if not is_image_shape(shape) or shape[-1] is None:
             raise ValueError(
-                f"model: {self.name!r} takes {show(declared)}; expected images [batch, height, width, channels]. Say what "
-                "they are: image_shape=(height, width, channels)."
+                f"model: {self.name!r} takes {show(declared)}; expected {IMAGES}. Say what they are: "
+                "image_shape=(height, width, channels)."
             )
         return shape
 

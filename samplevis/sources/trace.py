@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from samplevis.sources.base import Shape, show
+from samplevis.sources.base import IMAGES, Shape, is_image_shape, show
 from samplevis.sources.graph import GraphSource
 from samplevis.sources.scopes import recorded, renamed
 
@@ -26,8 +26,8 @@ def traced(
     Args:
       model: a function of an image batch, a Keras layer or model, one of tf_keras, or what `tf.saved_model.load` returned.
       given: values of inputs that are not the images, by name, for a SavedModel.
-      image_shape: (height, width, channels) as the model takes them. Defaults to what the model knows, or was built with; for
-        a function to (None, None, 3).
+      image_shape: (height, width, channels), or of another number of directions, as the model takes them. Defaults to what the
+        model knows, or was built with; for a function to (None, None, 3).
       input: the input that is the images, for a SavedModel. Defaults to the only one that is not given.
 
     Returns:
@@ -137,10 +137,8 @@ def _built_shape(model: Any) -> Shape:
             f"model: {_name(model)!r} does not say what images it takes. Call it once on images, or say it: "
             "image_shape=(height, width, channels)."
         )
-    if len(shape) != 4 or not all(size is None or isinstance(size, int) for size in shape):
-        raise ValueError(
-            f"model: {_name(model)!r} takes {show(shape)}; expected images [batch, height, width, channels]."
-        )
+    if not is_image_shape(shape[1:]) or not all(size is None or isinstance(size, int) for size in shape):
+        raise ValueError(f"model: {_name(model)!r} takes {show(shape)}; expected {IMAGES}.")
     return tuple(shape[1:])
 
 

@@ -23,7 +23,7 @@ class CollapseAlpha(Transform):
 
     def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Draw:
         self.output_shape(image_shape)
-        backgrounds = param.fourier(image_shape[:2], contrast=LUCID_CONTRAST * self.sd)
+        backgrounds = param.fourier(image_shape[:-1], channels=3, contrast=LUCID_CONTRAST * self.sd)
         return {"background": backgrounds.image(backgrounds.prior(seed, batch))}
 
     def apply(self, draw: Draw, images: tf.Tensor) -> tf.Tensor:
@@ -32,12 +32,12 @@ class CollapseAlpha(Transform):
         return alpha * images[..., :3] + (1 - alpha) * tf.cast(draw["background"], images.dtype)
 
     def output_shape(self, image_shape: Shape) -> Shape:
-        height, width, channels = image_shape
+        *size, channels = image_shape
         if channels != 4:
             raise ValueError(
                 f"collapse_alpha_random: expected images of 4 channels, the last alpha. Received: {channels}"
             )
-        return height, width, 3
+        return *size, 3
 
 
 def collapse_alpha_random(sd: float = 0.5) -> Transform:

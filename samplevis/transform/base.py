@@ -10,12 +10,13 @@ import tensorflow as tf
 
 from samplevis import seeds
 
-Shape = tuple[int, int, int]
+# (H, W, C) of an image, (L, C) of a signal, (D, H, W, C) of a volume.
+Shape = tuple[int, ...]
 Draw = dict[str, tf.Tensor]
 
 
 class Transform:
-    """A random map from images to images. Its kinds are hashable, frozen dataclasses."""
+    """A random map from images to images, signals or volumes too. Its kinds are hashable, frozen dataclasses."""
 
     exact_gradient: bool = True
     """Whether the gradient of `apply` is its derivative. If not, optimisers may use it and samplers must not."""

@@ -1,14 +1,15 @@
-"""Transforms that keep pixels in their places: blur and noise."""
+"""Transforms that keep pixels in their places: blur, noise and gain."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from samplevis.checks import check_number
+from samplevis.checks import check_between, check_number
 from samplevis.transform.base import Draw, Shape, Transform
 
 
@@ -24,17 +25,17 @@ class Blur(Transform):
 
     def apply(self, draw: Any, images: tf.Tensor) -> tf.Tensor:
         self.output_shape(images.shape[1:])
-        margin = [self.radius, self.radius]
+        margins = [[0, 0], *([[self.radius, self.radius]] * (len(images.shape) - 2)), [0, 0]]
         weights = np.exp(-0.5 * (np.arange(-self.radius, self.radius + 1) / self.sigma) ** 2)
-        kernel = tf.constant(np.tile((weights / weights.sum())[:, None], images.shape[3]), images.dtype)
-        images = tf.pad(images, [[0, 0], margin, margin, [0, 0]], "REFLECT")
-        images = tf.nn.depthwise_conv2d(images, kernel[:, None, :, None], [1, 1, 1, 1], "VALID")
-        return tf.nn.depthwise_conv2d(images, kernel[None, :, :, None], [1, 1, 1, 1], "VALID")
+        images = tf.pad(images, margins, "REFLECT")
+        for axis in range(1, len(images.shape) - 1):
+            images = _convolved(images, weights / weights.sum(), axis)
+        return images
 
     def output_shape(self, image_shape: Shape) -> Shape:
-        if self.radius >= min(image_shape[:2]):
+        if self.radius >= min(image_shape[:-1]):
             raise ValueError(
-                f"blur sigma: its reach, int(4 sigma + 0.5), must be less than the {min(image_shape[:2])} "
+                f"blur sigma: its reach, int(4 sigma + 0.5), must be less than the {min(image_shape[:-1])} "
                 f"pixels of the image. Received: sigma {self.sigma}, reach {self.radius}"
             )
         return tuple(image_shape)
@@ -54,6 +55,22 @@ def blur(sigma: float) -> Transform:
     """
     check_number("sigma", sigma, 0, above=True)
     return Blur(sigma)
+
+
+def _convolved(images: tf.Tensor, weights: np.ndarray, axis: int) -> tf.Tensor:
+    """Each channel of [batch, *size, C], along one axis, with weights that must lie inside."""
+    batch, *sizes, channels = images.shape
+    *before, side = sizes[:axis]
+    after = sizes[axis:]
+    kernel = tf.constant(np.tile(weights[:, None], channels), images.dtype)
+    # As pictures: of rows along the last axis, or else of columns.
+    shape, kernel = (
+        ([batch * math.prod(before), side, math.prod(after), channels], kernel[:, None, :, None])
+        if after
+        else ([batch, math.prod(before), side, channels], kernel[None, :, :, None])
+    )
+    result = tf.nn.depthwise_conv2d(tf.reshape(images, shape), kernel, [1, 1, 1, 1], "VALID")
+    return tf.reshape(result, [batch, *before, side - len(weights) + 1, *after, channels])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,3 +101,38 @@ def noise(standard_deviation: float) -> Transform:
     """
     check_number("standard_deviation", standard_deviation, 0)
     return Noise(standard_deviation)
+
+
+@dataclasses.dataclass(frozen=True)
+class Gain(Transform):
+    """Made by `gain`."""
+
+    decibels: float
+    silence: float
+
+    def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Draw:
+        decibels = tf.random.stateless_uniform([batch], seed, -self.decibels, self.decibels)
+        return {"factor": 10 ** (decibels / 20)}
+
+    def apply(self, draw: Draw, images: tf.Tensor) -> tf.Tensor:
+        factor = tf.reshape(tf.cast(draw["factor"], images.dtype), [-1] + [1] * (len(images.shape) - 1))
+        return self.silence + factor * (images - self.silence)
+
+
+def gain(decibels: float = 6.0, silence: float = 0.5) -> Transform:
+    """Makes a signal louder or softer; of a picture, raises or lowers the contrast. The result is not clipped.
+
+    Args:
+      decibels: >= 0; the gain is uniform on [-decibels, decibels], 20 decibels to a factor of ten. Defaults to 6, a factor of
+        about two.
+      silence: the value that stays, from 0 to 1. Defaults to 0.5: silence to a network of `value_range=(-1, 1)`.
+
+    Returns:
+      Transform that keeps the size. Its draw: {"factor": [batch]}.
+
+    Raises:
+      ValueError, TypeError: if an argument is outside its range.
+    """
+    check_number("decibels", decibels, 0)
+    check_between("silence", silence, 0.0, 1.0)
+    return Gain(float(decibels), float(silence))

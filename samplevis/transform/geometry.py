@@ -14,6 +14,9 @@ from samplevis.checks import check_choice, check_number, check_numbers, check_wh
 from samplevis.transform import warp
 from samplevis.transform.base import Draw, Shape, Transform
 
+# What the sides of a signal, an image and a volume are called.
+SIDES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+
 
 @dataclasses.dataclass(frozen=True)
 class Pad(Transform):
@@ -28,26 +31,27 @@ class Pad(Transform):
 
     def apply(self, draw: Any, images: tf.Tensor) -> tf.Tensor:
         self.output_shape(images.shape[1:])
-        margins = [[0, 0], [self.width, self.width], [self.width, self.width], [0, 0]]
+        margins = [[0, 0], *([[self.width, self.width]] * (len(images.shape) - 2)), [0, 0]]
         if self.mode == "reflect":
             return tf.pad(images, margins, "REFLECT")
         if self.mode == "constant":
             return tf.pad(images, margins, constant_values=self.value)
         border = 1 - tf.pad(tf.ones([1, *images.shape[1:]], images.dtype), margins)
-        return tf.pad(images, margins) + tf.cast(draw["value"], images.dtype)[:, None, None, None] * border
+        value = tf.reshape(tf.cast(draw["value"], images.dtype), [-1] + [1] * (len(images.shape) - 1))
+        return tf.pad(images, margins) + value * border
 
     def output_shape(self, image_shape: Shape) -> Shape:
-        height, width, channels = image_shape
-        if self.mode == "reflect" and self.width >= min(height, width):
+        *sizes, channels = image_shape
+        if self.mode == "reflect" and self.width >= min(sizes):
             raise ValueError(
-                f"pad width: expected less than the {min(height, width)} pixels of the image in mode "
+                f"pad width: expected less than the {min(sizes)} pixels of the image in mode "
                 f'"reflect". Received: {self.width}'
             )
-        return height + 2 * self.width, width + 2 * self.width, channels
+        return *(size + 2 * self.width for size in sizes), channels
 
 
 def pad(width: int, mode: str = "reflect", value: float = 0.5) -> Transform:
-    """Adds a border on all four sides.
+    """Adds a border on all sides: four of a picture, both ends of a signal, six of a volume.
 
     Args:
       width: pixels, >= 0; below the image's shorter side in mode "reflect".
@@ -74,20 +78,19 @@ class Jitter(Transform):
     d: int
 
     def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Draw:
-        return {"offset": tf.random.stateless_uniform([batch, 2], seed, 0, self.d + 1, tf.int32)}
+        directions = len(image_shape) - 1
+        return {"offset": tf.random.stateless_uniform([batch, directions], seed, 0, self.d + 1, tf.int32)}
 
     def apply(self, draw: Draw, images: tf.Tensor) -> tf.Tensor:
-        height, width, _ = self.output_shape(images.shape[1:])
-        top, left = draw["offset"][:, :1], draw["offset"][:, 1:]
-        return warp.take(images, top + tf.range(height), left + tf.range(width))
+        *sizes, _ = self.output_shape(images.shape[1:])
+        first = tf.split(draw["offset"], len(sizes), axis=1)
+        return warp.take(images, *(start + tf.range(size) for start, size in zip(first, sizes, strict=True)))
 
     def output_shape(self, image_shape: Shape) -> Shape:
-        height, width, channels = image_shape
-        if self.d >= min(height, width):
-            raise ValueError(
-                f"jitter d: expected less than the {min(height, width)} pixels of the image. Received: {self.d}"
-            )
-        return height - self.d, width - self.d, channels
+        *sizes, channels = image_shape
+        if self.d >= min(sizes):
+            raise ValueError(f"jitter d: expected less than the {min(sizes)} pixels of the image. Received: {self.d}")
+        return *(size - self.d for size in sizes), channels
 
 
 def jitter(d: int) -> Transform:
@@ -98,7 +101,7 @@ def jitter(d: int) -> Transform:
 
     Returns:
       Transform to (H - d, W - d). Its draw: {"offset": int32 [batch, 2]}, the first row and column, each
-      uniform on 0 ... d.
+      uniform on 0 ... d; of signals and volumes [batch, 1] and [batch, 3].
 
     Raises:
       ValueError, TypeError: if `d` is outside its range.
@@ -114,12 +117,13 @@ class Shift(Transform):
     d: int
 
     def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Draw:
-        return {"shift": tf.random.stateless_uniform([batch, 2], seed, -self.d, self.d + 1, tf.int32)}
+        directions = len(image_shape) - 1
+        return {"shift": tf.random.stateless_uniform([batch, directions], seed, -self.d, self.d + 1, tf.int32)}
 
     def apply(self, draw: Draw, images: tf.Tensor) -> tf.Tensor:
-        height, width = images.shape[1:3]
-        down, right = draw["shift"][:, :1], draw["shift"][:, 1:]
-        return warp.take(images, (tf.range(height) - down) % height, (tf.range(width) - right) % width)
+        sizes = images.shape[1:-1]
+        ways = tf.split(draw["shift"], len(sizes), axis=1)
+        return warp.take(images, *((tf.range(size) - way) % size for way, size in zip(ways, sizes, strict=True)))
 
 
 def shift(d: int) -> Transform:
@@ -129,7 +133,8 @@ def shift(d: int) -> Transform:
       d: pixels, >= 0; down and right are each uniform on the integers -d ... d.
 
     Returns:
-      Transform that keeps the size. Its draw: {"shift": int32 [batch, 2]} (down, right).
+      Transform that keeps the size. Its draw: {"shift": int32 [batch, 2]} (down, right); of signals and volumes [batch, 1]
+      and [batch, 3].
 
     Raises:
       ValueError, TypeError: if `d` is outside its range.
@@ -148,26 +153,36 @@ class Affine(Transform):
     edges: str
 
     def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Draw:
+        directions = len(image_shape) - 1
+
         def uniform(name: str, limit: float, *shape: int) -> tf.Tensor:
             return tf.random.stateless_uniform([batch, *shape], seeds.fold(seed, name), -limit, limit)
 
         return {
-            "shift": uniform("shift", self.shift, 2),
+            "shift": uniform("shift", self.shift, directions),
             "scale": tf.exp(uniform("scale", self.scale)),
             "angle": uniform("angle", math.radians(self.rotate)),
+            **_axis(seed, batch, directions),
         }
 
     def apply(self, draw: Draw, images: tf.Tensor) -> tf.Tensor:
         return warp.affine_warp(images, warp.inverse_similarity(**draw), self.edges)
 
+    def output_shape(self, image_shape: Shape) -> Shape:
+        if self.rotate:
+            _check_turn("affine", image_shape)
+        return tuple(image_shape)
+
 
 def affine(shift: float = 8, scale: float = 0.1, rotate: float = 8, edges: str = "reflect") -> Transform:
-    """Scales and rotates about the centre, then shifts, in one bilinear resampling on the same canvas.
+    """Scales and rotates about the centre, then shifts, in one linear resampling on the same canvas.
+
+    Of a signal, the scale is a stretch of time. A volume turns about an axis that is uniform on the sphere.
 
     Args:
       shift: pixels, >= 0; down and right are each uniform on [-shift, shift], not rounded.
       scale: >= 0; the magnification is log-uniform on [exp(-scale), exp(scale)].
-      rotate: degrees, >= 0; the angle is uniform on [-rotate, rotate].
+      rotate: degrees, >= 0; the angle is uniform on [-rotate, rotate]. 0 for signals.
       edges: what comes in from outside. "reflect": the image mirrored about its outermost pixels (`numpy.pad`
         mode "reflect"); it must be at least 2 x 2. "zero": black.
 
@@ -194,12 +209,19 @@ class Choice(Transform):
 
     def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Draw:
         which = tf.random.stateless_uniform([batch], seed, 0, len(self.values), tf.int32)
-        return {self.parameter: tf.gather(tf.constant(self.values, tf.float32), which)}
+        values = tf.gather(tf.constant(self.values, tf.float32), which)
+        axis = _axis(seed, batch, len(image_shape) - 1) if self.parameter == "angle" else {}
+        return {self.parameter: values} | axis
 
     def apply(self, draw: Draw, images: tf.Tensor) -> tf.Tensor:
-        batch = images.shape[0]
-        still = {"shift": tf.zeros([batch, 2]), "scale": tf.ones([batch]), "angle": tf.zeros([batch])}
+        batch, *sizes, _ = images.shape
+        still = {"shift": tf.zeros([batch, len(sizes)]), "scale": tf.ones([batch]), "angle": tf.zeros([batch])}
         return warp.affine_warp(images, warp.inverse_similarity(**still | draw), self.edges, self.interpolation)
+
+    def output_shape(self, image_shape: Shape) -> Shape:
+        if self.parameter == "angle":
+            _check_turn("random_rotate", image_shape)
+        return tuple(image_shape)
 
 
 def random_scale(scales: Iterable[float], edges: str = "reflect") -> Transform:
@@ -224,7 +246,7 @@ def random_scale(scales: Iterable[float], edges: str = "reflect") -> Transform:
 def random_rotate(
     angles: Iterable[float], units: str = "degrees", edges: str = "reflect", interpolation: str = "bilinear"
 ) -> Transform:
-    """Rotates about the centre, counter-clockwise, by one of the given angles.
+    """Rotates about the centre, counter-clockwise, by one of the given angles; a volume about a random axis.
 
     Args:
       angles: at least one, each as likely as it is often in the list.
@@ -249,31 +271,43 @@ def random_rotate(
 class CropOrPad(Transform):
     """Made by `crop_or_pad_to`."""
 
-    height: int
-    width: int
+    size: tuple[int, ...]
 
     def apply(self, draw: Any, images: tf.Tensor) -> tf.Tensor:
-        return tf.image.resize_with_crop_or_pad(images, self.height, self.width)
+        self.output_shape(images.shape[1:])
+        cuts = [slice(max(have - want, 0) // 2, max(have - want, 0) // 2 + want) for have, want in self._pairs(images)]
+        gaps = [max(want - have, 0) for have, want in self._pairs(images)]
+        margins = [[0, 0], *([gap // 2, gap - gap // 2] for gap in gaps), [0, 0]]
+        return tf.pad(images[(slice(None), *cuts)], margins)
 
     def output_shape(self, image_shape: Shape) -> Shape:
-        return self.height, self.width, image_shape[2]
+        *sizes, channels = image_shape
+        if len(sizes) != len(self.size):
+            raise ValueError(f"crop_or_pad_to: expected {len(sizes)} sides for images {sizes}. Received: {self.size}")
+        return *self.size, channels
+
+    def _pairs(self, images: tf.Tensor) -> list[tuple[int, int]]:
+        return list(zip(images.shape[1:-1], self.size, strict=True))
 
 
-def crop_or_pad_to(height: int, width: int) -> Transform:
+def crop_or_pad_to(*size: int) -> Transform:
     """Crops centrally or pads with zeros to a given size; goes last, before a network of fixed input size.
 
     Args:
-      height, width: pixels, > 0. An odd difference takes or adds the extra pixel at the bottom and right.
+      *size: height and width in pixels, > 0; of a signal the length, of a volume depth, height and width. An odd difference takes
+        or adds the extra pixel at the bottom and right.
 
     Returns:
-      Transform to (height, width). Its draw is empty.
+      Transform to that size. Its draw is empty.
 
     Raises:
       ValueError, TypeError: if an argument is outside its range.
     """
-    check_whole("height", height, 1)
-    check_whole("width", width, 1)
-    return CropOrPad(height, width)
+    if len(size) not in SIDES:
+        raise ValueError(f"crop_or_pad_to: expected 1, 2 or 3 sides. Received: {len(size)}")
+    for name, side in zip(SIDES[len(size)], size, strict=True):
+        check_whole(name, side, 1)
+    return CropOrPad(size)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -284,13 +318,31 @@ class Mirror(Transform):
         return {"flip": tf.random.stateless_uniform([batch], seed) < 0.5}
 
     def apply(self, draw: Draw, images: tf.Tensor) -> tf.Tensor:
-        return tf.where(draw["flip"][:, None, None, None], tf.reverse(images, [2]), images)
+        rank = len(images.shape)
+        flip = tf.reshape(draw["flip"], [-1] + [1] * (rank - 1))
+        return tf.where(flip, tf.reverse(images, [rank - 2]), images)
 
 
 def mirror() -> Transform:
-    """Exchanges left and right with probability 1/2.
+    """Exchanges left and right with probability 1/2; a signal runs backwards.
 
     Returns:
       Transform that keeps the size. Its draw: {"flip": bool [batch]}.
     """
     return Mirror()
+
+
+def _axis(seed: tf.Tensor, batch: int, directions: int) -> Draw:
+    """The axes about which volumes turn, {"axis": [batch, 3]}; pictures need none."""
+    if directions != 3:
+        return {}
+    normal = tf.random.stateless_normal([batch, 3], seeds.fold(seed, "axis"))
+    return {"axis": normal / tf.norm(normal, axis=1, keepdims=True)}
+
+
+def _check_turn(name: str, image_shape: Shape) -> None:
+    if len(image_shape) == 2:
+        raise ValueError(
+            f"{name}: a signal {tuple(image_shape)} cannot be rotated. Leave the rotation out, or give the transforms by name: "
+            "'robust' and 'standard' are sets without it for signals."
+        )

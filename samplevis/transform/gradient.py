@@ -26,12 +26,12 @@ class NormalizeGradient(Transform):
             raise ValueError(
                 f"scales: expected a number for each image of the batch, {batch}. Received: {len(self.scales)}"
             )
-        scales = tf.constant(self.scales, images.dtype, [batch, 1, 1, 1])
+        scales = tf.constant(self.scales, images.dtype, [batch] + [1] * (len(images.shape) - 1))
 
         @tf.custom_gradient
         def identity(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
             def gradient(upstream: tf.Tensor) -> tf.Tensor:
-                norms = tf.sqrt(tf.reduce_sum(tf.square(upstream), (1, 2, 3), keepdims=True))
+                norms = tf.sqrt(tf.reduce_sum(tf.square(upstream), range(1, len(images.shape)), keepdims=True))
                 return scales * tf.math.divide_no_nan(upstream, norms)
 
             return tf.identity(x), gradient

@@ -22,13 +22,12 @@ class RandomResize(Transform):
         return {"which": tf.random.stateless_uniform([batch], seed, 0, len(self.scales), tf.int32)}
 
     def apply(self, draw: Draw, images: tf.Tensor) -> tf.Tensor:
-        height, width = images.shape[1:3]
-        down, across = (
-            tf.gather(tf.constant(np.stack([legacy_grid(size, s) for s in self.scales]), images.dtype), draw["which"])
-            for size in (height, width)
-        )
-        resized = tf.einsum("bij,bjwc->biwc", down, images)
-        return tf.einsum("bij,bhjc->bhic", across, resized)
+        sizes = images.shape[1:-1]
+        for axis, size in enumerate(sizes):
+            grids = tf.constant(np.stack([legacy_grid(size, scale) for scale in self.scales]), images.dtype)
+            before, after = "def"[:axis], "uvw"[axis + 1 : len(sizes)]
+            images = tf.einsum(f"bij,b{before}j{after}c->b{before}i{after}c", tf.gather(grids, draw["which"]), images)
+        return images
 
 
 def legacy_grid(size: int, scale: float) -> np.ndarray:

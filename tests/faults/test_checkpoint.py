@@ -1,0 +1,383 @@
+"""Checkpoints: a run that is ended anywhere goes on to the same bytes; damage, a full disk and other runs are told."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import resource
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import samplevis
+from samplevis import cli, seeds, transform
+from samplevis.checkpoint import NAMES, Checkpoint
+from samplevis.progress import Progress
+from samplevis.sampling import named
+from samplevis.sampling.chains import Watched, run_chains
+from samplevis.sampling.options import HMCOptions
+
+JITTER = transform.jitter(2)
+SETTINGS = dict(im_size=16, transforms=JITTER, optimize_steps=32, anneal_steps=50, smooth=None, progress=False)
+OPTIONS = dict(num_results=4, num_burnin_steps=4, num_leapfrog_steps=2, num_chains=2, num_transforms=2)
+
+
+def render(network, folder=None, draws=4, objective="conv2:1", **settings):
+    return samplevis.render(
+        network,
+        objective,
+        OPTIONS | dict(num_results=draws),
+        checkpoint=folder,
+        checkpoint_interval=0,
+        **SETTINGS | settings,
+    )
+
+
+def content(samples):
+    """All of some samples but the wall time, as bytes by name."""
+    found = {name: value for name, value in vars(samples).items() if name not in ("seconds", "stats", "scalars")}
+    found |= {f"stats.{name}": value for name, value in samples.stats.items()}
+    found |= {f"scalars.{name}": value for name, value in samples.scalars.items()}
+    return {
+        name: value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()
+        for name, value in found.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tiny_network):
+    return render(tiny_network)
+
+
+class Crash(BaseException):
+    """Stands for a power cut: nothing catches it."""
+
+
+def crash_in_save(monkeypatch, number):
+    """The save of that number, from 0, ends the process halfway."""
+    write, count = Checkpoint._write, []
+
+    def crashing(self):
+        count.append(None)
+        if len(count) > number:
+            raise Crash
+        write(self)
+
+    monkeypatch.setattr(Checkpoint, "_write", crashing)
+
+
+def run_with_crashes(network, folder, monkeypatch, saves, draws=4):
+    """Starts the run again after each crash; returns its samples and the number of crashes."""
+    crashes = 0
+    while True:
+        with monkeypatch.context() as patch:
+            crash_in_save(patch, saves())
+            try:
+                return render(network, folder, draws), crashes
+            except Crash:
+                crashes += 1
+
+
+def test_a_run_that_crashes_again_and_again_ends_in_the_same_bytes(tiny_network, uninterrupted, tmp_path, monkeypatch):
+    random = np.random.default_rng(0)
+    saves = lambda: int(random.integers(2, 7))  # noqa: E731
+    samples, crashes = run_with_crashes(tiny_network, tmp_path, monkeypatch, saves, draws=2)
+    assert crashes >= 2
+    assert samples.images.tobytes() == uninterrupted.images[:, :2].tobytes()
+    # More draws later are those of a run that asked for them at once.
+    more = render(tiny_network, tmp_path)
+    assert content(more) == content(uninterrupted) != content(samples)
+    assert list(more.seconds) == list(uninterrupted.seconds)
+    with pytest.raises(
+        ValueError, match=r"num_results'\]: the checkpoint has 4 draws of each chain already. Received: 3"
+    ):
+        render(tiny_network, tmp_path, draws=3)
+
+
+@pytest.mark.long
+def test_a_crash_after_every_single_save(tiny_network, uninterrupted, tmp_path, monkeypatch):
+    samples, crashes = run_with_crashes(tiny_network, tmp_path, monkeypatch, lambda: 1)
+    assert crashes > 12 and content(samples) == content(uninterrupted)
+
+
+def signal_in(monkeypatch, stage, call, number):
+    """The signal comes while that call of a stage's loop is under way, from 1."""
+    update, count = Progress.update, []
+
+    def signalled(self, *arguments, **figures):
+        count.extend([stage] if self.stage == stage else [])
+        if self.stage == stage and len(count) == call:
+            os.kill(os.getpid(), number)
+        update(self, *arguments, **figures)
+
+    monkeypatch.setattr(Progress, "update", signalled)
+
+
+def test_signals_end_the_run_after_the_step(tiny_network, uninterrupted, tmp_path, monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as patch:
+        signal_in(patch, "anneal", 1, signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt, match="stopped in anneal; the same call with .* goes on"):
+            render(tiny_network, tmp_path)
+    with monkeypatch.context() as patch:
+        # The first call is the rehearsal's.
+        signal_in(patch, "sample", 2, signal.SIGTERM)
+        samples = render(tiny_network, tmp_path)
+    assert samples.images.tobytes() == uninterrupted.images[:, :1].tobytes()
+    assert content(render(tiny_network, tmp_path)) == content(uninterrupted)
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_another_run_is_refused_and_the_difference_named(tiny_network, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        importlib.import_module("samplevis.render"), "ascend", lambda *_, **__: (_ for _ in ()).throw(Crash)
+    )
+    with pytest.raises(Crash):
+        render(tiny_network, tmp_path)
+    for settings, difference in [
+        (dict(seed=1), "seed: stored 0, received 1"),
+        (dict(level=0.5), "level: stored 0.7, received 0.5"),
+        (dict(objective="conv2:2"), r"obj: stored 'channel\(conv2, 1\)', received 'channel\(conv2, 2\)'"),
+        (dict(transforms=None), "transforms: stored '.*Jitter"),
+        (dict(im_size=(16, 18)), r"param: stored .*\(16, 18, 3\)"),
+        (dict(beta=2.0, level=0.5), "level: .*; beta: stored None, received 2.0|beta: .*; level: "),
+    ]:
+        with pytest.raises(ValueError, match=f"checkpoint: .* belongs to another run.*{difference}"):
+            render(tiny_network, tmp_path, **settings)
+    weight = tiny_network.source.variables[0]
+    value = weight.numpy()
+    weight.assign(1.1 * value)
+    try:
+        with pytest.raises(ValueError, match="another run. model: stored '[0-9a-f]+', received '[0-9a-f]+'"):
+            render(tiny_network, tmp_path)
+    finally:
+        weight.assign(value)
+    with pytest.raises(Crash):
+        render(tiny_network, tmp_path)
+
+
+def test_a_function_that_was_rewritten_is_noticed(tmp_path):
+    with Checkpoint(tmp_path, 0) as checkpoint:
+        checkpoint.check("activation of noise", np.array([0.5, np.nan]))
+        checkpoint.stage("a").keep(dict)
+    with Checkpoint(tmp_path, 0) as checkpoint:
+        checkpoint.check("activation of noise", np.array([0.5 + 1e-6, np.nan]))
+        with pytest.raises(
+            ValueError, match=r"another run. activation of noise: stored \[0.5, nan\], received \[0.6, nan\]"
+        ):
+            checkpoint.check("activation of noise", np.array([0.6, np.nan]))
+
+
+def two_generations(folder):
+    """Step 1 in one file, step 2 in the other, which is returned."""
+    with Checkpoint(folder, 0, {"seed": 3}) as checkpoint:
+        stage = checkpoint.stage("walk")
+        for step in (1, 2):
+            stage.keep(lambda step=step: {"step": step, "x": np.full(50, step / 3)})
+    return max((folder / name for name in NAMES), key=lambda path: path.stat().st_mtime_ns)
+
+
+def step_in(folder):
+    with Checkpoint(folder, 0, {"seed": 3}) as checkpoint:
+        saved = checkpoint.stage("walk").saved
+        assert saved["x"].tolist() == [saved["step"] / 3] * 50
+        return int(saved["step"])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_damage_falls_back_to_the_file_before(tmp_path, seed, caplog):
+    newest = two_generations(tmp_path)
+    assert step_in(tmp_path) == 2
+    random, data = np.random.default_rng(seed), bytearray(newest.read_bytes())
+    if seed % 2:
+        data = data[: random.integers(len(data))]
+    else:
+        data[random.integers(len(data))] ^= 1 << random.integers(8)
+    newest.write_bytes(data)
+    assert step_in(tmp_path) == 1 and newest.name in caplog.text
+    # What is written next replaces the damaged file, and leaves the good one.
+    with Checkpoint(tmp_path, 0, {"seed": 3}) as checkpoint:
+        checkpoint.stage("walk").keep(lambda: {"step": 7, "x": np.full(50, 7 / 3)})
+    assert step_in(tmp_path) == 7
+
+
+def test_damage_of_all_files_is_refused(tmp_path):
+    two_generations(tmp_path)
+    for name in NAMES:
+        (tmp_path / name).write_bytes(b"x" * 100)
+    with pytest.raises(ValueError, match="checkpoint-a.npz' cannot be used .*checksum.* Remove .* to start again"):
+        Checkpoint(tmp_path)
+    assert [(tmp_path / name).read_bytes() for name in NAMES] == [b"x" * 100] * 2
+
+
+@pytest.fixture
+def full_disk():
+    """A context in which no file can grow beyond 2 kB: the system itself refuses, as it does on a full disk."""
+
+    class Full:
+        def __enter__(self):
+            self.limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (2000, self.limits[1]))
+
+        def __exit__(self, *error):
+            resource.setrlimit(resource.RLIMIT_FSIZE, self.limits)
+
+    return Full()
+
+
+def test_a_full_disk_does_not_end_a_run_and_spoils_nothing(tmp_path, full_disk, caplog):
+    with Checkpoint(tmp_path, 0) as checkpoint:
+        stage = checkpoint.stage("walk")
+        stage.keep(lambda: {"x": np.arange(1000)})
+        before = {name: (tmp_path / name).read_bytes() for name in NAMES}
+        with full_disk:
+            stage.keep(lambda: {"x": np.arange(1, 1001)})
+        assert {name: (tmp_path / name).read_bytes() for name in NAMES} == before
+        assert "The run goes on" in caplog.text and len(os.listdir(tmp_path)) == 3
+        with full_disk:
+            stage.keep(lambda: {"x": np.arange(2, 1002)})
+        stage.keep(lambda: {"x": np.arange(3, 1003)})
+    assert Checkpoint(tmp_path).stage("walk").saved["x"][0] == 3
+
+
+def test_a_full_disk_is_told_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.setattr("samplevis.files._to_disk", lambda path: (_ for _ in ()).throw(OSError(28, "No space left")))
+    with pytest.raises(OSError, match="No space left"):
+        Checkpoint(tmp_path)
+
+
+def test_a_full_disk_leaves_the_old_picture(tmp_path, full_disk):
+    path = tmp_path / "old.gif"
+    samplevis.export.save_gif(np.zeros((2, 8, 8, 3), np.float32), path)
+    before = path.read_bytes()
+    with full_disk, pytest.raises(OSError):
+        samplevis.export.save_gif(np.random.default_rng(0).uniform(size=(4, 64, 64, 3)), path)
+    assert path.read_bytes() == before and os.listdir(tmp_path) == ["old.gif"]
+
+
+def test_a_folder_belongs_to_one_process(tmp_path):
+    holder = (
+        "import fcntl, sys, time; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); f.write('process 12');"
+        "f.flush(); print('held', flush=True); time.sleep(1000)"
+    )
+    command = [sys.executable, "-c", holder, str(tmp_path / "lock")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        with pytest.raises(OSError, match="is in use by process 12"):
+            Checkpoint(tmp_path)
+        process.kill()
+    with Checkpoint(tmp_path):
+        with pytest.raises(OSError, match=f"is in use by process {os.getpid()}"):
+            Checkpoint(tmp_path)
+    Checkpoint(tmp_path).close()
+
+
+def test_folders_that_cannot_be_used(tiny_network, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="checkpoint: cannot use the folder .*file"):
+        Checkpoint(tmp_path / "file")
+    with pytest.raises(TypeError, match="checkpoint: expected a folder. Received: 3"):
+        render(tiny_network, 3)
+    with pytest.raises(ValueError, match="checkpoint_interval: expected a finite number >= 0. Received: -1"):
+        samplevis.render(tiny_network, "conv2:1", checkpoint=tmp_path / "new", checkpoint_interval=-1)
+    assert not (tmp_path / "new").exists()
+
+
+def test_saves_wait_for_the_interval(tmp_path):
+    with Checkpoint(tmp_path, 1e9) as checkpoint:
+        stage = checkpoint.stage("walk")
+        stage.keep(lambda: pytest.fail("not yet"))
+        checkpoint.once("scale", lambda: {"y": 2})
+        stage.close(lambda: {"x": 1}, False)
+    with Checkpoint(tmp_path) as checkpoint:
+        assert checkpoint.stage("walk").saved["x"] == 1
+        assert checkpoint.once("scale", lambda: pytest.fail("it is known"))["y"] == 2
+
+
+@pytest.mark.parametrize("kernel", named.NAMES)
+def test_every_kernel_goes_on_to_the_same_bytes(kernel, tmp_path):
+    def target(x):
+        return -tf.reduce_sum(tf.square(x - 1), [1])
+
+    def run(folder, results):
+        options = HMCOptions(
+            num_results=results, num_burnin_steps=2, num_leapfrog_steps=2, num_steps_between_results=1, kernel=kernel
+        )
+        with Checkpoint(folder, 0) as checkpoint:
+            return run_chains(
+                target,
+                tf.zeros((2, 3)),
+                0.5,
+                options,
+                seeds.root(0),
+                Watched(None, lambda x: {"first": x[:, 0]}, lambda x: x**2),
+                redraw=lambda seed: target,
+                stages=checkpoint.stage,
+            )
+
+    whole = run(None, 3)
+    run(tmp_path, 1)
+    parts = run(tmp_path, 3)
+    for a, b in zip(tf.nest.flatten(whole), tf.nest.flatten(parts), strict=True):
+        assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
+    assert np.ptp(whole.states[-1] - whole.states[0]) > 0
+
+
+@pytest.mark.long
+def test_forty_kills_at_random_moments(tiny_network, uninterrupted, tmp_path):
+    """The process is killed; Python has no chance to tidy up."""
+    model = tmp_path / "tiny.keras"
+    tiny_network.model.save(model)
+    script = os.path.join(os.path.dirname(__file__), "victim.py")
+    first = subprocess.run([sys.executable, script, model, tmp_path / "whole", tmp_path / "whole.npz"], check=True)
+    assert first.returncode == 0
+    whole = content(samplevis.Samples.load(tmp_path / "whole.npz"))
+    assert whole["images"] == uninterrupted.images.tobytes()
+    random, kills, run = np.random.default_rng(0), 0, 0
+    while kills < 40:
+        folder, out = tmp_path / f"run{run}", tmp_path / f"run{run}.npz"
+        while not out.exists():
+            number, part = int(random.integers(1, 4)), random.uniform(0, 0.3)
+            with subprocess.Popen([sys.executable, script, model, folder, out], stdout=subprocess.PIPE) as process:
+                # After that many saves, and a part of a second: also in the midst of the next one.
+                for _ in range(number):
+                    process.stdout.readline()
+                try:
+                    process.wait(part)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    kills += 1
+                    print(f"run {run}, kill {kills}: after {number} saves and {part:.3f} s")
+        assert content(samplevis.Samples.load(out)) == whole, f"run {run}"
+        run += 1
+
+
+def test_two_ends_have_a_folder_each(tiny_network, uninterrupted, tmp_path, monkeypatch):
+    folders = []
+
+    def recorded(*arguments, checkpoint, **settings):
+        folders.append(checkpoint)
+        return uninterrupted
+
+    monkeypatch.setattr(importlib.import_module("samplevis.two_ended"), "render", recorded)
+    samplevis.two_ended(tiny_network, "conv2:1", checkpoint=tmp_path)
+    samplevis.two_ended(tiny_network, "conv2:1")
+    assert folders == [str(tmp_path / "optimize"), str(tmp_path / "prior"), None, None]
+
+
+def test_the_command_keeps_a_run_and_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+    asked = {}
+
+    def stopped(*arguments, **settings):
+        asked.update(settings)
+        raise KeyboardInterrupt("stopped in anneal; the same call goes on")
+
+    monkeypatch.setattr(importlib.import_module("samplevis.render"), "render", stopped)
+    words = ["demo", "--out", str(tmp_path / "out"), "--checkpoint", str(tmp_path / "run")]
+    assert cli.main(words) == 130
+    assert asked["checkpoint"] == str(tmp_path / "run")
+    assert "stopped in anneal" in capsys.readouterr().err
