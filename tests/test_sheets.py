@@ -180,6 +180,25 @@ def test_a_comparison_lays_out_what_it_makes_and_what_it_is_given(
     assert repr(made) == "<Comparison of channel(logits, 1): optimised, given, sampled, level 0.7>"
 
 
+def test_a_comparison_ends_with_dataset_examples(tiny_network, comparison, monkeypatch):
+    monkeypatch.setattr(
+        sys.modules["samplevis.recipes.comparison"], "render", lambda *given, **settings: comparison.samples
+    )
+    # Left and right thirds of another colour are cropped away.
+    wide = np.zeros((5, 32, 96, 3), np.float32)
+    wide[:, :, 32:64] = np.linspace(0, 1, 5)[:, None, None, None]
+    wide[:, :, :32, 0] = 1
+    for examples in (wide, types.SimpleNamespace(top_images=wide)):
+        made = recipes.compare(tiny_network, "logits:1", {}, OPTIONS, examples=examples, **RENDER)
+        assert list(made.panels) == ["optimised", "sampled, level 0.7", "dataset examples"]
+        shown = made.panels["dataset examples"]
+        assert shown.shape == (2, 16, 16, 3), "as many as there are chains"
+        np.testing.assert_allclose(shown[:, 4:-4, 4:-4], wide[:2, :8, 44:52], atol=1 / 255)
+    for bad, words in ((wide[0], "expected images"), (wide + 1, "in \\[0, 1\\]"), (wide[..., :1], "3\\]. Received")):
+        with pytest.raises(ValueError, match=f"examples: .*{words}"):
+            recipes.compare(tiny_network, "logits:1", {}, OPTIONS, examples=bad, **RENDER)
+
+
 @pytest.mark.parametrize("bad", [np.zeros((1, 8, 16, 3)), np.zeros((16, 16, 3)), np.full((1, 16, 16, 3), 2.0)])
 def test_panels_that_do_not_fit(tiny_network, bad):
     with pytest.raises(ValueError, match="panels: .*'bad'"):

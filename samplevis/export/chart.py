@@ -11,7 +11,7 @@ import numpy as np
 # The drawing and the room around it for labels, in units of the drawing.
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 480, 280, 52, 10, 12, 44
 # Room at the right for the names of marks.
-NAMES = 68
+NAMES = 80
 TICKS = 5
 
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import keras
 import numpy as np
+from PIL import Image, ImageOps
 
 from samplevis import export
 from samplevis import param as parameterizations
+from samplevis.export.pixels import to_uint8
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective, as_objective, diversity, only_after
 from samplevis.optimize import optimize
@@ -67,14 +69,18 @@ def compare(
     obj: Objective | str | Callable,
     panels: Mapping[str, np.ndarray] | None = None,
     hmc_opts: Mapping[str, Any] | HMCOptions | None = None,
+    examples: Any = None,
     **settings: Any,
 ) -> Comparison:
-    """The same unit by deep dream, by optimisation, by optimisation for diversity, and by sampling.
+    """The same unit by deep dream, by optimisation, by optimisation for diversity, by sampling, and in a data set.
 
     Args:
       model, obj, hmc_opts, **settings: as in `render`. Of each method one image is shown for each chain.
       panels: name -> images [n, H, W, C] in [0, 1] of other methods, of the size that is rendered; shown between the optimised
         images and the samples, in place of deep dream and diversity. Defaults to these two.
+      examples: images of a data set that excite the unit most, shown after the samples, at most one for each chain: float array
+        [n, H, W, C] in [0, 1], strongest first, or something that has these as `top_images`. They are cropped about their
+        centre and resized (Lanczos) to the size that is rendered. Defaults to none.
 
     Returns:
       A `Comparison`.
@@ -87,6 +93,7 @@ def compare(
     """
     param = settings.get("param") or parameterizations.fourier(settings.get("im_size", 128))
     network = as_network(model)
+    found = {} if examples is None else {"dataset examples": _resized(examples, param.image_shape)}
     if panels is None:
         dreams = _dreams(network, obj, param, hmc_options(hmc_opts).num_chains, settings)
     else:
@@ -98,7 +105,20 @@ def compare(
     if panels is None:
         shown = {"deep dream": dreams, "optimised": samples.optimized}
         shown |= _apart(network, obj, param, samples, settings) | {drawn: samples.images[:, -1]}
-    return Comparison(samples, shown)
+    return Comparison(samples, shown | {name: images[: len(samples.optimized)] for name, images in found.items()})
+
+
+def _resized(examples: Any, shape: tuple[int, int, int]) -> np.ndarray:
+    """Images of a data set, or those that are its strongest, as float32 [n, *shape]."""
+    images = np.asarray(getattr(examples, "top_images", examples))
+    if images.ndim != 4 or images.shape[-1] != shape[-1]:
+        raise ValueError(f"examples: expected images [n, H, W, {shape[-1]}]. Received: {images.shape}")
+    try:
+        pixels = to_uint8(images, (1, 3, 4))
+    except ValueError as error:
+        raise ValueError(f"examples: {error}") from error
+    fitted = [ImageOps.fit(Image.fromarray(image), shape[1::-1], Image.Resampling.LANCZOS) for image in pixels]
+    return np.stack([np.asarray(image, np.float32)[..., : shape[-1]] / 255 for image in fitted])
 
 
 def _check_panels(panels: Mapping[str, np.ndarray], shape: tuple[int, int, int]) -> None:
