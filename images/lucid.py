@@ -76,12 +76,12 @@ def photograph(name: str, size: int) -> np.ndarray:
 
 def compare_class(model: samplevis.Network) -> np.ndarray:
     """A class by four methods."""
-    return recipes.compare(model, "logits:hen", OPTIONS, im_size=128).grid()
+    return recipes.compare(model, "logits:hen", hmc_opts=OPTIONS, im_size=128).grid()
 
 
 def compare_channel(model: samplevis.Network) -> np.ndarray:
     """A channel by four methods."""
-    return recipes.compare(model, "fire8:50", OPTIONS, im_size=128).grid()
+    return recipes.compare(model, "fire8:50", hmc_opts=OPTIONS, im_size=128).grid()
 
 
 def channel_sheet(model: samplevis.Network) -> np.ndarray:
