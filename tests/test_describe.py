@@ -316,3 +316,10 @@ def test_a_function_is_described_by_its_graph():
     found = samplevis.describe(network, image_size=(16, 16))
     assert found.parameters == kernel.numpy().size
     assert "edges: 216 parameters" in str(found) and "Relu" in str(found)
+
+
+def test_welch_is_scipys():
+    stats = pytest.importorskip("scipy.stats")
+    a, b = np.random.default_rng(0).normal(size=9), np.random.default_rng(1).normal(1, 3, 14)
+    assert np.isclose(evidence.welch(a, b), stats.ttest_ind(a, b, equal_var=False).statistic)
+    assert evidence.welch(np.ones(3), np.ones(4)) == 0
