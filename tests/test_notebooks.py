@@ -13,7 +13,7 @@ NOTEBOOKS = sorted(path for path in FOLDER.rglob("*.ipynb") if ".ipynb_checkpoin
 
 # By folder, relative to `FOLDER`.
 REQUIRED = {
-    ".": {"from_lucid", "mixing", "modelzoo", "quickstart", "shapes", "why_hmc_gave_noise"},
+    ".": {"from_lucid", "mixing", "modelzoo", "priors", "quickstart", "shapes", "why_hmc_gave_noise"},
     "activation-atlas": {"atlas", "collect"},
     "building-blocks": {
         "activation_grid",
