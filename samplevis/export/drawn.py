@@ -42,7 +42,9 @@ def waveforms(signals: np.ndarray, width: int = WIDTH, height: int = HEIGHT) -> 
     check_whole("height", height, 2)
     signals = _checked(signals, 2, "[..., length, channels]")
     *batch, length, channels = signals.shape
-    points = np.linspace(0, length - 1, max(length, POINTS * width))
+    # As many between two values as it takes, so that every value is met.
+    steps = -(-POINTS * width // length)
+    points = np.arange((length - 1) * steps + 1) / steps
     lower = points.astype(int)
     upper, part = np.minimum(lower + 1, length - 1), (points - lower)[:, None]
     line = signals[..., lower, :] * (1 - part) + signals[..., upper, :] * part
