@@ -62,8 +62,10 @@ def candidates(channels: int) -> list[Preprocessing]:
 def declared(network: Network) -> np.ndarray:
     """The map that a network applies, as `Preprocessing.matrix`, found by its answers to black and to pure colours."""
     channels = network.image_shape[-1]
-    probes = np.vstack([np.zeros((1, channels)), np.eye(channels)])[:, None, None]
-    black, *colors = np.asarray(network.preprocess(tf.constant(probes, tf.float32)), np.float64)[:, 0, 0]
+    single = (1,) * network.dimensions
+    probes = np.vstack([np.zeros((1, channels)), np.eye(channels)]).reshape(-1, *single, channels)
+    answers = np.asarray(network.preprocess(tf.constant(probes, tf.float32)), np.float64)
+    black, *colors = answers.reshape(-1, channels)
     return np.vstack([np.array(colors) - black, black])
 
 

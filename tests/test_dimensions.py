@@ -360,13 +360,13 @@ def test_defaults_follow_the_network(directions):
     free = small((None,) * directions, channels=2)
     found = samplevis.optimize(free, "units:1", steps=1, transforms=None, progress=False)
     assert found.images.shape == (1, *({1: (1024,), 3: (32, 32, 32)}[directions]), 2)
-    old = samplevis.render(network(directions), "logits:a", FEW, density="activation", **QUICK)
+    old = samplevis.render(network(directions), "logits:b", FEW, density="activation", **QUICK)
     assert old.images.shape[2:] == (*SIZES[directions], 1)
 
 
 def test_describe_looks_at_signals():
     described = str(samplevis.describe(network(1), count=4))
-    assert "(13, 1)" in described and "13 pixels" in described
+    assert "input   13 x 1" in described and "13 pixels" in described
 
 
 def test_scores_without_a_network_of_signals():

@@ -117,7 +117,7 @@ def test_repr_is_short_and_says_what_it_is(good):
 @pytest.mark.parametrize(
     "name, value",
     [
-        ("images", np.zeros((4, 40, 16, 16))),
+        ("images", np.zeros((4, 40, 16))),
         ("latents", np.zeros((4, 39, 8))),
         ("activation", np.zeros((40, 4))),
         ("optimized", np.zeros((4, 8, 8, 3))),

@@ -49,7 +49,7 @@ class Power:
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         if self.padding == "same":
             inputs = tf.pad(inputs, _missing(inputs, self.pool_size, self.strides))
-        mean = tf.nn.avg_pool(_fourth_power(inputs, self.width), self.pool_size, self.strides, "VALID")
+        mean = _average(_fourth_power(inputs, self.width), self.pool_size, self.strides, "VALID")
         return tf.sqrt(tf.sqrt(mean * float(np.prod(self.pool_size))))
 
 
@@ -67,7 +67,7 @@ class Average:
     """Average pooling with the settings of a max pooling."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        return tf.nn.avg_pool(inputs, self.pool_size, self.strides, self.padding.upper())
+        return _average(inputs, self.pool_size, self.strides, self.padding.upper())
 
 
 class GlobalAverage:
@@ -96,6 +96,12 @@ POOLINGS = {
     )
     for maximum in family
 }
+
+
+def _average(inputs: tf.Tensor, size: tuple[int, ...], strides: tuple[int, ...], padding: str) -> tf.Tensor:
+    # Said, because outside of a graph the gradient of the average in 3-D does not find what was left to TensorFlow.
+    layout = {3: "NWC", 4: "NHWC", 5: "NDHWC"}[inputs.shape.rank]
+    return tf.nn.avg_pool(inputs, size, strides, padding, layout)
 
 
 def _fourth_power(x: tf.Tensor, width: float) -> tf.Tensor:
