@@ -14,6 +14,7 @@ import numpy as np
 
 from samplevis import __version__, export, files
 from samplevis.export import plots
+from samplevis.export.arviz import to_arviz
 from samplevis.export.report import save_report
 from samplevis.sampling.density import CLASSES, Density
 from samplevis.summary import Summary, summarize
@@ -126,6 +127,7 @@ class Samples(Sequence):
     plot_energy = plots.plot_energy
     plot_spectrum = plots.plot_spectrum
     plot_autocorrelation = plots.plot_autocorrelation
+    to_arviz = to_arviz
 
     def __post_init__(self) -> None:
         for name in ARRAYS:
@@ -373,41 +375,3 @@ class Samples(Sequence):
     def show(self, columns: int | None = None, scale: int = 1) -> Any:
         """Shows `grid(columns, scale)` in a notebook; elsewhere returns it as a Pillow image."""
         return export.show(self.grid(columns, scale))
-
-    def to_arviz(self) -> Any:
-        """The draws for ArviZ: activations and named scalars as the posterior, sampler statistics of the draws that were kept.
-
-        Latents and images stay here: a summary over every pixel says nothing.
-
-        Returns:
-          What `from_dict` of the ArviZ that is installed makes: a DataTree (1.x) or InferenceData (0.x).
-
-        Raises:
-          ImportError: if there is no ArviZ.
-
-        Example:
-          >>> az.summary(samples.to_arviz())
-        """
-        posterior = {name: getattr(self, name) for name in ("activation", "fresh_activation", "strength")}
-        posterior |= {name: self._kept(values) for name, values in self.scalars.items()}
-        groups = {"posterior": posterior, "sample_stats": self._arviz_stats()}
-        try:
-            from arviz_base import from_dict
-        except ImportError:
-            try:
-                from arviz import from_dict
-            except ImportError as error:
-                raise ImportError("to_arviz needs ArviZ: pip install samplevis[arviz]") from error
-            return from_dict(**groups)
-        return from_dict(groups)
-
-    def _kept(self, values: np.ndarray) -> np.ndarray:
-        """Of [chain, transition], those of the draws that were kept, [chain, draw]."""
-        every = max(values.shape[1] // self.images.shape[1], 1)
-        return values[:, every - 1 :: every]
-
-    def _arviz_stats(self) -> dict[str, np.ndarray]:
-        names = {"accept": "acceptance_rate", "log_density": "lp"}
-        shape = self.stats["accept"].shape
-        stats = {names.get(name, name): self._kept(np.broadcast_to(array, shape)) for name, array in self.stats.items()}
-        return stats | {"diverging": ~np.isfinite(stats["energy_error"])}
