@@ -379,7 +379,7 @@ def test_what_is_no_model():
         Network(np.mean)
     with pytest.raises(ValueError, match="image_shape, input: this model says itself"):
         Network(functional(), image_shape=(8, 8, 3))
-    for shape in ((8, 8), (8, 8, None), (0, 8, 3), 8):
+    for shape in ((8,), (8, 8, None), (0, 8, 3), 8):
         with pytest.raises(ValueError, match="image_shape: expected .height, width, channels."):
             Network(function, image_shape=shape)
     for thing in ("SqueezeNet", None, 3, keras.Model):

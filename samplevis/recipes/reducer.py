@@ -51,7 +51,7 @@ class ChannelReducer:
         self.estimator = kind(n_components=self.n_components, **options)
 
     @property
-    def dimensions(self) -> np.ndarray:
+    def directions(self) -> np.ndarray:
         """The direction of each component, [n_components, channels]. Raises RuntimeError before `fit`."""
         return self._fitted().components_
 
