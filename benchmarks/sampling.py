@@ -155,7 +155,7 @@ def sizes(options: argparse.Namespace):
     """Acceptance at one step size for pictures of 64 to 224 pixels."""
     network = squeezenet()
     for size in (64, 96, 128, 160, 224):
-        settings = dict(num_chains=2, num_transforms=4, num_leapfrog_steps=8, step_size=0.02, adapt_mass=False)
+        settings = dict(num_chains=2, num_transforms=4, num_leapfrog_steps=8, step_size=0.06, adapt_mass=False)
         samples = samplevis.render(
             network, "fire5:7", dict(num_results=12, num_burnin_steps=0) | settings, im_size=size, progress=False
         )
