@@ -173,7 +173,7 @@ def test_resolve_finds_layers_and_numbers(tiny_network):
     f = objectives.class_logit("logits", "b") - objectives.L1() + objectives.neuron("conv2", 4)
     known = f.resolve(tiny_network, (16, 12))
     assert known.layers == ("logits", "input", "conv2")
-    assert known.parameters == (1, 0.0, 4, 4, 3)
+    assert known.parameters == (1, 0.0, 4, 4, 3, 0)
     assert known.structure == f.structure
     again = known.resolve(tiny_network, (16, 12))
     assert again.parameters == known.parameters
