@@ -109,7 +109,7 @@ def test_ctrl_c_keeps_what_there_is():
         (dict(channels=[0.5]), ValueError, "channel: expected a whole number.*0.5"),
         (dict(channels=[]), ValueError, "channels: expected a sequence of at least one"),
         (dict(channels=3), ValueError, "channels: expected a sequence.*3"),
-        (dict(layer="conv3"), ValueError, "no layer 'conv3'. Did you mean 'conv2'"),
+        (dict(layer="conv3"), ValueError, "no layer 'conv3'. Did you mean .*'conv2'"),
         (dict(batch_size=0), ValueError, "batch_size: expected a whole number >= 1. Received: 0"),
         (dict(steps=0), ValueError, "steps"),
         (dict(param=3), TypeError, "param"),
