@@ -22,6 +22,8 @@ from samplevis import export, modelzoo, param, recipes
 HERE = Path(__file__).parent
 # Small pictures, for sheets of many.
 SMALL = dict(param=param.fourier(64), steps=128)
+# Draws from chains that move far for their cost.
+OPTIONS = dict(kernel="langevin", num_results=2, num_steps_between_results=24, num_chains=3)
 # Layers from early to late.
 LAYERS = ("fire2", "fire4", "fire6", "fire8")
 
@@ -72,6 +74,16 @@ def photograph(name: str, size: int) -> np.ndarray:
     return np.asarray(picture, np.float32) / 255
 
 
+def compare_class(model: samplevis.Network) -> np.ndarray:
+    """A class by four methods."""
+    return recipes.compare(model, "logits:hen", hmc_opts=OPTIONS, im_size=128).grid()
+
+
+def compare_channel(model: samplevis.Network) -> np.ndarray:
+    """A channel by four methods."""
+    return recipes.compare(model, "fire8:50", hmc_opts=OPTIONS, im_size=128).grid()
+
+
 def channel_sheet(model: samplevis.Network) -> np.ndarray:
     """Sixteen channels of a layer."""
     return recipes.channel_sheet(model, "fire5", range(16), **SMALL).grid(scale=2)
@@ -81,6 +93,12 @@ def interaction_grid(model: samplevis.Network) -> np.ndarray:
     """Three channels, alone on the diagonal, and together."""
     units = ["fire5:3", "fire5:9", "fire5:10"]
     return recipes.interaction_grid(model, units, **SMALL).grid(scale=2)
+
+
+def interpolation(model: samplevis.Network) -> np.ndarray:
+    """The ways between three channels, aligned."""
+    units = ["fire5:3", "fire5:7", "fire5:10"]
+    return recipes.multi_interpolation(model, units, points=4, **SMALL).grid(scale=2)
 
 
 def caricature(model: samplevis.Network) -> np.ndarray:
@@ -187,8 +205,11 @@ def lit(picture: np.ndarray, found: np.ndarray) -> np.ndarray:
 PICTURES = {
     function.__name__: function
     for function in (
+        compare_class,
+        compare_channel,
         channel_sheet,
         interaction_grid,
+        interpolation,
         caricature,
         feature_inversion,
         deep_dream,
