@@ -74,10 +74,12 @@ PARAMS = {
 }
 TRANSFORMS = {
     "affine": transform.affine(2, 0.1, 8),
+    "as_named": transform.as_named("robust", 2),
     "as_transform": transform.as_transform(tf.square),
     "blur": transform.blur(0.8),
     "compose": transform.compose([transform.mirror(), transform.pad(2)]),
     "crop_or_pad_to": transform.crop_or_pad_to(12, 20),
+    "gain": transform.gain(3),
     "identity": transform.identity,
     "jitter": transform.jitter(3),
     "lucid_transforms": transform.lucid_transforms,
