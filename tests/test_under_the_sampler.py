@@ -16,7 +16,7 @@ from samplevis import objectives, param, transform
 SIZE = 16
 # Without warm-up, so that little is compiled: the step is small enough for all of them.
 OPTIONS = dict(num_results=3, num_burnin_steps=0, num_leapfrog_steps=2, num_chains=2, num_transforms=2)
-OPTIONS |= dict(step_size=0.03, adapt_mass=False)
+OPTIONS |= dict(step_size=0.01, adapt_mass=False)
 FAST = dict(im_size=SIZE, transforms=None, init="prior", level=0.6, optimize_steps=16, anneal_steps=60, progress=False)
 UNIT = objectives.channel("conv2", 1)
 PICTURE = np.random.default_rng(0).uniform(0.3, 0.7, (SIZE, SIZE, 3)).astype(np.float32)
