@@ -26,6 +26,7 @@ from samplevis.transform import robust_transforms
 UNITS = ("logits:285", "logits:1", "logits:967", "fire9:10")
 LEVEL = 0.7
 LAG = 1000
+ANNEAL_STEPS = 600
 
 
 def main() -> None:
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--chains", type=int, default=4)
     parser.add_argument("--gradients", type=int, default=2000, help="of each chain, after warm-up")
     parser.add_argument("--leapfrog-steps", type=int, default=40)
+    parser.add_argument("--warm-up", type=int, default=24, help="transitions; the default forgets the annealing")
     parser.add_argument("--smooth", type=float, default=0.3, help="softness of the network that is sampled")
     parser.add_argument("--restarts", type=int, default=32)
     parser.add_argument("--json", type=Path, help="file for the figures")
@@ -90,11 +92,13 @@ def long_run(
             num_chains=options.chains,
             kernel=kernel,
             num_leapfrog_steps=steps,
+            num_burnin_steps=options.warm_up,
         ),
         im_size=SIZE,
         level=LEVEL,
         init=init,
         smooth=options.smooth,
+        anneal_steps=ANNEAL_STEPS,
         progress=False,
         **settings,
     )
