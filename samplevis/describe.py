@@ -15,6 +15,7 @@ from samplevis import evidence, param, pictures, preprocessing, seeds
 from samplevis.checks import check_whole
 from samplevis.evidence import CANNOT_TELL, WRONG, Evidence
 from samplevis.network import Network, as_network
+from samplevis.sources.functions import kinds
 
 # Side of the images of noise where the network leaves it open, by number of dimensions.
 SIZE = {1: 1024, 2: 96, 3: 32}
@@ -186,7 +187,9 @@ def dead_channels(model: Network | keras.Model, images: np.ndarray) -> dict[str,
       Layer -> (channels, number of channels), only where there are some.
     """
     network = as_network(model)
-    layers = tuple(name for name, operation in network.operations.items() if _is_rectifier(operation))
+    layers = tuple(
+        name for name, operation in network.operations.items() if not kinds(operation).isdisjoint(("relu", "relu6"))
+    )
     if not layers:
         return {}
     run = network.cut(layers)
@@ -214,7 +217,7 @@ def _look(network: Network) -> tuple[list[str], list[str]]:
     rescaling = _rescaling(network)
     if rescaling:
         inner = span * _gain(network, rescaling[-1], own)
-        names = ", ".join(f"{_kind(network, layer)} {layer!r}" for layer in rescaling)
+        names = ", ".join(f"{network.source.kinds[layer]} {layer!r}" for layer in rescaling)
         found.append(f"the model begins with {names}: what is declared then spans {inner:.3g}")
         if not any(low <= inner <= high for low, high in SPANS):
             doubt = f"After {rescaling[-1]!r} the images span {inner:.3g}, which is {_much(inner)} for a network."
@@ -285,15 +288,6 @@ def _in_words(network: Network) -> str:
     low, high = network.value_range
     mean = "" if network.mean is None else f", less {', '.join(f'{value:.4g}' for value in network.mean)}"
     return f"black is {low:g}, white is {high:g}{mean}{', blue first (BGR)' if network.bgr else ''}"
-
-
-def _is_rectifier(operation: Any) -> bool:
-    kinds = (type(operation).__name__, getattr(getattr(operation, "activation", None), "__name__", ""))
-    return any(kind.lower() in ("relu", "relu6") for kind in kinds)
-
-
-def _kind(network: Network, layer: str) -> str:
-    return type(network.operations[layer]).__name__
 
 
 def _much(span: float) -> str:

@@ -18,6 +18,7 @@ import tensorflow as tf
 from samplevis import preprocessing
 from samplevis.network import Network, find_label
 from samplevis.preprocessing import Preprocessing
+from samplevis.sources.functions import kinds
 
 FITS, WRONG, CANNOT_TELL = "fits", "looks wrong", "cannot tell"
 # Nats a channel by which another way must describe the first batch normalization better, and how many times better.
@@ -308,8 +309,8 @@ def _runner_up(figures: dict[str, float], best: Callable) -> str:
 
 def _biased_layers(network: Network) -> tuple[tuple[str, ...], str]:
     """Layers with weights and a bias, or the reason why biases tell nothing here."""
-    kinds = {type(operation).__name__ for operation in network.operations.values()}
-    norms = sorted(kind for kind in kinds if "Normalization" in kind and kind != "Normalization")
+    names = {type(operation).__name__ for operation in network.operations.values()}
+    norms = sorted(name for name in names if "Normalization" in name and name != "Normalization")
     if norms:
         return (), f"The network rescales its own activations ({', '.join(norms)})."
     layers = tuple(
@@ -317,7 +318,7 @@ def _biased_layers(network: Network) -> tuple[tuple[str, ...], str]:
         for layer, operation in network.operations.items()
         if getattr(operation, "kernel", None) is not None
         and getattr(operation, "bias", None) is not None
-        and not _is_softmax(operation)
+        and not _is_softmax(network, layer)
     )
     if not any(np.any(network.operations[layer].bias) for layer in layers):
         return (), "It has no biases, or is not trained."
@@ -346,7 +347,7 @@ def welch(a: np.ndarray, b: np.ndarray) -> float:
 def _scores(network: Network) -> Callable[..., np.ndarray]:
     """(images, turn, shift) to logits, or logarithms of probabilities, [n, classes]."""
     layer = _score_layer(network)
-    softmax = _is_softmax(network.operations[layer])
+    softmax = _is_softmax(network, layer)
     run = _compiled(network, (layer,), lambda found: found[layer])
 
     def scores(images: tf.Tensor, turn: tf.Tensor, shift: tf.Tensor) -> np.ndarray:
@@ -356,8 +357,6 @@ def _scores(network: Network) -> Callable[..., np.ndarray]:
     return scores
 
 
-def _is_softmax(operation: object) -> bool:
-    return "softmax" in (
-        type(operation).__name__.lower(),
-        getattr(getattr(operation, "activation", None), "__name__", ""),
-    )
+def _is_softmax(network: Network, layer: str) -> bool:
+    # Most nodes of a graph are no operation of a layer: their kind is all that is known.
+    return "softmax" in {network.source.kinds[layer].lower(), *kinds(network.operations.get(layer))}

@@ -318,6 +318,27 @@ def test_a_function_is_described_by_its_graph():
     assert "edges: 216 parameters" in str(found) and "Relu" in str(found)
 
 
+def test_the_classes_of_a_frozen_graph_tell_its_colours():
+    """Classes that are named for orange things go by red, those for blue things by blue."""
+    kernel = np.random.default_rng(0).normal(size=(3, 1000)).astype(np.float32)
+    kernel[:, list(evidence.ORANGE)] += np.array([[9.0], [0.0], [-9.0]])
+    kernel[:, list(evidence.BLUE)] -= np.array([[9.0], [0.0], [-9.0]])
+    with tf.Graph().as_default() as graph:
+        image = tf.compat.v1.placeholder(tf.float32, [None, None, None, 3], name="image")
+        logits = tf.matmul(tf.reduce_mean(image, (1, 2)), kernel, name="logits")
+        plain = graph.as_graph_def()
+        tf.nn.softmax(logits, name="softmax")
+    right = samplevis.describe(Network(plain), image_size=(16, 16), count=4)
+    assert right.output == "logits" and verdicts(right)["colors"] == FITS
+    wrong = samplevis.describe(Network(plain, bgr=True), image_size=(16, 16), count=4)
+    assert verdicts(wrong)["colors"] == WRONG and not wrong.evidence[2].better.bgr
+    # Logarithms of probabilities are logits less what is the same for all classes.
+    squashed = samplevis.describe(Network(graph.as_graph_def()), image_size=(16, 16), count=4)
+    assert squashed.output == "softmax"
+    for way, figure in right.evidence[2].figures.items():
+        assert squashed.evidence[2].figures[way] == pytest.approx(figure, rel=1e-3)
+
+
 def test_welch_is_scipys():
     stats = pytest.importorskip("scipy.stats")
     a, b = np.random.default_rng(0).normal(size=9), np.random.default_rng(1).normal(1, 3, 14)

@@ -12,7 +12,7 @@ from samplevis.network import Network, as_network
 from samplevis.overrides import pooling as pools
 from samplevis.overrides.rebuild import rebuild
 from samplevis.sources.base import Function
-from samplevis.sources.functions import kind
+from samplevis.sources.functions import kinds
 
 # Width of a rounded kink in units of the layer's root mean square: from trials on SqueezeNet, where it keeps what classes see.
 DEFAULT_SOFTNESS = 0.3
@@ -109,8 +109,8 @@ def _kinked(network: Network) -> list[str]:
 
 
 def _has_kink(operation: object) -> bool:
-    kinds = {kind(operation), kind(getattr(operation, "activation", None))}
-    return type(operation) in pools.POOLINGS or not kinds.isdisjoint((*RECTIFIERS, "hardsigmoid", "hardsilu"))
+    rounded = (*RECTIFIERS, "hardsigmoid", "hardsilu")
+    return type(operation) in pools.POOLINGS or not kinds(operation).isdisjoint(rounded)
 
 
 def _rounded(kind: str, function: Function, width: float) -> Function | None:

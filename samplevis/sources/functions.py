@@ -23,6 +23,11 @@ def kind(function: Any) -> str:
     return name.replace("swish", "silu")
 
 
+def kinds(operation: Any) -> set[str]:
+    """What a layer or operation is, and what its activation function is, both as `kind` says it."""
+    return {kind(operation), kind(getattr(operation, "activation", None))}
+
+
 def is_function(operation: Any) -> bool:
     """Whether a layer or operation is an activation function by itself. One with a threshold is no rectifier: it jumps."""
     return kind(operation) in FUNCTIONS and not getattr(operation, "threshold", 0)
