@@ -11,10 +11,11 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw
 
 from samplevis import export, pictures
 from samplevis.checks import check_whole
+from samplevis.export.pixels import cropped
 from samplevis.network import RESERVED, Network, as_network
 from samplevis.objectives import Objective, as_objective
 from samplevis.objectives.base import make_accessor
@@ -290,9 +291,7 @@ def _score(network: Network, objective: Objective, batch_size: int) -> Score:
 def _fitted(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Images cropped and scaled to (height, width), as bytes."""
     pixels = export.pixels.to_uint8(images, (1, 3))
-    return np.stack(
-        [np.asarray(ImageOps.fit(Image.fromarray(image), size[::-1], Image.Resampling.LANCZOS)) for image in pixels]
-    )
+    return np.stack([np.asarray(cropped(Image.fromarray(image), size)) for image in pixels])
 
 
 def _sheet(

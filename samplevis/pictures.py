@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from samplevis.export.pixels import cropped
 from samplevis.network import Network
 
 #: What a folder is searched for.
@@ -82,5 +83,5 @@ def _read(file: Path, channels: int, size: tuple[int, int] | None) -> np.ndarray
         # Cameras store which side is up beside the pixels.
         picture = ImageOps.exif_transpose(picture).convert("RGB" if channels == 3 else "L")
         if size:
-            picture = ImageOps.fit(picture, size[::-1], Image.Resampling.LANCZOS)
+            picture = cropped(picture, size)
         return np.asarray(picture, np.float32).reshape(picture.height, picture.width, channels) / 255

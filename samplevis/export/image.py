@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from samplevis import files
 from samplevis.checks import check_whole
-from samplevis.export.pixels import UNIT, to_uint8
+from samplevis.export.pixels import UNIT, cropped, to_uint8
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 # PNG keeps every pixel; so does WebP if asked to. JPEG cannot; this is as near as is useful, with colours at full resolution.
@@ -95,7 +95,7 @@ def load_image(path: str | os.PathLike, size: int | tuple[int, int] | None = Non
     if not alpha:
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, WHITE), picture).convert("RGB")
     if size is not None:
-        picture = ImageOps.fit(picture, size[::-1], Image.Resampling.LANCZOS)
+        picture = cropped(picture, size)
     return np.asarray(picture, np.float32) / 255
 
 

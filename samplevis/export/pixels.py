@@ -6,6 +6,7 @@ import colorsys
 import math
 
 import numpy as np
+from PIL import Image, ImageOps
 
 from samplevis.checks import check_whole
 
@@ -57,6 +58,11 @@ def enlarge(images: np.ndarray, scale: int) -> np.ndarray:
     """Repeats every pixel of [..., H, W, C] `scale` times in both directions."""
     check_whole("scale", scale, 1)
     return images.repeat(scale, axis=-3).repeat(scale, axis=-2)
+
+
+def cropped(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """A picture cropped about its centre to the shape of (height, width), and scaled to that."""
+    return ImageOps.fit(picture, size[::-1], Image.Resampling.LANCZOS)
 
 
 def on_checkerboard(pixels: np.ndarray) -> np.ndarray:

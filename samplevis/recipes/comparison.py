@@ -9,11 +9,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from samplevis import export
 from samplevis import param as parameterizations
-from samplevis.export.pixels import to_uint8
+from samplevis.export.pixels import cropped, to_uint8
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective, as_objective, diversity, only_after
 from samplevis.optimize import optimize
@@ -117,7 +117,7 @@ def _resized(examples: Any, shape: tuple[int, int, int]) -> np.ndarray:
         pixels = to_uint8(images, (1, 3, 4))
     except ValueError as error:
         raise ValueError(f"examples: {error}") from error
-    fitted = [ImageOps.fit(Image.fromarray(image), shape[1::-1], Image.Resampling.LANCZOS) for image in pixels]
+    fitted = [cropped(Image.fromarray(image), shape[:2]) for image in pixels]
     return np.stack([np.asarray(image, np.float32)[..., : shape[-1]] / 255 for image in fitted])
 
 
