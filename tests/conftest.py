@@ -1,4 +1,4 @@
-"""Shared fixtures: the folder of real weights, and a tiny smooth network."""
+"""Shared: the folder of real weights, a tiny smooth network, and samples of a good run without the run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
-from samplevis import Network  # noqa: E402
+from samplevis import Network, Samples  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 
@@ -54,3 +54,50 @@ def tiny_network() -> Network:
 def images() -> np.ndarray:
     """Four random images of 16 x 12 pixels."""
     return np.random.default_rng(0).uniform(size=(4, 16, 12, 3)).astype(np.float32)
+
+
+def made_samples(chains: int = 4, draws: int = 40, thin: int = 1, size: int = 16, **changes) -> Samples:
+    """Samples of a good run: independent draws at level .7 of a scale from -2 to 8."""
+    random = np.random.default_rng(7)
+    transitions = (chains, thin * draws)
+    activation = random.normal(5, 0.3, (chains, draws)).astype(np.float32)
+    images = random.uniform(size=(chains, draws, size, size, 3)).astype(np.float32)
+    fields = {
+        "images": images,
+        "latents": random.normal(size=images.shape).astype(np.float32),
+        "activation": activation,
+        "fresh_activation": activation - np.float32(0.1),
+        "network_levels": (activation - np.float32(0.4) + 2) / 10,
+        "strength": np.full((chains, draws), 2.5, np.float32),
+        "optimized": images[:, 0] ** 2,
+        "prior_activation": -2.0,
+        "optimum_activation": 8.0,
+        "level": 0.7,
+        "beta": 3.0,
+        "seed": 11,
+        "objective": "logits:goldfish",
+        "model": "SqueezeNet",
+        "density": "conditioned",
+        "law_numbers": {"target": 5.0, "width": 0.2, "beta": 3.0},
+        "init": "optimize",
+        "kernel": "split_hmc",
+        "options": {"num_results": draws, "step_size": 0.05, "adapt_mass": True, "transforms": "Affine(8)"},
+        "stats": {
+            "accept": random.uniform(0.7, 0.9, transitions).astype(np.float32),
+            "is_accepted": random.uniform(size=transitions) < 0.8,
+            "energy_error": random.normal(size=transitions).astype(np.float32),
+            "energy": 1e5 + random.normal(size=transitions),
+            "log_density": -1e5 + random.normal(size=transitions),
+            "temperature": np.ones(transitions, np.float32),
+            "move_accept": np.full(transitions, np.nan, np.float32),
+            "step_size": np.full(transitions[1], 0.03, np.float32),
+            "gradients": np.full(transitions[1], 12, np.int32),
+        },
+        "scalars": {name: random.normal(size=transitions).astype(np.float32) for name in ("radius", "power_low")},
+        "mean_images": images.mean(1),
+        "sd_images": images.std(1),
+        "gradients": 12000,
+        "seconds": {"optimise": 1.25, "sample": 10.5},
+        "reached": np.ones(chains, bool),
+    }
+    return Samples(**(fields | changes))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import made_samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 import samplevis
 from samplevis import cli, export, objectives
-from samplevis.samples import SHARED, STATS
 
 
 @pytest.fixture(scope="module")
@@ -135,20 +135,7 @@ def test_the_grid_shows_the_images(found, tmp_path):
 @pytest.fixture(scope="module")
 def samples(tiny_network) -> samplevis.Samples:
     """What a run of 3 chains and 4 draws could have returned, on other sizes than the photographs."""
-    random = np.random.default_rng(2)
-    images = random.uniform(size=(3, 4, 16, 16, 3)).astype(np.float32)
-    one, each = np.ones((3, 4), np.float32), np.ones(4, np.float32)
-    names = ("activation", "fresh_activation", "network_levels", "strength")
-    stats = {name: each if name in SHARED else one for name in STATS}
-    fields = dict(
-        images=images, latents=images, optimized=images[:, 0] ** 2, mean_images=images[:, 0], sd_images=images[:, 0]
-    )
-    fields |= dict(
-        objective="channel(conv2, 3)", model="tiny", stats=stats, prior_activation=0.0, optimum_activation=1.0
-    )
-    fields |= dict(level=0.7, beta=1.0, seed=0, density="conditioned", law_numbers={}, init="prior", kernel="hmc")
-    fields |= dict(options={}, scalars={}, gradients=1, seconds={}, reached=np.ones(3, bool))
-    return samplevis.Samples(**fields, **dict.fromkeys(names, one))
+    return made_samples(3, 4, size=16, objective="channel(conv2, 3)", model="tiny")
 
 
 def test_beside_samples(tiny_network, found, samples):

@@ -14,6 +14,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from conftest import made_samples
 from PIL import Image
 
 from samplevis import Samples, cli, files
@@ -29,42 +30,8 @@ HOSTILE = "<b>\"&'</b><script>alert(1)</script>$title"
 
 
 def _samples(size: int = SIZE, draws: int = DRAWS, **changes) -> Samples:
-    """Samples of a good run: independent draws at level .7 of a scale from -2 to 8."""
-    random = np.random.default_rng(7)
-    activation = random.normal(5, 0.3, (CHAINS, draws)).astype(np.float32)
-    images = random.uniform(size=(CHAINS, draws, size, size, 3)).astype(np.float32)
-    stats = {name: random.uniform(0.7, 0.9, (CHAINS, draws)) for name in ("accept", "is_accepted", "move_accept")}
-    stats |= {name: random.normal(size=(CHAINS, draws)) for name in ("energy", "energy_error", "log_density")}
-    stats |= {"temperature": np.ones((CHAINS, draws)), "step_size": np.full(draws, 0.03), "gradients": np.ones(draws)}
-    fields = {
-        "images": images,
-        "latents": images,
-        "activation": activation,
-        "fresh_activation": activation,
-        "network_levels": (activation + 2) / 10,
-        "strength": np.full((CHAINS, draws), 2.5),
-        "optimized": images[:, 0] ** 2,
-        "prior_activation": -2.0,
-        "optimum_activation": 8.0,
-        "level": 0.7,
-        "beta": 3.0,
-        "seed": 11,
-        "objective": "logits:goldfish",
-        "model": "SqueezeNet",
-        "density": "conditioned",
-        "law_numbers": {"target": 5.0, "width": 0.2, "beta": 3.0},
-        "init": "optimize",
-        "kernel": "split_hmc",
-        "options": {"num_results": draws, "smooth": 0.3, "transforms": "Affine(8)"},
-        "stats": stats,
-        "scalars": {"radius": random.normal(size=(CHAINS, draws))},
-        "mean_images": images.mean(1),
-        "sd_images": images.std(1),
-        "gradients": 12000,
-        "seconds": {"optimise": 1.25, "sample": 10.5},
-        "reached": np.ones(CHAINS, bool),
-    }
-    return Samples(**(fields | changes))
+    options = {"num_results": draws, "smooth": 0.3, "transforms": "Affine(8)"}
+    return made_samples(CHAINS, draws, size=size, **({"options": options} | changes))
 
 
 class _Page(html.parser.HTMLParser):

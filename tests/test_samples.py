@@ -12,6 +12,7 @@ import types
 import imageio.v3 as imageio
 import numpy as np
 import pytest
+from conftest import made_samples
 
 import samplevis
 from samplevis import Samples, export
@@ -20,61 +21,14 @@ from samplevis.sampling import diagnostics
 CHAINS, DRAWS, SIZE = 4, 40, 16
 
 
-def _samples(chains: int = CHAINS, draws: int = DRAWS, thin: int = 1, **changes) -> Samples:
-    """Samples of a good run: independent draws at level .7 of a scale from -2 to 8."""
-    random = np.random.default_rng(7)
-    transitions = (chains, thin * draws)
-    activation = random.normal(5, 0.3, (chains, draws)).astype(np.float32)
-    images = random.uniform(size=(chains, draws, SIZE, SIZE, 3)).astype(np.float32)
-    fields = {
-        "images": images,
-        "latents": random.normal(size=images.shape).astype(np.float32),
-        "activation": activation,
-        "fresh_activation": activation - np.float32(0.1),
-        "network_levels": (activation - np.float32(0.4) + 2) / 10,
-        "strength": np.full((chains, draws), 2.5, np.float32),
-        "optimized": images[:, 0] ** 2,
-        "prior_activation": -2.0,
-        "optimum_activation": 8.0,
-        "level": 0.7,
-        "beta": 3.0,
-        "seed": 11,
-        "objective": "logits:goldfish",
-        "model": "SqueezeNet",
-        "density": "conditioned",
-        "law_numbers": {"target": 5.0, "width": 0.2, "beta": 3.0},
-        "init": "optimize",
-        "kernel": "split_hmc",
-        "options": {"num_results": draws, "step_size": 0.05, "adapt_mass": True, "transforms": "Affine(8)"},
-        "stats": {
-            "accept": random.uniform(0.7, 0.9, transitions).astype(np.float32),
-            "is_accepted": random.uniform(size=transitions) < 0.8,
-            "energy_error": random.normal(size=transitions).astype(np.float32),
-            "energy": 1e5 + random.normal(size=transitions),
-            "log_density": -1e5 + random.normal(size=transitions),
-            "temperature": np.ones(transitions, np.float32),
-            "move_accept": np.full(transitions, np.nan, np.float32),
-            "step_size": np.full(transitions[1], 0.03, np.float32),
-            "gradients": np.full(transitions[1], 12, np.int32),
-        },
-        "scalars": {name: random.normal(size=transitions).astype(np.float32) for name in ("radius", "power_low")},
-        "mean_images": images.mean(1),
-        "sd_images": images.std(1),
-        "gradients": 12000,
-        "seconds": {"optimise": 1.25, "sample": 10.5},
-        "reached": np.ones(chains, bool),
-    }
-    return Samples(**(fields | changes))
-
-
 def _with_stats(**stats) -> Samples:
-    good = _samples()
+    good = made_samples()
     return dataclasses.replace(good, stats=good.stats | stats)
 
 
 @pytest.fixture(scope="module")
 def good() -> Samples:
-    return _samples()
+    return made_samples()
 
 
 def _assert_same(one: Samples, other: Samples) -> None:
@@ -126,7 +80,7 @@ def test_repr_is_short_and_says_what_it_is(good):
 )
 def test_shapes_are_checked(name, value):
     with pytest.raises(ValueError, match=f"{name}: expected"):
-        _samples(**{name: value})
+        made_samples(**{name: value})
 
 
 @pytest.mark.parametrize(
@@ -145,13 +99,13 @@ def test_shapes_of_statistics_are_checked(name, value):
 
 def test_a_missing_statistic_is_named(good):
     with pytest.raises(ValueError, match="stats: expected accept, .*Missing: energy$"):
-        _samples(stats={name: array for name, array in good.stats.items() if name != "energy"})
+        made_samples(stats={name: array for name, array in good.stats.items() if name != "energy"})
 
 
 @pytest.mark.parametrize("optimum", [-2.0, -3.0, float("nan")])
 def test_a_scale_has_its_optimum_above_the_prior(optimum):
     with pytest.raises(ValueError, match="optimum_activation: expected more than the prior's -2.0. Received: "):
-        _samples(optimum_activation=optimum)
+        made_samples(optimum_activation=optimum)
 
 
 def test_round_trip_is_exact(good, tmp_path):
@@ -176,7 +130,7 @@ def test_round_trip_of_what_json_and_files_find_hard(tmp_path):
 
 
 def test_numpy_numbers_become_plain(tmp_path):
-    samples = _samples(prior_activation=np.float32(-2.5), seed=np.int64(3), options={"step_size": np.float64(0.5)})
+    samples = made_samples(prior_activation=np.float32(-2.5), seed=np.int64(3), options={"step_size": np.float64(0.5)})
     samples.save(tmp_path / "a.npz")
     back = Samples.load(tmp_path / "a.npz")
     assert (back.prior_activation, back.seed, back.options) == (-2.5, 3, {"step_size": 0.5})
@@ -284,7 +238,7 @@ def test_a_file_that_cannot_be_opened_is_an_os_error(good, tmp_path):
 
 def test_levels_run_from_the_prior_to_the_optimum():
     draws = np.linspace(-2, 8, DRAWS, dtype=np.float32) * np.ones((CHAINS, 1), np.float32)
-    np.testing.assert_allclose(_samples(fresh_activation=draws).levels[0], np.linspace(0, 1, DRAWS), atol=1e-6)
+    np.testing.assert_allclose(made_samples(fresh_activation=draws).levels[0], np.linspace(0, 1, DRAWS), atol=1e-6)
 
 
 def test_a_good_run_has_no_warnings(good):
@@ -297,13 +251,13 @@ def test_a_hot_chain_and_an_approximate_kernel_are_named():
     assert any(
         "temperature is 1.10" in w for w in _with_stats(temperature=np.full((CHAINS, DRAWS), 1.1)).summary().warnings
     )
-    assert any("langevin is approximate" in w for w in _samples(kernel="langevin").summary().warnings)
-    assert not any("approximate" in w or "temperature" in w for w in _samples().summary().warnings)
+    assert any("langevin is approximate" in w for w in made_samples(kernel="langevin").summary().warnings)
+    assert not any("approximate" in w or "temperature" in w for w in made_samples().summary().warnings)
 
 
 def test_the_worst_scalar_is_named():
     apart = np.random.default_rng(0).normal(size=(CHAINS, DRAWS)) + 10 * np.arange(CHAINS)[:, None]
-    good = _samples()
+    good = made_samples()
     bad = dataclasses.replace(good, scalars=good.scalars | {"power_low": apart})
     assert bad.summary().figures["rhat_worst"] == diagnostics.rhat(apart) > 2
     assert "(power_low)" in str(bad.summary())
@@ -345,7 +299,7 @@ def test_the_worst_chain_is_the_one_furthest_from_the_level():
     fresh = np.full((CHAINS, DRAWS), 5.0, np.float32)
     fresh[2] = 7.0
     fresh[3] = 4.0
-    assert _samples(fresh_activation=fresh).summary().figures["level_fresh_worst"] == pytest.approx(0.9)
+    assert made_samples(fresh_activation=fresh).summary().figures["level_fresh_worst"] == pytest.approx(0.9)
 
 
 def test_the_table_shows_the_figures(good):
@@ -368,21 +322,21 @@ def _walk() -> np.ndarray:
 
 
 BAD_RUNS = {
-    "level": (lambda: _samples(level=0.85), "asked for was 0.85"),
+    "level": (lambda: made_samples(level=0.85), "asked for was 0.85"),
     "bank": (
-        lambda: _samples(fresh_activation=_samples().activation - 1),
+        lambda: made_samples(fresh_activation=made_samples().activation - 1),
         "overfit their bank of transforms by 1[45]%",
     ),
-    "reached": (lambda: _samples(reached=np.array([True, False, True, False])), "chain 1, 3"),
+    "reached": (lambda: made_samples(reached=np.array([True, False, True, False])), "chain 1, 3"),
     "low acceptance": (lambda: _with_stats(accept=np.full((CHAINS, DRAWS), 0.5)), "50%"),
     "one low acceptance": (
         lambda: _with_stats(accept=np.where(np.arange(CHAINS)[:, None] == 2, 0.1, 0.9) * np.ones(DRAWS)),
         "A chain accepts only 10%",
     ),
     "high acceptance": (lambda: _with_stats(accept=np.full((CHAINS, DRAWS), 0.99)), "every proposal is accepted"),
-    "disagreement": (lambda: _samples(**_one_bad_chain(1.0)), "chains disagree"),
+    "disagreement": (lambda: made_samples(**_one_bad_chain(1.0)), "chains disagree"),
     "few effective draws": (
-        lambda: _samples(activation=_samples().activation[:, :8].repeat(5, axis=1)),
+        lambda: made_samples(activation=made_samples().activation[:, :8].repeat(5, axis=1)),
         "effective draws",
     ),
     "energy": (lambda: _with_stats(energy=_walk()), "E-BFMI"),
@@ -390,12 +344,15 @@ BAD_RUNS = {
         lambda: _with_stats(energy_error=np.where(np.arange(DRAWS) < 3, np.inf, 0.0) * np.ones((CHAINS, 1))),
         "12 proposals were not finite",
     ),
-    "too few draws": (lambda: _samples(draws=3), "too few to judge"),
-    "one chain": (lambda: _samples(chains=1), "One chain has no other"),
-    "stuck": (lambda: _samples(activation=np.full((CHAINS, DRAWS), 5.0, np.float32)), "chains are stuck"),
-    "nan on the bank": (lambda: _samples(activation=_samples().activation * np.nan), "activations are not finite"),
+    "too few draws": (lambda: made_samples(draws=3), "too few to judge"),
+    "one chain": (lambda: made_samples(chains=1), "One chain has no other"),
+    "stuck": (lambda: made_samples(activation=np.full((CHAINS, DRAWS), 5.0, np.float32)), "chains are stuck"),
+    "nan on the bank": (
+        lambda: made_samples(activation=made_samples().activation * np.nan),
+        "activations are not finite",
+    ),
     "one nan on fresh transforms": (
-        lambda: _samples(fresh_activation=np.where(np.arange(DRAWS) == 9, np.nan, _samples().activation)),
+        lambda: made_samples(fresh_activation=np.where(np.arange(DRAWS) == 9, np.nan, made_samples().activation)),
         "activations are not finite",
     ),
 }
@@ -413,12 +370,12 @@ def test_a_bad_run_is_told_in_words(name):
 
 def test_a_disagreement_is_the_only_thing_wrong_with_its_run():
     """The control: the same chains without the shift pass."""
-    assert _samples(**_one_bad_chain(0.0)).summary().warnings == []
+    assert made_samples(**_one_bad_chain(0.0)).summary().warnings == []
 
 
 @pytest.mark.filterwarnings("error")
 def test_a_run_without_a_level_or_mixing_still_has_a_table():
-    samples = _samples(chains=1, draws=1, level=None)
+    samples = made_samples(chains=1, draws=1, level=None)
     summary = samples.summary()
     assert np.isnan([summary.figures[name] for name in ("level_asked", "rhat", "ess_bulk", "pixel_correlation")]).all()
     assert "none" in str(summary) and "too few" in str(summary)
@@ -426,7 +383,7 @@ def test_a_run_without_a_level_or_mixing_still_has_a_table():
 
 @pytest.mark.filterwarnings("error")
 def test_an_optimum_of_zero_is_no_trouble():
-    summary = _samples(prior_activation=-20.0, optimum_activation=0.0, level=None).summary()
+    summary = made_samples(prior_activation=-20.0, optimum_activation=0.0, level=None).summary()
     assert np.isnan(summary.figures["activation_over_optimum"]) and "nan" not in str(summary)
 
 
@@ -434,7 +391,7 @@ def test_figures_that_cannot_be_told_are_dashes():
     """Images too small for a slope, and of one chain."""
     tiny = np.random.default_rng(0).uniform(size=(1, DRAWS, 8, 8, 3)).astype(np.float32)
     assert "-; -" in str(
-        _samples(
+        made_samples(
             chains=1, images=tiny, **dict.fromkeys(("optimized", "mean_images", "sd_images"), tiny[:, 0])
         ).summary()
     )
@@ -455,7 +412,7 @@ def test_grid_shows_the_optimised_image_and_then_draws(good):
 
 
 def test_grid_of_a_short_run_shows_all_draws():
-    wide, narrow = _samples(draws=3).grid(), _samples(draws=2).grid()
+    wide, narrow = made_samples(draws=3).grid(), made_samples(draws=2).grid()
     assert wide.shape[1] > narrow.shape[1] and wide.dtype == np.uint8
 
 
@@ -472,7 +429,7 @@ def test_save_grid_writes_the_grid(good, tmp_path):
 
 @pytest.mark.parametrize("layout, frames, width", [("chains", 5, 4 * SIZE + 6), ("sweep", 20, SIZE)])
 def test_save_gif(layout, frames, width, tmp_path):
-    _samples(draws=5).save_gif(tmp_path / "a.gif", layout=layout, scale=2)
+    made_samples(draws=5).save_gif(tmp_path / "a.gif", layout=layout, scale=2)
     assert imageio.imread(tmp_path / "a.gif", index=...).shape[:3] == (frames, 2 * SIZE, 2 * width)
 
 
@@ -482,7 +439,7 @@ def test_save_gif_names_a_bad_layout(good, tmp_path):
 
 
 def test_save_animation_goes_by_the_suffix_and_says_what_made_it(good, tmp_path):
-    few = _samples(draws=5)
+    few = made_samples(draws=5)
     few.save_animation(tmp_path / "a.gif", fps=4)
     few.save_gif(tmp_path / "b.gif", fps=4)
     assert (tmp_path / "a.gif").read_bytes() == (tmp_path / "b.gif").read_bytes()
@@ -504,7 +461,7 @@ def test_show_is_the_grid(good):
 
 
 def test_arviz_statistics_are_those_of_the_draws_kept(monkeypatch):
-    samples = _samples(draws=5, thin=3)
+    samples = made_samples(draws=5, thin=3)
     module = types.ModuleType("arviz_base")
     module.from_dict = lambda groups: groups
     monkeypatch.setitem(sys.modules, "arviz_base", module)
@@ -522,7 +479,7 @@ def test_arviz_statistics_are_those_of_the_draws_kept(monkeypatch):
 
 def test_arviz_itself_takes_the_draws():
     pytest.importorskip("arviz_base")
-    samples = _samples(draws=5)
+    samples = made_samples(draws=5)
     tree = samples.to_arviz()
     assert tree["posterior"].sizes["chain"] == CHAINS and tree["posterior"].sizes["draw"] == 5
     np.testing.assert_array_equal(tree["posterior"]["activation"].values, samples.activation)
@@ -542,10 +499,10 @@ def test_without_arviz_the_error_says_what_to_install(good, monkeypatch):
 
 
 def test_a_lost_chain_is_named_and_left_out_of_the_figures():
-    good = _samples()
+    good = made_samples()
     activation = good.activation.copy()
     activation[2, 4:] = np.nan
-    broken = _samples(activation=activation, network_levels=activation)
+    broken = made_samples(activation=activation, network_levels=activation)
     assert broken.lost.tolist() == [i == 2 for i in range(CHAINS)] and not good.lost.any()
     others = broken.of_chains(~broken.lost)
     assert others.images.tobytes() == good.images[~broken.lost].tobytes()
