@@ -18,7 +18,7 @@ from samplevis.param import Parameterization
 from samplevis.sources.base import show, sizes
 from samplevis.transform import Transform, as_named, as_transform, compose, crop_or_pad_to
 
-# Sides of the signals, images and volumes for networks that take any.
+# Sides of the signals, images and volumes to make for networks that take any: those to try one with are `Network.usual_size`.
 FREE = {1: 1024, 2: 128, 3: 32}
 
 

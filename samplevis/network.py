@@ -24,6 +24,8 @@ RESERVED = ("input", "labels", "members", "step")
 COMPILED = 32
 # How Lucid writes PRE.
 LUCID_PRE = "_pre_relu"
+# Sides of the images, by number of dimensions, that a network which takes any is looked at with.
+USUAL = {1: 1024, 2: 96, 3: 32}
 
 
 class Network:
@@ -126,6 +128,11 @@ class Network:
     def dimensions(self) -> int:
         """1 if it takes signals, 2 for images, 3 for volumes."""
         return len(self.image_shape) - 1
+
+    @property
+    def usual_size(self) -> tuple[int, ...]:
+        """(height, width), or the other sizes, of images to try the network with: its own, and `USUAL` where that is free."""
+        return tuple(side or USUAL[self.dimensions] for side in self.image_shape[:-1])
 
     @property
     def model(self) -> Any:

@@ -14,11 +14,12 @@ import tensorflow as tf
 from samplevis import param as parameterizations
 from samplevis import seeds
 from samplevis.activation import FREE, Activation, default_param, make_activation
-from samplevis.checkpoint import Checkpoint, Stage, flat
+from samplevis.checkpoint import Checkpoint, Stage, flat, refilled
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimizers import Method, Stepper, as_method, as_network_of
 from samplevis.overrides import redirect_relu
+from samplevis.overrides.rebuild import kept
 from samplevis.param import Parameterization
 from samplevis.progress import Progress
 from samplevis.transform import Transform
@@ -136,8 +137,8 @@ def ascend(
         if redirect_steps:
             raise ValueError(f"redirect_steps: only for Keras optimizers. Received: {redirect_steps} with {optimizer}")
         activation.check_independent(f"the optimizer {optimizer}")
-    first = _redirected(activation) if redirect_steps else activation
-    stepper = _compiled_stepper(first, z.shape[0], optimizer)
+    first = kept(activation.network, "redirect_relu", redirect_relu) if redirect_steps else activation.network
+    stepper = _compiled_stepper(dataclasses.replace(activation, network=first), z.shape[0], optimizer)
     stepper.reset(z)
     parameters = [tf.convert_to_tensor(p) for p in activation.objective.parameters]
     stops = sorted({*thresholds, *range(STEPS_PER_CALL, steps, STEPS_PER_CALL), redirect_steps or steps, steps})
@@ -145,7 +146,7 @@ def ascend(
     stage = stage or Checkpoint().stage("optimise")
     saved = stage.saved
     if saved:
-        stepper.variables = [saved[f"variables.{i}"] for i in range(len(stepper.variables))]
+        stepper.variables = refilled("variables", stepper.variables, saved)
         z, history, done = tf.identity(stepper.latents), [saved["history"]], int(saved["done"])
 
     def state() -> dict:
@@ -254,16 +255,6 @@ def _subject(
 
 def _scores(T: Callable[[str], tf.Tensor]) -> tf.Tensor:  # noqa: N803 - Lucid's name for the accessor.
     return T("scores")
-
-
-def _redirected(activation: Activation) -> Activation:
-    """The activation on a clone that redirects gradient, made once for a network; its weights are those of now."""
-    network = activation.network
-    clone = network.compiled.get("redirect_relu") or redirect_relu(network)
-    network.compiled["redirect_relu"] = clone
-    for copy, weight in zip(clone.source.variables, network.source.variables, strict=True):
-        copy.assign(weight)
-    return dataclasses.replace(activation, network=clone)
 
 
 def _copy(optimizer: keras.optimizers.Optimizer | None) -> keras.optimizers.Optimizer:

@@ -150,7 +150,7 @@ class Objective:
 
         Args:
           network: the network that it will be used on.
-          image_size: (height, width) in pixels at the network's input. Defaults to what the network declares, or 96.
+          image_size: (height, width) in pixels at the network's input. Defaults to `network.usual_size`.
           input_shape: (height, width, channels) of the images before transforms. Defaults to those at the network's input.
 
         Returns:
@@ -159,9 +159,8 @@ class Objective:
         Raises:
           ValueError: for an unknown layer or label, a channel or position out of range, or scores that are not [batch].
         """
-        *declared, channels = network.image_shape
-        size = tuple(image_size or (side or 96 for side in declared))
-        network.check_size(size)
+        size = network.check_size(image_size or network.usual_size)
+        channels = network.image_shape[-1]
         setting = Setting(network, size, tuple(input_shape or (*size, channels)))
         known = dataclasses.replace(self, parameters=self.resolver(setting, self.parameters))
         layers: dict[str, None] = {}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
+
+import numpy as np
+
 from samplevis.network import Network
 from samplevis.sources import ReplaceActivation, ReplaceLayer
 
@@ -28,3 +32,12 @@ def rebuild(
     """
     source = network.source.replaced(activation or (lambda *_: None), layer or (lambda *_: None))
     return network.on(source, name)
+
+
+def kept(network: Network, key: Hashable, make: Callable[[Network], Network]) -> Network:
+    """A clone of a network, kept with it under a key: made once, and again when the network's weights have changed."""
+    clone = network.compiled.get(key)
+    pairs = zip(clone.source.variables, network.source.variables, strict=True) if clone else ()
+    if clone is None or not all(np.array_equal(copy.numpy(), own.numpy()) for copy, own in pairs):
+        clone = network.compiled[key] = make(network)
+    return clone

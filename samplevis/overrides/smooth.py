@@ -10,7 +10,7 @@ from samplevis import param, seeds
 from samplevis.checks import check_choice, check_number
 from samplevis.network import Network, as_network
 from samplevis.overrides import pooling as pools
-from samplevis.overrides.rebuild import rebuild
+from samplevis.overrides.rebuild import kept, rebuild
 from samplevis.sources.base import Function
 from samplevis.sources.functions import kinds
 
@@ -18,8 +18,6 @@ from samplevis.sources.functions import kinds
 DEFAULT_SOFTNESS = 0.3
 # Images from the prior that show how large a layer's values are; 16 give its root mean square to a few per cent.
 MEASURED_ON = 16
-# Their size in pixels by number of dimensions, where the network takes any.
-MEASURED_AT = {1: 1024, 2: 96, 3: 32}
 # Functions that are straight between kinks.
 RECTIFIERS = ("relu", "relu6", "leakyrelu")
 # Larger than any bound that a rectifier has.
@@ -30,11 +28,7 @@ def smoothed(network: Network, softness: float) -> Network:
     """`smooth(network, softness)`, made once for a network and again when its weights have changed; itself if it has no kinks."""
     if not _kinked(network):
         return network
-    clone = network.compiled.get(("smooth", softness))
-    pairs = zip(clone.source.variables, network.source.variables, strict=True) if clone else ()
-    if clone is None or not all(np.array_equal(copy.numpy(), own.numpy()) for copy, own in pairs):
-        clone = network.compiled["smooth", softness] = smooth(network, softness)
-    return clone
+    return kept(network, ("smooth", softness), lambda network: smooth(network, softness))
 
 
 def smooth(
@@ -93,8 +87,7 @@ def _measured(network: Network, softness: float, images: np.ndarray | None) -> t
     if not kinked:
         return {}, frozenset()
     if images is None:
-        *size, channels = (side or MEASURED_AT[network.dimensions] for side in network.image_shape)
-        prior = param.fourier(tuple(size), channels=channels)
+        prior = param.fourier(network.usual_size, channels=network.image_shape[-1])
         images = prior.image(prior.prior(seeds.root(0), MEASURED_ON)).numpy()
     values = network.activations(images, kinked)
     sizes = {path: float(np.sqrt(np.mean(np.square(value)))) for path, value in values.items()}
