@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Iterable
 from typing import Any
@@ -12,33 +13,19 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis import evidence, param, pictures, preprocessing, seeds
+from samplevis.activation import default_param
 from samplevis.checks import check_whole
 from samplevis.evidence import CANNOT_TELL, WRONG, Evidence
+from samplevis.modelzoo.registry import MODELS
 from samplevis.network import Network, as_network
+from samplevis.preprocessing import Preprocessing
 from samplevis.sources.functions import kinds
 
-# Side of the images of noise where the network leaves it open, by number of dimensions.
-SIZE = {1: 1024, 2: 96, 3: 32}
 # Deviation of the latent of the noise: that of pixels then is a photograph's, about 0.2.
 CONTRAST = 1.0
 BATCH = 8
 # From black to white in what a network works on: some units, or what bytes span.
 SPANS = ((0.5, 8.0), (200.0, 300.0))
-# How keras.applications prepares images, by the beginning of a model's name; the first that fits counts. Source:
-# keras.applications, `preprocess_input` of each family. Those that are not here rescale their own.
-KNOWN = {
-    "vgg": "(0, 255) less ImageNet's mean, BGR",
-    **{f"resnet{n}v2": "(-1, 1)" for n in (50, 101, 152)},
-    **{f"resnet{n}": "(0, 255) less ImageNet's mean, BGR" for n in (50, 101, 152)},
-    "inception_v3": "(-1, 1)",
-    "inception_resnet_v2": "(-1, 1)",
-    "xception": "(-1, 1)",
-    "mobilenet_": "(-1, 1)",
-    "mobilenetv2_": "(-1, 1)",
-    "nasnet": "(-1, 1)",
-    "densenet": "ImageNet's mean 0, deviation 1",
-    **dict.fromkeys(("efficientnet", "mobilenetv3", "convnext"), "(0, 255)"),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,10 +125,9 @@ def describe(
     """
     network = as_network(model)
     check_whole("count", count, 2)
-    *sides, channels = network.image_shape
-    size = network.check_size(image_size or tuple(side or SIZE[network.dimensions] for side in sides))
+    size = network.check_size(image_size or network.usual_size)
     if images is None:
-        noise = param.fourier(size, channels=channels, contrast=CONTRAST)
+        noise = default_param(network, size, functools.partial(param.fourier, contrast=CONTRAST))
         pixels = noise.image(noise.prior(seeds.root(seed), count)).numpy()
         judged_on = (
             f"{count} images of noise with the spectrum and colours of photographs, {' x '.join(map(str, size))} pixels"
@@ -229,14 +215,29 @@ def _look(network: Network) -> tuple[list[str], list[str]]:
                 and way.mean is None
             ]
             doubts.append(doubt + (f" Try {fitting[-1].arguments}." if fitting else ""))
-    prefix = next((start for start in KNOWN if network.name.lower().startswith(start)), None)
-    if prefix is not None and network.image_shape[-1] == 3:
-        name = KNOWN[prefix] if not prefix.startswith("mobilenetv3") or rescaling else "(-1, 1)"
-        known = next(way for way in preprocessing.candidates(3) if way.name == name)
+    known = _known(network.name, bool(rescaling)) if network.image_shape[-1] == 3 else None
+    if known is not None:
         found.append(f"keras.applications prepares images for {network.name!r} as {known.name}: {known.arguments}")
         if not preprocessing.same(own, known.matrix(3)):
             doubts.append(f"The name says {known.name}, and something else is declared. Try {known.arguments}.")
     return found, doubts + _order_of_means(network)
+
+
+def _known(name: str, rescales: bool) -> Preprocessing | None:
+    """How `keras.applications` prepares images for a model whose name begins like one of its own, or None."""
+    plain = _plain(name)
+    family = max((key for key in MODELS if plain.startswith(_plain(key))), key=len, default=None)
+    images = MODELS[family].images if family else ""
+    if images == "bytes" and not rescales:
+        # Keras leaves the layers in front out if it is asked to, and expects what they would give.
+        images = "torch" if family.startswith("ConvNeXt") else "signed"
+    if images == "torch" and rescales:
+        images = "unit"
+    return preprocessing.MODES.get(images)
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
 
 
 def _order_of_means(network: Network) -> list[str]:
@@ -268,8 +269,8 @@ def _rescaling(network: Network) -> list[str]:
 
 def _gain(network: Network, layer: str, own: np.ndarray) -> float:
     """How much a difference of the model's input grows up to a layer."""
-    sides = [side or SIZE[network.dimensions] for side in network.image_shape[:-1]]
-    images = tf.stack([tf.fill((*sides, network.image_shape[-1]), value) for value in (0.0, 1.0)])
+    shape = (*network.usual_size, network.image_shape[-1])
+    images = tf.stack([tf.fill(shape, value) for value in (0.0, 1.0)])
     dark, light = np.asarray(network.cut((layer,))(images)[layer], np.float64)
     return float(np.abs(light - dark).max() / np.abs(own[:-1]).max())
 

@@ -117,10 +117,10 @@ def normalization(network: Network, images: tf.Tensor) -> Evidence:
     if not alive.any():
         return Evidence("normalization", CANNOT_TELL, f"{layer!r} gives the same for all images.")
 
-    run = _compiled(network, (layer,), lambda found: found[layer])
+    run, own_way = _compiled(network, (layer,), lambda found: found[layer]), preprocessing.declared(network)
 
     def divergence(way: np.ndarray) -> float:
-        given = np.asarray(run(images, *preprocessing.in_terms_of(network, way)), np.float64)
+        given = np.asarray(run(images, *preprocessing.in_terms_of(own_way, way)), np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
             values = ((given - beta) / gamma)[..., alive].reshape(-1, int(alive.sum()))
         mean, variance = values.mean(0), np.maximum(values.var(0), 1e-12)
@@ -160,14 +160,16 @@ def scale(network: Network, images: tf.Tensor) -> Evidence:
         a, b = (network.cut(layers)(tf.linalg.matmul(images, turn) + shift) for turn, shift in (before, after))
         return tf.stack([tf.reduce_sum((b[name] - a[name]) * a[name]) / tf.reduce_sum(a[name] ** 2) for name in layers])
 
+    own_way = preprocessing.declared(network)
+
     def growth(way: np.ndarray) -> float:
-        found = shares(*(preprocessing.in_terms_of(network, way, gain) for gain in (1.0, GAIN)))
+        found = shares(*(preprocessing.in_terms_of(own_way, way, gain) for gain in (1.0, GAIN)))
         return float(np.median(np.abs(found / (GAIN - 1))))
 
     figures, ways = _figures(network, growth, one_order=True)
     own = figures["declared"]
     strength = {name: np.abs(way.matrix(network.image_shape[-1])[:-1]).max() for name, way in ways.items()}
-    own_strength = np.abs(preprocessing.declared(network)[:-1]).max()
+    own_strength = np.abs(own_way[:-1]).max()
     text = f"{min(own, 1.0):.0%} of the answer comes from the images, the rest from biases"
     # Squashing functions that are driven to their ends have small shares too, but those fall as the input grows.
     stronger = [name for name in ways if strength[name] > 2 * own_strength and figures[name] > STRONG]
@@ -183,7 +185,7 @@ def scale(network: Network, images: tf.Tensor) -> Evidence:
     scores = _scores(network)
 
     def lead(way: np.ndarray) -> float:
-        found = scores(images, *preprocessing.in_terms_of(network, way))
+        found = scores(images, *preprocessing.in_terms_of(own_way, way))
         top = np.sort(found, axis=-1)[:, -2:]
         return float(np.median(top[:, 1] - top[:, 0]))
 
@@ -222,10 +224,10 @@ def colors(network: Network, images: tf.Tensor) -> Evidence:
         return Evidence("colors", CANNOT_TELL, "Its classes are not those of ImageNet, as far as its labels tell.")
     tint = tf.constant([TINT, 0.0, -TINT])
     warm, cold = (tf.clip_by_value(images + sign * tint, 0.0, 1.0) for sign in (1.0, -1.0))
-    scores = _scores(network)
+    scores, own_way = _scores(network), preprocessing.declared(network)
 
     def contrast(way: np.ndarray) -> float:
-        change = preprocessing.in_terms_of(network, way)
+        change = preprocessing.in_terms_of(own_way, way)
         gain = (scores(warm, *change) - scores(cold, *change)).mean(0)
         return welch(gain[orange], gain[blue])
 

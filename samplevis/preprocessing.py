@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from samplevis.network import Network
 
-# Means of ImageNet's red, green and blue: of bytes (Caffe's VGG), and of pixels in [0, 1] with their common standard deviation
-# (torchvision; the three are 0.229, 0.224 and 0.225). Source: keras.applications.imagenet_utils.preprocess_input.
+# Statistics of ImageNet's red, green and blue: of bytes (Caffe's), and of pixels in [0, 1] (torchvision's).
+# Source: keras/src/applications/imagenet_utils.py, torchvision/transforms/_presets.py.
 CAFFE_MEAN = (123.68, 116.779, 103.939)
-TORCH_MEAN, TORCH_DEVIATION = (0.485, 0.456, 0.406), 0.226
+MEAN, STANDARD_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+DEVIATION = round(sum(STANDARD_DEVIATION) / 3, 3)
+# How the name of a way for the other order of channels ends.
+BGR = ", BGR"
 # Distance of two maps, as a share of their range, below which they are the same.
 SAME = 0.02
 
@@ -32,6 +37,11 @@ class Preprocessing:
     mean: tuple[float, ...] | None = None
 
     @property
+    def options(self) -> dict[str, Any]:
+        """Arguments of `Network`."""
+        return {"value_range": self.value_range, "bgr": self.bgr, "mean": self.mean}
+
+    @property
     def arguments(self) -> str:
         """How it is declared to `Network`."""
         low, high = self.value_range
@@ -46,17 +56,27 @@ class Preprocessing:
         return np.vstack([turned * (high - low), np.broadcast_to(offset, (1, channels))])
 
 
+#: How `keras.applications` and torchvision prepare images, by the names of the modes ("signed" is Keras's "tf"); in "torch" one
+#: standard deviation stands for the three, which differ by 1 %.
+MODES: Mapping[str, Preprocessing] = {
+    "unit": Preprocessing("(0, 1)", (0, 1)),
+    "signed": Preprocessing("(-1, 1)", (-1, 1)),
+    "bytes": Preprocessing("(0, 255)", (0, 255)),
+    "caffe": Preprocessing("(0, 255) less ImageNet's mean" + BGR, (0, 255), bgr=True, mean=CAFFE_MEAN[::-1]),
+    "torch": Preprocessing(
+        "ImageNet's mean 0, deviation 1",
+        (0, round(1 / DEVIATION, 3)),
+        mean=tuple(round(value / DEVIATION, 3) for value in MEAN),
+    ),
+}
+
+
 def candidates(channels: int) -> list[Preprocessing]:
     """The ways that are common for a number of channels; for three, each of them in both orders."""
-    plain = [Preprocessing(f"({low:g}, {high:g})", (low, high)) for low, high in ((0, 1), (-1, 1), (0, 255))]
     if channels != 3:
-        return plain
-    mean = tuple(round(value / TORCH_DEVIATION, 3) for value in TORCH_MEAN)
-    plain += [
-        Preprocessing("(0, 255) less ImageNet's mean", (0, 255), mean=CAFFE_MEAN),
-        Preprocessing("ImageNet's mean 0, deviation 1", (0, round(1 / TORCH_DEVIATION, 3)), mean=mean),
-    ]
-    return [_turned(way) if bgr else way for bgr in (False, True) for way in plain]
+        return [way for way in MODES.values() if way.mean is None]
+    plain = [_turned(way) if way.bgr else way for way in MODES.values()]
+    return [*plain, *map(_turned, plain)]
 
 
 def declared(network: Network) -> np.ndarray:
@@ -79,11 +99,11 @@ def same(a: np.ndarray, b: np.ndarray) -> bool:
     return bool(np.abs(a - b).max() <= SAME * np.abs(a[:-1]).max())
 
 
-def in_terms_of(network: Network, way: np.ndarray, gain: float = 1.0) -> tuple[tf.Tensor, tf.Tensor]:
+def in_terms_of(own: np.ndarray, way: np.ndarray, gain: float = 1.0) -> tuple[tf.Tensor, tf.Tensor]:
     """Another preprocessing in a network's own terms.
 
     Args:
-      network: the network, whose preprocessing has an inverse.
+      own: the map that the network applies, as `declared` finds it; it has an inverse.
       way: another map, as `Preprocessing.matrix`.
       gain: what the model's input is multiplied by. Defaults to 1.
 
@@ -91,12 +111,13 @@ def in_terms_of(network: Network, way: np.ndarray, gain: float = 1.0) -> tuple[t
       (turn [channels, channels], shift [channels]), float32: `network.preprocess(images @ turn + shift)` is what `way` makes
       of the images.
     """
-    own = declared(network)
     inverse = np.linalg.inv(own[:-1])
     turn, shift = gain * way[:-1] @ inverse, (gain * way[-1] - own[-1]) @ inverse
     return tf.constant(turn, tf.float32), tf.constant(shift, tf.float32)
 
 
 def _turned(way: Preprocessing) -> Preprocessing:
+    """The same for the other order of channels."""
     mean = None if way.mean is None else way.mean[::-1]
-    return dataclasses.replace(way, name=f"{way.name}, BGR", bgr=True, mean=mean)
+    name = way.name.removesuffix(BGR) if way.bgr else way.name + BGR
+    return dataclasses.replace(way, name=name, bgr=not way.bgr, mean=mean)

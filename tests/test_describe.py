@@ -49,7 +49,7 @@ def test_images_as_another_way_shows_them():
     network = Network(model_of(layers.Conv2D(1, 1)), **CAFFE)
     images = np.random.default_rng(0).uniform(size=(2, 4, 4, 3)).astype(np.float32)
     for way in preprocessing.candidates(3):
-        turn, shift = preprocessing.in_terms_of(network, way.matrix(3), 1.5)
+        turn, shift = preprocessing.in_terms_of(preprocessing.declared(network), way.matrix(3), 1.5)
         found = network.preprocess(images @ turn.numpy() + shift.numpy())
         other = Network(network.model, value_range=way.value_range, bgr=way.bgr, mean=way.mean)
         np.testing.assert_allclose(found, 1.5 * other.preprocess(images), atol=1e-3)
@@ -252,6 +252,14 @@ def test_what_a_name_says(name, right):
     assert any("The name says" in warning for warning in warnings)
 
 
+@pytest.mark.parametrize("name", ["DenseNet121", "VGG16_torchvision"])
+def test_a_layer_that_normalises_does_what_the_name_says(name):
+    model = model_of(layers.Normalization(mean=[0.5] * 3, variance=[0.05] * 3), layers.Conv2D(4, 3), name=name)
+    assert samplevis.describe(model, count=2).warnings == ()
+    found = samplevis.describe(Network(model, value_range=(0, 255)), count=2)
+    assert any("The name says" in warning for warning in found.warnings) == (name == "DenseNet121")
+
+
 def test_imagenets_mean_in_the_wrong_order():
     model = model_of(layers.Conv2D(4, 3))
     for declared, wrong in (
@@ -332,11 +340,11 @@ def test_the_classes_of_a_frozen_graph_tell_its_colours():
     assert right.output == "logits" and verdicts(right)["colors"] == FITS
     wrong = samplevis.describe(Network(plain, bgr=True), image_size=(16, 16), count=4)
     assert verdicts(wrong)["colors"] == WRONG and not wrong.evidence[2].better.bgr
-    # Logarithms of probabilities are logits less what is the same for all classes.
+    # Logarithms of probabilities are logits less what is the same for all classes, unless they are too small for a float.
     squashed = samplevis.describe(Network(graph.as_graph_def()), image_size=(16, 16), count=4)
     assert squashed.output == "softmax"
-    for way, figure in right.evidence[2].figures.items():
-        assert squashed.evidence[2].figures[way] == pytest.approx(figure, rel=1e-3)
+    for way in ("declared", "(0, 1), BGR"):
+        assert squashed.evidence[2].figures[way] == pytest.approx(right.evidence[2].figures[way], rel=1e-3)
 
 
 def test_welch_is_scipys():

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import keras
 
 from samplevis.checks import check_whole
 from samplevis.modelzoo.imagenet import imagenet_labels, normalize
 from samplevis.network import Network
+from samplevis.preprocessing import MODES
 
-#: What images become, by the name that the registry uses: options of `Network`.
-#: Source: keras/src/applications/imagenet_utils.py, modes "caffe", "tf" (here "signed") and "torch", whose mean and standard
-#: deviation become a layer in front of the model; "bytes" are for models that rescale their input themselves.
-PREPROCESSING: Mapping[str, Mapping[str, Any]] = {
-    "bytes": {"value_range": (0.0, 255.0)},
-    "caffe": {"value_range": (0.0, 255.0), "bgr": True, "mean": (103.939, 116.779, 123.68)},
-    "signed": {"value_range": (-1.0, 1.0)},
-    "torch": {"value_range": (0.0, 1.0)},
-}
 #: What Keras takes where nothing else is said and the images are normalised first.
 SIZE = 224
 
@@ -31,7 +22,7 @@ def application(name: str, images: str) -> Callable[..., Network]:
 
     Args:
       name: its name in `keras.applications`.
-      images: what it expects: a key of `PREPROCESSING`.
+      images: what it expects: a key of `preprocessing.MODES`.
 
     Returns:
       A function of `weights`, `image_size` and `labels` to a `Network`.
@@ -44,7 +35,9 @@ def application(name: str, images: str) -> Callable[..., Network]:
         labels: str | os.PathLike | None = None,
     ) -> Network:
         model = _model(name, images, weights, _check_size(image_size))
-        return Network(model, **PREPROCESSING[images], labels=imagenet_labels(labels, weights), name=name)
+        # Mean and standard deviations of "torch" are a layer in front of the model.
+        way = MODES["unit" if images == "torch" else images]
+        return Network(model, **way.options, labels=imagenet_labels(labels, weights), name=name)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"""`keras.applications.{name}` with its preprocessing. Its last layer gives classes before softmax.

@@ -1,4 +1,4 @@
-"""What classifiers of ImageNet share: the names of the 1,000 classes, and the statistics of colours."""
+"""What classifiers of ImageNet share: the names of the 1,000 classes, and a layer that normalises colours."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ import keras
 import numpy as np
 
 from samplevis.modelzoo.fetch import fetch
+from samplevis.preprocessing import MEAN, STANDARD_DEVIATION
 
 LABELS_URL = "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json"
 LABELS_MD5 = "c2c37ea517e94d9795004a39431a14cb"
 LABELS_FILE = "imagenet_labels.txt"
 CLASSES = 1000
-#: Mean and standard deviation of ImageNet's colours in [0, 1], RGB. Source: torchvision/transforms/_presets.py.
-MEAN, STANDARD_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def imagenet_labels(

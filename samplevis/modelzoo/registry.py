@@ -16,7 +16,7 @@ class Entry(NamedTuple):
     Attributes:
       module: the module of this package with a function of the model's name; "applications" makes it from Keras's.
       about: what it is, with its paper.
-      images: for Keras's applications, what they expect: a name of `applications.PREPROCESSING`.
+      images: for Keras's applications, what they expect: a key of `preprocessing.MODES`.
     """
 
     module: str
