@@ -61,7 +61,8 @@ class Network:
       name: what to call it in messages. Defaults to the model's own name.
       aliases: other names for layers, {alias: layer}; they are accepted wherever a layer's name is. Defaults to none.
       given: for a model of several inputs, arrays or tensors by the name of the input, without the batch: all inputs but the
-        image that is explored. Defaults to none.
+        image that is explored. Of a function, or a subclassed model that takes no dictionary, arguments by name. Defaults to
+        none.
       image_shape: (height, width, channels), (length, channels) or (depth, height, width, channels), None for a size that is free,
         for a model that does not say it. Defaults to what it was built with; for functions and graphs to (None, None, 3).
       input: the node of a graph that stands for the images. Defaults to its only placeholder that is not given.

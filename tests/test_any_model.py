@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import zipfile
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -82,11 +84,38 @@ def nested():
     return keras.Model(image, keras.layers.Dense(3, name="logits")(x))
 
 
-def several_inputs():
-    image, scale = keras.Input((None, None, 3), name="image"), keras.Input((4,), name="scale")
-    x = keras.layers.Conv2D(4, 3, activation="relu", bias_initializer="ones", name="conv")(image)
-    x = keras.layers.Multiply(name="scaled")([keras.layers.GlobalAveragePooling2D()(x), scale])
-    return keras.Model([image, scale], keras.layers.Dense(3, name="logits")(x))
+def several_inputs(layers=keras.layers, model=keras.Model):
+    image, scale = layers.Input((None, None, 3), name="image"), layers.Input((4,), name="scale")
+    x = layers.Conv2D(4, 3, activation="relu", bias_initializer="ones", name="conv")(image)
+    x = layers.Multiply(name="scaled")([layers.GlobalAveragePooling2D()(x), scale])
+    return model([image, scale], layers.Dense(3, name="logits")(x))
+
+
+class SeveralInputs(keras.Model):
+    def __init__(self):
+        super().__init__(name="several")
+        self.conv = keras.layers.Conv2D(4, 3, activation="relu", bias_initializer="ones", name="conv")
+        self.logits = keras.layers.Dense(3, name="logits")
+
+    def call(self, inputs):
+        return self.logits(keras.ops.mean(self.conv(inputs["image"]), (1, 2)) * inputs["scale"])
+
+
+class SeveralArguments(SeveralInputs):
+    def call(self, image, scale):
+        return super().call({"image": image, "scale": scale})
+
+
+def several_inputs_subclassed():
+    model = SeveralInputs()
+    model({"image": np.zeros((1, SIZE, SIZE, 3), np.float32), "scale": np.ones((1, 4), np.float32)})
+    return model
+
+
+def several_arguments():
+    model = SeveralArguments()
+    model(np.zeros((1, SIZE, SIZE, 3), np.float32), np.ones((1, 4), np.float32))
+    return model
 
 
 def several_outputs():
@@ -172,6 +201,12 @@ KINDS = {
     ".pb": Kind(lambda path: modelzoo.load(saved(path, ".pb"))),
     "function": Kind(lambda path: Network(function), top="output"),
     "several inputs": Kind(lambda path: Network(several_inputs(), given={"scale": np.arange(4.0)})),
+    "several inputs, subclassed": Kind(
+        lambda path: Network(several_inputs_subclassed(), given={"scale": np.arange(4.0)})
+    ),
+    "several inputs, Keras 2": Kind(
+        lambda path: Network(several_inputs(tf_keras.layers, tf_keras.Model), given={"scale": np.arange(4.0)})
+    ),
     "several outputs": Kind(lambda path: Network(several_outputs())),
     "fixed size": Kind(lambda path: Network(functional((SIZE, SIZE)))),
     "channels first": Kind(lambda path: Network(channels_first())),
@@ -372,6 +407,94 @@ def test_given_inputs(images):
             Network(model, given=given)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [several_inputs_subclassed, several_arguments, lambda: several_inputs(tf_keras.layers, tf_keras.Model)],
+    ids=["dictionary", "arguments", "Keras 2"],
+)
+def test_given_inputs_of_what_is_traced(make, images):
+    model, scale = make(), np.arange(4.0)
+    images = images[:, :, [*range(12), 0, 1, 2, 3]]
+    each = np.tile(scale.astype(np.float32), (4, 1))
+    expected = model(images, each) if isinstance(model, SeveralArguments) else model({"image": images, "scale": each})
+    network = Network(model, given={"scale": scale})
+    np.testing.assert_allclose(network.activations(images, "output")["output"], expected, atol=1e-5)
+    other = Network(model, given={"scale": 2 * scale}).activations(images, "output")["output"]
+    assert np.abs(other - expected).max() > 1e-3, "the control"
+    with pytest.raises(ValueError, match="given="):
+        Network(model)
+    if not isinstance(model, SeveralArguments):
+        for given, words in (
+            ({"scales": 1}, "no input 'scales'. Its inputs: image, scale"),
+            ({"scale": np.zeros((1, 4))}, r"expected 'scale' of shape \(4,\), no batch. Received: \(1, 4\)"),
+        ):
+            with pytest.raises(ValueError, match=words):
+                Network(model, given=given)
+
+
+def test_given_inputs_of_a_function_and_of_a_saved_model(tmp_path, images):
+    def scaled(images, scale):
+        return tf.reduce_mean(images, (1, 2)) * scale
+
+    expected = images.mean((1, 2)) * [1, 2, 3]
+    found = Network(scaled, given={"scale": [1.0, 2.0, 3.0]}).activations(images, "output")["output"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    model = several_inputs()
+    model.export(tmp_path / "saved", verbose=False)
+    network = modelzoo.load(tmp_path / "saved", given={"scale": np.arange(4.0, dtype=np.float32)})
+    own = model([images, np.tile(np.arange(4.0), (4, 1))])
+    np.testing.assert_allclose(network.activations(images, "output_0")["output_0"], own, atol=1e-5)
+
+
+def test_a_list_of_inputs_has_no_names():
+    model = SeveralInputs()
+    model.call = lambda inputs: SeveralInputs.call(model, dict(zip(("image", "scale"), inputs, strict=True)))
+    model([np.zeros((1, SIZE, SIZE, 3), np.float32), np.ones((1, 4), np.float32)])
+    with pytest.raises(ValueError, match="takes a list of 2 inputs, which have no names. Give a function of the image"):
+        Network(model)
+
+
+@pytest.mark.parametrize("pool", ["maximum", "average", "volume"])
+def test_graphs_with_channels_first_run_where_only_channels_last_do(pool, images):
+    """CPUs have no gradient of max pooling, and nothing for volumes, with the channels first."""
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 3, 3, 4) if pool == "volume" else (3, 3, 3, 4)).astype("f4")
+    rank = kernel.ndim
+    order = [0, rank - 1, *range(1, rank - 1)]
+
+    def of(format, strides):
+        def run(x):
+            if pool == "volume":
+                x = tf.nn.relu(tf.nn.conv3d(x, kernel, strides([1, 1, 2, 1, 1]), "SAME", format))
+                x = tf.nn.max_pool3d(x, 2, 2, "SAME", format)
+                return tf.nn.avg_pool3d(x, 2, 1, "SAME", format)
+            x = tf.nn.relu(tf.nn.conv2d(x, kernel, 1, "SAME", format))
+            if pool == "average":
+                return tf.nn.avg_pool2d(x, [3, 2], 2, "SAME", format)
+            return tf.nn.max_pool2d(x, [3, 2], [2, 1], [[0, 0]] + strides([[0, 0], [1, 1], [1, 0], [0, 0]])[1:], format)
+
+        return run
+
+    def moved(values):
+        return [values[i] for i in order]
+
+    names = {4: ("NHWC", "NCHW"), 5: ("NDHWC", "NCDHW")}[rank]
+    batch = images[:, :8, :8] if rank == 4 else np.stack([images[:, :8, :8]] * 4, 1)
+    expected = of(names[0], list)
+    spec = tf.TensorSpec([None, *(batch.shape[i] for i in order[1:])], tf.float32)
+    network = Network(tf.function(of(names[1], moved), input_signature=[spec], autograph=False))
+    assert network.image_shape == batch.shape[1:]
+    gradients = []
+    for run in (expected, lambda x: network.cut(("output",))(x)["output"]):
+        x = tf.constant(batch)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            values = run(x)
+            total = tf.reduce_sum(values**2)
+        gradients.append((values, tape.gradient(total, x)))
+    for ours, theirs in zip(gradients[1], gradients[0], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
 def test_what_is_no_model():
     with pytest.raises(ValueError, match="'subclassed' does not say what images it takes. Call it once"):
         Network(Subclassed())
@@ -393,3 +516,61 @@ def test_a_file_that_brings_code_is_refused(tmp_path, ending):
     model.save(tmp_path / f"hostile{ending}")
     with pytest.raises(ValueError, match="cannot be read as a Keras model.*(?s:[Ll]ambda)"):
         modelzoo.load(tmp_path / f"hostile{ending}")
+
+
+# What a stranger could write into a layer's settings: functions of Python's own, and Keras's own switch of its safe mode.
+HOSTILE = {
+    "os.system": (
+        {"module": "os", "class_name": "function", "config": "system", "registered_name": "system"},
+        "Could not locate function 'system'",
+    ),
+    "eval": (
+        {"module": "builtins", "class_name": "function", "config": "eval", "registered_name": "eval"},
+        "Could not locate function 'eval'",
+    ),
+    "safe mode": (
+        {
+            "module": "keras.config",
+            "class_name": "function",
+            "config": "enable_unsafe_deserialization",
+            "registered_name": "enable_unsafe_deserialization",
+        },
+        "not a modeling function",
+    ),
+    "bytecode": ({"class_name": "__lambda__", "config": {"value": "4wEA"}}, "Python lambda"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_configuration_that_reaches_for_code_is_refused(tmp_path, name):
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3, activation="relu", name="conv")])
+    model.save(tmp_path / "whole.keras")
+    with zipfile.ZipFile(tmp_path / "whole.keras") as whole, zipfile.ZipFile(tmp_path / "bad.keras", "w") as bad:
+        for part in whole.namelist():
+            content = whole.read(part)
+            if part == "config.json":
+                config = json.loads(content)
+                config["config"]["layers"][1]["config"]["activation"] = HOSTILE[name][0]
+                content = json.dumps(config).encode()
+            bad.writestr(part, content)
+    assert modelzoo.load(tmp_path / "whole.keras").layers["conv"] == (6, 6, 2), "the control"
+    reason = HOSTILE[name][1]
+    with pytest.raises(ValueError, match=f"bad.keras cannot be read as a Keras model: .*{reason}") as caught:
+        modelzoo.load(tmp_path / "bad.keras")
+    assert "'layers'" not in str(caught.value), "the reason, and not the whole configuration"
+    assert (
+        keras.config.is_unsafe_deserialization_enabled() is not True
+        if hasattr(keras.config, "is_unsafe_deserialization_enabled")
+        else True
+    )
+    print(caught.value)
+
+
+def test_a_graph_that_reaches_for_files_is_refused(tmp_path):
+    with tf.Graph().as_default() as graph:
+        image = tf.compat.v1.placeholder(tf.float32, (None, 8, 8, 3), name="image")
+        secret = tf.strings.to_number(tf.io.read_file("/etc/hostname"))
+        tf.multiply(image, secret, name="leak")
+    (tmp_path / "bad.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    with pytest.raises(ValueError, match="a ReadFile, which would reach out of the model"):
+        modelzoo.load(tmp_path / "bad.pb")

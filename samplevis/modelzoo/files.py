@@ -103,4 +103,6 @@ def _read(path: Path, kind: str, read: Callable[[], Any]) -> Any:
     try:
         return read()
     except Exception as error:  # Readers raise many kinds for a bad file.
-        raise ValueError(f"model: {path} cannot be read as {kind}: {error}") from error
+        # Keras quotes the whole configuration before it says what is wrong with it.
+        reason = str(error).rpartition("Exception encountered: ")[2]
+        raise ValueError(f"model: {path} cannot be read as {kind}: {reason}") from error

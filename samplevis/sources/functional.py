@@ -8,7 +8,6 @@ from types import MappingProxyType
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from samplevis.sources.base import (
@@ -24,6 +23,7 @@ from samplevis.sources.base import (
     to_last_shape,
 )
 from samplevis.sources.functions import FUNCTIONS, OTHERS, is_function, kind
+from samplevis.sources.inputs import check_given, image_input
 
 _KERAS = keras.layers
 # Layers whose argument `activation` is the last thing that they apply.
@@ -157,31 +157,16 @@ def functional(model: keras.Model) -> keras.Model | None:
 
 def _inputs(model: keras.Model, given: Mapping[str, Any]) -> tuple[Any, dict[str, tf.Tensor]]:
     """The input that is the image, and what the others are given."""
-    names = [tensor.name for tensor in model.inputs]
-    if unknown := [name for name in given if name not in names]:
-        raise ValueError(f"given: {model.name!r} has no input {unknown[0]!r}. Its inputs: {', '.join(names)}")
-    free = [tensor for tensor in model.inputs if tensor.name not in given]
-    if len(free) != 1:
-        raise ValueError(
-            f"model: {model.name!r} has {len(names)} inputs ({', '.join(names)}), and {len(free)} of them are free; "
-            "expected one, the image. Say what the others are: given={'name': array}."
-        )
-    (image,) = free
+    tensors = {tensor.name: tensor for tensor in model.inputs}
+    image = tensors.pop(image_input(model.name, list(tensors), given))
     if not is_image_shape(image.shape[1:]):
         raise ValueError(f"model: {model.name!r} takes {show(image.shape)}; expected {IMAGES}.")
     if not tf.as_dtype(image.dtype).is_floating:
         raise ValueError(f"model: {model.name!r} takes {image.dtype} images, which have no gradient; expected floats.")
-    return image, {tensor.name: _given(tensor, given[tensor.name]) for tensor in model.inputs if tensor is not image}
-
-
-def _given(tensor: Any, value: Any) -> tf.Tensor:
-    expected = tuple(tensor.shape[1:])
-    found = np.shape(value)
-    if len(found) != len(expected) or any(n not in (None, m) for n, m in zip(expected, found, strict=True)):
-        raise ValueError(
-            f"given: expected {tensor.name!r} of shape {show(expected)}, no batch. Received: {show(found)}"
-        )
-    return tf.cast(tf.convert_to_tensor(value), tensor.dtype)
+    return image, {
+        name: tf.cast(check_given(name, tuple(tensor.shape[1:]), given[name]), tensor.dtype)
+        for name, tensor in tensors.items()
+    }
 
 
 def _is_channels_first(model: keras.Model) -> bool:

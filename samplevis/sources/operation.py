@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
@@ -34,6 +35,9 @@ def _batch_normalization(
     scale = gamma if node.attr["scale_after_normalization"].b else None
     return tf.nn.batch_normalization(x, mean, variance, beta, scale, node.attr["variance_epsilon"].f)
 
+
+# Operations that TensorFlow has for CPUs only with the channels last, or whose gradient it has only so.
+CHANNELS_LAST = {"MaxPool", "MaxPool3D", "AvgPool3D", "Conv3D"}
 
 # Operations of old files that TensorFlow no longer builds.
 RETIRED = {"BatchNormWithGlobalNormalization": _batch_normalization}
@@ -73,8 +77,24 @@ def compute(node: Any, inputs: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     for attribute, name in attributes:
         if attribute in node.attr:
             given[name] = _value(node.attr[attribute])
+    if node.op in CHANNELS_LAST and node.attr["data_format"].s.startswith(b"NC"):
+        return [_channels_last(call, given)]
     outputs = call(**given)
     return tf.nest.flatten(outputs)
+
+
+def _channels_last(call: Callable, given: dict[str, Any]) -> tf.Tensor:
+    """An operation with the channels first, computed with the channels last; its first argument are the images."""
+    rank = len(given["strides"])
+    last, first = [0, *range(2, rank), 1], [0, rank - 1, *range(1, rank - 1)]
+    # Strides and the like have a number for each axis, explicit paddings have two.
+    turned = {
+        name: np.reshape(value, (rank, -1))[last].ravel().tolist() if isinstance(value, list) and value else value
+        for name, value in given.items()
+    }
+    images = next(iter(given))
+    turned |= {images: tf.transpose(given[images], last), "data_format": "NHWC" if rank == 4 else "NDHWC"}
+    return tf.transpose(call(**turned), first)
 
 
 @functools.cache

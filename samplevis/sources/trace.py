@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from samplevis.sources.base import IMAGES, Shape, is_image_shape, show
 from samplevis.sources.graph import GraphSource
+from samplevis.sources.inputs import check_given, image_input
 from samplevis.sources.scopes import recorded, renamed
 
 # The signature that serves where a SavedModel has several.
@@ -25,7 +27,8 @@ def traced(
 
     Args:
       model: a function of an image batch, a Keras layer or model, one of tf_keras, or what `tf.saved_model.load` returned.
-      given: values of inputs that are not the images, by name, for a SavedModel.
+      given: values of inputs that are not the images, by name, without the batch: inputs of a SavedModel; keys of the dictionary
+        that a model takes; else arguments of the function, or of the model's `call`.
       image_shape: (height, width, channels), or of another number of directions, as the model takes them. Defaults to what the
         model knows, or was built with; for a function to (None, None, 3).
       input: the input that is the images, for a SavedModel. Defaults to the only one that is not given.
@@ -41,20 +44,37 @@ def traced(
         return _frozen(signature, {}, model, _name(model), given, image_shape, input)
     if not callable(model) or isinstance(model, type):
         return None
-    is_keras = isinstance(model, keras.layers.Layer) or _is_keras_2(model)
-    shape = image_shape or (_built_shape(model) if is_keras else (None, None, 3))
-    run = (lambda images: model(images, training=False)) if is_keras else model
     name = _name(model)
+    run, shape, others = _call(model, name, given or {}, image_shape)
     spec = tf.TensorSpec([None, *shape], tf.float32, "images")
+    rest = {one: tf.TensorSpec([None, *value.shape], value.dtype, one) for one, value in others.items()}
     try:
         with recorded(model) as scopes:
-            concrete = tf.function(run, autograph=False).get_concrete_function(spec)
+            concrete = tf.function(run, autograph=False).get_concrete_function(spec, rest)
     except Exception as error:  # A caller's code may raise anything.
         raise ValueError(
             f"model: {name!r} cannot be traced on images [batch, {', '.join(map(str, shape))}]: {error}. Expected a function of "
-            "tensors, written in TensorFlow; say what images it takes: image_shape=(height, width, channels)."
+            "tensors, written in TensorFlow; say what images it takes: image_shape=(height, width, channels), and what other "
+            "inputs are: given={'name': array}."
         ) from error
-    return _frozen(concrete, scopes, model, name, given, None, input)
+    return _frozen(concrete, scopes, model, name, others, None, input)
+
+
+def _call(
+    model: Any, name: str, given: Mapping[str, Any], image_shape: Shape | None
+) -> tuple[Callable[[tf.Tensor, Mapping[str, tf.Tensor]], Any], Shape, dict[str, np.ndarray]]:
+    """How to call a model, or function, on images and the other inputs; the shape of the images; and the others, checked."""
+    is_keras = isinstance(model, keras.layers.Layer) or _is_keras_2(model)
+    mode = {"training": False} if is_keras else {}
+    built = _built_shapes(model) if is_keras else None
+    if isinstance(built, Mapping):
+        image = image_input(name, list(built), given)
+        others = {one: check_given(one, tuple(built[one])[1:], value) for one, value in given.items()}
+        shape = image_shape or _image_shape(name, built[image])
+        return lambda images, rest: model({image: images, **rest}, **mode), shape, others
+    others = {one: check_given(one, np.shape(value), value) for one, value in given.items()}
+    shape = image_shape or (_image_shape(name, built) if is_keras else (None, None, 3))
+    return lambda images, rest: model(images, **rest, **mode), shape, others
 
 
 def _frozen(
@@ -123,22 +143,30 @@ def _is_keras_2(model: Any) -> bool:
     return keras_2 is not None and isinstance(model, keras_2.layers.Layer)
 
 
-def _built_shape(model: Any) -> Shape:
-    """The shape of images that a Keras model declares, or has seen."""
-    shape = (
-        getattr(model, "input_shape", None)
-        if _is_keras_2(model)
-        else (model.get_build_config() or {}).get("input_shape")
-    )
-    if shape is None and _is_keras_2(model):
-        shape = getattr(model, "_build_input_shape", None)
+def _built_shapes(model: Any) -> Any:
+    """The shape of the input that a Keras model declares, or has seen; of several inputs a dictionary, or a list; or None."""
+    if not _is_keras_2(model):
+        return (model.get_build_config() or {}).get("input_shape")
+    shapes = getattr(model, "input_shape", None)
+    if shapes is None:
+        return getattr(model, "_build_input_shape", None)
+    return dict(zip(model.input_names, shapes, strict=True)) if isinstance(shapes, list) else shapes
+
+
+def _image_shape(name: str, shape: Any) -> Shape:
+    """The shape of images from that of a model's input; ValueError if it has none, or takes no images."""
     if shape is None:
         raise ValueError(
-            f"model: {_name(model)!r} does not say what images it takes. Call it once on images, or say it: "
+            f"model: {name!r} does not say what images it takes. Call it once on images, or say it: "
             "image_shape=(height, width, channels)."
         )
+    if isinstance(shape, list):
+        raise ValueError(
+            f"model: {name!r} takes a list of {len(shape)} inputs, which have no names. Give a function of the image: "
+            "Network(lambda images: model([images, ...]), image_shape=(height, width, channels))."
+        )
     if not is_image_shape(shape[1:]) or not all(size is None or isinstance(size, int) for size in shape):
-        raise ValueError(f"model: {_name(model)!r} takes {show(shape)}; expected {IMAGES}.")
+        raise ValueError(f"model: {name!r} takes {show(shape)}; expected {IMAGES}.")
     return tuple(shape[1:])
 
 
