@@ -19,6 +19,7 @@ from samplevis.export.pixels import cropped
 from samplevis.network import RESERVED, Network, as_network
 from samplevis.objectives import Objective, as_objective
 from samplevis.objectives.base import make_accessor
+from samplevis.overrides.smooth import smooth_name
 from samplevis.samples import Samples
 
 Score = Callable[[np.ndarray], np.ndarray]
@@ -42,6 +43,8 @@ class Examples:
       counts: number of images in each bin of the histogram, int [bins].
       edges: bounds of the bins, [bins + 1].
       score: images [n, H, W, C] in [0, 1] -> activations [n], on the images as they are, without transforms.
+
+    Signals are [length, C] in place of [H, W, C], volumes [depth, H, W, C]; pictures show them as waveforms and slices.
     """
 
     objective: str
@@ -119,7 +122,7 @@ class Examples:
 
     def _rows(self) -> list[tuple[str, np.ndarray, np.ndarray]]:
         rows = (("most", self.top_images, self.top_activations), ("least", self.bottom_images, self.bottom_activations))
-        return [row for row in rows if len(row[1])]
+        return [(name, _shown(images), values) for name, images, values in rows if len(images)]
 
 
 def collect(
@@ -143,7 +146,8 @@ def collect(
       obj: an objective that scores each image by itself, a string such as "fire9:10", or a function of the activations.
       images: float array [n, H, W, C] in [0, 1]; a folder, searched with its subfolders in the order of the names; or
         anything to iterate over, such as a list of files, a generator or a `tf.data.Dataset`, of paths, images [H, W, C] or
-        batches [b, H, W, C], alone or first in a tuple (image, label). All of one size.
+        batches [b, H, W, C], alone or first in a tuple (image, label). All of one size. Arrays of signals [length, C] or volumes
+        [depth, H, W, C] for networks that take them.
       top: number of images to keep that excite the unit most, >= 0; at most all are kept. Defaults to 9.
       bottom: number of those that excite it least, >= 0. Defaults to 9.
       bins: bins of the histogram, >= 1, from the least activation to the largest. Defaults to 50.
@@ -200,8 +204,9 @@ def collect(
 def beside(samples: Samples, examples: Examples, columns: int = 9, scale: int = 1) -> np.ndarray:
     """One picture of a unit: its samples, its dataset examples, and where both stand in the histogram.
 
-    All activations are those of the images as they are, without transforms; red marks in the histogram are samples. Examples
-    are cropped about their centre and scaled to the size of the samples.
+    All activations are those of the images as they are, without transforms, in the network of the examples; samples may come
+    from its smoothed clone, as those of `render` do. Red marks in the histogram are samples. Examples are cropped about their
+    centre and scaled to the size of the samples.
 
     Args:
       samples: what `render` returned.
@@ -220,7 +225,7 @@ def beside(samples: Samples, examples: Examples, columns: int = 9, scale: int = 
     """
     check_whole("columns", columns, 1)
     ours, theirs = (samples.objective, samples.model), (examples.objective, examples.model)
-    if ours != theirs:
+    if ours not in (theirs, (examples.objective, smooth_name(examples.model))):
         raise ValueError(
             f"examples: expected those of {ours[0]} in {ours[1]}, as the samples are. Received: {theirs[0]} in {theirs[1]}"
         )
@@ -229,13 +234,11 @@ def beside(samples: Samples, examples: Examples, columns: int = 9, scale: int = 
     # The last draw of every chain, then the one before it, and so on: different chains are different pictures.
     order = [(chain, draw) for draw in range(draws)[::-1] for chain in range(chains)][:columns]
     where = tuple(np.transpose(order))
+    drawn = _shown(samples.images[where])
     rows = [
-        ("optimised", samples.optimized[:columns], examples.score(samples.optimized[:columns])),
-        ("samples", samples.images[where], values[where]),
-        *(
-            (name, _fitted(kept[:columns], samples.images.shape[2:4]), a[:columns])
-            for name, kept, a in examples._rows()
-        ),
+        ("optimised", _shown(samples.optimized[:columns]), examples.score(samples.optimized[:columns])),
+        ("samples", drawn, values[where]),
+        *((name, _fitted(kept[:columns], drawn.shape[1:3]), a[:columns]) for name, kept, a in examples._rows()),
     ]
     share = np.median(examples.percentile(values))
     title = f"{ours[0]}, {ours[1]}: the median sample is above {share:.1f} % of {len(examples)} images"
@@ -267,7 +270,7 @@ def _score(network: Network, objective: Objective, batch_size: int) -> Score:
     """Images [n, H, W, C] -> activations [n]; compiled once for each size of images."""
 
     @functools.lru_cache(maxsize=8)
-    def compiled(size: tuple[int, int]) -> Callable[[tf.Tensor], tf.Tensor]:
+    def compiled(size: tuple[int, ...]) -> Callable[[tf.Tensor], tf.Tensor]:
         resolved = objective.resolve(network, size)
         layers = tuple(name for name in resolved.layers if name not in RESERVED)
 
@@ -278,7 +281,7 @@ def _score(network: Network, objective: Objective, batch_size: int) -> Score:
         return tf.function(run, autograph=False)
 
     def score(images: np.ndarray) -> np.ndarray:
-        run = compiled(images.shape[1:3])
+        run = compiled(images.shape[1:-1])
         parts = [images[i : i + batch_size] for i in range(0, len(images), batch_size)]
         values = np.concatenate([np.asarray(run(tf.constant(part, tf.float32)), np.float32) for part in parts])
         if not np.isfinite(values).all():
@@ -286,6 +289,11 @@ def _score(network: Network, objective: Objective, batch_size: int) -> Score:
         return values
 
     return score
+
+
+def _shown(images: np.ndarray) -> np.ndarray:
+    """Images as they are, signals [n, length, C] as waveforms, volumes [n, depth, H, W, C] as slices."""
+    return export.as_pictures(images, images.ndim - 2)
 
 
 def _fitted(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:

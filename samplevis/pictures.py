@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 
 from samplevis.export.pixels import cropped
 from samplevis.network import Network
+from samplevis.sources.base import Shape, sizes
 
 #: What a folder is searched for.
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -27,7 +28,8 @@ def stream(
       network: what they are for.
       images: float array [n, H, W, C] in [0, 1]; a folder, searched with its subfolders in the order of the names; or anything
         to iterate over, such as a list of files, a generator or a `tf.data.Dataset`, of paths, images [H, W, C] or batches
-        [b, H, W, C], alone or first in a tuple (image, label).
+        [b, H, W, C], alone or first in a tuple (image, label). Signals [length, C] and volumes [depth, H, W, C] alike, for
+        networks that take them; those are not read from files.
       image_size: (height, width) that files are cropped (about their centre) and scaled to. Defaults to what the network
         declares, or to each file's own size.
 
@@ -38,12 +40,12 @@ def stream(
       ValueError, TypeError: for anything else.
       OSError: if a folder or a file cannot be read.
     """
-    declared = network.image_shape[:2]
+    declared = network.image_shape[:-1]
     size = network.check_size(image_size) if image_size else None if None in declared else declared
     if isinstance(images, (str, os.PathLike)):
         folder = Path(images)
         for path in _files(folder):
-            yield _read(path, network.image_shape[-1], size), path.relative_to(folder).as_posix()
+            yield _read(path, network.image_shape, size), path.relative_to(folder).as_posix()
         return
     if not isinstance(images, Iterable):
         raise TypeError(f"images: expected an array, a folder or something to iterate over. Received: {images!r}")
@@ -51,14 +53,16 @@ def stream(
     for item in images:
         item = item[0] if isinstance(item, tuple) else item
         if isinstance(item, (str, os.PathLike)):
-            yield _read(Path(item), network.image_shape[-1], size), os.fspath(item)
+            yield _read(Path(item), network.image_shape, size), os.fspath(item)
             continue
         if image_size is not None:
             raise ValueError("image_size: only for a folder or files; scale other images yourself.")
         values = np.asarray(item)
-        if values.ndim not in (3, 4):
-            raise ValueError(f"images: expected [H, W, C] or [b, H, W, C]. Received an item of shape {values.shape}")
-        for image in values if values.ndim == 4 else (values,):
+        rank = len(network.image_shape)
+        if values.ndim not in (rank, rank + 1):
+            each = f"{sizes(network.dimensions)}, channels]"
+            raise ValueError(f"images: expected [{each} or [batch, {each}. Received an item of shape {values.shape}")
+        for image in values if values.ndim > rank else (values,):
             yield image, str(next(numbers))
 
 
@@ -75,8 +79,11 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
-def _read(file: Path, channels: int, size: tuple[int, int] | None) -> np.ndarray:
+def _read(file: Path, image_shape: Shape, size: tuple[int, int] | None) -> np.ndarray:
     """One file as float32 [H, W, channels] in [0, 1]."""
+    *sides, channels = image_shape
+    if len(sides) != 2:
+        raise ValueError(f"images: files are pictures. The network takes ({sizes(len(sides))}, channels): give arrays.")
     if channels not in (1, 3):
         raise ValueError(f"images: files have 1 or 3 channels. The network takes {channels}: give arrays.")
     with Image.open(file) as picture:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 import samplevis
@@ -78,6 +81,44 @@ def test_layers(model_file, capsys):
     assert cli.main(["layers", str(model_file)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["conv1", "conv2", "features", "logits"]
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5", ""])
+def test_every_format_of_a_model(tmp_path, tiny_network, capsys, ending):
+    """A folder is that of a SavedModel, which a TFSMLayer reads, too."""
+    path = tmp_path / f"model{ending}"
+    if ending:
+        tiny_network.model.save(path)
+    else:
+        tiny_network.model.export(path, verbose=False)
+        assert "conv2_1" in samplevis.Network(keras.layers.TFSMLayer(str(path))).layers
+    assert cli.main(["layers", str(path)]) == 0
+    found = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert {"conv1", "conv2", "logits"} <= {name.removesuffix("_1") for name in found}
+    if ending != ".h5":
+        words = ["describe", str(path), "--value-range", "-1", "1", "--size", "16"]
+        assert cli.main(words) == 0 and "black is -1, white is 1" in capsys.readouterr().out
+
+
+def test_a_frozen_graph_that_says_what_it_expects(tmp_path, capsys):
+    written = {"input_name": "image", "image_shape": [None, None, 3], "image_value_range": [-117, 138]}
+    with tf.Graph().as_default() as graph:
+        image = tf.compat.v1.placeholder(tf.float32, name="image")
+        kernel = np.random.default_rng(0).normal(size=(3, 3, 3, 4)).astype(np.float32)
+        tf.nn.relu(tf.nn.conv2d(image, kernel, 1, "SAME"), name="conv")
+        tf.constant(json.dumps(written), name="lucid_metadata_json")
+    path = tmp_path / "lucid.pb"
+    path.write_bytes(graph.as_graph_def().SerializeToString())
+    assert cli.main(["describe", str(path), "--size", "16"]) == 0
+    printed = capsys.readouterr().out
+    assert "black is -117, white is 138" in printed and "conv" in printed and "lucid_metadata_json" not in printed
+
+
+def test_files_that_bring_code_are_refused(tmp_path, capsys):
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Lambda(lambda x: x + 1, name="hostile")])
+    for ending in (".keras", ".h5"):
+        model.save(tmp_path / f"hostile{ending}")
+        assert "ambda" in fails(capsys, 2, "layers", tmp_path / f"hostile{ending}")
 
 
 def test_version_and_help(capsys):

@@ -354,6 +354,34 @@ def test_samples_of_signals_and_volumes(directions, tmp_path):
 
 
 @pytest.mark.parametrize("directions", [1, 3])
+def test_dataset_examples_of_signals_and_volumes(directions, tmp_path):
+    known, images = network(directions), np.random.default_rng(3).uniform(size=(9, *SIZES[directions], 1))
+    images = images.astype(np.float32)
+    found = samplevis.collect(known, "logits:a", images, top=3, bottom=2, batch_size=4)
+    expected = known.activations(images, "logits")["logits"].numpy()[:, 0]
+    order = np.argsort(expected)
+    np.testing.assert_allclose(found.activations, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(found.top_images, images[order[::-1][:3]])
+    assert found.bottom_names == tuple(map(str, order[:2]))
+    one_by_one = samplevis.collect(known, "logits:a", tf.data.Dataset.from_tensor_slices(images), top=3, bottom=2)
+    assert one_by_one.top_names == found.top_names
+    # A picture of the strongest is in the grid.
+    shown = np.round(
+        255 * np.broadcast_to(drawing := export.as_pictures(images[order[-1]], directions), (*drawing.shape[:2], 3))
+    )
+    windows = np.lib.stride_tricks.sliding_window_view(found.grid(), shown.shape)[..., 0, :, :, :]
+    assert (windows == shown).all((-3, -2, -1)).any()
+    samples = drawn(directions)
+    percentiles = found.percentile(samples)
+    assert percentiles.shape == (2, 3) and samplevis.beside(samples, found).shape[-1] == 3
+    export.save_image(np.zeros((8, 8, 1)), tmp_path / "a.png")
+    with pytest.raises(ValueError, match="files are pictures. The network takes .*give arrays"):
+        samplevis.collect(known, "logits:a", tmp_path)
+    with pytest.raises(ValueError, match="images: expected .*channels. or .batch, "):
+        samplevis.collect(known, "logits:a", [images[0, ..., 0]])
+
+
+@pytest.mark.parametrize("directions", [1, 3])
 def test_defaults_follow_the_network(directions):
     result = samplevis.optimize(network(directions), "logits:b", steps=2, batch=2, progress=False)
     assert result.images.shape == (2, *SIZES[directions], 1)

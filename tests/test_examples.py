@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -144,6 +146,8 @@ def test_beside_samples(tiny_network, found, samples):
     plain = tiny_network.activations(samples.images[1, :1], "conv2")["conv2"].numpy()[..., 3].mean()
     assert np.isclose(percentiles[1, 0], 100 * np.mean(found.activations < plain))
     picture = samplevis.beside(samples, found, columns=3)
+    smooth = dataclasses.replace(samples, model="smooth tiny")
+    assert samplevis.beside(smooth, found, columns=3).shape[-1] == 3, "render samples a smoothed network"
     # The last draw of the second chain is the second picture of its row.
     drawn = np.round(255 * samples.images[1, -1]).astype(np.uint8)
     windows = np.lib.stride_tricks.sliding_window_view(picture, drawn.shape)[..., 0, :, :, :]

@@ -78,7 +78,12 @@ def smooth(
         new.width = widths[path]
         return new
 
-    return rebuild(network, f"smooth {network.name}", activation, layer)
+    return rebuild(network, smooth_name(network.name), activation, layer)
+
+
+def smooth_name(name: str) -> str:
+    """What the smooth network made from one of some name is called."""
+    return f"smooth {name}"
 
 
 def _measured(network: Network, softness: float, images: np.ndarray | None) -> tuple[dict[str, float], frozenset[str]]:
