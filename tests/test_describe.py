@@ -15,6 +15,7 @@ import samplevis
 from samplevis import Network, evidence, modelzoo, preprocessing, seeds
 from samplevis.describe import dead_channels
 from samplevis.evidence import CANNOT_TELL, FITS, WRONG
+from samplevis.modelzoo import squeezenet as squeezenet_module
 
 layers = keras.layers
 CAFFE = dict(value_range=(0, 255), bgr=True, mean=(104, 117, 123))
@@ -100,6 +101,71 @@ def test_the_right_squeezenet_passes(squeezenet):
     assert verdicts(found) == {"normalization": CANNOT_TELL, "scale": FITS, "colors": FITS}
     assert found.warnings == () and "No warnings." in str(found)
     assert found.parameters == 1_248_424 and found.output == "logits" and "fire9_pre_relu" in found.layers
+
+
+def test_a_forgotten_mean_of_squeezenet_is_flagged(squeezenet, noise):
+    found = evidence.colors(Network(squeezenet.model, value_range=(0, 255), bgr=True), noise)
+    assert found.verdict == WRONG and 2 < found.figures["declared"] < 5 and "Class by class" in found.text
+    assert found.better.arguments == "value_range=(0, 255), bgr=True, mean=(103.939, 116.779, 123.68)"
+
+
+def made_for(squeezenet: Network, way: preprocessing.Preprocessing) -> keras.Model:
+    """SqueezeNet with its first layer, which is linear and has no padding, turned for images that are prepared another way."""
+    model = squeezenet_module.architecture()
+    model.set_weights(squeezenet.model.get_weights())
+    kernel, bias = model.get_layer("conv1_pre_relu").get_weights()
+    old, new = preprocessing.declared(squeezenet), way.matrix(3)
+    turn = np.linalg.inv(new[:-1]) @ old[:-1]
+    shift = old[-1] - new[-1] @ turn
+    moved = [np.einsum("ij,hwjo->hwio", turn, kernel), bias + np.einsum("j,hwjo->o", shift, kernel)]
+    model.get_layer("conv1_pre_relu").set_weights(moved)
+    return model
+
+
+def test_the_turned_squeezenet_is_the_same(squeezenet):
+    images = np.random.default_rng(0).uniform(size=(2, 32, 32, 3)).astype(np.float32)
+    expected = squeezenet.activations(images, "logits")["logits"]
+    for way in preprocessing.MODES.values():
+        found = Network(made_for(squeezenet, way), **way.options).activations(images, "logits")["logits"]
+        np.testing.assert_allclose(found, expected, atol=2e-3 * np.abs(expected).max())
+
+
+SEEDS = range(3)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "declared",
+    [
+        dict(),
+        dict(bgr=True),
+        dict(value_range=(-1, 1)),
+        dict(value_range=(0, 255)),
+        dict(value_range=(0, 255), bgr=True),
+        dict(value_range=(0, 255), mean=(123, 117, 104)),
+        preprocessing.MODES["torch"].options,
+    ],
+    ids=["0-1", "0-1 BGR", "-1-1", "0-255 RGB", "mean forgotten", "channels swapped", "torch"],
+)
+def test_every_wrong_way_of_squeezenet_is_flagged(squeezenet, declared):
+    for seed in SEEDS:
+        found = samplevis.describe(Network(squeezenet.model, **declared), seed=seed)
+        print(seed, {one.check: one.text for one in found.evidence if one.verdict == WRONG})
+        assert found.warnings, seed
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mode", preprocessing.MODES)
+def test_the_right_way_is_never_flagged(squeezenet, mode):
+    """One network made for each of the field's ways. Those of the other order are flagged, as a control."""
+    way = preprocessing.MODES[mode]
+    model = made_for(squeezenet, way)
+    swapped = preprocessing._turned(way)
+    for seed in SEEDS:
+        found = samplevis.describe(Network(model, **way.options, name="mine"), seed=seed)
+        print(mode, seed, {one.check: (one.verdict, one.text) for one in found.evidence})
+        assert found.warnings == (), seed
+    assert samplevis.describe(Network(model, **swapped.options, name="mine")).warnings
 
 
 def test_classes_by_name_and_by_number(squeezenet):
