@@ -108,7 +108,15 @@ class Network:
         self.compiled: dict[Any, Any] = Recent(COMPILED)
 
     def on(self, source: Any, name: str) -> Network:
-        """A network of the same preprocessing, labels and aliases on another model with the same layers."""
+        """A network of the same preprocessing, labels and aliases on another model with the same layers.
+
+        Args:
+          source: a model, as for `Network`.
+          name: what to call it in messages.
+
+        Returns:
+          A `Network`.
+        """
         return Network(
             source,
             value_range=self.value_range,
@@ -238,7 +246,14 @@ class Network:
         return run(tf.constant(images, tf.float32))
 
     def check_layer(self, layer: str) -> None:
-        """Raises ValueError with the nearest names unless `layer` is a layer of this network, or an alias of one."""
+        """Checks the name of a layer.
+
+        Args:
+          layer: a name from `layers`, or an alias.
+
+        Raises:
+          ValueError: if it is none; the nearest names come with it.
+        """
         if self._find(layer) is not None:
             return
         names = self.source.names
@@ -282,7 +297,17 @@ class Network:
         return self.source.names[self._find(layer)] if known else self._shape(layer, size)
 
     def check_size(self, image_size: tuple[int, ...]) -> tuple[int, ...]:
-        """Returns (height, width), or the other sizes, as integers; raises ValueError unless the network takes such images."""
+        """Checks the size of images.
+
+        Args:
+          image_size: pixels of each side, (height, width) or of another number of sides.
+
+        Returns:
+          The same as integers.
+
+        Raises:
+          ValueError: unless the network takes such images.
+        """
         size = tuple(int(side) for side in image_size)
         if min(size, default=0) < 1 or not self.takes(size):
             raise ValueError(
@@ -292,7 +317,14 @@ class Network:
         return size
 
     def takes(self, image_size: Sequence[int]) -> bool:
-        """Whether images of that size, (height, width) or of another number of sides, fit the model's input."""
+        """Whether images of that size, (height, width) or of another number of sides, fit the model's input.
+
+        Args:
+          image_size: pixels of each side.
+
+        Returns:
+          True if they fit.
+        """
         declared = self.image_shape[:-1]
         return len(declared) == len(image_size) and all(
             want in (None, got) for want, got in zip(declared, image_size, strict=True)
@@ -317,8 +349,12 @@ class Network:
         return find_label(self.labels, label)
 
     def layer_table(self) -> str:
-        """Every layer on a line: its name, the shape of its activations without the batch, its kind, "/pre" if it has values
-        before an activation function, and its aliases."""
+        """Every layer on a line.
+
+        Returns:
+          Lines of its name, the shape of its activations without the batch, its kind, "/pre" if it has values before an
+          activation function, and its aliases.
+        """
         known = {layer: [] for layer in self.layers}
         for alias, layer in self.aliases.items():
             known.setdefault(layer.removesuffix(PRE), []).append(f"{alias} = {layer}")

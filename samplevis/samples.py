@@ -231,7 +231,11 @@ class Samples(Sequence):
         return (self.fresh_activation - self.prior_activation) / (self.optimum_activation - self.prior_activation)
 
     def summary(self) -> Summary:
-        """The figures of the run, and in words what is wrong with them; print it."""
+        """The figures of the run, and in words what is wrong with them; print it.
+
+        Returns:
+          A `Summary`.
+        """
         return summarize(self)
 
     def save(self, path: str | os.PathLike) -> None:
@@ -354,6 +358,9 @@ class Samples(Sequence):
 
         Returns:
           uint8 [height, width, 3].
+
+        Raises:
+          ValueError: if an argument is out of range.
         """
         chains, draws = self.images.shape[:2]
         columns = min(draws, GRID_DRAWS) if columns is None else columns
@@ -369,9 +376,27 @@ class Samples(Sequence):
         )
 
     def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int = 1) -> None:
-        """Writes `grid(columns, scale)` as a PNG file that says what made it; `export.load_metadata` reads that."""
+        """Writes `grid(columns, scale)` as a PNG file that says what made it; `export.load_metadata` reads that.
+
+        Args:
+          path: file to write, .png.
+          columns: as in `grid`.
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Raises:
+          ValueError: if an argument is out of range.
+          OSError: if the file cannot be written.
+        """
         export.save_png(self.grid(columns, scale), path, self._made_by)
 
     def show(self, columns: int | None = None, scale: int = 1) -> Any:
-        """Shows `grid(columns, scale)` in a notebook; elsewhere returns it as a Pillow image."""
+        """Shows `grid(columns, scale)` in a notebook; elsewhere returns it as a Pillow image.
+
+        Args:
+          columns: as in `grid`.
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Returns:
+          A picture that the notebook displays, or a Pillow image.
+        """
         return export.show(self.grid(columns, scale))

@@ -41,11 +41,26 @@ class TwoEnded(NamedTuple):
         return diagnostics.rhat(np.concatenate([end.activation[:, -fewest:] for end in self]))
 
     def report(self, path: str | os.PathLike, title: str | None = None) -> None:
-        """Writes the page of `Samples.report` about the chains from optimised images, with the traces of both ends."""
+        """Writes the page of `Samples.report` about the chains from optimised images, with the traces of both ends.
+
+        Args:
+          path: file to write, .html.
+          title: the unit's name for readers. Defaults to the objective.
+
+        Raises:
+          ValueError, OSError: as in `Samples.report`.
+        """
         self.optimized.report(path, title, other_end=self.prior)
 
     def plot(self, ax: Any = None) -> Any:
-        """Draws the traces of both ends with matplotlib, see `export.plots.plot_two_ended`; returns the Axes."""
+        """Draws the traces of both ends with matplotlib, see `export.plots.plot_two_ended`; returns the Axes.
+
+        Args:
+          ax: where to draw, matplotlib's Axes. Defaults to new ones.
+
+        Returns:
+          The Axes.
+        """
         return plots.plot_two_ended(self.optimized, self.prior, ax)
 
     def __str__(self) -> str:

@@ -31,11 +31,27 @@ class Setting(NamedTuple):
     input_shape: tuple[int, ...]
 
     def shape(self, layer: str) -> tuple[int | None, ...]:
-        """The shape of a layer's activations, or of the images for "input", without the batch."""
+        """The shape of a layer's activations, or of the images for "input", without the batch.
+
+        Args:
+          layer: name of a layer, or "input".
+
+        Returns:
+          The shape; None for a size that is not known.
+        """
         return self.input_shape if layer == "input" else self.network.layer_shape(layer, self.image_size)
 
     def index(self, name: str, value: Any, layer: str, axis: int = -1) -> int:
         """An index into an axis of a layer, as an int.
+
+        Args:
+          name: the argument, for the message.
+          value: what was given.
+          layer: name of a layer, or "input".
+          axis: of its shape without the batch. Defaults to the last.
+
+        Returns:
+          The index, from 0.
 
         Raises:
           ValueError: naming the argument, if it is not a whole number in range.
@@ -124,7 +140,17 @@ class Objective:
 
     @staticmethod
     def sum(objectives: Iterable[Objective]) -> Objective:
-        """The sum of several objectives, at least one."""
+        """The sum of several objectives, at least one.
+
+        Args:
+          objectives: at least one.
+
+        Returns:
+          An objective.
+
+        Raises:
+          ValueError: if there are none.
+        """
         objectives = list(objectives)
         if not objectives:
             raise ValueError("objectives: expected at least one. Received: an empty list")
@@ -136,7 +162,14 @@ class Objective:
         return self.images > 1
 
     def check_batch(self, batch: int) -> None:
-        """Raises ValueError if a batch has too few images for this objective."""
+        """Checks that a batch has enough images for this objective.
+
+        Args:
+          batch: number of images.
+
+        Raises:
+          ValueError: if they are too few.
+        """
         if batch < self.images:
             raise ValueError(f"batch: expected at least {self.images} images for {self}. Received: {batch}")
 

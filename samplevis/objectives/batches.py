@@ -57,6 +57,9 @@ def each(objectives: Iterable[Objective | str | Callable]) -> Objective:
     Returns:
       An objective.
 
+    Raises:
+      ValueError: if there are none, or one couples images.
+
     Example:
       >>> sprites = objectives.each(f"fire9:{n}" for n in range(16))
       >>> samplevis.optimize(model, sprites, batch=16)
@@ -146,6 +149,9 @@ def alignment(layer: str, decay_ratio: float = 2.0) -> Objective:
 
     Returns:
       An objective. The sum over the batch is Lucid's value. Source: lucid/optvis/objectives.py.
+
+    Raises:
+      ValueError: if `decay_ratio` is not > 0.
     """
     if not decay_ratio > 0:
         raise ValueError(f"alignment: decay_ratio: expected a number > 0. Received: {decay_ratio!r}")

@@ -108,6 +108,9 @@ def tensor_direction(layer: str, tensor: Any, cossim_pow: float = 0.0) -> Object
 
     Returns:
       An objective. Source: lucid/optvis/objectives.py.
+
+    Raises:
+      ValueError: if `tensor` has another shape; against a network, if the layer has other channels or is smaller.
     """
     tensor = np.asarray(tensor, np.float32)
     tensor = _check_vector("tensor_direction", tensor[0] if tensor.ndim == 4 and len(tensor) == 1 else tensor, 3)

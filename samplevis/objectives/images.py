@@ -23,6 +23,9 @@ def input_diff(image: Any) -> Objective:
 
     Returns:
       An objective. Source: lucid/optvis/objectives.py, which takes the mean over the whole batch.
+
+    Raises:
+      ValueError: against a network, if the image is of another size or not finite.
     """
     image = np.asarray(image, np.float32)
 
@@ -61,6 +64,9 @@ def blur_alpha_each_step() -> Objective:
 
     Returns:
       An objective. Source: lucid/optvis/objectives.py, which adds up the batch.
+
+    Raises:
+      ValueError: against a network, if images have no fourth channel.
     """
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
@@ -89,6 +95,9 @@ def penalize_boundary_complexity(w: int = 20, mask: Any = None, constant: float 
     Returns:
       An objective. Source: lucid/optvis/objectives.py, which adds up the batch, calls the colour C and wants the shape of
       the images first. Here it is known.
+
+    Raises:
+      ValueError: if `w` is no whole number >= 1; against a network, if the mask is of another size.
     """
     check_whole("penalize_boundary_complexity: w", w, 1)
     weights = None if mask is None else np.asarray(mask, np.float32)

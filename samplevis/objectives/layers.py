@@ -11,7 +11,14 @@ from samplevis.objectives.reduce import mean, total
 
 
 def deepdream(layer: str) -> Objective:
-    """The mean squared activation of a layer: whatever it sees, more of it. Source: lucid/optvis/objectives.py."""
+    """The mean squared activation of a layer: whatever it sees, more of it. Source: lucid/optvis/objectives.py.
+
+    Args:
+      layer: the layer.
+
+    Returns:
+      An objective.
+    """
     return _of_layer("deepdream", layer, lambda x: mean(tf.square(x)))
 
 
@@ -19,12 +26,28 @@ def total_variation(layer: str = "input") -> Objective:
     """The sum of absolute differences between neighbours; subtract it to smooth. Source: `tf.image.total_variation`.
 
     Along every direction that the layer has: of a signal along time, of a volume along all three.
+
+    Args:
+      layer: a layer, or "input" for the images. Defaults to "input".
+
+    Returns:
+      An objective.
+
+    Raises:
+      ValueError: when it meets a layer without positions.
     """
     return _of_layer("total_variation", layer, _variation)
 
 
 def L1(layer: str = "input", constant: float = 0.0) -> Objective:  # noqa: N802 - Lucid's name.
     """The sum of |activation - constant|; subtract it.
+
+    Args:
+      layer: a layer, or "input" for the images. Defaults to "input".
+      constant: what activations are compared with. Defaults to 0.
+
+    Returns:
+      An objective.
 
     Source: lucid/optvis/objectives.py, which adds up the batch.
     """
@@ -33,6 +56,14 @@ def L1(layer: str = "input", constant: float = 0.0) -> Objective:  # noqa: N802 
 
 def L2(layer: str = "input", constant: float = 0.0, epsilon: float = 1e-6) -> Objective:  # noqa: N802 - Lucid's name.
     """sqrt(epsilon + sum of (activation - constant)^2); subtract it.
+
+    Args:
+      layer: a layer, or "input" for the images. Defaults to "input".
+      constant: what activations are compared with. Defaults to 0.
+      epsilon: added under the root, > 0, so that the gradient at 0 is finite. Defaults to 1e-6.
+
+    Returns:
+      An objective.
 
     Source: lucid/optvis/objectives.py, which takes the root of the sum over the whole batch.
     """

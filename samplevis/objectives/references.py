@@ -73,6 +73,9 @@ def activation_difference(
     Returns:
       An objective. Source: Lucid's notebook differentiable-parameterizations/style_transfer_2d; lucid/optvis/style.py.
 
+    Raises:
+      ValueError: if there are no layers, or the norm is unknown; against a network, if the image does not fit it.
+
     Example:
       >>> content = objectives.activation_difference("mixed3b", photo)
       >>> style = objectives.activation_difference(["conv2d2", "mixed3a"], painting, objectives.gram)

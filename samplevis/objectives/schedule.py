@@ -26,6 +26,9 @@ def decay(steps: float) -> Objective:
 
     Returns:
       A weight. Source: Lucid's notebook misc/alpha_feature_vis, which leaves out the lower bound.
+
+    Raises:
+      ValueError: if `steps` is not > 0.
     """
     if not steps > 0:
         raise ValueError(f"decay: steps: expected a number > 0. Received: {steps!r}")
@@ -40,6 +43,9 @@ def only_after(step: float) -> Objective:
 
     Returns:
       A weight. Source: Lucid's notebook misc/alpha_feature_vis.
+
+    Raises:
+      ValueError: if `step` is not >= 0.
     """
     if not step >= 0:
         raise ValueError(f"only_after: step: expected a number >= 0. Received: {step!r}")
@@ -55,6 +61,9 @@ def ramp(first: float, last: float) -> Objective:
 
     Returns:
       A weight.
+
+    Raises:
+      ValueError: unless 0 <= first < last.
     """
     if not 0 <= first < last:
         raise ValueError(f"ramp: expected 0 <= first < last. Received: first={first!r}, last={last!r}")

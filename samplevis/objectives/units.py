@@ -95,6 +95,9 @@ def first_positions(layer: str, channel: int, n: int) -> Objective:
 
     Returns:
       An objective. Source: https://blbadger.github.io/deep-dream.html, the reading order of `mixed_6b`.
+
+    Raises:
+      ValueError: against a network, if the layer has no rows and columns, or a number is out of range.
     """
     whole = positions(layer, channel)
 

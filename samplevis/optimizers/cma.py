@@ -48,6 +48,7 @@ class CMA(Method):
         _cmaes()
 
     def stepper(self, activation: Activation, batch: int) -> Stepper:
+        """As `Method.stepper`."""
         return _CMAStepper(activation, batch, self)
 
 

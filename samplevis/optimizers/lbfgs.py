@@ -42,6 +42,7 @@ class LBFGS(Method):
         check_whole("line_search", self.line_search, 1)
 
     def stepper(self, activation: Activation, batch: int) -> Stepper:
+        """As `Method.stepper`."""
         activation.check_gradient("L-BFGS")
         return _LBFGSStepper(activation, batch, self)
 

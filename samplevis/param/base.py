@@ -37,11 +37,28 @@ class Parameterization(abc.ABC):
 
     @abc.abstractmethod
     def image(self, z: tf.Tensor) -> tf.Tensor:
-        """Maps latents [N, *latent_shape], of any kind of float, to float32 images [N, *image_shape] in [0, 1]."""
+        """Maps latents [N, *latent_shape], of any kind of float, to float32 images [N, *image_shape] in [0, 1].
+
+        Args:
+          z: latents [N, *latent_shape].
+
+        Returns:
+          float32 tensor [N, *image_shape].
+        """
 
     @abc.abstractmethod
     def latent(self, images: tf.Tensor) -> tf.Tensor:
-        """Maps images [N, *image_shape] in [0, 1] back to latents [N, *latent_shape]."""
+        """Maps images [N, *image_shape] in [0, 1] back to latents [N, *latent_shape].
+
+        Args:
+          images: float tensor [N, *image_shape] in [0, 1].
+
+        Returns:
+          float32 tensor [N, *latent_shape].
+
+        Raises:
+          ValueError: where the map has no inverse.
+        """
 
     def rotate(self, z: tf.Tensor) -> tf.Tensor:
         """Turns latents into the coordinates in which the sampler's mass matrix is diagonal.

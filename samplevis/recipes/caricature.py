@@ -59,7 +59,17 @@ class Caricature:
         )
 
     def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int = 1) -> None:
-        """Writes `grid(columns, scale)` as a PNG file."""
+        """Writes `grid(columns, scale)` as a PNG file.
+
+        Args:
+          path: file to write.
+          columns: as in `grid`.
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Raises:
+          ValueError: if an argument is out of range.
+          OSError: if the file cannot be written.
+        """
         export.save_png(self.grid(columns, scale), path)
 
 

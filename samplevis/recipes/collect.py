@@ -137,6 +137,9 @@ def whitened_direction(direction: np.ndarray, covariance: np.ndarray, *, ridge: 
     Returns:
       float64 array of the shape of `direction`.
 
+    Raises:
+      ValueError: if the shapes do not go together, or the covariance cannot be inverted.
+
     Source: Carter et al., Activation Atlas (Distill, 2019).
     """
     directions = np.asarray(direction, np.float64)

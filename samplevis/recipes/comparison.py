@@ -46,7 +46,14 @@ class Comparison:
         return f"<Comparison of {self.samples.objective}: {', '.join(self.panels)}>"
 
     def grid(self, scale: int = 1) -> np.ndarray:
-        """One row for each panel, white where it has fewer images than another: uint8 [height, width, 3]."""
+        """One row for each panel, white where it has fewer images than another: uint8 [height, width, 3].
+
+        Args:
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Returns:
+          uint8 [height, width, 3].
+        """
         columns = max(map(len, self.panels.values()))
         rows = [
             np.concatenate([images, np.ones((columns - len(images), *images.shape[1:]), images.dtype)])
@@ -60,7 +67,16 @@ class Comparison:
         )
 
     def save_grid(self, path: str | os.PathLike, scale: int = 1) -> None:
-        """Writes `grid(scale)` as a PNG file."""
+        """Writes `grid(scale)` as a PNG file.
+
+        Args:
+          path: file to write.
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Raises:
+          ValueError: if an argument is out of range.
+          OSError: if the file cannot be written.
+        """
         export.save_png(self.grid(scale), path)
 
 

@@ -43,11 +43,27 @@ class InteractionGrid:
         return f"<InteractionGrid of {len(self.rows)} x {len(self.columns)} units>"
 
     def grid(self, scale: int = 1) -> np.ndarray:
-        """The images with their units' names, each enlarged `scale` times: uint8 [height, width, 3]."""
+        """The images with their units' names, each enlarged `scale` times: uint8 [height, width, 3].
+
+        Args:
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Returns:
+          uint8 [height, width, 3].
+        """
         return export.grid(self.images, row_labels=self.rows, column_labels=self.columns, scale=scale)
 
     def save_grid(self, path: str | os.PathLike, scale: int = 1) -> None:
-        """Writes `grid(scale)` as a PNG file."""
+        """Writes `grid(scale)` as a PNG file.
+
+        Args:
+          path: file to write.
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Raises:
+          ValueError: if an argument is out of range.
+          OSError: if the file cannot be written.
+        """
         export.save_png(self.grid(scale), path)
 
 
@@ -70,7 +86,14 @@ class Interpolation:
         return f"<Interpolation between {len(self.units)} units at {self.images.shape[2]} points>"
 
     def grid(self, scale: int = 1) -> np.ndarray:
-        """One row for each two units, from the first to the second: uint8 [height, width, 3]."""
+        """One row for each two units, from the first to the second: uint8 [height, width, 3].
+
+        Args:
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Returns:
+          uint8 [height, width, 3].
+        """
         pairs = [(m, n) for n in range(len(self.units)) for m in range(n)]
         parts = np.linspace(0, 1, self.images.shape[2])
         return export.grid(
@@ -81,7 +104,16 @@ class Interpolation:
         )
 
     def save_grid(self, path: str | os.PathLike, scale: int = 1) -> None:
-        """Writes `grid(scale)` as a PNG file."""
+        """Writes `grid(scale)` as a PNG file.
+
+        Args:
+          path: file to write.
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Raises:
+          ValueError: if an argument is out of range.
+          OSError: if the file cannot be written.
+        """
         export.save_png(self.grid(scale), path)
 
 

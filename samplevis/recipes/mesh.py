@@ -87,6 +87,12 @@ def load_obj(path: str | os.PathLike) -> Mesh:
 def normalize_mesh(mesh: Mesh) -> Mesh:
     """Moves and scales a mesh into the cube from -1 to 1: centred, its longest side 2, its proportions kept.
 
+    Args:
+      mesh: the mesh.
+
+    Returns:
+      A `Mesh` of the same faces and texture coordinates.
+
     Raises:
       ValueError: if all its positions are one point.
     """

@@ -56,7 +56,17 @@ class ChannelReducer:
         return self._fitted().components_
 
     def fit(self, activations: np.ndarray) -> ChannelReducer:
-        """Finds the components of activations [..., channels]; returns itself."""
+        """Finds the components of activations [..., channels]; returns itself.
+
+        Args:
+          activations: array [..., channels].
+
+        Returns:
+          Itself.
+
+        Raises:
+          ValueError: if activations are negative and the method takes none.
+        """
         self._check_sign(activations)
         self.estimator.fit(self._rows(activations))
         return self
@@ -74,11 +84,31 @@ class ChannelReducer:
         return _shaped(self.estimator.fit_transform(self._rows(activations)), activations)
 
     def transform(self, activations: np.ndarray) -> np.ndarray:
-        """The weights of the components, [..., n_components], in activations [..., channels]."""
+        """The weights of the components, [..., n_components], in activations [..., channels].
+
+        Args:
+          activations: array [..., channels].
+
+        Returns:
+          Array [..., n_components].
+
+        Raises:
+          RuntimeError: before `fit`.
+        """
         return _shaped(self._fitted().transform(self._rows(activations)), activations)
 
     def inverse_transform(self, weights: np.ndarray) -> np.ndarray:
-        """The activations [..., channels] that weights [..., n_components] stand for."""
+        """The activations [..., channels] that weights [..., n_components] stand for.
+
+        Args:
+          weights: array [..., n_components].
+
+        Returns:
+          Array [..., channels].
+
+        Raises:
+          RuntimeError: before `fit`.
+        """
         return _shaped(self._fitted().inverse_transform(_flat(weights)), weights)
 
     @property

@@ -44,11 +44,20 @@ class Transform:
 
         Returns:
           [batch, H', W', C], where (H', W', C) = output_shape((H, W, C)).
+
+        Raises:
+          NotImplementedError: in this base class.
         """
         raise NotImplementedError
 
     def output_shape(self, image_shape: Shape) -> Shape:
         """The shape (H', W', C) that images of shape (H, W, C) get.
+
+        Args:
+          image_shape: (H, W, C) of the images that `apply` will get.
+
+        Returns:
+          The shape of what it makes of them.
 
         Raises:
           ValueError: if images of this shape are too small for the transform.
@@ -56,7 +65,15 @@ class Transform:
         return tuple(image_shape)
 
     def __call__(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """A fresh draw, applied: `apply(draw(seed, batch, (H, W, C)), images)`."""
+        """A fresh draw, applied: `apply(draw(seed, batch, (H, W, C)), images)`.
+
+        Args:
+          images: [batch, H, W, C], float, static shape.
+          seed: int32 [2], stateless seed.
+
+        Returns:
+          [batch, H', W', C].
+        """
         batch, *image_shape = images.shape
         return self.apply(self.draw(seed, batch, tuple(image_shape)), images)
 

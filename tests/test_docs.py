@@ -1,0 +1,170 @@
+"""The documentation: it builds without a warning, fetches nothing, names all that is public, and its Python runs."""
+
+from __future__ import annotations
+
+import html.parser
+import importlib.util
+import inspect
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import samplevis
+from samplevis import cli, modelzoo
+from samplevis.modelzoo.registry import MODELS
+from samplevis.summary import ROWS, VERDICTS
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
+BLOCK = re.compile(r"(<!-- not run: .+ -->\n)?```python\n(.*?)```", re.DOTALL)
+WITH_PYTHON = [page for page in PAGES if BLOCK.search((DOCS / page).read_text(encoding="utf-8"))]
+MODULES = ("objectives", "param", "transform", "optimizers", "overrides", "recipes", "export")
+SMALL = dict(optimize_steps=8, anneal_steps=25, progress=False)
+FEW = dict(num_results=4, num_chains=2, num_burnin_steps=2, num_leapfrog_steps=2, num_transforms=2)
+NEEDED = ("mkdocs", "material", "mkdocstrings_handlers", "griffe")
+
+
+def text(page: str) -> str:
+    return (DOCS / page).read_text(encoding="utf-8")
+
+
+def module(name: str):
+    """A module of the documentation's own."""
+    for needed in NEEDED:
+        pytest.importorskip(needed, reason=f"DOCUMENTATION NOT TESTED, no {needed}: pip install samplevis[docs]")
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", DOCS / f"{name}.py")
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+class Page(html.parser.HTMLParser):
+    """What a built page fetches, its anchors, and its words."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.fetched, self.ids, self.words = [], set(), []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.ids.add(found.get("id"))
+        self.fetched += [found["src"]] if found.get("src") else []
+        self.fetched += [found["href"]] if tag == "link" else []
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """The folder of the built site; a warning is an error."""
+    module("generate")
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def test_every_page_is_built(site):
+    assert {path.relative_to(site).with_suffix(".md").as_posix() for path in site.rglob("*.html")} == {*PAGES, "404.md"}
+    assert not list(site.rglob("*.py"))
+
+
+def test_nothing_is_fetched_from_elsewhere(site):
+    for path in site.rglob("*.html"):
+        page = Page(path)
+        assert page.fetched
+        for address in page.fetched:
+            assert not re.match(r"(\w+:)?//", address), (path, address)
+            # Error pages are served from anywhere, all others open from disk.
+            assert path.name == "404.html" or (path.parent / address.split("?")[0]).resolve().is_file(), (path, address)
+    for path in site.rglob("*.css"):
+        assert not re.search(r"(url\(|@import)\s*['\"]?(\w+:)?//", path.read_text(encoding="utf-8")), path
+
+
+def test_all_that_is_public_has_its_place(site):
+    ids = set().union(*(Page(path).ids for path in (site / "api").glob("*.html")))
+    for name in samplevis.__all__:
+        value = getattr(samplevis, name)
+        assert inspect.ismodule(value) or f"{value.__module__}.{value.__name__}" in ids or f"samplevis.{name}" in ids, name
+    for place in MODULES:
+        names = getattr(samplevis, place).__all__
+        assert [name for name in names if f"samplevis.{place}.{name}" not in ids] == []
+    assert f"samplevis.{place}.nothing" not in ids
+    assert "samplevis.network.Network.activations" in ids and "samplevis.sampling.options.HMCOptions" in ids
+
+
+def test_tables_are_those_of_the_code(site):
+    tests = module("generate")._test_module("test_any_model")
+    for page, needed in (
+        ("models", MODELS),
+        ("kinds", [*tests.KINDS, *(reason for reason in tests.DECLARED.values())]),
+        ("concepts", [*VERDICTS, *(label for label, _, _ in ROWS.values())]),
+        ("from_lucid", ["render_vis", "activation_atlas", "dropped"]),
+        ("howto/command_line", ["--value-range LOW HIGH", "--checkpoint FOLDER", "--other-end RUN"]),
+    ):
+        words = " ".join("".join(Page(site / f"{page}.html").words).split())
+        assert [name for name in needed if name not in words] == [], page
+    cells = len(tests.KINDS) * len(tests.OBJECTIVES) * 2
+    assert "".join(Page(site / "kinds.html").words).count("✓") - 1 == cells - len(tests.DECLARED)
+
+
+def test_an_unknown_mark_stops_the_build():
+    generate = module("generate")
+    assert "| `Shapes` |" in generate.on_page_markdown("a\n<!-- generated: models -->\nb")
+    with pytest.raises(KeyError, match="nothing"):
+        generate.on_page_markdown("<!-- generated: nothing -->")
+
+
+def test_docstrings_in_the_style_of_the_house():
+    before = "What.\n\nArgs:\n  a, **b: text\n    that goes on.\n  c: a, b: no name.\n\nExample:\n  >>> a, b: no"
+    after = "What.\n\nArgs:\n  a: text\n    that goes on.\n  **b: text\n    that goes on.\n  c: a, b: no name.\n\nExamples:\n  >>> a, b: no"
+    assert module("docstrings").readable(before) == after
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """Fewer steps and draws, and one bundled network for all pages, whose compiled functions are kept."""
+    network, optimize, render, render_vis = modelzoo.Shapes(), samplevis.optimize, samplevis.render, samplevis.render_vis
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(modelzoo, "Shapes", lambda: network)
+        patch.setattr(samplevis, "optimize", lambda *names, **own: optimize(*names, **own | dict(steps=2, progress=False)))
+        patch.setattr(samplevis, "render_vis", lambda *names, **own: render_vis(*names, **own, verbose=False))
+        patch.setattr(
+            samplevis,
+            "render",
+            lambda model, unit, hmc=None, **own: render(model, unit, FEW | (hmc or {}), **own | SMALL),
+        )
+        yield samplevis.render(network, "logits:star", im_size=64)
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON)
+def test_the_python_of_the_pages_runs(page, quick, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {"samples": quick} if page == "howto/results.md" else {}
+    for number, (not_run, block) in enumerate(BLOCK.findall(text(page))):
+        code = compile(block, f"{page}, block {number}", "exec")
+        if not not_run:
+            exec(code, names)
+
+
+def test_commands_are_commands():
+    lines = [line for page in PAGES for line in re.findall(r"^samplevis .*", text(page), re.MULTILINE)]
+    assert len(lines) >= 7
+    for line in lines:
+        assert cli._parser().parse_args(shlex.split(line, comments=True)[1:]).run
+    with pytest.raises(SystemExit):
+        cli._parser().parse_args(["rendre"])
