@@ -53,14 +53,17 @@ def models() -> str:
     from samplevis.modelzoo.registry import MODELS, factory
 
     def expected(entry: Any) -> str:
-        return ", ".join(f"{name}={value}" for name, value in PREPROCESSING.get(entry.images, {}).items())
+        options = PREPROCESSING.get(entry.images, {}).items()
+        return ", ".join(f"{name}={value}".replace(".0,", ",").replace(".0)", ")") for name, value in options)
 
-    def weights(name: str) -> str:
-        default = inspect.signature(factory(name)).parameters["weights"].default
-        return "bundled" if isinstance(default, Path) else f"`{default!r}`"
+    def weights(name: str, entry: Any) -> str:
+        if isinstance(inspect.signature(factory(name)).parameters["weights"].default, Path):
+            return "bundled"
+        return "from a file" if entry.module == "torch_models" else "by name, or from a file"
 
     rows = (
-        (f"`{name}`", _linked(entry.about), _code(expected(entry)), weights(name)) for name, entry in MODELS.items()
+        (f"`{name}`", _linked(entry.about), _code(expected(entry)), weights(name, entry))
+        for name, entry in MODELS.items()
     )
     return _table(("name", "what it is", "preprocessing", "weights"), rows)
 
