@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import importlib
 import importlib.util
 import inspect
 import io
@@ -84,16 +85,16 @@ def kinds() -> str:
 
 
 def from_lucid() -> str:
-    """A section of rows for each part of Lucid: its names, ours, and what differs."""
+    """A section of rows for each part of Lucid: what it does and its name, ours, and what differs."""
     from benchmarks.lucid import SECTIONS
 
     parts = []
     for title, section in SECTIONS.items():
         rows = (
-            (row.capability, _code(row.lucid), ", ".join(map(_code, row.names)) or "dropped", row.note)
+            (f"{row.capability}<br>{_code(row.lucid)}", ", ".join(map(_code, row.names)) or "dropped", row.note)
             for row in section
         )
-        parts.append(f"## {title}\n\n{_table(('capability', 'in Lucid', 'here', 'what differs, and why'), rows)}")
+        parts.append(f"## {title}\n\n{_table(('in Lucid', 'here', 'what differs, and why'), rows)}")
     return "\n\n".join(parts)
 
 
@@ -118,10 +119,16 @@ def objectives() -> str:
     functions = {name: getattr(objectives, name) for name in objectives.__all__}
     functions = {name: value for name, value in functions.items() if inspect.isfunction(value)}
     rows = (
-        (f"[`{name}`](../api/objectives.md#samplevis.objectives.{name})", inspect.getdoc(value).splitlines()[0])
+        (f"[`{name}`](../api/objectives.md#{value.__module__}.{name})", inspect.getdoc(value).splitlines()[0])
         for name, value in functions.items()
     )
     return _table(("objective", "what it is"), rows)
+
+
+def members(place: str) -> str:
+    """Every public name of a package, documented where it is defined: a module may have the name of its function."""
+    package = importlib.import_module(f"samplevis.{place}")
+    return "\n\n".join(f"::: {_path(package, name)}\n    options:\n      heading_level: 2" for name in package.__all__)
 
 
 def command_help(*words: str) -> str:
@@ -145,6 +152,7 @@ GENERATED = {
     "summary": summary,
     "verdicts": verdicts,
     "objectives": objectives,
+    "members": members,
     "help": command_help,
 }
 
@@ -158,6 +166,12 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def _code(text: str) -> str:
     """A name in code; what stands in parentheses is no name."""
     return text if not text or text.startswith("(") else f"`{text}`"
+
+
+def _path(package: ModuleType, name: str) -> str:
+    value = getattr(package, name)
+    defined = inspect.isfunction(value) or inspect.isclass(value)
+    return f"{value.__module__ if defined else package.__name__}.{name}"
 
 
 def _linked(text: str) -> str:
