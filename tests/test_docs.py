@@ -110,6 +110,29 @@ def test_all_that_is_public_has_its_place(site):
     assert "samplevis.network.Network.activations" in ids and "samplevis.sampling.options.HMCOptions" in ids
 
 
+def _functions() -> dict:
+    """Every public function by its name."""
+    places = [samplevis, *(getattr(samplevis, place) for place in (*MODULES, "modelzoo"))]
+    found = {f"{place.__name__}.{name}": getattr(place, name) for place in places for name in place.__all__}
+    return {name: value for name, value in found.items() if inspect.isfunction(value)}
+
+
+def _undocumented(function) -> list[str]:
+    """What the docstring of a function leaves out."""
+    told, signature = inspect.getdoc(function) or "", inspect.signature(function)
+    listed = re.findall(r"^  ([\w*, ]+):", told.partition("Args:\n")[2].partition("\n\n")[0], re.MULTILINE)
+    listed = {name.strip(" *") for names in listed for name in names.split(",")}
+    left_out = [name for name in signature.parameters if name not in listed]
+    return left_out + (["Returns"] if str(signature.return_annotation) != "None" and "Returns:" not in told else [])
+
+
+def test_every_function_says_what_it_takes_and_returns():
+    functions = _functions()
+    assert len(functions) > 100
+    assert {name: left_out for name, value in functions.items() if (left_out := _undocumented(value))} == {}
+    assert _undocumented(text) == ["page", "Returns"], "the control"
+
+
 def test_tables_are_those_of_the_code(site):
     tests = module("generate")._test_module("test_any_model")
     for page, needed in (

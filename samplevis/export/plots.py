@@ -37,7 +37,15 @@ def plot_samples(samples: Samples, ax: Any = None, columns: int | None = None) -
 
 
 def plot_trace(samples: Samples, ax: Any = None) -> Any:
-    """Draws the level of every draw on fresh transforms, a line for each chain, and the level asked for; returns the Axes."""
+    """Draws the level of every draw on fresh transforms, a line for each chain, and the level asked for; returns the Axes.
+
+    Args:
+      samples: the run.
+      ax: matplotlib Axes. Defaults to new ones.
+
+    Returns:
+      The Axes.
+    """
     ax = _axes(ax)
     for chain, levels in enumerate(samples.levels):
         ax.plot(levels, label=f"chain {chain}", color=f"C{chain}")
@@ -49,7 +57,16 @@ def plot_trace(samples: Samples, ax: Any = None) -> Any:
 
 
 def plot_two_ended(optimized: Samples, prior: Samples, ax: Any = None) -> Any:
-    """Draws the levels of chains from optimised images (full lines) and from prior noise (dotted); returns the Axes."""
+    """Draws the levels of chains from optimised images (full lines) and from prior noise (dotted); returns the Axes.
+
+    Args:
+      optimized: samples of chains from optimised images.
+      prior: samples of the same density from prior noise.
+      ax: matplotlib Axes. Defaults to new ones.
+
+    Returns:
+      The Axes.
+    """
     ax = _axes(ax)
     for samples, style, name in ((optimized, "-", "from optimised images"), (prior, ":", "from prior noise")):
         for chain, levels in enumerate(samples.levels):
@@ -86,6 +103,13 @@ def plot_spectrum(samples: Samples, ax: Any = None) -> Any:
     """Draws the power spectra of draws and optimised images beside the slope of photographs; returns the Axes.
 
     Images with a side below 16 pixels have no spectrum.
+
+    Args:
+      samples: the run.
+      ax: matplotlib Axes. Defaults to new ones.
+
+    Returns:
+      The Axes.
     """
     ax = _axes(ax)
     for images, name in ((samples[:], "draws"), (samples.optimized, "optimised")):
@@ -99,7 +123,15 @@ def plot_spectrum(samples: Samples, ax: Any = None) -> Any:
 
 
 def plot_autocorrelation(samples: Samples, ax: Any = None) -> Any:
-    """Draws how alike the activations of a chain are that lie some draws apart, a line for each chain; returns the Axes."""
+    """Draws how alike the activations of a chain are that lie some draws apart, a line for each chain; returns the Axes.
+
+    Args:
+      samples: the run.
+      ax: matplotlib Axes. Defaults to new ones.
+
+    Returns:
+      The Axes.
+    """
     ax = _axes(ax)
     for chain, values in enumerate(diagnostics.autocorrelation(samples.activation)):
         ax.plot(values, label=f"chain {chain}", color=f"C{chain}")
