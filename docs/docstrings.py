@@ -9,10 +9,12 @@ import griffe
 
 ITEM = re.compile(r"^(?P<indent> +)(?P<names>\*{0,2}\w+(?:, \*{0,2}\w+)+): (?P<text>.*)$")
 SECTION = re.compile(r"^(Args|Attributes):$")
+# A bound such as "> 0" at the beginning of a text, which Markdown takes for a quotation.
+BOUND = re.compile(r"^( +(?:\*{0,2}\w+: )?)>(?=[= ])", re.MULTILINE)
 
 
 class HouseStyle(griffe.Extension):
-    """An example is a section of its own; "a, b: text" are two items of one text."""
+    """An example is a section of its own; "a, b: text" are two items of one text; "> 0" is a bound."""
 
     def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:
         """Rewrites the docstring of an object once it is loaded."""
@@ -39,4 +41,4 @@ def readable(text: str) -> str:
         for name in item["names"].split(", ")[:-1]:
             found += [f"{indent}{name}: {more[0]}", *more[1:]]
         found.append(f"{indent}{item['names'].split(', ')[-1]}: {more[0]}")
-    return "\n".join(found)
+    return BOUND.sub(r"\1\>", "\n".join(found))

@@ -156,8 +156,8 @@ def test_an_unknown_mark_stops_the_build():
 
 
 def test_docstrings_in_the_style_of_the_house():
-    before = "What.\n\nArgs:\n  a, **b: text\n    that goes on.\n  c: a, b: no name.\n\nExample:\n  >>> a, b: no"
-    items = "  a: text\n    that goes on.\n  **b: text\n    that goes on.\n  c: a, b: no name."
+    before = "What.\n\nArgs:\n  a, **b: text\n    that goes on.\n  c: > 0; a, b: no name.\n\nExample:\n  >>> a, b: no"
+    items = "  a: text\n    that goes on.\n  **b: text\n    that goes on.\n  c: \\> 0; a, b: no name."
     after = f"What.\n\nArgs:\n{items}\n\nExamples:\n  >>> a, b: no"
     assert module("docstrings").readable(before) == after
 
