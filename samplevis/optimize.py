@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -112,9 +113,18 @@ def optimize(
         raise ValueError(f"redirect_steps: expected a whole number >= 0. Received: {redirect_steps!r}")
     watching = as_callbacks(progress, callbacks)
     z = first_latents(param, batch, init, seeds.root(seed))
-    return ascend(
+    found = ascend(
         activation, z, steps, optimizer, thresholds, seeds.root(seed), watching, redirect_steps=redirect_steps
     )
+    still = np.flatnonzero((found.latents == z.numpy()).reshape(batch, -1).all(1))
+    if len(still):
+        warnings.warn(
+            f"obj: {activation.objective} had no gradient in any step for image {', '.join(map(str, still))} of {batch}, which "
+            f"stayed as it began. A unit that is silent behind a ReLU starts with redirect_steps={LUCID_REDIRECT_STEPS}, or as "
+            "'layer/pre:channel'",
+            stacklevel=2,
+        )
+    return found
 
 
 def ascend(
