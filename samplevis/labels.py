@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from samplevis.checks import did_you_mean
+from samplevis.checks import brief, did_you_mean
 
 
 def check_labels(labels: Sequence[str] | None) -> tuple[str, ...] | None:
     """The names as a tuple, or None for none; raises ValueError unless they are strings."""
     if labels is None:
         return None
-    if isinstance(labels, str) or not all(isinstance(label, str) for label in labels):
-        raise ValueError("labels: expected a sequence of strings, one for each class.")
-    return tuple(labels)
+    named = isinstance(labels, Iterable) and not isinstance(labels, str)
+    names = tuple(labels) if named else ()
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"labels: expected a sequence of strings, one for each class. Received: {brief(labels)}")
+    return names
 
 
 def find_label(labels: Sequence[str], label: str) -> int:

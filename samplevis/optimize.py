@@ -15,6 +15,7 @@ from samplevis import param as parameterizations
 from samplevis import seeds
 from samplevis.activation import FREE, Activation, default_param, make_activation
 from samplevis.checkpoint import Checkpoint, Stage, flat
+from samplevis.checks import brief, check_array, check_whole, check_wholes
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimizers import Method, Stepper, as_method, as_network_of
@@ -98,15 +99,15 @@ def optimize(
       >>> result.images.shape
       (4, 128, 128, 3)
     """
-    network, obj = _subject(model, obj, param or parameterizations.fourier(FREE[2]), optimizer)
-    param = param or default_param(network)
+    check_whole("steps", steps, 1)
+    check_whole("batch", batch, 1)
+    thresholds = check_wholes("thresholds", thresholds, 1)
+    check_whole("redirect_steps", redirect_steps, 0)
+    network, obj = _subject(model, obj, parameterizations.fourier(FREE[2]) if param is None else param, optimizer)
+    param = default_param(network) if param is None else param
     activation = make_activation(network, obj, param, transforms)
-    for name, value in (("steps", steps), ("batch", batch), *(("thresholds", t) for t in thresholds)):
-        if isinstance(value, bool) or int(value) != value or value < 1:
-            raise ValueError(f"{name}: expected whole numbers >= 1. Received: {value!r}")
     activation.objective.check_batch(batch)
-    if isinstance(redirect_steps, bool) or int(redirect_steps) != redirect_steps or redirect_steps < 0:
-        raise ValueError(f"redirect_steps: expected a whole number >= 0. Received: {redirect_steps!r}")
+    _settings(as_method(optimizer))
     z = first_latents(param, batch, init, seeds.root(seed))
     return ascend(
         activation, z, steps, optimizer, thresholds, seeds.root(seed), progress, redirect_steps=redirect_steps
@@ -207,6 +208,9 @@ def render_vis(
     Returns:
       A list with an array [1, H, W, C] in [0, 1] for each threshold that was reached.
     """
+    thresholds = check_wholes("thresholds", thresholds, 1)
+    if not thresholds:
+        raise ValueError("thresholds: expected at least one number of updates. Received: none")
     redirects = relu_gradient_override and not isinstance(as_method(optimizer), Method)
     result = optimize(
         model,
@@ -227,7 +231,7 @@ def first_latents(param: Parameterization, batch: int, init: np.ndarray | None, 
     """First latents [batch, *latent_shape]: those of images [batch, *image_shape] in [0, 1], or else a faint prior draw."""
     if init is None:
         return param.start(seeds.fold(seed, "optimize"), batch)
-    images = np.asarray(init, np.float32)
+    images = check_array("init", init)
     if images.shape != (batch, *param.image_shape):
         raise ValueError(f"init: expected images of shape {(batch, *param.image_shape)}. Received: {images.shape}")
     if not (np.isfinite(images).all() and images.min() >= 0 and images.max() <= 1):
@@ -277,12 +281,12 @@ def _copy(optimizer: keras.optimizers.Optimizer | None) -> keras.optimizers.Opti
 
 def _settings(optimizer: keras.optimizers.Optimizer | None) -> tuple:
     """What decides the updates of an optimizer. Made without a copy: every Keras optimizer that was ever made takes memory."""
-    if optimizer is None:
+    if optimizer is None or isinstance(optimizer, Method):
         return ()
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise TypeError(
             "optimizer: expected a keras.optimizers.Optimizer, 'lbfgs', 'cma', 'genetic', or settings from "
-            f"samplevis.optimizers. Received: {optimizer!r}"
+            f"samplevis.optimizers. Received: {brief(optimizer)}"
         )
     # Keras numbers the names of optimizers; they change nothing.
     settings = {name: value for name, value in optimizer.get_config().items() if name != "name"}

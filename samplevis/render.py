@@ -14,7 +14,7 @@ from samplevis import fingerprint, seeds
 from samplevis import param as parameterizations
 from samplevis.activation import Activation, default_param, make_activation
 from samplevis.checkpoint import Checkpoint
-from samplevis.checks import check_between, check_number, check_whole
+from samplevis.checks import brief, check_between, check_number, check_whole
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimize import ascend, first_latents
@@ -101,7 +101,7 @@ def render(
     """
     options = hmc_options(hmc_opts)
     density_name = check_density(density)
-    if isinstance(init, str) and init not in INITS:
+    if init is None or (isinstance(init, str) and init not in INITS):
         raise ValueError(f"init: expected 'optimize', 'prior' or images. Received: {init!r}")
     check_between("level", level, 0.0, 1.0)
     if beta is not None:
@@ -116,10 +116,10 @@ def render(
         param = default_param(network, im_size, parameterizations.uniform if old else parameterizations.fourier)
     if old and transforms == "robust":
         transforms = None
-    named_moves(param, options.moves)
     if smooth is not None:
         check_number("smooth", smooth, 0, above=True)
     own = activation = make_activation(network, obj, param, transforms)
+    named_moves(param, options.moves)
     activation.check_sampled()
     starts = None if isinstance(init, str) else first_latents(param, options.num_chains, init, root)
     init = init if isinstance(init, str) else "images"
@@ -128,7 +128,7 @@ def render(
         activation = make_activation(smoothed(network, smooth), obj, param, transforms)
 
     if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
-        raise TypeError(f"checkpoint: expected a folder. Received: {checkpoint!r}")
+        raise TypeError(f"checkpoint: expected a folder. Received: {brief(checkpoint)}")
     check_number("checkpoint_interval", checkpoint_interval, 0)
 
     # In 2018, too, the first images came from a renderer with a Fourier parameterization and random transforms.

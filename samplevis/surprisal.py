@@ -130,7 +130,8 @@ def surprisal(
         check_number("smooth", smooth, 0, above=True)
     root, network = seeds.root(seed), as_network(model)
     network = network if smooth is None else smoothed(network, smooth)
-    activation = make_activation(network, obj, param or default_param(network, im_size), transforms)
+    param = default_param(network, im_size) if param is None else param
+    activation = make_activation(network, obj, param, transforms)
     activation.check_sampled()
     density, states = _scout(activation, level, density, root, progress)
 

@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from samplevis import seeds
+from samplevis.checks import brief
 
 # (H, W, C) of an image, (L, C) of a signal, (D, H, W, C) of a volume.
 Shape = tuple[int, ...]
@@ -72,8 +73,15 @@ class Function(Transform):
 
     def output_shape(self, image_shape: Shape) -> Shape:
         images = tf.TensorSpec([1, *image_shape], tf.float32)
-        result = tf.function(self.function).get_concrete_function(images).structured_outputs
-        return tuple(result.shape[1:])
+        try:
+            result = tf.function(self.function, autograph=False).get_concrete_function(images).structured_outputs
+            shape = result.shape
+        except Exception as error:  # Whatever the user's function raises.
+            name = getattr(self.function, "__name__", repr(self.function))
+            raise TypeError(
+                f"transforms: {name} is no function from images {images.shape} to images: {error}"
+            ) from error
+        return tuple(shape[1:])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +124,8 @@ def compose(transforms: Iterable[Transform | Callable[[tf.Tensor], tf.Tensor]]) 
     Raises:
       TypeError: if an item is no transform.
     """
+    if isinstance(transforms, str) or not isinstance(transforms, Iterable):
+        raise TypeError(f"transforms: expected a list of transforms. Received: {brief(transforms)}")
     return Compose(tuple(as_transform(transform) for transform in transforms))
 
 
@@ -142,5 +152,5 @@ def as_transform(transforms: Any) -> Transform:
         return Function(transforms)
     raise TypeError(
         "transforms: expected a Transform, a function from images to images, a list or tuple of them, "
-        f"or None. Received: {transforms!r}"
+        f"or None. Received: {brief(transforms)}"
     )
