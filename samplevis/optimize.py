@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from samplevis import memory, seeds
 from samplevis import param as parameterizations
-from samplevis import seeds
 from samplevis.activation import FREE, Activation, default_param, make_activation
 from samplevis.checkpoint import Checkpoint, Stage, flat
 from samplevis.checks import brief, check_array, check_whole, check_wholes
@@ -93,6 +93,7 @@ def optimize(
     Raises:
       ValueError, TypeError: if an argument is out of range, before any work.
       FloatingPointError: if the activation or its gradient stops being finite; the step is named.
+      MemoryError: if memory is full; it says which of batch and size to lower, and to what.
 
     Example:
       >>> result = samplevis.optimize(model, "fire9:10", steps=128, batch=4)
@@ -108,10 +109,10 @@ def optimize(
     activation = make_activation(network, obj, param, transforms)
     activation.objective.check_batch(batch)
     _settings(as_method(optimizer))
-    z = first_latents(param, batch, init, seeds.root(seed))
-    return ascend(
-        activation, z, steps, optimizer, thresholds, seeds.root(seed), progress, redirect_steps=redirect_steps
-    )
+    root, sizes = seeds.root(seed), {"batch": batch} | memory.sides(network, param.image_shape)
+    with memory.told(sizes):
+        z = first_latents(param, batch, init, root)
+        return ascend(activation, z, steps, optimizer, thresholds, root, progress, redirect_steps=redirect_steps)
 
 
 def ascend(

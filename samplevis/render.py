@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from samplevis import fingerprint, seeds
+from samplevis import fingerprint, memory, seeds
 from samplevis import param as parameterizations
 from samplevis.activation import Activation, default_param, make_activation
 from samplevis.checkpoint import Checkpoint
@@ -94,6 +94,7 @@ def render(
     Raises:
       ValueError, TypeError: if an argument is out of range, before any work; or if `checkpoint` is damaged or another run's.
       OSError: if `checkpoint` cannot be written, or is in use by another process.
+      MemoryError: if memory is full; it says which of chains, bank and size to lower, and to what.
 
     Example:
       >>> samples = samplevis.render(modelzoo.Shapes(), "logits:4", dict(num_results=10), im_size=64)
@@ -151,7 +152,9 @@ def render(
         }
         # More draws are no other run.
         del about["num_results"]
-    with Checkpoint(checkpoint, checkpoint_interval, about) as kept:
+    sizes = {"num_chains": options.num_chains, "num_transforms": options.num_transforms}
+    sizes |= memory.sides(network, param.image_shape)
+    with memory.told(sizes), Checkpoint(checkpoint, checkpoint_interval, about) as kept:
         kept.begin("optimise")
         if about:
             # Notices what no name tells: a function that was rewritten, a decoder of other weights.
