@@ -89,7 +89,8 @@ def check_array(name: str, values: Any, kind: Any = np.float32) -> np.ndarray:
         # Rows of several lengths.
         array = np.asarray(None)
     if array.dtype.kind not in "fiub":
-        raise ValueError(f"{name}: expected an array of numbers. Received: {brief(values)}")
+        shown = f"{brief(values)} of {array.dtype}" if hasattr(values, "dtype") else brief(values)
+        raise ValueError(f"{name}: expected an array of numbers. Received: {shown}")
     return array if kind is None else array.astype(kind)
 
 

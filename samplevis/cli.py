@@ -88,8 +88,10 @@ def _describe(options: argparse.Namespace) -> None:
 
 def _examples(options: argparse.Namespace) -> None:
     from samplevis import files
+    from samplevis.checks import check_whole
     from samplevis.examples import collect
 
+    check_whole("scale", options.scale, 1)
     files.check_writable(options.out)
     found = collect(
         _network(options),
@@ -136,9 +138,11 @@ def _network(options: argparse.Namespace) -> Any:
 
 def _render_to_folder(network: Any, objective: str, options: argparse.Namespace) -> None:
     from samplevis import files
+    from samplevis.checks import check_whole
     from samplevis.render import render
 
-    os.makedirs(options.out, exist_ok=True)
+    check_whole("scale", options.scale, 1)
+    files.make_folder(options.out)
     paths = {
         name: os.path.join(options.out, name) for name in ("samples.gif", "samples.png", "samples.npz", "report.html")
     }

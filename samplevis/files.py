@@ -80,6 +80,18 @@ def check_path(path: Any, name: str = "path") -> str:
     return text
 
 
+def make_folder(path: str | os.PathLike) -> None:
+    """Makes a folder, and those that it is in, unless it is there.
+
+    Raises:
+      OSError: if it cannot be made; the message names the path.
+    """
+    try:
+        os.makedirs(check_path(path), exist_ok=True)
+    except OSError as error:
+        raise type(error)(f"cannot make the folder {os.fspath(path)!r}: {error.strerror or error}") from error
+
+
 def remove_partial(folder: str | os.PathLike) -> None:
     """Removes what processes that were killed have left of files in a folder that nobody else writes to."""
     for name in os.listdir(folder):

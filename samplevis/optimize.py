@@ -81,7 +81,7 @@ def optimize(
         settings of these from `samplevis.optimizers`. Defaults to Adam(0.05).
       batch: number of images, >= 1, each from its own start. Defaults to 1.
       init: images [batch, *image_shape] in [0, 1] to start from. Defaults to faint noise.
-      thresholds: numbers of updates after which to keep a snapshot. Defaults to none.
+      thresholds: numbers of updates after which to keep a snapshot, from 1 to `steps`. Defaults to none.
       redirect_steps: number of first steps that go through `overrides.redirect_relu`, which starts units that are silent
         behind a ReLU; the optimizer goes on as it is afterwards. >= 0. Defaults to 0; Lucid's choice is 16.
       seed: int from 0 to 2**31 - 1.
@@ -103,6 +103,8 @@ def optimize(
     check_whole("steps", steps, 1)
     check_whole("batch", batch, 1)
     thresholds = check_wholes("thresholds", thresholds, 1)
+    if max(thresholds, default=0) > steps:
+        raise ValueError(f"thresholds: expected numbers of updates up to steps, {steps}. Received: {max(thresholds)}")
     check_whole("redirect_steps", redirect_steps, 0)
     network, obj = _subject(model, obj, parameterizations.fourier(FREE[2]) if param is None else param, optimizer)
     param = default_param(network) if param is None else param

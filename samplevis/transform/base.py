@@ -81,6 +81,8 @@ class Function(Transform):
             raise TypeError(
                 f"transforms: {name} is no function from images {images.shape} to images: {error}"
             ) from error
+        if len(shape) != len(images.shape):
+            raise ValueError(f"transforms: expected images {images.shape} to become images. Received shape: {shape}")
         return tuple(shape[1:])
 
 
