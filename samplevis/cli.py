@@ -81,9 +81,7 @@ def _models(options: argparse.Namespace) -> None:
 def _describe(options: argparse.Namespace) -> None:
     from samplevis.describe import describe
 
-    print(
-        describe(_network(options), options.images, image_size=options.size and (options.size,) * 2, seed=options.seed)
-    )
+    print(describe(_network(options), options.images, image_size=_square(options.size), seed=options.seed))
 
 
 def _examples(options: argparse.Namespace) -> None:
@@ -99,10 +97,14 @@ def _examples(options: argparse.Namespace) -> None:
         options.folder,
         top=options.top,
         bottom=options.bottom,
-        image_size=options.size and (options.size,) * 2,
+        image_size=_square(options.size),
     )
     found.save_grid(options.out, scale=options.scale)
     print(f"{found}\n\nwrote {options.out}")
+
+
+def _square(side: int | None) -> tuple[int, int] | None:
+    return None if side is None else (side, side)
 
 
 def _is_label(objective: str) -> bool:
