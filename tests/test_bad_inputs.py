@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shlex
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import samplevis
 from samplevis import Network, cli
 from samplevis.network import as_network
 from samplevis.progress import Progress
+from samplevis.sampling.options import HMCOptions, hmc_options
 
 PACKAGE = Path(samplevis.__file__).parent
 TABLE = (Path(__file__).parent / "bad_inputs.txt").read_text(encoding="utf-8")
@@ -85,12 +90,16 @@ def names(here, tiny_network):
     }
 
 
+class Begun(BaseException):
+    """The work has begun."""
+
+
 @pytest.fixture
 def no_work(monkeypatch):
     """Long work shows a bar: an error that comes after it has begun comes too late."""
 
     def begun(self):
-        raise AssertionError(f"the work has begun: {self.stage}")
+        raise Begun(self.stage)
 
     monkeypatch.setattr(Progress, "__enter__", begun)
 
@@ -136,3 +145,77 @@ def test_an_error_of_tensorflow_is_not_ours():
 def test_messages_are_compared_whole():
     assert matches("a: b", "a: ...") and matches("a:\n b", "a: b")
     assert not matches("a: b c", "a: b") and not matches("x a: b", "a: ...")
+
+
+def works_or_tells(call: Callable[[], object]) -> None:
+    """Fails unless a call works, or raises a ValueError or TypeError of this package that begins with the argument's name."""
+    try:
+        call()
+    except (ValueError, TypeError) as error:
+        assert is_ours(error), "".join(traceback.format_exception(error))
+        assert re.match(r"[\w .()\[\]']+: ", str(error)), error
+    except Begun:
+        pass
+
+
+# Texts near to units: of the right parts in any order, with what breaks parsers between them.
+PARTS = st.sampled_from(
+    ["conv2", "logits", "input", "a", "b", "1", "4", "99", ":", " + ", " - ", "-", " ", "²", "0.5", "*"]
+)
+TEXTS = st.one_of(st.lists(PARTS, max_size=8).map("".join), st.text(max_size=12))
+ANYTHING = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.sampled_from([-1, 0, 1, 2, 3, 16, 2**31, 2**70]),
+    st.floats(),
+    st.text(max_size=4),
+    st.sampled_from(["shift", "malt", "prior", "optimize", "tilted", "robust"]),
+    st.lists(st.one_of(st.integers(-1, 16), st.sampled_from(["shift", "conv2"])), max_size=3),
+    st.sampled_from([np.ones(2), np.float32(0.5), np.int64(2), np.array("x"), {}, object, b"malt"]),
+)
+HMC_NAMES = [field.name for field in dataclasses.fields(HMCOptions)]
+# Others would only set how long the work takes.
+RENDER_NAMES = [
+    "im_size",
+    "param",
+    "transforms",
+    "density",
+    "level",
+    "beta",
+    "init",
+    "smooth",
+    "seed",
+    "checkpoint_interval",
+]
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=TEXTS)
+def test_any_text_is_an_objective_or_told(tiny_network, text):
+    works_or_tells(lambda: samplevis.objectives.as_objective(text).resolve(tiny_network, (16, 16)))
+
+
+@settings(max_examples=300, deadline=None)
+@given(options=st.dictionaries(st.one_of(st.sampled_from(HMC_NAMES), st.text(max_size=5)), ANYTHING, max_size=3))
+def test_any_options_of_the_sampler_work_or_are_told(options):
+    works_or_tells(lambda: hmc_options(options))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(options=st.dictionaries(st.sampled_from(RENDER_NAMES), ANYTHING, min_size=1, max_size=3))
+def test_any_arguments_of_render_work_or_are_told(tiny_network, no_work, options):
+    works_or_tells(lambda: samplevis.render(tiny_network, "conv2:1", **{"im_size": 16, "smooth": None} | options))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: tf.concat([tf.zeros((2, 3)), tf.zeros(3)], 0).numpy(),
+        lambda: tf.constant("x", tf.float32),
+        lambda: np.zeros(3).reshape(2, 2),
+        lambda: samplevis.Optimized(),
+    ],
+)
+def test_raw_errors_are_noticed(call):
+    with pytest.raises((AssertionError, tf.errors.OpError)):
+        works_or_tells(call)
