@@ -38,9 +38,15 @@ def check_whole(name: str, value: Any, lowest: int, highest: int | None = None) 
         raise ValueError(f"{name}: expected a whole number {allowed}. Received: {brief(value)}")
 
 
+def is_list(value: Any) -> bool:
+    """Whether a value has items: no text, no dictionary, no array of one number."""
+    one = isinstance(value, (str, bytes, Mapping)) or getattr(value, "shape", None) == ()
+    return isinstance(value, Iterable) and not one
+
+
 def check_wholes(name: str, values: Any, lowest: int) -> tuple[int, ...]:
     """Whole numbers >= `lowest`, as a tuple of ints; raises TypeError or ValueError for others."""
-    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
+    if not is_list(values):
         raise TypeError(f"{name}: expected a list of whole numbers >= {lowest}. Received: {brief(values)}")
     values = tuple(values)
     for value in values:
@@ -71,7 +77,7 @@ def check_between(name: str, value: Any, lowest: float, highest: float) -> None:
 
 def check_numbers(name: str, values: Any, above: float = -math.inf) -> tuple[float, ...]:
     """Finite numbers > `above`, at least one, as floats; raises TypeError or ValueError for others."""
-    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+    if not is_list(values):
         raise TypeError(f"{name}: expected a list of numbers. Received: {brief(values)}")
     values = tuple(values)
     if not values:
@@ -97,7 +103,7 @@ def check_array(name: str, values: Any, kind: Any = np.float32) -> np.ndarray:
 def check_names(name: str, values: Any) -> tuple[str, ...]:
     """One name or several as a tuple, at least one; raises TypeError or ValueError for others."""
     values = (values,) if isinstance(values, str) else values
-    if not isinstance(values, Iterable) or getattr(values, "shape", ()) != ():
+    if not is_list(values) or hasattr(values, "shape"):
         raise TypeError(f"{name}: expected a name, or a list of names. Received: {brief(values)}")
     values = tuple(values)
     if not values:

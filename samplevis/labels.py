@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from samplevis.checks import brief, did_you_mean
+from samplevis.checks import brief, did_you_mean, is_list
 
 
 def check_labels(labels: Sequence[str] | None) -> tuple[str, ...] | None:
     """The names as a tuple, or None for none; raises ValueError unless they are strings."""
     if labels is None:
         return None
-    named = isinstance(labels, Iterable) and not isinstance(labels, str)
-    names = tuple(labels) if named else ()
+    names = tuple(labels) if is_list(labels) else ()
     if not names or not all(isinstance(name, str) for name in names):
         raise ValueError(f"labels: expected a sequence of strings, one for each class. Received: {brief(labels)}")
     return names

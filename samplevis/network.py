@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from samplevis.checks import brief, check_array, check_flag, check_numbers, check_wholes
+from samplevis.checks import brief, check_array, check_flag, check_numbers, check_wholes, is_list
 from samplevis.labels import check_labels, find_label
 from samplevis.recent import Recent
 from samplevis.sources import PRE, Shape, Source, as_source
@@ -353,7 +353,7 @@ class Network:
         )
 
     def _check_layers(self, layer_names: Sequence[str]) -> tuple[str, ...]:
-        if isinstance(layer_names, str) or not isinstance(layer_names, Iterable):
+        if not is_list(layer_names):
             raise TypeError(f"layer_names: expected a sequence of names. Received: {brief(layer_names)}")
         layer_names = tuple(layer_names)
         for layer in layer_names:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from samplevis import files
-from samplevis.checks import brief, check_whole
+from samplevis.checks import brief, check_whole, is_list
 from samplevis.export.pixels import UNIT, to_uint8
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -120,7 +120,7 @@ def load_images(
     if isinstance(source, (str, os.PathLike)):
         names = sorted(os.listdir(source))
         paths = [os.path.join(source, name) for name in names if os.path.splitext(name)[1].lower() in FORMATS]
-    elif not isinstance(source, Iterable) or getattr(source, "shape", ()) != ():
+    elif not is_list(source) or hasattr(source, "shape"):
         raise TypeError(f"source: expected a folder, or a list of files. Received: {brief(source)}")
     images = [load_image(path, size) for path in paths]
     if not images:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from samplevis.checks import brief, is_whole
+from samplevis.checks import brief, is_list, is_whole
 from samplevis.network import RESERVED, Network
 
 Accessor = Callable[[str], Any]
@@ -126,7 +126,7 @@ class Objective:
     @staticmethod
     def sum(objectives: Iterable[Objective]) -> Objective:
         """The sum of several objectives, at least one."""
-        if isinstance(objectives, (str, Objective)) or not isinstance(objectives, Iterable):
+        if not is_list(objectives):
             raise TypeError(f"objectives: expected a list of objectives. Received: {objectives!r}")
         objectives = list(objectives)
         for objective in objectives:

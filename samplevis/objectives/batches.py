@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from samplevis.checks import check_number, check_whole
+from samplevis.checks import check_number, check_whole, is_list
 from samplevis.objectives.base import Accessor, Objective, Setting
 from samplevis.objectives.convert import as_objective
 from samplevis.objectives.reduce import mean
@@ -61,7 +61,7 @@ def each(objectives: Iterable[Objective | str | Callable]) -> Objective:
       >>> sprites = objectives.each(f"fire9:{n}" for n in range(16))
       >>> samplevis.optimize(model, sprites, batch=16)
     """
-    if isinstance(objectives, (str, Objective)) or not isinstance(objectives, Iterable):
+    if not is_list(objectives):
         raise TypeError(f"each: expected a list of objectives. Received: {objectives!r}")
     parts = tuple(as_objective(objective) for objective in objectives)
     if not parts:

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis import seeds
-from samplevis.checks import brief, check_number, check_whole
+from samplevis.checks import brief, check_number, check_whole, is_list
 
 # The first latents of an optimiser are this faint a prior draw: enough to break the tie between the images of a batch.
 START_SCALE = 0.1
@@ -238,7 +238,7 @@ def image_size(size: int | Sequence[int], channels: int, dimensions: int | None 
     """
     if dimensions not in (None, 1, 2, 3) or isinstance(dimensions, bool):
         raise ValueError(f"dimensions: expected 1 (a signal), 2 (a picture) or 3 (a volume). Received: {dimensions!r}")
-    sides = tuple(size) if isinstance(size, (tuple, list, np.ndarray)) else (size,) * (dimensions or 2)
+    sides = tuple(size) if is_list(size) else (size,) * (dimensions or 2)
     if len(sides) not in ((dimensions,) if dimensions else (1, 2, 3)):
         raise ValueError(f"size: expected {dimensions or '1, 2 or 3'} sides. Received: {size!r}")
     for side in sides:

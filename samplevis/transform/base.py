@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from samplevis import seeds
-from samplevis.checks import brief
+from samplevis.checks import brief, is_list
 
 # (H, W, C) of an image, (L, C) of a signal, (D, H, W, C) of a volume.
 Shape = tuple[int, ...]
@@ -126,7 +126,7 @@ def compose(transforms: Iterable[Transform | Callable[[tf.Tensor], tf.Tensor]]) 
     Raises:
       TypeError: if an item is no transform.
     """
-    if isinstance(transforms, str) or not isinstance(transforms, Iterable):
+    if not is_list(transforms):
         raise TypeError(f"transforms: expected a list of transforms. Received: {brief(transforms)}")
     return Compose(tuple(as_transform(transform) for transform in transforms))
 
