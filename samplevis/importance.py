@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from samplevis import param, seeds
 from samplevis.activation import make_activation
-from samplevis.checks import brief, check_between, check_number, check_whole
+from samplevis.checks import brief, check_number, check_whole
 from samplevis.network import Network
 from samplevis.objectives import Objective
 from samplevis.optimize import Optimized
@@ -69,8 +69,9 @@ def importance(
     if not isinstance(result, Optimized):
         raise TypeError(f"result: expected what samplevis.optimize returned. Received: {brief(result)}")
     check_whole("draws", draws, 1)
-    check_number("percentile", percentile, 0, above=True)
-    check_between("percentile", percentile, 0, 100)
+    check_number("percentile", percentile)
+    if not 0 < percentile <= 100:
+        raise ValueError(f"percentile: expected a number above 0, to 100. Received: {percentile!r}")
     root, (batch, *size, channels) = seeds.root(seed), result.images.shape
     # Only the shape matters: the gradient is that of the image.
     activation = make_activation(model, obj, param.pixel(tuple(size), channels=channels), transforms)
