@@ -115,7 +115,7 @@ def render(
     network = as_network(model)
     if param is None:
         param = default_param(network, im_size, parameterizations.uniform if old else parameterizations.fourier)
-    if old and transforms == "robust":
+    if old and isinstance(transforms, str) and transforms == "robust":
         transforms = None
     if smooth is not None:
         check_number("smooth", smooth, 0, above=True)
