@@ -175,8 +175,11 @@ def _save(pixels: np.ndarray, path: str | os.PathLike, kind: str, metadata: Mapp
     if pixels.ndim != 3:
         raise ValueError(f"image: expected shape [H, W, C]. Received: {pixels.shape}")
     options = OPTIONS[kind] | ({"pnginfo": text_chunks(metadata)} if metadata else {})
-    with files.atomic_path(path) as temporary:
-        Image.fromarray(pixels).save(temporary, format=kind, **options)
+    # Through memory: Pillow's own writing of JPEG does not notice a full disk.
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, format=kind, **options)
+    with files.atomic_path(path) as temporary, open(temporary, "wb") as file:
+        file.write(content.getvalue())
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
