@@ -168,7 +168,9 @@ def channel_attribution(model: samplevis.Network) -> np.ndarray:
     found = recipes.channel_attribution(model, f"logits:{best}", "fire9", photo[None])[0]
     order = np.argsort(-found)
     channels = [*order[:3], *order[-3:]]
-    icons = recipes.channel_sheet(model, "fire9", channels, param=param.fourier(80), steps=128, redirect_steps=16).images
+    icons = recipes.channel_sheet(
+        model, "fire9", channels, param=param.fourier(80), steps=128, redirect_steps=16
+    ).images
     labels = [f"{channel}: {found[channel]:+.2f}" for channel in channels]
     title = f"channels of fire9 for and against {model.labels[best]}"
     return export.grid(np.stack([reduced(photo, 80), *icons]), columns=7, labels=["photograph", *labels], title=title)

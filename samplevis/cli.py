@@ -81,15 +81,15 @@ def _models(options: argparse.Namespace) -> None:
 def _describe(options: argparse.Namespace) -> None:
     from samplevis.describe import describe
 
-    print(
-        describe(_network(options), options.images, image_size=options.size and (options.size,) * 2, seed=options.seed)
-    )
+    print(describe(_network(options), options.images, image_size=_square(options.size), seed=options.seed))
 
 
 def _examples(options: argparse.Namespace) -> None:
     from samplevis import files
+    from samplevis.checks import check_whole
     from samplevis.examples import collect
 
+    check_whole("scale", options.scale, 1)
     files.check_writable(options.out)
     found = collect(
         _network(options),
@@ -97,10 +97,14 @@ def _examples(options: argparse.Namespace) -> None:
         options.folder,
         top=options.top,
         bottom=options.bottom,
-        image_size=options.size and (options.size,) * 2,
+        image_size=_square(options.size),
     )
     found.save_grid(options.out, scale=options.scale)
     print(f"{found}\n\nwrote {options.out}")
+
+
+def _square(side: int | None) -> tuple[int, int] | None:
+    return None if side is None else (side, side)
 
 
 def _is_label(objective: str) -> bool:
@@ -137,9 +141,11 @@ def _network(options: argparse.Namespace) -> Any:
 def _render_to_folder(network: Any, objective: str, options: argparse.Namespace) -> None:
     from samplevis import files
     from samplevis.callbacks import JSONLines
+    from samplevis.checks import check_whole
     from samplevis.render import render
 
-    os.makedirs(options.out, exist_ok=True)
+    check_whole("scale", options.scale, 1)
+    files.make_folder(options.out)
     paths = {
         name: os.path.join(options.out, name) for name in ("samples.gif", "samples.png", "samples.npz", "report.html")
     }

@@ -14,7 +14,7 @@ import tensorflow as tf
 from PIL import Image, ImageDraw, ImageOps
 
 from samplevis import export, pictures
-from samplevis.checks import check_whole
+from samplevis.checks import brief, check_array, check_whole
 from samplevis.network import RESERVED, Network, as_network
 from samplevis.objectives import Objective, as_objective
 from samplevis.objectives.base import make_accessor
@@ -77,7 +77,7 @@ class Examples:
         Raises:
           ValueError: if a value is not finite.
         """
-        found = self._of_samples(values) if isinstance(values, Samples) else np.asarray(values)
+        found = self._of_samples(values) if isinstance(values, Samples) else check_array("values", values)
         if not np.isfinite(found).all():
             raise ValueError("values: expected finite activations.")
         ordered = np.sort(self.activations)
@@ -235,11 +235,14 @@ def beside(samples: Samples, examples: Examples, columns: int = 9, scale: int = 
       uint8 [height, width, 3].
 
     Raises:
-      ValueError: if the two are of different units or networks.
+      ValueError, TypeError: if the two are of different units or networks, or an argument is out of range.
 
     Example:
       >>> export.save_image(samplevis.beside(samples, examples), "unit.png")
     """
+    for name, value, kind in (("samples", samples, Samples), ("examples", examples, Examples)):
+        if not isinstance(value, kind):
+            raise TypeError(f"{name}: expected {kind.__name__}. Received: {brief(value)}")
     check_whole("columns", columns, 1)
     ours, theirs = (samples.objective, samples.model), (examples.objective, examples.model)
     if ours != theirs:

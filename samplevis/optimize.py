@@ -12,11 +12,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from samplevis import memory, seeds
 from samplevis import param as parameterizations
-from samplevis import seeds
 from samplevis.activation import FREE, Activation, default_param, make_activation
 from samplevis.callbacks import Callback, as_callbacks
 from samplevis.checkpoint import Checkpoint, Stage, flat
+from samplevis.checks import brief, check_array, check_whole, check_wholes
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimizers import Method, Stepper, as_method, as_network_of
@@ -83,7 +84,7 @@ def optimize(
         settings of these from `samplevis.optimizers`. Defaults to Adam(0.05).
       batch: number of images, >= 1, each from its own start. Defaults to 1.
       init: images [batch, *image_shape] in [0, 1] to start from. Defaults to faint noise.
-      thresholds: numbers of updates after which to keep a snapshot. Defaults to none.
+      thresholds: numbers of updates after which to keep a snapshot, from 1 to `steps`. Defaults to none.
       redirect_steps: number of first steps that go through `overrides.redirect_relu`, which starts units that are silent
         behind a ReLU; the optimizer goes on as it is afterwards. >= 0. Defaults to 0; Lucid's choice is 16.
       seed: int from 0 to 2**31 - 1.
@@ -96,26 +97,29 @@ def optimize(
     Raises:
       ValueError, TypeError: if an argument is out of range, before any work.
       FloatingPointError: if the activation or its gradient stops being finite; the step is named.
+      MemoryError: if memory is full; it says which of batch and size to lower, and to what.
 
     Example:
       >>> result = samplevis.optimize(model, "fire9:10", steps=128, batch=4)
       >>> result.images.shape
       (4, 128, 128, 3)
     """
-    network, obj = _subject(model, obj, param or parameterizations.fourier(FREE[2]), optimizer)
-    param = param or default_param(network)
+    check_whole("steps", steps, 1)
+    check_whole("batch", batch, 1)
+    thresholds = check_wholes("thresholds", thresholds, 1)
+    if max(thresholds, default=0) > steps:
+        raise ValueError(f"thresholds: expected numbers of updates up to steps, {steps}. Received: {max(thresholds)}")
+    check_whole("redirect_steps", redirect_steps, 0)
+    network, obj = _subject(model, obj, parameterizations.fourier(FREE[2]) if param is None else param, optimizer)
+    param = default_param(network) if param is None else param
     activation = make_activation(network, obj, param, transforms)
-    for name, value in (("steps", steps), ("batch", batch), *(("thresholds", t) for t in thresholds)):
-        if isinstance(value, bool) or int(value) != value or value < 1:
-            raise ValueError(f"{name}: expected whole numbers >= 1. Received: {value!r}")
     activation.objective.check_batch(batch)
-    if isinstance(redirect_steps, bool) or int(redirect_steps) != redirect_steps or redirect_steps < 0:
-        raise ValueError(f"redirect_steps: expected a whole number >= 0. Received: {redirect_steps!r}")
+    _settings(as_method(optimizer))
     watching = as_callbacks(progress, callbacks)
-    z = first_latents(param, batch, init, seeds.root(seed))
-    found = ascend(
-        activation, z, steps, optimizer, thresholds, seeds.root(seed), watching, redirect_steps=redirect_steps
-    )
+    root, sizes = seeds.root(seed), {"batch": batch} | memory.sides(network, param.image_shape)
+    with memory.told(sizes):
+        z = first_latents(param, batch, init, root)
+        found = ascend(activation, z, steps, optimizer, thresholds, root, watching, redirect_steps=redirect_steps)
     still = np.flatnonzero((found.latents == z.numpy()).reshape(batch, -1).all(1))
     if len(still):
         warnings.warn(
@@ -221,6 +225,9 @@ def render_vis(
     Returns:
       A list with an array [1, H, W, C] in [0, 1] for each threshold that was reached.
     """
+    thresholds = check_wholes("thresholds", thresholds, 1)
+    if not thresholds:
+        raise ValueError("thresholds: expected at least one number of updates. Received: none")
     redirects = relu_gradient_override and not isinstance(as_method(optimizer), Method)
     result = optimize(
         model,
@@ -241,7 +248,7 @@ def first_latents(param: Parameterization, batch: int, init: np.ndarray | None, 
     """First latents [batch, *latent_shape]: those of images [batch, *image_shape] in [0, 1], or else a faint prior draw."""
     if init is None:
         return param.start(seeds.fold(seed, "optimize"), batch)
-    images = np.asarray(init, np.float32)
+    images = check_array("init", init)
     if images.shape != (batch, *param.image_shape):
         raise ValueError(f"init: expected images of shape {(batch, *param.image_shape)}. Received: {images.shape}")
     if not (np.isfinite(images).all() and images.min() >= 0 and images.max() <= 1):
@@ -291,12 +298,12 @@ def _copy(optimizer: keras.optimizers.Optimizer | None) -> keras.optimizers.Opti
 
 def _settings(optimizer: keras.optimizers.Optimizer | None) -> tuple:
     """What decides the updates of an optimizer. Made without a copy: every Keras optimizer that was ever made takes memory."""
-    if optimizer is None:
+    if optimizer is None or isinstance(optimizer, Method):
         return ()
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise TypeError(
             "optimizer: expected a keras.optimizers.Optimizer, 'lbfgs', 'cma', 'genetic', or settings from "
-            f"samplevis.optimizers. Received: {optimizer!r}"
+            f"samplevis.optimizers. Received: {brief(optimizer)}"
         )
     # Keras numbers the names of optimizers; they change nothing.
     settings = {name: value for name, value in optimizer.get_config().items() if name != "name"}

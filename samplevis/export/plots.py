@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from samplevis.checks import check_whole
 from samplevis.sampling import diagnostics
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def plot_energy(samples: Samples, ax: Any = None, bins: int = 30) -> Any:
     Returns:
       The Axes.
     """
+    check_whole("bins", bins, 1)
     ax = _axes(ax)
     energy = samples.stats["energy"]
     spread, change = (energy - energy.mean(axis=1, keepdims=True)).ravel(), np.diff(energy, axis=1).ravel()

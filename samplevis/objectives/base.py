@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from samplevis.checks import brief, is_list, is_whole
 from samplevis.network import RESERVED, Network
 
 Accessor = Callable[[str], Any]
@@ -57,10 +58,10 @@ class Setting(NamedTuple):
           ValueError: naming the argument, if it is not a whole number in range.
         """
         count = self.shape(layer)[axis]
-        if isinstance(value, bool) or not hasattr(value, "__index__") or value < 0 or (count and value >= count):
+        if not is_whole(value) or value < 0 or (count and value >= count):
             highest = "" if count is None else f" to {count - 1}"
             raise ValueError(
-                f"{name}: expected a whole number from 0{highest} for layer {layer!r}. Received: {value!r}"
+                f"{name}: expected a whole number from 0{highest} for layer {layer!r}. Received: {brief(value)}"
             )
         return int(value)
 
@@ -150,8 +151,14 @@ class Objective:
 
         Raises:
           ValueError: if there are none.
+          TypeError: if one is no objective.
         """
+        if not is_list(objectives):
+            raise TypeError(f"objectives: expected a list of objectives. Received: {objectives!r}")
         objectives = list(objectives)
+        for objective in objectives:
+            if not isinstance(objective, Objective):
+                raise TypeError(f"objectives: expected objectives. Received: {objective!r}")
         if not objectives:
             raise ValueError("objectives: expected at least one. Received: an empty list")
         return sum(objectives[1:], start=objectives[0])
@@ -213,6 +220,8 @@ class Objective:
         batch = max(2, self.images)
         specs = (tf.TensorSpec((batch, *shape), tf.float32) for shape in ((*size, channels), setting.input_shape))
         scores = tf.function(trace, autograph=False).get_concrete_function(*specs).outputs[0]
+        if not scores.dtype.is_floating:
+            raise ValueError(f"obj: expected scores that are floats. Received from {self}: {scores.dtype.name}")
         if scores.shape.rank != 1 or scores.shape[0] != batch:
             raise ValueError(
                 f"obj: expected one score per image, shape [batch]. Received from {self}: shape {scores.shape} "
@@ -272,6 +281,8 @@ def _operand(value: Any) -> Objective | None:
     if isinstance(value, Objective):
         return value
     if isinstance(value, numbers.Real) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        if not np.isfinite(value):
+            raise ValueError(f"obj: expected finite numbers beside objectives. Received: {value!r}")
         return Objective(
             lambda T, parameters: tf.cast(parameters[0], tf.float32), "number", (float(value),), f"{float(value):g}"
         )

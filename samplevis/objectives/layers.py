@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from samplevis.checks import check_number
 from samplevis.objectives.base import Objective
 from samplevis.objectives.reduce import mean, total
 
@@ -72,6 +73,8 @@ def L2(layer: str = "input", constant: float = 0.0, epsilon: float = 1e-6) -> Ob
 
 def _of_layer(name: str, layer: str, score: Callable[..., tf.Tensor], *constants: float) -> Objective:
     """An objective that needs all of one layer and some constants."""
+    for argument, constant in zip(("constant", "epsilon"), constants, strict=False):
+        check_number(f"{name}: {argument}", constant, *((0,) if argument == "epsilon" else ()))
     shown = "".join(f", {c:g}" for c in constants if c not in (0.0, 1e-6))
     return Objective(
         lambda T, parameters: score(T(layer), *(tf.cast(p, tf.float32) for p in parameters)),

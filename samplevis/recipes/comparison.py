@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 
 from samplevis import export
 from samplevis import param as parameterizations
+from samplevis.checks import brief, check_known, keywords
 from samplevis.export.pixels import to_uint8
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective, as_objective, diversity, only_after
@@ -107,12 +108,15 @@ def compare(
     Example:
       >>> recipes.compare(model, "fire5:7", im_size=96).save_grid("methods.png")
     """
+    check_known(settings, keywords(render))
     param = settings.get("param") or parameterizations.fourier(settings.get("im_size", 128))
     network = as_network(model)
     found = {} if examples is None else {"dataset examples": _resized(examples, param.image_shape)}
     if panels is None:
         dreams = _dreams(network, obj, param, hmc_options(hmc_opts).num_chains, settings)
     else:
+        if not isinstance(panels, Mapping):
+            raise TypeError(f"panels: expected a dictionary {{name: images}}. Received: {brief(panels)}")
         panels = {name: np.asarray(images) for name, images in panels.items()}
         _check_panels(panels, param.image_shape)
     samples = render(network, obj, hmc_opts, **settings)

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from samplevis import export
 from samplevis import param as parameterizations
-from samplevis.checks import check_whole
+from samplevis.checks import brief, check_whole
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective, as_objective
 from samplevis.param import Parameterization
@@ -316,8 +316,8 @@ def _aligned(base: Parameterization, weights: np.ndarray) -> _Aligned:
 
 
 def _units(name: str, units: Sequence[Unit], least: int) -> tuple[list[Objective], tuple[str, ...]]:
-    if isinstance(units, (str, Objective)) or len(units) < least:
-        raise ValueError(f"{name}: expected a list of at least {least} units. Received: {units!r}")
+    if isinstance(units, str) or not isinstance(units, Sequence) or len(units) < least:
+        raise ValueError(f"{name}: expected a list of at least {least} units. Received: {brief(units)}")
     objectives = [as_objective(unit) for unit in units]
     return objectives, tuple(
         unit if isinstance(unit, str) else str(objective) for unit, objective in zip(units, objectives, strict=True)

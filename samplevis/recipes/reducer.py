@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from samplevis import seeds
-from samplevis.checks import check_whole, did_you_mean
+from samplevis.checks import check_known, check_whole, did_you_mean
 
 # Smooth rectifiers (SiLU, GELU) go a little below 0. NMF leaves that out, up to this share of the sum of squares.
 NEGATIVE_SHARE = 0.1
@@ -45,6 +45,7 @@ class ChannelReducer:
         known = inspect.signature(kind).parameters if hasattr(kind, "transform") else ()
         if "n_components" not in known:
             raise ValueError(f"algorithm: {kind.__name__} does not reduce to a number of components.")
+        check_known(options, [name for name in known if name != "n_components"])
         if "random_state" in known:
             options = {"random_state": seed} | options
         self.n_components = int(n_components)

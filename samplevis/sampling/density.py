@@ -119,7 +119,7 @@ def check_density(density: str | Density) -> str:
     for name, kind in CLASSES.items():
         if isinstance(density, kind):
             return name
-    if density not in NAMES:
+    if not isinstance(density, str) or density not in NAMES:
         hint = did_you_mean(density, NAMES)
         raise ValueError(
             f"density: expected one of {', '.join(map(repr, NAMES))} or a density.{hint} Received: {density!r}"
