@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,12 +16,15 @@ from samplevis.objectives import Objective, each
 from samplevis.optimize import optimize
 from samplevis.progress import Progress
 
+
+def keywords(function: Callable, *but: str) -> tuple[str, ...]:
+    """The names of a function's keyword-only arguments, but for some."""
+    parameters = inspect.signature(function).parameters.values()
+    return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in but)
+
+
 # Arguments of `optimize` that a recipe of many images passes on.
-PASSED_ON = tuple(
-    name
-    for name, parameter in inspect.signature(optimize).parameters.items()
-    if parameter.kind is parameter.KEYWORD_ONLY and name not in ("batch", "init", "thresholds")
-)
+PASSED_ON = keywords(optimize, "batch", "init", "thresholds")
 
 
 class Batches(NamedTuple):
@@ -97,14 +100,15 @@ def optimize_each(
     return Batches(np.concatenate(images), np.concatenate(scores), not bar.interrupted)
 
 
-def check_settings(settings: Mapping[str, Any], *own: str) -> None:
-    """Raises TypeError with the nearest name unless every setting is one that is passed on to `optimize`.
+def check_settings(settings: Mapping[str, Any], *own: str, passed_on: Sequence[str] = PASSED_ON) -> None:
+    """Raises TypeError with the nearest name unless every setting is one that is passed on.
 
     Args:
       settings: what a caller gave beside the recipe's own arguments.
       *own: names of these, which the caller may have meant.
+      passed_on: names that are passed on. Defaults to those of `optimize`.
     """
     for name in settings:
-        if name not in PASSED_ON:
-            known = [*own, *PASSED_ON]
+        if name not in passed_on:
+            known = [*own, *passed_on]
             raise TypeError(f"{name}: no argument here.{did_you_mean(name, known)} Expected: {', '.join(known)}")
