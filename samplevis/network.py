@@ -106,8 +106,6 @@ class Network:
         self._shape = functools.lru_cache(maxsize=256)(self._infer_shape)
         #: Compiled functions by what decides them: the last ones, for as long as the network lives.
         self.compiled: dict[Any, Any] = Recent(COMPILED)
-        #: The layers that objectives read, by what decides them.
-        self.resolved: dict[Any, tuple[str, ...]] = Recent(COMPILED)
 
     def on(self, source: Any, name: str) -> Network:
         """A network of the same preprocessing, labels and aliases on another model with the same layers."""

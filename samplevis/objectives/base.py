@@ -164,11 +164,28 @@ class Objective:
         network.check_size(size)
         setting = Setting(network, size, tuple(input_shape or (*size, channels)))
         known = dataclasses.replace(self, parameters=self.resolver(setting, self.parameters))
-        # What a structure reads does not depend on its numbers: a sweep over channels finds it out once.
-        key = self.structure, tuple(np.shape(number) for number in known.parameters), setting[1:]
-        if key not in network.resolved:
-            network.resolved[key] = _layers(known, setting)
-        return dataclasses.replace(known, layers=network.resolved[key])
+        layers: dict[str, None] = {}
+
+        def trace(images: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
+            accessor = make_accessor(lambda layer: network.cut((layer,))(images)[layer], network, inputs)
+
+            def recording(layer: str) -> Any:
+                if layer == "input" or layer not in RESERVED:
+                    layers[layer] = None
+                return accessor(layer)
+
+            return tf.convert_to_tensor(known(recording))
+
+        # Shapes flow through a trace, numbers do not. Two images tell a score per image from one for the batch.
+        batch = max(2, self.images)
+        specs = (tf.TensorSpec((batch, *shape), tf.float32) for shape in ((*size, channels), setting.input_shape))
+        scores = tf.function(trace, autograph=False).get_concrete_function(*specs).outputs[0]
+        if scores.shape.rank != 1 or scores.shape[0] != batch:
+            raise ValueError(
+                f"obj: expected one score per image, shape [batch]. Received from {self}: shape {scores.shape} "
+                f"for a batch of {batch}"
+            )
+        return dataclasses.replace(known, layers=tuple(layers))
 
 
 def make_accessor(
@@ -193,34 +210,6 @@ def make_accessor(
         "step": lambda: tf.convert_to_tensor(step, tf.int32),
     }
     return lambda name: reserved[name]() if name in reserved else activations(name)
-
-
-def _layers(objective: Objective, setting: Setting) -> tuple[str, ...]:
-    """The layers that an objective reads; raises ValueError unless it gives one score per image."""
-    network = setting.network
-    layers: dict[str, None] = {}
-
-    def trace(images: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
-        accessor = make_accessor(lambda layer: network.cut((layer,))(images)[layer], network, inputs)
-
-        def recording(layer: str) -> Any:
-            if layer == "input" or layer not in RESERVED:
-                layers[layer] = None
-            return accessor(layer)
-
-        return tf.convert_to_tensor(objective(recording))
-
-    # Shapes flow through a trace, numbers do not. Two images tell a score per image from one for the batch.
-    batch = max(2, objective.images)
-    shapes = (*setting.image_size, network.image_shape[-1]), setting.input_shape
-    specs = (tf.TensorSpec((batch, *shape), tf.float32) for shape in shapes)
-    scores = tf.function(trace, autograph=False).get_concrete_function(*specs).outputs[0]
-    if scores.shape.rank != 1 or scores.shape[0] != batch:
-        raise ValueError(
-            f"obj: expected one score per image, shape [batch]. Received from {objective}: shape {scores.shape} "
-            f"for a batch of {batch}"
-        )
-    return tuple(layers)
 
 
 def _combine(operation: Callable, sign: str, left: Any, right: Any) -> Objective:
