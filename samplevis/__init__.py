@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 # ruff: noqa: F401 - What editors and type checkers read; `_SOURCES` says the same to Python.
 if TYPE_CHECKING:
     from samplevis import export, modelzoo, objectives, optimizers, overrides, param, recipes, transform
+    from samplevis.callbacks import Callback, JSONLines, ProgressBar, TensorBoard
     from samplevis.describe import Description, describe
     from samplevis.examples import Examples, beside, collect
     from samplevis.importance import importance
@@ -28,14 +29,18 @@ __version__ = "0.1.0"
 
 # Public name -> the module that it comes from, imported when it is first asked for: TensorFlow takes seconds to load.
 _SOURCES = {
+    "Callback": "callbacks",
     "Description": "describe",
     "Examples": "examples",
+    "JSONLines": "callbacks",
     "Network": "network",
     "Objective": "objectives",
     "Optimized": "optimize",
     "Parameterization": "param",
+    "ProgressBar": "callbacks",
     "Samples": "samples",
     "Sweep": "sweep",
+    "TensorBoard": "callbacks",
     "beside": "examples",
     "collect": "examples",
     "describe": "describe",

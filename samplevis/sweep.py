@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -15,11 +16,12 @@ import tensorflow as tf
 from samplevis import export, fingerprint, seeds, units_on_disk
 from samplevis.activation import Activation, default_param, make_activation
 from samplevis.batch_size import images_at_a_time
+from samplevis.callbacks import Callback, as_callbacks
 from samplevis.checkpoint import Checkpoint
 from samplevis.checks import check_number, check_whole
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective, as_objective, channel, each, neuron
-from samplevis.optimize import ascend, first_latents, settings_of
+from samplevis.optimize import SILENT, ascend, first_latents, settings_of
 from samplevis.optimizers import Method, as_method
 from samplevis.param import Parameterization
 from samplevis.progress import Progress
@@ -88,6 +90,7 @@ def sweep(
     folder: str | os.PathLike | None = None,
     seed: int = 0,
     progress: bool = True,
+    callbacks: Sequence[Callback] = (),
 ) -> Sweep:
     """Optimises one image for each of many units.
 
@@ -114,6 +117,7 @@ def sweep(
         was removed. Defaults to none.
       seed: int from 0 to 2**31 - 1.
       progress: whether to show a progress bar, with the time that is left.
+      callbacks: what else hears of the steps, of stage "sweep", see `samplevis.Callback`. Defaults to none.
 
     Returns:
       A `Sweep`.
@@ -142,8 +146,9 @@ def sweep(
         )
     updates = settings_of(optimizer)
     root = seeds.root(seed)
-    start = first_latents(param, 1, None if init is None else np.asarray(init)[None], root)
+    watching = as_callbacks(progress, callbacks)
     units = _activations(network, objectives, param, transforms)
+    start = first_latents(param, 1, None if init is None else np.asarray(init)[None], root)
 
     made_by = {
         "param": repr(param),
@@ -157,6 +162,7 @@ def sweep(
     names = [str(unit.objective) for unit in units]
     paths = None if folder is None else units_on_disk.paths(folder, names)
     done: dict[int, _Unit] = {}
+    still: dict[str, None] = {}
     with Checkpoint(folder, about=None if paths is None else _about(units) | made_by, argument="folder") as kept:
         if paths is not None:
             _check_start(kept, units, start)
@@ -166,7 +172,7 @@ def sweep(
                 if (score := units_on_disk.score(path)) is not None
             }
         batches = _batches(units, [n for n in range(len(units)) if n not in done], batch_size, memory)
-        with Progress("sweep", int(steps) * len(batches), "step", progress and bool(batches)) as bar:
+        with Progress("sweep", int(steps) * len(batches), "step", watching if batches else ()) as bar:
             for batch in batches:
                 found = ascend(
                     _together([units[n] for n in batch]),
@@ -180,6 +186,8 @@ def sweep(
                     alike=True,
                 )
                 whole = len(found.history) == steps
+                rests = (found.latents == start.numpy()).reshape(len(batch), -1).all(1) & np.isfinite(found.history[-1])
+                still |= {names[n]: None for n, at_rest in zip(batch, rests, strict=True) if at_rest}
                 for n, image, latent, score in zip(batch, found.images, found.latents, found.history[-1], strict=True):
                     done[n] = _Unit(image, float(score), whole)
                     if whole and paths is not None:
@@ -187,6 +195,12 @@ def sweep(
                         done[n] = _Unit(paths[n], float(score))
                 if bar.interrupted:
                     break
+    if still:
+        warnings.warn(
+            f"objectives: {len(still)} had no gradient in any step, and their images stayed as they began: {', '.join(still)}. "
+            f"{SILENT}",
+            stacklevel=2,
+        )
     places = sorted(done)
     return Sweep(
         tuple(names[n] for n in places),
@@ -285,6 +299,6 @@ def _text(objective: Objective) -> str:
 def _check_start(kept: Checkpoint, units: Sequence[Activation], start: tf.Tensor) -> None:
     """Notices what no name tells: a function that was rewritten, a decoder of other weights."""
     kinds = {_kind(unit): unit for unit in units}
-    scores = [unit.paired(start, unit.draw(seeds.root(0), 1))[0, 0] for unit in kinds.values()]
+    scores = [float(unit.paired(start, unit.draw(seeds.root(0), 1))) for unit in kinds.values()]
     kept.check("activation at the start", np.array(scores, np.float32))
     kept.settle()

@@ -84,6 +84,13 @@ def test_a_unit_that_is_not_finite_leaves_the_others_alone(tiny_network):
         sweep(tiny_network, [bad], **SMALL)
 
 
+def test_units_without_a_gradient_are_named(tiny_network):
+    silent = objectives.channel("conv2", 2) * 0.0
+    with pytest.warns(UserWarning, match=r"objectives: 1 had no gradient.*: \(channel\(conv2, 2\) \* 0\)\. .*redirect"):
+        made = sweep(tiny_network, [silent, objectives.channel("conv2", 1) * 1.0], **SMALL)
+    assert np.ptp(made[0]) < np.ptp(made[1])
+
+
 def of_size(network, size):
     return make_activation(network, "conv2:1", param.fourier(size), None)
 
