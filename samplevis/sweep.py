@@ -27,8 +27,8 @@ from samplevis.param import Parameterization
 from samplevis.progress import Progress
 from samplevis.transform import Transform
 
-# Larger batches are hardly faster, and keep a reader of the folder waiting.
-LARGEST_BATCH = 32
+# On processors larger batches are no faster, take longer to compile, and keep a reader of the folder waiting.
+LARGEST_BATCH = 16
 DEFAULT_MEMORY = 2.0**30
 
 
@@ -109,7 +109,8 @@ def sweep(
       param, transforms, steps, redirect_steps: as in `optimize`.
       optimizer: any Keras optimizer, as in `optimize`.
       init: image [H, W, C] in [0, 1] that all start from. Defaults to faint noise.
-      batch_size: most images at a time, >= 1. Defaults to what `memory` holds, at most 32.
+      batch_size: most images at a time, >= 1. Defaults to what `memory` holds, at most 16: more are no faster on a processor. An
+        accelerator may want more.
       memory: bytes that a batch may take, > 0, beside the model's weights; what an image takes is estimated from above, from
         the sizes of all arrays that its gradient makes. Defaults to 2**30, a gigabyte.
       folder: where to keep each unit as soon as its batch is done: NUMBER-NAME.npz (`image`, `latent`, `score`) and, if it is a
