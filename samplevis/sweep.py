@@ -189,7 +189,9 @@ def sweep(
                 whole = len(found.history) == steps
                 rests = (found.latents == start.numpy()).reshape(len(batch), -1).all(1) & np.isfinite(found.history[-1])
                 still |= {names[n]: None for n, at_rest in zip(batch, rests, strict=True) if at_rest}
-                for n, image, latent, score in zip(batch, found.images, found.latents, found.history[-1], strict=True):
+                results = zip(found.images, found.latents, found.history[-1], strict=True)
+                # What a batch is filled up with comes last, and is dropped.
+                for n, (image, latent, score) in zip(dict.fromkeys(batch), results, strict=False):
                     done[n] = _Unit(image, float(score), whole)
                     if whole and paths is not None:
                         units_on_disk.save(paths[n], names[n], image, latent, score)
