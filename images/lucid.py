@@ -90,8 +90,8 @@ def channel_sheet(model: samplevis.Network) -> np.ndarray:
 
 
 def neuron_sheet(model: samplevis.Network) -> np.ndarray:
-    """One neuron of each of the same channels; some are silent at first, and need gradient through their ReLU."""
-    return recipes.neuron_sheet(model, "fire5", range(16), redirect_steps=16, **SMALL).grid(scale=2)
+    """One neuron of each of the same channels."""
+    return recipes.neuron_sheet(model, "fire5", range(16), **SMALL).grid(scale=2)
 
 
 def interaction_grid(model: samplevis.Network) -> np.ndarray:
@@ -168,9 +168,7 @@ def channel_attribution(model: samplevis.Network) -> np.ndarray:
     found = recipes.channel_attribution(model, f"logits:{best}", "fire9", photo[None])[0]
     order = np.argsort(-found)
     channels = [*order[:3], *order[-3:]]
-    icons = recipes.channel_sheet(
-        model, "fire9", channels, param=param.fourier(80), steps=128, redirect_steps=16
-    ).images
+    icons = recipes.channel_sheet(model, "fire9", channels, param=param.fourier(80), steps=128).images
     labels = [f"{channel}: {found[channel]:+.2f}" for channel in channels]
     title = f"channels of fire9 for and against {model.labels[best]}"
     return export.grid(np.stack([reduced(photo, 80), *icons]), columns=7, labels=["photograph", *labels], title=title)

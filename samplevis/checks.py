@@ -126,10 +126,10 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
     return value
 
 
-def keywords(function: Callable) -> tuple[str, ...]:
-    """The arguments that a function takes by name only."""
+def keywords(function: Callable, *but: str) -> tuple[str, ...]:
+    """The arguments that a function takes by name only, but for some."""
     parameters = inspect.signature(function).parameters.values()
-    return tuple(parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY)
+    return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in but)
 
 
 def check_known(settings: Iterable[str], known: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import warnings
@@ -30,6 +31,9 @@ from samplevis.transform import Transform
 STEPS_PER_CALL = 16
 # Steps for which Lucid redirects gradient through dead rectifiers (lucid/misc/redirected_relu_grad.py).
 LUCID_REDIRECT_STEPS = 16
+SILENT = (
+    f"A unit that is silent behind a ReLU starts with redirect_steps={LUCID_REDIRECT_STEPS}, or as 'layer/pre:channel'"
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -114,7 +118,7 @@ def optimize(
     param = default_param(network) if param is None else param
     activation = make_activation(network, obj, param, transforms)
     activation.objective.check_batch(batch)
-    _settings(as_method(optimizer))
+    settings_of(as_method(optimizer))
     watching = as_callbacks(progress, callbacks)
     root, sizes = seeds.root(seed), {"batch": batch} | memory.sides(network, param.image_shape)
     with memory.told(sizes):
@@ -124,8 +128,7 @@ def optimize(
     if len(still):
         warnings.warn(
             f"obj: {activation.objective} had no gradient in any step for image {', '.join(map(str, still))} of {batch}, which "
-            f"stayed as it began. A unit that is silent behind a ReLU starts with redirect_steps={LUCID_REDIRECT_STEPS}, or as "
-            "'layer/pre:channel'",
+            f"stayed as it began. {SILENT}",
             stacklevel=2,
         )
     return found
@@ -142,11 +145,14 @@ def ascend(
     tolerant: bool = False,
     redirect_steps: int = 0,
     stage: Stage | None = None,
+    bar: Progress | None = None,
+    alike: bool = False,
 ) -> Optimized:
     """The loop of `optimize`, on an activation and first latents [batch, *latent_shape] that are known to fit.
 
     With `tolerant`, an image whose activation or gradient is not finite stays where it is and the others go on, unless there
-    are no others. At a `stage` of a checkpoint, a Keras optimizer goes on from what is kept there.
+    are no others. At a `stage` of a checkpoint, a Keras optimizer goes on from what is kept there. Steps count on a `bar` of the
+    caller's, if there is one. With `alike`, a step draws its transforms once, as for one image, and all images take them.
     """
     seed = seeds.root(0) if seed is None else seed
     optimizer = as_method(optimizer)
@@ -155,7 +161,7 @@ def ascend(
             raise ValueError(f"redirect_steps: only for Keras optimizers. Received: {redirect_steps} with {optimizer}")
         activation.check_independent(f"the optimizer {optimizer}")
     first = _redirected(activation) if redirect_steps else activation
-    stepper = _compiled_stepper(first, z.shape[0], optimizer)
+    stepper = _compiled_stepper(first, z.shape[0], optimizer, alike)
     stepper.reset(z)
     parameters = [tf.convert_to_tensor(p) for p in activation.objective.parameters]
     stops = sorted({*thresholds, *range(STEPS_PER_CALL, steps, STEPS_PER_CALL), redirect_steps or steps, steps})
@@ -169,10 +175,11 @@ def ascend(
     def state() -> dict:
         return {"done": done, "history": np.concatenate(history), **flat("variables", stepper.variables)}
 
-    with Progress("optimise", steps, "step", progress, done) as bar:
+    own_bar = Progress("optimise", steps, "step", progress, done) if bar is None else contextlib.nullcontext(bar)
+    with own_bar as bar:
         for stop in [s for s in stops if done < s <= steps]:
             if done and done == redirect_steps:
-                stepper = _compiled_stepper(activation, z.shape[0], optimizer).resume(stepper)
+                stepper = _compiled_stepper(activation, z.shape[0], optimizer, alike).resume(stepper)
             scores = stepper.run(parameters, seed, tf.constant(done), tf.constant(stop - done)).numpy()
             z = tf.identity(stepper.latents)
             finite = np.isfinite(scores).all(0) & np.isfinite(z.numpy().reshape(len(z), -1)).all(1)
@@ -296,7 +303,7 @@ def _copy(optimizer: keras.optimizers.Optimizer | None) -> keras.optimizers.Opti
     return fresh
 
 
-def _settings(optimizer: keras.optimizers.Optimizer | None) -> tuple:
+def settings_of(optimizer: keras.optimizers.Optimizer | None) -> tuple:
     """What decides the updates of an optimizer. Made without a copy: every Keras optimizer that was ever made takes memory."""
     if optimizer is None or isinstance(optimizer, Method):
         return ()
@@ -313,7 +320,7 @@ def _settings(optimizer: keras.optimizers.Optimizer | None) -> tuple:
 class _Stepper(Stepper):
     """The compiled loop of a Keras optimizer with its variables: latents and the optimizer's state."""
 
-    def __init__(self, activation: Activation, batch: int, optimizer: keras.optimizers.Optimizer):
+    def __init__(self, activation: Activation, batch: int, optimizer: keras.optimizers.Optimizer, alike: bool):
         self.z = keras.Variable(np.zeros((batch, *activation.param.latent_shape), np.float32))
         optimizer.build([self.z])
         self._state = [(variable, tf.identity(variable.value)) for variable in optimizer.variables]
@@ -323,7 +330,9 @@ class _Stepper(Stepper):
             """Runs `count` steps from step `first`; returns the scores before each update, [count, batch]."""
 
             def step(i: tf.Tensor, scores: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-                draws = activation.draw(seeds.fold(seed, "optimize", first + i), batch)
+                draws = activation.draw(seeds.fold(seed, "optimize", first + i), 1 if alike else batch)
+                if alike:
+                    draws = tf.nest.map_structure(lambda draw: tf.repeat(draw, batch, axis=0), draws)
                 with tf.GradientTape() as tape:
                     score = activation.paired(self.z.value, draws, parameters, first + i)[:, 0]
                 gradient = tape.gradient(score, self.z.value)
@@ -373,15 +382,15 @@ class _Stepper(Stepper):
 
 
 def _compiled_stepper(
-    activation: Activation, batch: int, optimizer: keras.optimizers.Optimizer | Method | None
+    activation: Activation, batch: int, optimizer: keras.optimizers.Optimizer | Method | None, alike: bool = False
 ) -> _Stepper | Stepper:
     """The compiled loop, kept with the network for the next objective of the same kind."""
     compiled = activation.network.compiled
     method = isinstance(optimizer, Method)
-    key = ("optimize", activation.key, batch, optimizer if method else _settings(optimizer))
+    key = ("optimize", activation.key, batch, optimizer if method else settings_of(optimizer), alike)
     if key not in compiled:
         compiled[key] = (
-            optimizer.stepper(activation, batch) if method else _Stepper(activation, batch, _copy(optimizer))
+            optimizer.stepper(activation, batch) if method else _Stepper(activation, batch, _copy(optimizer), alike)
         )
     return compiled[key]
 

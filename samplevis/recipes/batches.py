@@ -16,7 +16,7 @@ from samplevis.optimize import optimize
 from samplevis.progress import Progress
 
 # Arguments of `optimize` that a recipe of many images passes on.
-PASSED_ON = tuple(name for name in keywords(optimize) if name not in ("batch", "init", "thresholds"))
+PASSED_ON = keywords(optimize, "batch", "init", "thresholds")
 
 
 class Batches(NamedTuple):
@@ -92,11 +92,12 @@ def optimize_each(
     return Batches(np.concatenate(images), np.concatenate(scores), not bar.interrupted)
 
 
-def check_settings(settings: Mapping[str, Any], *own: str) -> None:
-    """Raises TypeError with the nearest name unless every setting is one that is passed on to `optimize`.
+def check_settings(settings: Mapping[str, Any], *own: str, passed_on: Sequence[str] = PASSED_ON) -> None:
+    """Raises TypeError with the nearest name unless every setting is one that is passed on.
 
     Args:
       settings: what a caller gave beside the recipe's own arguments.
       *own: names of these, which the caller may have meant.
+      passed_on: names that are passed on. Defaults to those of `optimize`.
     """
-    check_known(settings, (*own, *PASSED_ON))
+    check_known(settings, (*own, *passed_on))
