@@ -125,7 +125,7 @@ def describe(
     """
     network = as_network(model)
     check_whole("count", count, 2)
-    size = network.check_size(image_size or network.usual_size)
+    size = network.check_size(network.usual_size if image_size is None else image_size)
     if images is None:
         noise = default_param(network, size, functools.partial(param.fourier, contrast=CONTRAST))
         pixels = noise.image(noise.prior(seeds.root(seed), count)).numpy()

@@ -12,6 +12,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from samplevis import seeds
+from samplevis.callbacks import Callback
 from samplevis.checkpoint import Checkpoint, Stage, flat, refilled
 from samplevis.progress import Progress
 from samplevis.sampling import named
@@ -68,7 +69,7 @@ def run_chains(
     options: HMCOptions,
     seed: tf.Tensor,
     watched: Watched | None = None,
-    progress: bool = False,
+    progress: bool | Sequence[Callback] = False,
     redraw: Redraw | None = None,
     moves: Sequence[Move] = (),
     stages: Callable[[str], Stage] | None = None,
@@ -82,7 +83,7 @@ def run_chains(
       options: the sampler's options.
       seed: int32 tensor of shape [2].
       watched: what is computed of the states. Defaults to nothing.
-      progress: whether to show progress bars.
+      progress: whether to show progress bars, or callbacks.
       redraw: targets on other transforms, for the kernels that draw them anew.
       moves: free moves of the states, one of which is offered after every trajectory. Defaults to none.
       stages: name -> where the loops "warm-up" and "sample" keep their states, and go on from. Defaults to nowhere. The
@@ -164,7 +165,7 @@ def _run(
     seed: tf.Tensor,
     trace_fn: Callable[[tf.Tensor, Any], Step],
     stage: str,
-    progress: bool,
+    progress: bool | Sequence[Callback],
     place: Stage,
     watched: Watched,
     results: Any = None,
@@ -224,8 +225,10 @@ def _run(
             if moments:
                 mean, variance = (np.float64(part) for part in moments)
                 pictures = merged(pictures, Moments(transitions, mean, variance * transitions))
-            figures = {"activation": watched.figure(state)} if watched.figure and progress else {}
+            figures = {"activation": watched.figure(state)} if watched.figure and bar.watched else {}
             bar.update(transitions, **figures, acceptance=float(step.accept.mean()))
+            if watched.picture:
+                bar.draw(call, lambda: watched.picture(state).numpy())  # noqa: B023 - called at once.
             place.keep(kept)
             if bar.interrupted:
                 break
