@@ -22,6 +22,8 @@ Activations = dict[str, tf.Tensor]
 RESERVED = ("input", "labels", "members", "step")
 # Compiled functions that a network keeps.
 COMPILED = 32
+# Structures of objectives whose layers a network remembers.
+READ = 256
 # How Lucid writes PRE.
 LUCID_PRE = "_pre_relu"
 
@@ -106,6 +108,8 @@ class Network:
         self._shape = functools.lru_cache(maxsize=256)(self._infer_shape)
         #: Compiled functions by what decides them: the last ones, for as long as the network lives.
         self.compiled: dict[Any, Any] = Recent(COMPILED)
+        #: The layers that objectives read, by structure and shapes, so that a sweep finds them once.
+        self.read: dict[Any, tuple[str, ...]] = Recent(READ)
 
     def on(self, source: Any, name: str) -> Network:
         """A network of the same preprocessing, labels and aliases on another model with the same layers."""

@@ -164,6 +164,15 @@ class Objective:
         network.check_size(size)
         setting = Setting(network, size, tuple(input_shape or (*size, channels)))
         known = dataclasses.replace(self, parameters=self.resolver(setting, self.parameters))
+        shapes = tuple(np.shape(number) for number in known.parameters)
+        key = self.structure, self.images, shapes, size, setting.input_shape
+        if key not in network.read:
+            network.read[key] = known._layers_read(setting)
+        return dataclasses.replace(known, layers=network.read[key])
+
+    def _layers_read(self, setting: Setting) -> tuple[str, ...]:
+        """The layers that a trace of this objective meets; raises ValueError unless it gives one score per image."""
+        network = setting.network
         layers: dict[str, None] = {}
 
         def trace(images: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
@@ -174,18 +183,19 @@ class Objective:
                     layers[layer] = None
                 return accessor(layer)
 
-            return tf.convert_to_tensor(known(recording))
+            return tf.convert_to_tensor(self(recording))
 
         # Shapes flow through a trace, numbers do not. Two images tell a score per image from one for the batch.
         batch = max(2, self.images)
-        specs = (tf.TensorSpec((batch, *shape), tf.float32) for shape in ((*size, channels), setting.input_shape))
+        seen = *setting.image_size, network.image_shape[-1]
+        specs = (tf.TensorSpec((batch, *shape), tf.float32) for shape in (seen, setting.input_shape))
         scores = tf.function(trace, autograph=False).get_concrete_function(*specs).outputs[0]
         if scores.shape.rank != 1 or scores.shape[0] != batch:
             raise ValueError(
                 f"obj: expected one score per image, shape [batch]. Received from {self}: shape {scores.shape} "
                 f"for a batch of {batch}"
             )
-        return dataclasses.replace(known, layers=tuple(layers))
+        return tuple(layers)
 
 
 def make_accessor(
