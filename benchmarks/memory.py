@@ -74,6 +74,7 @@ def grown(kind: str, calls: int) -> tuple[float, float]:
 
     import samplevis
 
+    keras.utils.set_random_seed(0)
     image = keras.Input((None, None, 3))
     x = keras.layers.Conv2D(8, 3, activation="relu", name="conv1")(image)
     x = keras.layers.Conv2D(8, 3, name="conv2")(keras.layers.MaxPooling2D()(x))
@@ -82,7 +83,7 @@ def grown(kind: str, calls: int) -> tuple[float, float]:
 
     def render(n: int) -> None:
         samplevis.render(
-            network, f"conv2:{n % 8}", short, im_size=16, optimize_steps=2, anneal_steps=25, seed=n, progress=False
+            network, f"conv2:{n % 8}", short, im_size=16, optimize_steps=48, anneal_steps=25, seed=n, progress=False
         )
 
     def optimize(n: int) -> None:

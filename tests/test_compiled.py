@@ -115,10 +115,11 @@ from pathlib import Path
 import keras
 import samplevis
 
+keras.utils.set_random_seed(0)
 image = keras.Input((None, None, 3))
 network = samplevis.Network(keras.Model(image, keras.layers.Conv2D(4, 3, activation="softplus", name="conv")(image)))
 options = dict(num_results=1, num_burnin_steps=2, num_leapfrog_steps=1, num_chains=1, num_transforms=1)
-settings = dict(im_size=8, optimize_steps=1, anneal_steps=25, transforms=None, progress=False)
+settings = dict(im_size=8, optimize_steps=16, anneal_steps=25, transforms=None, progress=False)
 
 def render(n):
     samplevis.render(network, f"conv:{n % 4}", options, seed=n, **settings)
