@@ -234,7 +234,7 @@ def repeated(function: Callable[[tf.Tensor], tf.Tensor], state: tf.Tensor, steps
 
 
 def either_or(options: argparse.Namespace):
-    """Share of the rarer concept of an either-or unit: samples from the prior, from diverse starts, and optimised images."""
+    """Share of the rarer concept of an either-or unit: optimised images, diverse ones, and samples that start at these."""
     network, judge = modelzoo.Shapes(), modelzoo.ShapesJudge()
     count = options.restarts
     for label in [name for name in network.labels if "|" in name]:
@@ -243,9 +243,8 @@ def either_or(options: argparse.Namespace):
         plain = samplevis.optimize(network, unit, **settings)
         diverse = samplevis.optimize(network, apart(unit, "conv5", plain), **settings)
         found = {"optimised": plain.images, "optimised_diverse": diverse.images}
-        for name, init in (("samples_prior", "prior"), ("samples", diverse.images)):
-            hmc = dict(num_results=1, num_chains=count)
-            found[name] = samplevis.render(network, unit, hmc, im_size=64, init=init, progress=False)[:]
+        hmc = dict(num_results=1, num_chains=count)
+        found["samples"] = samplevis.render(network, unit, hmc, im_size=64, init=diverse.images, progress=False)[:]
         row = {"unit": label}
         for name, images in found.items():
             named = np.array(judge.labels)[judge.activations(images, "logits")["logits"].numpy().argmax(1)]

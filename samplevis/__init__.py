@@ -8,13 +8,17 @@ __version__ = "0.1.0"
 
 # Public name -> the module that it comes from, imported when it is first asked for: TensorFlow takes seconds to load.
 _SOURCES = {
+    "Callback": "callbacks",
     "Description": "describe",
     "Examples": "examples",
+    "JSONLines": "callbacks",
     "Network": "network",
     "Objective": "objectives",
     "Optimized": "optimize",
     "Parameterization": "param",
+    "ProgressBar": "callbacks",
     "Samples": "samples",
+    "TensorBoard": "callbacks",
     "beside": "examples",
     "collect": "examples",
     "describe": "describe",

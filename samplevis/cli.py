@@ -136,6 +136,7 @@ def _network(options: argparse.Namespace) -> Any:
 
 def _render_to_folder(network: Any, objective: str, options: argparse.Namespace) -> None:
     from samplevis import files
+    from samplevis.callbacks import JSONLines
     from samplevis.render import render
 
     os.makedirs(options.out, exist_ok=True)
@@ -155,6 +156,7 @@ def _render_to_folder(network: Any, objective: str, options: argparse.Namespace)
         "num_transforms": options.transforms,
         "target_accept_prob": options.target_acceptance,
     }
+    lines = JSONLines() if options.json else None
     samples = render(
         network,
         objective,
@@ -167,7 +169,8 @@ def _render_to_folder(network: Any, objective: str, options: argparse.Namespace)
         smooth=options.smooth or None,
         optimize_steps=options.optimize_steps,
         seed=options.seed,
-        progress=not options.quiet,
+        progress=not options.quiet and lines is None,
+        callbacks=[lines] if lines else [],
         checkpoint=options.checkpoint,
     )
     # The page says which command made the run, also if it is made later.
@@ -179,7 +182,12 @@ def _render_to_folder(network: Any, objective: str, options: argparse.Namespace)
         samples.report(paths["report.html"], objective.rpartition(":")[2] if _is_label(objective) else None)
     else:
         del paths["report.html"]
-    print(samples.summary())
+    summary = samples.summary()
+    if lines:
+        written = {name: os.path.abspath(path) for name, path in paths.items()}
+        lines.write("summary", verdict=summary.verdict, warnings=summary.warnings, written=written, **summary.figures)
+        return
+    print(summary)
     print("\n" + "\n".join(f"wrote {path}" for path in paths.values()))
 
 
@@ -301,6 +309,7 @@ def _add_run_options(parser: argparse.ArgumentParser, out: str) -> None:
     )
     add("--scale", type=int, default=2, help="enlargement of the pictures, whole number (default: 2)")
     add("--quiet", action="store_true", help="no progress bars")
+    add("--json", action="store_true", help="progress and figures as lines of JSON on the standard output")
 
 
 def _fail(error: object, code: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import tensorflow as tf
 from samplevis import param as parameterizations
 from samplevis import seeds
 from samplevis.activation import FREE, Activation, default_param, make_activation
+from samplevis.callbacks import Callback, as_callbacks
 from samplevis.checkpoint import Checkpoint, Stage, flat
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
@@ -61,6 +63,7 @@ def optimize(
     redirect_steps: int = 0,
     seed: int = 0,
     progress: bool = True,
+    callbacks: Sequence[Callback] = (),
 ) -> Optimized:
     """Finds images that an objective likes most, by gradient ascent or another optimiser.
 
@@ -85,6 +88,7 @@ def optimize(
         behind a ReLU; the optimizer goes on as it is afterwards. >= 0. Defaults to 0; Lucid's choice is 16.
       seed: int from 0 to 2**31 - 1.
       progress: whether to show a progress bar.
+      callbacks: what else hears of the steps, see `samplevis.Callback`. Defaults to none.
 
     Returns:
       An `Optimized`.
@@ -107,10 +111,20 @@ def optimize(
     activation.objective.check_batch(batch)
     if isinstance(redirect_steps, bool) or int(redirect_steps) != redirect_steps or redirect_steps < 0:
         raise ValueError(f"redirect_steps: expected a whole number >= 0. Received: {redirect_steps!r}")
+    watching = as_callbacks(progress, callbacks)
     z = first_latents(param, batch, init, seeds.root(seed))
-    return ascend(
-        activation, z, steps, optimizer, thresholds, seeds.root(seed), progress, redirect_steps=redirect_steps
+    found = ascend(
+        activation, z, steps, optimizer, thresholds, seeds.root(seed), watching, redirect_steps=redirect_steps
     )
+    still = np.flatnonzero((found.latents == z.numpy()).reshape(batch, -1).all(1))
+    if len(still):
+        warnings.warn(
+            f"obj: {activation.objective} had no gradient in any step for image {', '.join(map(str, still))} of {batch}, which "
+            f"stayed as it began. A unit that is silent behind a ReLU starts with redirect_steps={LUCID_REDIRECT_STEPS}, or as "
+            "'layer/pre:channel'",
+            stacklevel=2,
+        )
+    return found
 
 
 def ascend(
@@ -120,7 +134,7 @@ def ascend(
     optimizer: keras.optimizers.Optimizer | Method | str | None = None,
     thresholds: Sequence[int] = (),
     seed: tf.Tensor | None = None,
-    progress: bool = False,
+    progress: bool | Sequence[Callback] = False,
     tolerant: bool = False,
     redirect_steps: int = 0,
     stage: Stage | None = None,

@@ -13,6 +13,7 @@ import tensorflow as tf
 from samplevis import fingerprint, seeds
 from samplevis import param as parameterizations
 from samplevis.activation import Activation, default_param, make_activation
+from samplevis.callbacks import Callback, as_callbacks
 from samplevis.checkpoint import Checkpoint
 from samplevis.checks import check_between, check_number, check_whole
 from samplevis.network import Network, as_network
@@ -48,6 +49,7 @@ def render(
     anneal_steps: int | None = None,
     seed: int = 0,
     progress: bool = True,
+    callbacks: Sequence[Callback] = (),
     checkpoint: str | os.PathLike | None = None,
     checkpoint_interval: float = 60.0,
 ) -> Samples:
@@ -83,6 +85,8 @@ def render(
       anneal_steps: Langevin steps, >= 1. Defaults to 200 from optimised images and 500 from the prior.
       seed: int from 0 to 2**31 - 1. The same seed gives the same bytes on the same machine.
       progress: whether to show progress bars.
+      callbacks: what else hears of stages, steps and draws: your own `samplevis.Callback`, `JSONLines`, `TensorBoard`. Defaults to
+        none.
       checkpoint: folder in which the run keeps what it has done. The same call goes on from there, and returns the bytes of a run
         that was never ended; a call for more `num_results` adds to the draws. Ctrl-C and SIGTERM end the run after the step:
         with the draws so far, or a KeyboardInterrupt if there are none yet. Defaults to none.
@@ -130,6 +134,7 @@ def render(
     if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
         raise TypeError(f"checkpoint: expected a folder. Received: {checkpoint!r}")
     check_number("checkpoint_interval", checkpoint_interval, 0)
+    watching = as_callbacks(progress, callbacks)
 
     # In 2018, too, the first images came from a renderer with a Fourier parameterization and random transforms.
     *size, channels = param.image_shape
@@ -160,7 +165,7 @@ def render(
             kept.check("activation of noise", values.numpy())
         start = renderer.param.start(seeds.fold(root, "optimize"), options.num_chains)
         stage = kept.stage("optimise")
-        optimized = ascend(renderer, start, int(optimize_steps), None, (), root, progress, tolerant=True, stage=stage)
+        optimized = ascend(renderer, start, int(optimize_steps), None, (), root, watching, tolerant=True, stage=stage)
         latents = param.latent(tf.constant(optimized.images)).numpy() if old else optimized.latents
         ends = kept.once("scale", lambda: measure_scale(activation, latents, root)._asdict())
         scale = Scale(*(float(ends[name]) for name in Scale._fields))
@@ -179,7 +184,7 @@ def render(
             from_prior=init == "prior",
             anneal_steps=int(anneal_steps),
             seed=root,
-            progress=progress,
+            progress=watching,
             checkpoint=kept,
         )
     levels = (run.fresh_activation - scale.prior) / (scale.optimum - scale.prior)

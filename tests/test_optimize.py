@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import warnings
 
 import keras
 import numpy as np
@@ -125,9 +126,12 @@ def dead_network() -> Network:
 
 def test_redirected_gradient_wakes_a_silent_unit(dead_network):
     settings = dict(param=param.pixel(8, channels=1), steps=40, **QUIET)
-    asleep = optimize(dead_network, "unit:0", **settings)
+    with pytest.warns(UserWarning, match=r"no gradient in any step for image 0 of 1.*redirect_steps=16"):
+        asleep = optimize(dead_network, "unit:0", **settings)
     assert not asleep.history.any() and asleep.images.max() < 0.6
-    awake = optimize(dead_network, "unit:0", redirect_steps=32, **settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        awake = optimize(dead_network, "unit:0", redirect_steps=32, **settings)
     assert awake.history[0, 0] == 0 and awake.history[-1, 0] > 0.1 and awake.images.mean() > 0.8
     # Lucid's name for it.
     images = [

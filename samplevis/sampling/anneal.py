@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from samplevis import seeds
 from samplevis.activation import Activation
+from samplevis.callbacks import Callback
 from samplevis.checkpoint import Checkpoint, Stage
 from samplevis.progress import Progress
 from samplevis.sampling.density import Conditioned
@@ -58,7 +59,7 @@ def anneal(
     steps: int,
     from_prior: bool,
     seed: tf.Tensor,
-    progress: bool = False,
+    progress: bool | Sequence[Callback] = False,
     stage: Stage | None = None,
 ) -> Annealed:
     """Runs Langevin dynamics with stochastic transforms until the chains sit at the level.
@@ -75,7 +76,7 @@ def anneal(
       steps: gradients of each chain; up to three times as many while a chain is below the level.
       from_prior: whether the states are draws of the prior.
       seed: int32 tensor of shape [2].
-      progress: whether to show a progress bar.
+      progress: whether to show a progress bar, or callbacks.
       stage: where the loop keeps its state, and goes on from. Defaults to nowhere.
 
     Returns:

@@ -12,6 +12,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from samplevis import compiled, seeds
+from samplevis.callbacks import Callback
 from samplevis.checkpoint import Checkpoint, Stage, flat, refilled
 from samplevis.progress import Progress
 from samplevis.sampling import named
@@ -68,7 +69,7 @@ def run_chains(
     options: HMCOptions,
     seed: tf.Tensor,
     watched: Watched | None = None,
-    progress: bool = False,
+    progress: bool | Sequence[Callback] = False,
     redraw: Callable[..., Target] | None = None,
     moves: Sequence[Move] = (),
     stages: Callable[[str], Stage] | None = None,
@@ -84,7 +85,7 @@ def run_chains(
       options: the sampler's options.
       seed: int32 tensor of shape [2].
       watched: what is computed of the states. Defaults to nothing.
-      progress: whether to show progress bars.
+      progress: whether to show progress bars, or callbacks.
       redraw: (seed, *numbers) -> a target on other transforms, for the kernels that draw them anew.
       moves: free moves of the states, one of which is offered after every trajectory. Defaults to none.
       stages: name -> where the loops "warm-up" and "sample" keep their states, and go on from. Defaults to nowhere. The
@@ -223,7 +224,7 @@ def _run(
     transitions: int,
     seed: tf.Tensor,
     stage: str,
-    progress: bool,
+    progress: bool | Sequence[Callback],
     place: Stage,
     watched: Watched,
 ) -> tuple[tf.Tensor, Any, list[np.ndarray], list[Step], list[dict[str, np.ndarray]], Moments | None]:
@@ -260,8 +261,10 @@ def _run(
             if moments:
                 mean, variance = (np.float64(part) for part in moments)
                 pictures = merged(pictures, Moments(transitions, mean, variance * transitions))
-            figures = {"activation": watched.figure(state, ruler)} if watched.figure and progress else {}
+            figures = {"activation": watched.figure(state, ruler)} if watched.figure and bar.watched else {}
             bar.update(transitions, **figures, acceptance=float(step.accept.mean()))
+            if watched.picture:
+                bar.draw(call, lambda: watched.picture(state, ruler).numpy())  # noqa: B023 - called at once.
             place.keep(kept)
             if bar.interrupted:
                 break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from samplevis import seeds
 from samplevis.activation import Activation
+from samplevis.callbacks import Callback
 from samplevis.checkpoint import Checkpoint
 from samplevis.sampling.anneal import Annealed, anneal
 from samplevis.sampling.chains import Watched, run_chains
@@ -73,7 +74,7 @@ def sample(
     from_prior: bool = False,
     anneal_steps: int = 200,
     seed: tf.Tensor,
-    progress: bool = False,
+    progress: bool | Sequence[Callback] = False,
     checkpoint: Checkpoint | None = None,
 ) -> Run:
     """Anneals, warms up and draws.
@@ -92,7 +93,7 @@ def sample(
       from_prior: whether the latents are prior draws, so that the strength has to rise from zero.
       anneal_steps: Langevin steps.
       seed: int32 tensor of shape [2].
-      progress: whether to show progress bars.
+      progress: whether to show progress bars, or callbacks.
       checkpoint: where the run keeps what it has done, and goes on from. Defaults to nowhere.
 
     Returns:
@@ -157,7 +158,7 @@ def sample(
             ruler,
             short,
             seeds.fold(seed, "rehearsal"),
-            watched,
+            Watched(watch),
             progress,
             redraw,
             moves,
