@@ -49,17 +49,19 @@ class Chains(NamedTuple):
 
 
 class Watched(NamedTuple):
-    """What is computed of states as they pass; each may be None.
+    """What is computed of states as they pass; each function may be None.
 
     Attributes:
       figure: state -> the figure to show beside the progress bar.
       scalars: state [chain, ...] -> name -> [chain], kept for every transition after warm-up.
       picture: state [chain, ...] -> array [chain, ...], of which mean and deviation are kept.
+      told: whether callbacks get the pictures of the draws. Defaults to True.
     """
 
     figure: Callable[[tf.Tensor], float] | None = None
     scalars: Callable[[tf.Tensor], dict[str, tf.Tensor]] | None = None
     picture: Callable[[tf.Tensor], tf.Tensor] | None = None
+    told: bool = True
 
 
 def run_chains(
@@ -109,7 +111,8 @@ def run_chains(
     def of_state(function: Callable | None) -> Callable | None:
         return function and (lambda x, ruler: function(x * ruler if plain else x))
 
-    watched = Watched(*map(of_state, watched or Watched()))
+    *functions, told = watched or Watched()
+    watched = Watched(*map(of_state, functions), told)
     shown = Watched(watched.figure)
     # A leapfrog step becomes unstable by itself.
     largest = np.inf if plain else LARGEST_STEP
@@ -150,9 +153,13 @@ def run_chains(
 
     def run(stage: str, kernel: Callable, trace_fn: Callable, watched: Watched, calls: int, every: int, results: Any):
         place, given = stages(stage), (tf.constant(step_size, tf.float32), ruler, *numbers)
-        decisive = stage, name, length, every, options.target_accept_prob
+        kinds = bool(watched.scalars), bool(watched.picture)
+        decisive = stage, name, length, every, options.target_accept_prob, *kinds
+        if results is None:
+            # Compiled, too: run piece by piece, a gradient holds several times the memory.
+            begin = compile(("begin", *decisive), lambda state, *given: kernel(*given).bootstrap_results(state))
+            results = begin(now, *given)
         advance = compile(decisive, _stretch(kernel, trace_fn, watched, every))
-        results = kernel(*given).bootstrap_results(now) if results is None else results
         return _run(
             advance, now, results, given, calls, every, seeds.fold(seed, stage), stage, progress, place, watched
         )
@@ -263,7 +270,7 @@ def _run(
                 pictures = merged(pictures, Moments(transitions, mean, variance * transitions))
             figures = {"activation": watched.figure(state, ruler)} if watched.figure and bar.watched else {}
             bar.update(transitions, **figures, acceptance=float(step.accept.mean()))
-            if watched.picture:
+            if watched.picture and watched.told:
                 bar.draw(call, lambda: watched.picture(state, ruler).numpy())  # noqa: B023 - called at once.
             place.keep(kept)
             if bar.interrupted:

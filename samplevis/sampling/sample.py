@@ -158,7 +158,7 @@ def sample(
             ruler,
             short,
             seeds.fold(seed, "rehearsal"),
-            Watched(watch),
+            watched._replace(told=False),
             progress,
             redraw,
             moves,
