@@ -670,7 +670,7 @@ RECIPES = (
         "Spritemap of a layer",
         "recipes.feature_visualization",
         "recipes.channel_sheet recipes.neuron_sheet",
-        "test_sheets.py::test_each_image_is_what_optimize_makes_of_its_unit_in_the_same_place "
+        "test_sheets.py::test_each_image_is_what_optimize_makes_of_its_unit_with_the_same_seed "
         "test_sheets.py::test_one_trace_for_all_channels_and_layers_without_positions",
         "Many units in one batch, compiled once.",
     ),

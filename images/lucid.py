@@ -3,7 +3,7 @@
     python images/lucid.py channel_sheet deep_dream     # or: all
 
 Each function here makes the picture of its name. Photographs are samples that scikit-image and scikit-learn bring along:
-`pip install scikit-image scikit-learn`. SAMPLEVIS_TEST_DATA names the folder that holds
+`pip install scikit-image scikit-learn umap-learn`. SAMPLEVIS_TEST_DATA names the folder that holds
 squeezenet/compressed_SqueezeNet.net; without it the weights are downloaded.
 """
 
@@ -89,6 +89,11 @@ def channel_sheet(model: samplevis.Network) -> np.ndarray:
     return recipes.channel_sheet(model, "fire5", range(16), **SMALL).grid(scale=2)
 
 
+def neuron_sheet(model: samplevis.Network) -> np.ndarray:
+    """One neuron of each of the same channels."""
+    return recipes.neuron_sheet(model, "fire5", range(16), **SMALL).grid(scale=2)
+
+
 def interaction_grid(model: samplevis.Network) -> np.ndarray:
     """Three channels, alone on the diagonal, and together."""
     units = ["fire5:3", "fire5:9", "fire5:10"]
@@ -155,6 +160,20 @@ def attribution(model: samplevis.Network) -> np.ndarray:
     return export.grid(np.array(rows), row_labels=["pixels", "fire9"], column_labels=labels)
 
 
+def channel_attribution(model: samplevis.Network) -> np.ndarray:
+    """The channels that speak most for the photograph's class, and those most against it, with what each looks for."""
+    photo = photograph("chelsea", 160)
+    logits = model.activations(photo[None], "logits")["logits"][0].numpy()
+    best = int(np.argmax(logits))
+    found = recipes.channel_attribution(model, f"logits:{best}", "fire9", photo[None])[0]
+    order = np.argsort(-found)
+    channels = [*order[:3], *order[-3:]]
+    icons = recipes.channel_sheet(model, "fire9", channels, param=param.fourier(80), steps=128).images
+    labels = [f"{channel}: {found[channel]:+.2f}" for channel in channels]
+    title = f"channels of fire9 for and against {model.labels[best]}"
+    return export.grid(np.stack([reduced(photo, 80), *icons]), columns=7, labels=["photograph", *labels], title=title)
+
+
 def spatial_attribution(model: samplevis.Network) -> np.ndarray:
     """Which positions of a layer nine positions of a later one rest on."""
     photo = photograph("chelsea", 160)
@@ -163,6 +182,15 @@ def spatial_attribution(model: samplevis.Network) -> np.ndarray:
     cells = [[lit(photo, found[row, column]) for column in columns] for row in rows]
     names = [f"row {row}" for row in rows], [f"column {column}" for column in columns]
     return export.grid(np.array(cells), row_labels=names[0], column_labels=names[1])
+
+
+def activation_grid(model: samplevis.Network) -> np.ndarray:
+    """A photograph as a late layer sees it, also by the strength of what it sees."""
+    photo = photograph("chelsea", 144)
+    found = recipes.activation_grid(model, "fire9", photo, steps=64)
+    side = len(found.picture())
+    pictures = [reduced(photo, side), found.picture() / 255, found.picture(by_magnitude=True) / 255]
+    return export.grid(np.stack(pictures), columns=3, labels=["photograph", "fire9", "by magnitude"])
 
 
 def semantic_dictionary(model: samplevis.Network) -> np.ndarray:
@@ -178,6 +206,39 @@ def neuron_groups(model: samplevis.Network) -> np.ndarray:
     found = recipes.activation_grid(model, "fire9", photo, groups=6, cell=80, steps=128)
     where = [reduced(lit(photo, found.weights[..., group]), 80) for group in range(6)]
     return export.grid(np.stack([found.icons, np.stack(where)]), row_labels=["what", "where"])
+
+
+def activation_atlas(model: samplevis.Network) -> np.ndarray:
+    """What a late layer has seen in six photographs at three sizes."""
+    names = ("chelsea", "china", "coffee", "flower", "astronaut", "rocket")
+    activations = [
+        recipes.collect_activations(model, "fire9", photograph(name, size)[None], reducer=None).reshape(-1, 512)
+        for name in names
+        for size in (160, 224, 320)
+    ]
+    found = recipes.activation_atlas(
+        model, "fire9", np.concatenate(activations), grid=7, minimum=12, size=56, ridge=0.1, steps=128, method="umap"
+    )
+    return found.picture()
+
+
+def turntable(model: samplevis.Network) -> np.ndarray:
+    """A texture that excites a channel from all sides of a ring."""
+    mesh = ring()
+    found = recipes.texture_optimization(model, "fire5:10", mesh, texture=(160, 320), view_size=128, steps=200)
+    return recipes.turntable(found.images[0], mesh, frames=20, size=160, elevation=40)
+
+
+def ring(rows: int = 24, columns: int = 48, radius: float = 0.45) -> recipes.Mesh:
+    """A torus round the y axis: u goes once round the axis, v once round the tube."""
+    v, u = (side.ravel() for side in np.meshgrid(*(np.linspace(0, 1, n + 1) for n in (rows, columns)), indexing="ij"))
+    around, tube = 2 * np.pi * u, 2 * np.pi * v
+    out = 1 + radius * np.cos(tube)
+    positions = np.stack([out * np.sin(around), radius * np.sin(tube), out * np.cos(around)], 1)
+    corner = (np.arange(rows)[:, None] * (columns + 1) + np.arange(columns)).ravel()
+    above = corner + columns + 1
+    lower, upper = [corner, corner + 1, above], [corner + 1, above + 1, above]
+    return recipes.Mesh(positions, np.stack([u, v], 1), np.concatenate([np.stack(lower, 1), np.stack(upper, 1)]))
 
 
 def gallery(model: samplevis.Network) -> np.ndarray:
@@ -208,6 +269,7 @@ PICTURES = {
         compare_class,
         compare_channel,
         channel_sheet,
+        neuron_sheet,
         interaction_grid,
         interpolation,
         caricature,
@@ -216,9 +278,13 @@ PICTURES = {
         dream2048,
         style_transfer,
         attribution,
+        channel_attribution,
         spatial_attribution,
+        activation_grid,
         semantic_dictionary,
         neuron_groups,
+        activation_atlas,
+        turntable,
         gallery,
     )
 }

@@ -1,8 +1,29 @@
 """Lucid for TensorFlow 2 and Keras 3, with sampling that works."""
 
+from __future__ import annotations
+
 import importlib
 import sys
 import types
+from typing import TYPE_CHECKING
+
+# ruff: noqa: F401 - What editors and type checkers read; `_SOURCES` says the same to Python.
+if TYPE_CHECKING:
+    from samplevis import export, modelzoo, objectives, optimizers, overrides, param, recipes, transform
+    from samplevis.callbacks import Callback, JSONLines, ProgressBar, TensorBoard
+    from samplevis.describe import Description, describe
+    from samplevis.examples import Examples, beside, collect
+    from samplevis.importance import importance
+    from samplevis.network import Network
+    from samplevis.objectives import Objective
+    from samplevis.optimize import Optimized, optimize, render_vis
+    from samplevis.param import Parameterization
+    from samplevis.render import render
+    from samplevis.samples import Samples
+    from samplevis.sampling.sample import sample
+    from samplevis.surprisal import surprisal
+    from samplevis.sweep import Sweep, sweep
+    from samplevis.two_ended import two_ended
 
 __version__ = "0.1.0"
 
@@ -18,6 +39,7 @@ _SOURCES = {
     "Parameterization": "param",
     "ProgressBar": "callbacks",
     "Samples": "samples",
+    "Sweep": "sweep",
     "TensorBoard": "callbacks",
     "beside": "examples",
     "collect": "examples",
@@ -35,6 +57,7 @@ _SOURCES = {
     "render_vis": "optimize",
     "sample": "sampling.sample",
     "surprisal": "surprisal",
+    "sweep": "sweep",
     "transform": None,
     "two_ended": "two_ended",
 }

@@ -62,7 +62,14 @@ class Activation:
         return compiled.kept(self.network.compiled, self.key, *kind)
 
     def check_gradient(self, user: str) -> None:
-        """Raises ValueError if the gradient is not that of the activation, which `user` needs."""
+        """Checks that the gradient is that of the activation, which `user` needs.
+
+        Args:
+          user: who needs it, for the message.
+
+        Raises:
+          ValueError: otherwise.
+        """
         if not self.transform.exact_gradient:
             raise ValueError(
                 f"transforms: {user} needs the true gradient, and normalize_gradient gives another. Leave it out."
@@ -74,7 +81,14 @@ class Activation:
             )
 
     def check_independent(self, user: str) -> None:
-        """Raises ValueError unless each image is made and scored by itself, which `user` needs."""
+        """Checks that each image is made and scored by itself, which `user` needs.
+
+        Args:
+          user: who needs it, for the message.
+
+        Raises:
+          ValueError: otherwise.
+        """
         if self.objective.coupled:
             raise ValueError(
                 f"obj: {user} needs a score of each image by itself, and {self.objective} scores it by its batch (the other "
@@ -146,6 +160,13 @@ class Activation:
         step: tf.Tensor | int = END,
     ) -> tf.Tensor:
         """Scores images [N, *image_shape] under N * members draws.
+
+        Args:
+          images: float32 [N, *image_shape] in [0, 1].
+          draws: N * members draws; image 0 takes the first `members`.
+          members: draws for each image, >= 1. Defaults to 1.
+          parameters: numbers of the objective; defaults to its own.
+          step: number of updates made so far, for weights that change. Defaults to the end of every schedule.
 
         Returns:
           float32 tensor of shape [N * members].

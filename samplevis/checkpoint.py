@@ -28,6 +28,8 @@ FORMAT, VERSION = "samplevis-checkpoint", 1
 # Written in turn: the last good file is never touched while the next is written.
 NAMES = ("checkpoint-a.npz", "checkpoint-b.npz")
 LOCK = "lock"
+# Arguments that an error lists.
+TOLD = 8
 CHECKSUM = hashlib.sha256().digest_size
 
 Arrays = dict[str, np.ndarray]
@@ -49,6 +51,7 @@ class Checkpoint:
       folder: where to keep it; made if there is none. Defaults to nowhere.
       interval: seconds between two saves inside a stage, >= 0. Defaults to 60. Every stage saves at its end.
       about: name of an argument -> plain value: the run that this belongs to.
+      argument: what callers know the folder as. Defaults to "checkpoint".
 
     Raises:
       ValueError: if the folder holds another run (the arguments that differ are named), or no undamaged file of several.
@@ -56,10 +59,14 @@ class Checkpoint:
     """
 
     def __init__(
-        self, folder: str | os.PathLike | None = None, interval: float = 60.0, about: Mapping[str, Any] | None = None
+        self,
+        folder: str | os.PathLike | None = None,
+        interval: float = 60.0,
+        about: Mapping[str, Any] | None = None,
+        argument: str = "checkpoint",
     ):
         self.folder = None if folder is None else os.fspath(folder)
-        self._interval = interval
+        self._interval, self._argument = interval, argument
         # As it comes back from the file: tuples are lists there.
         self._about = json.loads(json.dumps(dict(about or {}), default=lambda value: value.item()))
         self._arrays: Arrays = {}
@@ -68,7 +75,7 @@ class Checkpoint:
         self._saves, self._stopped, self._lock, self._previous = 0, None, None, None
         if self.folder is None:
             return
-        self._lock = _lock(self.folder)
+        self._lock = _lock(self.folder, argument)
         try:
             files.remove_partial(self.folder)
             if not self._load():
@@ -108,6 +115,11 @@ class Checkpoint:
         stored = self.once(f"check/{what}", lambda: {"values": values})["values"]
         if stored.shape != values.shape or not np.allclose(stored, values, rtol=1e-3, atol=1e-6, equal_nan=True):
             raise self._other_run(f"{what}: stored {stored.tolist()}, received {values.tolist()}")
+
+    def settle(self) -> None:
+        """Saves what is kept so far, of a run that keeps its results elsewhere."""
+        if self.folder is not None:
+            self._save()
 
     def begin(self, part: str) -> None:
         """Counts the time from now on to a part of the run."""
@@ -186,7 +198,7 @@ class Checkpoint:
                 damaged.append(f"{path!r} cannot be used ({error})")
         if not found:
             if damaged:
-                raise ValueError(f"checkpoint: {' and '.join(damaged)}. Remove {self.folder!r} to start again")
+                raise ValueError(f"{self._argument}: {' and '.join(damaged)}. Remove {self.folder!r} to start again")
             return False
         for message in damaged:
             logger.warning("checkpoint: %s. The run goes on from the other one.", message)
@@ -194,15 +206,14 @@ class Checkpoint:
         stored = header["about"]
         names = [name for name in {**stored, **self._about} if stored.get(name) != self._about.get(name)]
         if names:
-            raise self._other_run(
-                "; ".join(f"{n}: stored {stored.get(n)!r}, received {self._about.get(n)!r}" for n in names)
-            )
+            told = [f"{n}: stored {stored.get(n)!r}, received {self._about.get(n)!r}" for n in names[:TOLD]]
+            raise self._other_run("; ".join(told) + (f" and {len(names) - TOLD} more" if names[TOLD:] else ""))
         self._saves, self._seconds = header["save"], header["seconds"]
         return True
 
     def _other_run(self, difference: str) -> ValueError:
         return ValueError(
-            f"checkpoint: {self.folder!r} belongs to another run. {difference}. Give the same arguments or another folder"
+            f"{self._argument}: {self.folder!r} belongs to another run. {difference}. Give the same arguments or another folder"
         )
 
 
@@ -279,13 +290,13 @@ def _seal(path: str) -> None:
     content.flush()
 
 
-def _lock(folder: str) -> Any:
+def _lock(folder: str, argument: str) -> Any:
     """Makes the folder and takes its lock, which the system frees when the process ends, however it ends."""
     try:
         os.makedirs(folder, exist_ok=True)
         file = open(os.path.join(folder, LOCK), "a+")
     except OSError as error:
-        raise type(error)(f"checkpoint: cannot use the folder {folder!r}: {error.strerror or error}") from error
+        raise type(error)(f"{argument}: cannot use the folder {folder!r}: {error.strerror or error}") from error
     if fcntl is None:
         return file
     try:
@@ -294,10 +305,10 @@ def _lock(folder: str) -> Any:
         file.seek(0)
         user = file.read() or "another process"
         file.close()
-        raise OSError(f"checkpoint: {folder!r} is in use by {user}") from error
+        raise OSError(f"{argument}: {folder!r} is in use by {user}") from error
     except OSError as error:
         file.close()
-        raise type(error)(f"checkpoint: cannot lock the folder {folder!r}: {error.strerror or error}") from error
+        raise type(error)(f"{argument}: cannot lock the folder {folder!r}: {error.strerror or error}") from error
     file.truncate(0)
     file.write(f"process {os.getpid()}")
     file.flush()

@@ -3,23 +3,67 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
-from collections.abc import Iterable
+import operator
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
+# Characters of a value that a message shows.
+LONGEST = 200
 
-def check_whole(name: str, value: Any, lowest: int) -> None:
-    """Raises ValueError unless a value is a whole number >= `lowest`."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < lowest:
-        raise ValueError(f"{name}: expected a whole number >= {lowest}. Received: {value!r}")
+
+def brief(value: Any) -> str:
+    """A value as a message shows it: an array by its shape, anything else as Python prints it, cut where that is long."""
+    if getattr(value, "shape", ()) != ():
+        return f"an array of shape {tuple(value.shape)}"
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value is one whole number: an int, or what NumPy has for one."""
+    try:
+        return not isinstance(value, (bool, np.bool_)) and operator.index(value) is not None
+    except TypeError:
+        return False
+
+
+def check_whole(name: str, value: Any, lowest: int, highest: int | None = None) -> None:
+    """Raises ValueError unless a value is a whole number from `lowest` to `highest`, by default without an upper end."""
+    if not is_whole(value) or value < lowest or (highest is not None and value > highest):
+        allowed = f">= {lowest}" if highest is None else f"from {lowest} to {highest}"
+        raise ValueError(f"{name}: expected a whole number {allowed}. Received: {brief(value)}")
+
+
+def is_list(value: Any) -> bool:
+    """Whether a value has items: no text, no dictionary, no array of one number."""
+    one = isinstance(value, (str, bytes, Mapping)) or getattr(value, "shape", None) == ()
+    return isinstance(value, Iterable) and not one
+
+
+def check_wholes(name: str, values: Any, lowest: int) -> tuple[int, ...]:
+    """Whole numbers >= `lowest`, as a tuple of ints; raises TypeError or ValueError for others."""
+    if not is_list(values):
+        raise TypeError(f"{name}: expected a list of whole numbers >= {lowest}. Received: {brief(values)}")
+    values = tuple(values)
+    for value in values:
+        check_whole(name, value, lowest)
+    return tuple(map(int, values))
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Raises TypeError unless a value is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}: expected True or False. Received: {brief(value)}")
 
 
 def check_number(name: str, value: Any, least: float = -math.inf, above: bool = False) -> None:
     """Raises TypeError or ValueError unless a value is a finite number >= `least`, or > `least` if `above`."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name}: expected a number. Received: {value!r}")
+        raise TypeError(f"{name}: expected a number. Received: {brief(value)}")
     if not math.isfinite(value) or value < least or (above and value == least):
         bound = "" if least == -math.inf else f" {'>' if above else '>='} {least}"
         raise ValueError(f"{name}: expected a finite number{bound}. Received: {value!r}")
@@ -28,19 +72,43 @@ def check_number(name: str, value: Any, least: float = -math.inf, above: bool = 
 def check_between(name: str, value: Any, lowest: float, highest: float) -> None:
     """Raises ValueError unless a value is a number from `lowest` to `highest`, both allowed."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not lowest <= value <= highest:
-        raise ValueError(f"{name}: expected a number from {lowest:g} to {highest:g}. Received: {value!r}")
+        raise ValueError(f"{name}: expected a number from {lowest:g} to {highest:g}. Received: {brief(value)}")
 
 
 def check_numbers(name: str, values: Any, above: float = -math.inf) -> tuple[float, ...]:
     """Finite numbers > `above`, at least one, as floats; raises TypeError or ValueError for others."""
-    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        raise TypeError(f"{name}: expected a list of numbers. Received: {values!r}")
+    if not is_list(values):
+        raise TypeError(f"{name}: expected a list of numbers. Received: {brief(values)}")
     values = tuple(values)
     if not values:
         raise ValueError(f"{name}: expected at least one number. Received: an empty list")
     for position, value in enumerate(values):
         check_number(f"{name}[{position}]", value, above, above=True)
     return tuple(map(float, values))
+
+
+def check_array(name: str, values: Any, kind: Any = np.float32) -> np.ndarray:
+    """Real numbers as an array of a kind, or of their own for None; raises ValueError for what is no array of such."""
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        # Rows of several lengths.
+        array = np.asarray(None)
+    if array.dtype.kind not in "fiub":
+        shown = f"{brief(values)} of {array.dtype}" if hasattr(values, "dtype") else brief(values)
+        raise ValueError(f"{name}: expected an array of numbers. Received: {shown}")
+    return array if kind is None else array.astype(kind)
+
+
+def check_names(name: str, values: Any) -> tuple[str, ...]:
+    """One name or several as a tuple, at least one; raises TypeError or ValueError for others."""
+    values = (values,) if isinstance(values, str) else values
+    if not is_list(values) or hasattr(values, "shape"):
+        raise TypeError(f"{name}: expected a name, or a list of names. Received: {brief(values)}")
+    values = tuple(values)
+    if not values:
+        raise ValueError(f"{name}: expected at least one. Received: none")
+    return values
 
 
 def did_you_mean(value: Any, names: Iterable[str], most: int = 1, cutoff: float = 0.4) -> str:
@@ -51,7 +119,22 @@ def did_you_mean(value: Any, names: Iterable[str], most: int = 1, cutoff: float 
 
 def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
     """The value, if it is one of some names; otherwise raises ValueError that lists them, the nearest spelling first."""
-    if value not in choices:
+    # A list, say, could not be looked up in a dictionary of choices.
+    if not isinstance(value, str) or value not in choices:
         order = sorted(choices, key=lambda choice: -difflib.SequenceMatcher(None, str(value), choice).ratio())
-        raise ValueError(f"{name}: expected one of {', '.join(map(repr, order))}. Received: {value!r}")
+        raise ValueError(f"{name}: expected one of {', '.join(map(repr, order))}. Received: {brief(value)}")
     return value
+
+
+def keywords(function: Callable, *but: str) -> tuple[str, ...]:
+    """The arguments that a function takes by name only, but for some."""
+    parameters = inspect.signature(function).parameters.values()
+    return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in but)
+
+
+def check_known(settings: Iterable[str], known: Iterable[str]) -> None:
+    """Raises TypeError with the nearest spelling unless all settings are arguments that are known."""
+    known = list(known)
+    for name in settings:
+        if name not in known:
+            raise TypeError(f"{name}: no argument here.{did_you_mean(name, known)} Expected: {', '.join(known)}")

@@ -18,6 +18,7 @@ examples:
   samplevis layers SqueezeNet --weights compressed_SqueezeNet.net
   samplevis describe my_model.keras --value-range -1 1
   samplevis examples SqueezeNet fire9:10 photos --size 224 --out fire9-10.png
+  samplevis sweep SqueezeNet fire9 --size 64 --out fire9
   samplevis render SqueezeNet logits:goldfish --size 96 --out goldfish
   samplevis render my_model.keras conv5:12 --value-range -1 1 --level 0.5
   samplevis render my_model.keras -conv5:12 --out least
@@ -81,15 +82,15 @@ def _models(options: argparse.Namespace) -> None:
 def _describe(options: argparse.Namespace) -> None:
     from samplevis.describe import describe
 
-    print(
-        describe(_network(options), options.images, image_size=options.size and (options.size,) * 2, seed=options.seed)
-    )
+    print(describe(_network(options), options.images, image_size=_square(options.size), seed=options.seed))
 
 
 def _examples(options: argparse.Namespace) -> None:
     from samplevis import files
+    from samplevis.checks import check_whole
     from samplevis.examples import collect
 
+    check_whole("scale", options.scale, 1)
     files.check_writable(options.out)
     found = collect(
         _network(options),
@@ -97,10 +98,41 @@ def _examples(options: argparse.Namespace) -> None:
         options.folder,
         top=options.top,
         bottom=options.bottom,
-        image_size=options.size and (options.size,) * 2,
+        image_size=_square(options.size),
     )
     found.save_grid(options.out, scale=options.scale)
     print(f"{found}\n\nwrote {options.out}")
+
+
+def _square(side: int | None) -> tuple[int, int] | None:
+    return None if side is None else (side, side)
+
+
+def _sweep(options: argparse.Namespace) -> None:
+    from samplevis import files
+    from samplevis.activation import default_param
+    from samplevis.sweep import sweep
+
+    if options.sheet:
+        files.check_writable(options.sheet)
+    network = _network(options)
+    found = sweep(
+        network,
+        options.units[0] if len(options.units) == 1 else options.units,
+        param=default_param(network, options.size),
+        steps=options.steps,
+        batch_size=options.batch_size,
+        memory=options.memory * 2**30,
+        folder=options.out,
+        seed=options.seed,
+        progress=not options.quiet,
+    )
+    if not found.complete:
+        raise KeyboardInterrupt(f"stopped; what is done is in {options.out!r}, and the same command goes on from there")
+    print(f"{len(found)} units\n\nwrote {options.out}")
+    if options.sheet:
+        found.save_grid(options.sheet, scale=options.scale)
+        print(f"wrote {options.sheet}")
 
 
 def _is_label(objective: str) -> bool:
@@ -137,9 +169,11 @@ def _network(options: argparse.Namespace) -> Any:
 def _render_to_folder(network: Any, objective: str, options: argparse.Namespace) -> None:
     from samplevis import files
     from samplevis.callbacks import JSONLines
+    from samplevis.checks import check_whole
     from samplevis.render import render
 
-    os.makedirs(options.out, exist_ok=True)
+    check_whole("scale", options.scale, 1)
+    files.make_folder(options.out)
     paths = {
         name: os.path.join(options.out, name) for name in ("samples.gif", "samples.png", "samples.npz", "report.html")
     }
@@ -219,6 +253,29 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_run_options(render, out="samplevis-out")
     render.set_defaults(run=_render)
+
+    sweep = commands.add_parser("sweep", help="optimise a picture for each channel of a layer, or each of many units")
+    _add_model_options(sweep)
+    sweep.add_argument(
+        "units",
+        nargs="+",
+        help="a layer such as fire9, for all of its channels; layer:channel, for all neurons of its map; or several units, "
+        "layer:channel or layer:label",
+    )
+    sweep.add_argument(
+        "--out", required=True, metavar="FOLDER", help="where each unit's .png and .npz go as it is done"
+    )
+    sweep.add_argument("--size", type=int, metavar="PIXELS", help="side of the images (default: the network's, or 128)")
+    sweep.add_argument("--steps", type=int, default=256, help="updates of each image (default: 256)")
+    sweep.add_argument("--batch-size", type=int, help="most images at a time (default: what memory holds)")
+    sweep.add_argument("--memory", type=float, default=1.0, metavar="GIB", help="that a batch may take (default: 1)")
+    sweep.add_argument("--sheet", metavar="FILE", help="also write one picture of all, .png")
+    sweep.add_argument("--scale", type=int, default=1, help="enlargement of the sheet, whole number (default: 1)")
+    sweep.add_argument(
+        "--seed", type=int, default=0, help="of every unit; the same seed gives the same bytes (default: 0)"
+    )
+    sweep.add_argument("--quiet", action="store_true", help="no progress bar")
+    sweep.set_defaults(run=_sweep)
 
     report = commands.add_parser("report", help="make a page to look at of a run that was saved")
     report.add_argument("source", metavar="run", help="samples.npz, or the folder that it is in")

@@ -138,7 +138,9 @@ def describe(
     network = as_network(model)
     check_whole("count", count, 2)
     *sides, channels = network.image_shape
-    size = network.check_size(image_size or tuple(side or SIZE[network.dimensions] for side in sides))
+    size = network.check_size(
+        tuple(side or SIZE[network.dimensions] for side in sides) if image_size is None else image_size
+    )
     if images is None:
         noise = param.fourier(size, channels=channels, contrast=CONTRAST)
         pixels = noise.image(noise.prior(seeds.root(seed), count)).numpy()

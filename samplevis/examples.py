@@ -14,7 +14,7 @@ import tensorflow as tf
 from PIL import Image, ImageDraw, ImageOps
 
 from samplevis import export, pictures
-from samplevis.checks import check_whole
+from samplevis.checks import brief, check_array, check_whole
 from samplevis.network import RESERVED, Network, as_network
 from samplevis.objectives import Objective, as_objective
 from samplevis.objectives.base import make_accessor
@@ -73,8 +73,11 @@ class Examples:
 
         Returns:
           Percentages from 0 to 100, ties counting half: [chain, draw] for samples, else the shape of `values`.
+
+        Raises:
+          ValueError: if a value is not finite.
         """
-        found = self._of_samples(values) if isinstance(values, Samples) else np.asarray(values)
+        found = self._of_samples(values) if isinstance(values, Samples) else check_array("values", values)
         if not np.isfinite(found).all():
             raise ValueError("values: expected finite activations.")
         ordered = np.sort(self.activations)
@@ -82,7 +85,11 @@ class Examples:
         return 50 * (below + up_to) / len(ordered)
 
     def summary(self) -> str:
-        """The spread of the activations, and the names of the first and last images."""
+        """The spread of the activations, and the names of the first and last images.
+
+        Returns:
+          Some lines of text.
+        """
         low, middle, high = np.percentile(self.activations, (5, 50, 95))
         ends = (("most", self.top_activations, self.top_names), ("least", self.bottom_activations, self.bottom_names))
         lines = [
@@ -106,11 +113,27 @@ class Examples:
         return _sheet(f"{self.objective}, {self.model}: {len(self)} images", self._rows(), self, (), scale)
 
     def save_grid(self, path: str | os.PathLike, scale: int = 1) -> None:
-        """Writes `grid(scale)` as a PNG file that says what made it; `export.load_metadata` reads that."""
+        """Writes `grid(scale)` as a PNG file that says what made it; `export.load_metadata` reads that.
+
+        Args:
+          path: file to write.
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Raises:
+          ValueError: if an argument is out of range.
+          OSError: if the file cannot be written.
+        """
         export.save_png(self.grid(scale), path, {"Objective": self.objective, "Model": self.model})
 
     def show(self, scale: int = 1) -> Any:
-        """Shows `grid(scale)` in a notebook; elsewhere returns it as a Pillow image."""
+        """Shows `grid(scale)` in a notebook; elsewhere returns it as a Pillow image.
+
+        Args:
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Returns:
+          A picture that the notebook displays, or a Pillow image.
+        """
         return export.show(self.grid(scale))
 
     def _of_samples(self, samples: Samples) -> np.ndarray:
@@ -212,11 +235,14 @@ def beside(samples: Samples, examples: Examples, columns: int = 9, scale: int = 
       uint8 [height, width, 3].
 
     Raises:
-      ValueError: if the two are of different units or networks.
+      ValueError, TypeError: if the two are of different units or networks, or an argument is out of range.
 
     Example:
       >>> export.save_image(samplevis.beside(samples, examples), "unit.png")
     """
+    for name, value, kind in (("samples", samples, Samples), ("examples", examples, Examples)):
+        if not isinstance(value, kind):
+            raise TypeError(f"{name}: expected {kind.__name__}. Received: {brief(value)}")
     check_whole("columns", columns, 1)
     ours, theirs = (samples.objective, samples.model), (examples.objective, examples.model)
     if ours != theirs:

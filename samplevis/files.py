@@ -6,6 +6,9 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Collection, Iterator
+from typing import Any
+
+from samplevis.checks import brief
 
 # How the names of files begin that are not whole yet.
 PARTIAL = ".partial-"
@@ -22,23 +25,25 @@ def atomic_path(path: str | os.PathLike) -> Iterator[str]:
       Path with the same suffix, to write to. After an error it is removed and an older file stays as it was.
 
     Raises:
-      OSError: if the folder does not exist or cannot be written to; the message names the path.
+      TypeError: if `path` is no path.
+      OSError: if the folder does not exist or cannot be written to, or the disk is full; the message names the path.
 
     Example:
       >>> with atomic_path("samples.npz") as temporary:
       ...     np.savez(temporary, x=x)
     """
-    path = os.fspath(path)
+    path = check_path(path)
     temporary = _temporary(path)
     try:
         yield temporary
-        try:
-            # Without it, a power cut could leave the new name with nothing in it.
-            _to_disk(temporary)
-            os.replace(temporary, path)
-            _to_disk(os.path.dirname(path) or ".")
-        except OSError as error:
-            raise _failure(error, path) from error
+        # Without it, a power cut could leave the new name with nothing in it.
+        _to_disk(temporary)
+        os.replace(temporary, path)
+        _to_disk(os.path.dirname(path) or ".")
+    except OSError as error:
+        if isinstance(error.__cause__, OSError):
+            raise  # A block within this one has told its own file.
+        raise _failure(error, path) from error
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.remove(temporary)
@@ -53,7 +58,38 @@ def check_writable(path: str | os.PathLike) -> None:
     Raises:
       OSError: if the folder does not exist or cannot be written to, or if `path` is a folder; the message names the path.
     """
-    os.remove(_temporary(os.fspath(path)))
+    os.remove(_temporary(check_path(path)))
+
+
+def check_path(path: Any, name: str = "path") -> str:
+    """The path of a file or a folder as a string.
+
+    Args:
+      path: what was given for it.
+      name: what to call it in messages.
+
+    Raises:
+      TypeError: if it is no path.
+      ValueError: if no file can be called that.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{name}: expected the path of a file. Received: {brief(path)}")
+    text = os.fspath(path)
+    if not text or "\0" in text:
+        raise ValueError(f"{name}: expected the path of a file. Received: {text!r}")
+    return text
+
+
+def make_folder(path: str | os.PathLike) -> None:
+    """Makes a folder, and those that it is in, unless it is there.
+
+    Raises:
+      OSError: if it cannot be made; the message names the path.
+    """
+    try:
+        os.makedirs(check_path(path), exist_ok=True)
+    except OSError as error:
+        raise type(error)(f"cannot make the folder {os.fspath(path)!r}: {error.strerror or error}") from error
 
 
 def remove_partial(folder: str | os.PathLike) -> None:
@@ -71,11 +107,12 @@ def check_suffix(path: str | os.PathLike, allowed: Collection[str]) -> str:
       allowed: suffixes with their dots, in lower case.
 
     Raises:
-      ValueError: if it is none of those allowed.
+      TypeError, ValueError: if it is no path, or its suffix is none of those allowed.
     """
-    suffix = os.path.splitext(os.fspath(path))[1].lower()
+    text = check_path(path)
+    suffix = os.path.splitext(text)[1].lower()
     if suffix not in allowed:
-        raise ValueError(f"path: expected a name that ends in {', '.join(allowed)}. Received: {os.fspath(path)!r}")
+        raise ValueError(f"path: expected a name that ends in {', '.join(allowed)}. Received: {text!r}")
     return suffix
 
 
@@ -110,4 +147,6 @@ def _to_disk(path: str) -> None:
 def _failure(error: OSError, path: str) -> OSError:
     folder = os.path.dirname(path) or "."
     reason = f"the folder {folder!r} does not exist" if not os.path.isdir(folder) else error.strerror or str(error)
-    return type(error)(f"cannot write {path!r}: {reason}")
+    failure = type(error)(f"cannot write {path!r}: {reason}")
+    failure.errno = error.errno
+    return failure

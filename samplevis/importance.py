@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from samplevis import param, seeds
 from samplevis.activation import make_activation
-from samplevis.checks import check_whole
+from samplevis.checks import brief, check_number, check_whole
 from samplevis.network import Network
 from samplevis.objectives import Objective
 from samplevis.optimize import Optimized
@@ -66,7 +66,10 @@ def importance(
       >>> result = samplevis.optimize(model, obj, param=p, transforms=crops, thresholds=range(16, 257, 16))
       >>> pictures = samplevis.importance(model, obj, result, transforms=crops).pictures
     """
+    if not isinstance(result, Optimized):
+        raise TypeError(f"result: expected what samplevis.optimize returned. Received: {brief(result)}")
     check_whole("draws", draws, 1)
+    check_number("percentile", percentile)
     if not 0 < percentile <= 100:
         raise ValueError(f"percentile: expected a number above 0, to 100. Received: {percentile!r}")
     root, (batch, *size, channels) = seeds.root(seed), result.images.shape

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from samplevis.checks import did_you_mean
+from samplevis.checks import brief, did_you_mean, is_list
 
 
 def check_labels(labels: Sequence[str] | None) -> tuple[str, ...] | None:
     """The names as a tuple, or None for none; raises ValueError unless they are strings."""
     if labels is None:
         return None
-    if isinstance(labels, str) or not all(isinstance(label, str) for label in labels):
-        raise ValueError("labels: expected a sequence of strings, one for each class.")
-    return tuple(labels)
+    names = tuple(labels) if is_list(labels) else ()
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"labels: expected a sequence of strings, one for each class. Received: {brief(labels)}")
+    return names
 
 
 def find_label(labels: Sequence[str], label: str) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from samplevis.checks import brief, check_array, check_flag, check_numbers, check_wholes, is_list
 from samplevis.labels import check_labels, find_label
 from samplevis.recent import Recent
 from samplevis.sources import PRE, Shape, Source, as_source
@@ -91,11 +92,16 @@ class Network:
         image_shape: Shape | None = None,
         input: str | None = None,
     ):
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"name: expected a text. Received: {brief(name)}")
+        if given is not None and not isinstance(given, Mapping):
+            raise TypeError(f"given: expected a dictionary {{input: values}}. Received: {brief(given)}")
         self.source: Source = as_source(model, given, image_shape, input)
         self.name: str = name or self.source.name
         self.exact_gradient = True
         self.image_shape: Shape = self.source.image_shape
         self.value_range = _check_range(value_range)
+        check_flag("bgr", bgr)
         self.bgr = bool(bgr)
         if self.bgr and self.image_shape[-1] != 3:
             raise ValueError(f"bgr: only for images of 3 channels. {self.name!r} takes {self.image_shape[-1]}.")
@@ -112,7 +118,15 @@ class Network:
         self.read: dict[Any, tuple[str, ...]] = Recent(READ)
 
     def on(self, source: Any, name: str) -> Network:
-        """A network of the same preprocessing, labels and aliases on another model with the same layers."""
+        """A network of the same preprocessing, labels and aliases on another model with the same layers.
+
+        Args:
+          source: a model, as for `Network`.
+          name: what to call it in messages.
+
+        Returns:
+          A `Network`.
+        """
         return Network(
             source,
             value_range=self.value_range,
@@ -193,11 +207,8 @@ class Network:
         Raises:
           ValueError: if a name is unknown.
         """
-        if isinstance(layer_names, str):
-            raise TypeError(f"layer_names: expected a sequence of names. Received the string {layer_names!r}")
-        for layer in layer_names:
-            self.check_layer(layer)
-        return self._cut(tuple(layer_names))
+        layer_names = self._check_layers(layer_names)
+        return self._cut(layer_names)
 
     def substitute(self, layer: str, layer_names: Sequence[str]) -> Callable[[tf.Tensor, tf.Tensor], Activations]:
         """The network with the activations of one layer replaced by given ones.
@@ -216,11 +227,10 @@ class Network:
         Raises:
           ValueError: if a name is unknown, or `layer` is inside a nested model.
         """
-        if isinstance(layer_names, str):
-            raise TypeError(f"layer_names: expected a sequence of names. Received the string {layer_names!r}")
-        for name in layer_names if layer == "input" else (layer, *layer_names):
-            self.check_layer(name)
-        return self._substitute(layer, tuple(layer_names))
+        layer_names = self._check_layers(layer_names)
+        if not isinstance(layer, str) or layer != "input":
+            self.check_layer(layer)
+        return self._substitute(layer, layer_names)
 
     def activations(self, images: Any, layer_names: str | Sequence[str]) -> Activations:
         """Runs images through the network.
@@ -235,14 +245,23 @@ class Network:
         Raises:
           ValueError: if a name is unknown, or the images have the wrong shape or range or a value that is not finite.
         """
-        layer_names = (layer_names,) if isinstance(layer_names, str) else tuple(layer_names)
-        run = self.cut(layer_names)
-        images = np.asarray(images)
+        run = self.cut((layer_names,) if isinstance(layer_names, str) else layer_names)
+        images = check_array("images", images, None)
         self._check_images(images)
         return run(tf.constant(images, tf.float32))
 
     def check_layer(self, layer: str) -> None:
-        """Raises ValueError with the nearest names unless `layer` is a layer of this network, or an alias of one."""
+        """Checks the name of a layer.
+
+        Args:
+          layer: a name from `layers`, or an alias.
+
+        Raises:
+          ValueError: if it is none; the nearest names come with it.
+          TypeError: if it is no name.
+        """
+        if not isinstance(layer, str):
+            raise TypeError(f"layer: expected a name. Received: {brief(layer)}")
         if self._find(layer) is not None:
             return
         names = self.source.names
@@ -286,17 +305,37 @@ class Network:
         return self.source.names[self._find(layer)] if known else self._shape(layer, size)
 
     def check_size(self, image_size: tuple[int, ...]) -> tuple[int, ...]:
-        """Returns (height, width), or the other sizes, as integers; raises ValueError unless the network takes such images."""
-        size = tuple(int(side) for side in image_size)
-        if min(size, default=0) < 1 or not self.takes(size):
+        """Checks the size of images.
+
+        Args:
+          image_size: pixels of each side, (height, width) or of another number of sides.
+
+        Returns:
+          The same as integers.
+
+        Raises:
+          ValueError: unless the network takes such images.
+        """
+        try:
+            size = check_wholes("image_size", image_size, 1)
+        except (TypeError, ValueError):
+            size = None
+        if size is None or not self.takes(size):
             raise ValueError(
-                f"image size: {self.name!r} takes images of {show(self.image_shape[:-1])} ({sizes(self.dimensions)}; None is "
-                f"any). Received: {show(size)}"
+                f"image_size: {self.name!r} takes images of {show(self.image_shape[:-1])} ({sizes(self.dimensions)}; None is "
+                f"any). Received: {brief(image_size)}"
             )
         return size
 
     def takes(self, image_size: Sequence[int]) -> bool:
-        """Whether images of that size, (height, width) or of another number of sides, fit the model's input."""
+        """Whether images of that size, (height, width) or of another number of sides, fit the model's input.
+
+        Args:
+          image_size: pixels of each side.
+
+        Returns:
+          True if they fit.
+        """
         declared = self.image_shape[:-1]
         return len(declared) == len(image_size) and all(
             want in (None, got) for want, got in zip(declared, image_size, strict=True)
@@ -314,6 +353,8 @@ class Network:
         Raises:
           ValueError: if there are no labels, none is called that, or several are.
         """
+        if not isinstance(label, str):
+            raise TypeError(f"label: expected the name of a class. Received: {brief(label)}")
         if self.labels is None:
             raise ValueError(
                 f"label: {self.name!r} has no labels, so {label!r} means nothing. Give the class's number."
@@ -321,8 +362,12 @@ class Network:
         return find_label(self.labels, label)
 
     def layer_table(self) -> str:
-        """Every layer on a line: its name, the shape of its activations without the batch, its kind, "/pre" if it has values
-        before an activation function, and its aliases."""
+        """Every layer on a line.
+
+        Returns:
+          Lines of its name, the shape of its activations without the batch, its kind, "/pre" if it has values before an
+          activation function, and its aliases.
+        """
         known = {layer: [] for layer in self.layers}
         for alias, layer in self.aliases.items():
             known.setdefault(layer.removesuffix(PRE), []).append(f"{alias} = {layer}")
@@ -348,6 +393,14 @@ class Network:
             f"{len(self.layers)} layers>"
         )
 
+    def _check_layers(self, layer_names: Sequence[str]) -> tuple[str, ...]:
+        if not is_list(layer_names):
+            raise TypeError(f"layer_names: expected a sequence of names. Received: {brief(layer_names)}")
+        layer_names = tuple(layer_names)
+        for layer in layer_names:
+            self.check_layer(layer)
+        return layer_names
+
     def _find(self, layer: str) -> str | None:
         """The name in `source.names` that a layer's name, alias or spelling stands for."""
         names = self.source.names
@@ -366,6 +419,8 @@ class Network:
 
     def _check_aliases(self, aliases: Mapping[str, str]) -> Mapping[str, str]:
         self.aliases = {}
+        if not isinstance(aliases, Mapping):
+            raise TypeError(f"aliases: expected a dictionary {{alias: layer}}. Received: {brief(aliases)}")
         for alias, layer in aliases.items():
             if alias in self.source.names or alias in RESERVED:
                 raise ValueError(f"aliases: {alias!r} is the name of a layer already, or of what is no layer.")
@@ -452,18 +507,18 @@ def _nearest(name: str, names: Sequence[str], most: int) -> list[str]:
 
 def _check_range(value_range: tuple[float, float]) -> tuple[float, float]:
     try:
-        low, high = (float(value) for value in value_range)
+        low, high = check_numbers("value_range", value_range)
     except (TypeError, ValueError):
         low = high = np.nan
-    if not (np.isfinite([low, high]).all() and low < high):
-        raise ValueError(f"value_range: expected (low, high), finite, low < high. Received: {value_range!r}")
+    if not low < high:
+        raise ValueError(f"value_range: expected (low, high), finite, low < high. Received: {brief(value_range)}")
     return low, high
 
 
 def _check_mean(mean: float | Sequence[float] | None, channels: int) -> np.ndarray | None:
     if mean is None:
         return None
-    values = np.asarray(mean, np.float32)
+    values = check_array("mean", mean)
     if values.shape not in ((), (channels,)) or not np.isfinite(values).all():
         raise ValueError(f"mean: expected a number or {channels} of them, finite. Received: {mean!r}")
     return np.broadcast_to(values, (channels,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import warnings
@@ -12,11 +13,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from samplevis import memory, seeds
 from samplevis import param as parameterizations
-from samplevis import seeds
 from samplevis.activation import FREE, Activation, default_param, make_activation
 from samplevis.callbacks import Callback, as_callbacks
 from samplevis.checkpoint import Checkpoint, Stage, flat
+from samplevis.checks import brief, check_array, check_whole, check_wholes
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimizers import Method, Stepper, as_method, as_network_of
@@ -29,6 +31,9 @@ from samplevis.transform import Transform
 STEPS_PER_CALL = 16
 # Steps for which Lucid redirects gradient through dead rectifiers (lucid/misc/redirected_relu_grad.py).
 LUCID_REDIRECT_STEPS = 16
+SILENT = (
+    f"A unit that is silent behind a ReLU starts with redirect_steps={LUCID_REDIRECT_STEPS}, or as 'layer/pre:channel'"
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -83,7 +88,7 @@ def optimize(
         settings of these from `samplevis.optimizers`. Defaults to Adam(0.05).
       batch: number of images, >= 1, each from its own start. Defaults to 1.
       init: images [batch, *image_shape] in [0, 1] to start from. Defaults to faint noise.
-      thresholds: numbers of updates after which to keep a snapshot. Defaults to none.
+      thresholds: numbers of updates after which to keep a snapshot, from 1 to `steps`. Defaults to none.
       redirect_steps: number of first steps that go through `overrides.redirect_relu`, which starts units that are silent
         behind a ReLU; the optimizer goes on as it is afterwards. >= 0. Defaults to 0; Lucid's choice is 16.
       seed: int from 0 to 2**31 - 1.
@@ -96,32 +101,34 @@ def optimize(
     Raises:
       ValueError, TypeError: if an argument is out of range, before any work.
       FloatingPointError: if the activation or its gradient stops being finite; the step is named.
+      MemoryError: if memory is full; it says which of batch and size to lower, and to what.
 
     Example:
       >>> result = samplevis.optimize(model, "fire9:10", steps=128, batch=4)
       >>> result.images.shape
       (4, 128, 128, 3)
     """
-    network, obj = _subject(model, obj, param or parameterizations.fourier(FREE[2]), optimizer)
-    param = param or default_param(network)
+    check_whole("steps", steps, 1)
+    check_whole("batch", batch, 1)
+    thresholds = check_wholes("thresholds", thresholds, 1)
+    if max(thresholds, default=0) > steps:
+        raise ValueError(f"thresholds: expected numbers of updates up to steps, {steps}. Received: {max(thresholds)}")
+    check_whole("redirect_steps", redirect_steps, 0)
+    network, obj = _subject(model, obj, parameterizations.fourier(FREE[2]) if param is None else param, optimizer)
+    param = default_param(network) if param is None else param
     activation = make_activation(network, obj, param, transforms)
-    for name, value in (("steps", steps), ("batch", batch), *(("thresholds", t) for t in thresholds)):
-        if isinstance(value, bool) or int(value) != value or value < 1:
-            raise ValueError(f"{name}: expected whole numbers >= 1. Received: {value!r}")
     activation.objective.check_batch(batch)
-    if isinstance(redirect_steps, bool) or int(redirect_steps) != redirect_steps or redirect_steps < 0:
-        raise ValueError(f"redirect_steps: expected a whole number >= 0. Received: {redirect_steps!r}")
+    settings_of(as_method(optimizer))
     watching = as_callbacks(progress, callbacks)
-    z = first_latents(param, batch, init, seeds.root(seed))
-    found = ascend(
-        activation, z, steps, optimizer, thresholds, seeds.root(seed), watching, redirect_steps=redirect_steps
-    )
+    root, sizes = seeds.root(seed), {"batch": batch} | memory.sides(network, param.image_shape)
+    with memory.told(sizes):
+        z = first_latents(param, batch, init, root)
+        found = ascend(activation, z, steps, optimizer, thresholds, root, watching, redirect_steps=redirect_steps)
     still = np.flatnonzero((found.latents == z.numpy()).reshape(batch, -1).all(1))
     if len(still):
         warnings.warn(
             f"obj: {activation.objective} had no gradient in any step for image {', '.join(map(str, still))} of {batch}, which "
-            f"stayed as it began. A unit that is silent behind a ReLU starts with redirect_steps={LUCID_REDIRECT_STEPS}, or as "
-            "'layer/pre:channel'",
+            f"stayed as it began. {SILENT}",
             stacklevel=2,
         )
     return found
@@ -138,11 +145,14 @@ def ascend(
     tolerant: bool = False,
     redirect_steps: int = 0,
     stage: Stage | None = None,
+    bar: Progress | None = None,
+    alike: bool = False,
 ) -> Optimized:
     """The loop of `optimize`, on an activation and first latents [batch, *latent_shape] that are known to fit.
 
     With `tolerant`, an image whose activation or gradient is not finite stays where it is and the others go on, unless there
-    are no others. At a `stage` of a checkpoint, a Keras optimizer goes on from what is kept there.
+    are no others. At a `stage` of a checkpoint, a Keras optimizer goes on from what is kept there. Steps count on a `bar` of the
+    caller's, if there is one. With `alike`, a step draws its transforms once, as for one image, and all images take them.
     """
     seed = seeds.root(0) if seed is None else seed
     optimizer = as_method(optimizer)
@@ -151,7 +161,7 @@ def ascend(
             raise ValueError(f"redirect_steps: only for Keras optimizers. Received: {redirect_steps} with {optimizer}")
         activation.check_independent(f"the optimizer {optimizer}")
     first = _redirected(activation) if redirect_steps else activation
-    stepper = _compiled_stepper(first, z.shape[0], optimizer)
+    stepper = _compiled_stepper(first, z.shape[0], optimizer, alike)
     stepper.reset(z)
     parameters = [tf.convert_to_tensor(p) for p in activation.objective.parameters]
     stops = sorted({*thresholds, *range(STEPS_PER_CALL, steps, STEPS_PER_CALL), redirect_steps or steps, steps})
@@ -165,10 +175,11 @@ def ascend(
     def state() -> dict:
         return {"done": done, "history": np.concatenate(history), **flat("variables", stepper.variables)}
 
-    with Progress("optimise", steps, "step", progress, done) as bar:
+    own_bar = Progress("optimise", steps, "step", progress, done) if bar is None else contextlib.nullcontext(bar)
+    with own_bar as bar:
         for stop in [s for s in stops if done < s <= steps]:
             if done and done == redirect_steps:
-                stepper = _compiled_stepper(activation, z.shape[0], optimizer).resume(stepper)
+                stepper = _compiled_stepper(activation, z.shape[0], optimizer, alike).resume(stepper)
             scores = stepper.run(parameters, seed, tf.constant(done), tf.constant(stop - done)).numpy()
             z = tf.identity(stepper.latents)
             finite = np.isfinite(scores).all(0) & np.isfinite(z.numpy().reshape(len(z), -1)).all(1)
@@ -221,6 +232,9 @@ def render_vis(
     Returns:
       A list with an array [1, H, W, C] in [0, 1] for each threshold that was reached.
     """
+    thresholds = check_wholes("thresholds", thresholds, 1)
+    if not thresholds:
+        raise ValueError("thresholds: expected at least one number of updates. Received: none")
     redirects = relu_gradient_override and not isinstance(as_method(optimizer), Method)
     result = optimize(
         model,
@@ -241,7 +255,7 @@ def first_latents(param: Parameterization, batch: int, init: np.ndarray | None, 
     """First latents [batch, *latent_shape]: those of images [batch, *image_shape] in [0, 1], or else a faint prior draw."""
     if init is None:
         return param.start(seeds.fold(seed, "optimize"), batch)
-    images = np.asarray(init, np.float32)
+    images = check_array("init", init)
     if images.shape != (batch, *param.image_shape):
         raise ValueError(f"init: expected images of shape {(batch, *param.image_shape)}. Received: {images.shape}")
     if not (np.isfinite(images).all() and images.min() >= 0 and images.max() <= 1):
@@ -289,14 +303,14 @@ def _copy(optimizer: keras.optimizers.Optimizer | None) -> keras.optimizers.Opti
     return fresh
 
 
-def _settings(optimizer: keras.optimizers.Optimizer | None) -> tuple:
+def settings_of(optimizer: keras.optimizers.Optimizer | None) -> tuple:
     """What decides the updates of an optimizer. Made without a copy: every Keras optimizer that was ever made takes memory."""
-    if optimizer is None:
+    if optimizer is None or isinstance(optimizer, Method):
         return ()
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise TypeError(
             "optimizer: expected a keras.optimizers.Optimizer, 'lbfgs', 'cma', 'genetic', or settings from "
-            f"samplevis.optimizers. Received: {optimizer!r}"
+            f"samplevis.optimizers. Received: {brief(optimizer)}"
         )
     # Keras numbers the names of optimizers; they change nothing.
     settings = {name: value for name, value in optimizer.get_config().items() if name != "name"}
@@ -306,7 +320,7 @@ def _settings(optimizer: keras.optimizers.Optimizer | None) -> tuple:
 class _Stepper(Stepper):
     """The compiled loop of a Keras optimizer with its variables: latents and the optimizer's state."""
 
-    def __init__(self, activation: Activation, batch: int, optimizer: keras.optimizers.Optimizer):
+    def __init__(self, activation: Activation, batch: int, optimizer: keras.optimizers.Optimizer, alike: bool):
         self.z = keras.Variable(np.zeros((batch, *activation.param.latent_shape), np.float32))
         optimizer.build([self.z])
         self._state = [(variable, tf.identity(variable.value)) for variable in optimizer.variables]
@@ -316,7 +330,9 @@ class _Stepper(Stepper):
             """Runs `count` steps from step `first`; returns the scores before each update, [count, batch]."""
 
             def step(i: tf.Tensor, scores: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-                draws = activation.draw(seeds.fold(seed, "optimize", first + i), batch)
+                draws = activation.draw(seeds.fold(seed, "optimize", first + i), 1 if alike else batch)
+                if alike:
+                    draws = tf.nest.map_structure(lambda draw: tf.repeat(draw, batch, axis=0), draws)
                 with tf.GradientTape() as tape:
                     score = activation.paired(self.z.value, draws, parameters, first + i)[:, 0]
                 gradient = tape.gradient(score, self.z.value)
@@ -366,15 +382,15 @@ class _Stepper(Stepper):
 
 
 def _compiled_stepper(
-    activation: Activation, batch: int, optimizer: keras.optimizers.Optimizer | Method | None
+    activation: Activation, batch: int, optimizer: keras.optimizers.Optimizer | Method | None, alike: bool = False
 ) -> _Stepper | Stepper:
     """The compiled loop, kept with the network for the next objective of the same kind."""
     compiled = activation.network.compiled
     method = isinstance(optimizer, Method)
-    key = ("optimize", activation.key, batch, optimizer if method else _settings(optimizer))
+    key = ("optimize", activation.key, batch, optimizer if method else settings_of(optimizer), alike)
     if key not in compiled:
         compiled[key] = (
-            optimizer.stepper(activation, batch) if method else _Stepper(activation, batch, _copy(optimizer))
+            optimizer.stepper(activation, batch) if method else _Stepper(activation, batch, _copy(optimizer), alike)
         )
     return compiled[key]
 

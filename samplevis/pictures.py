@@ -38,7 +38,7 @@ def stream(
       OSError: if a folder or a file cannot be read.
     """
     declared = network.image_shape[:2]
-    size = network.check_size(image_size) if image_size else None if None in declared else declared
+    size = (None if None in declared else declared) if image_size is None else network.check_size(image_size)
     if isinstance(images, (str, os.PathLike)):
         folder = Path(images)
         for path in _files(folder):

@@ -10,12 +10,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from samplevis import fingerprint, seeds
+from samplevis import fingerprint, memory, seeds
 from samplevis import param as parameterizations
 from samplevis.activation import Activation, default_param, make_activation
 from samplevis.callbacks import Callback, as_callbacks
 from samplevis.checkpoint import Checkpoint
-from samplevis.checks import check_between, check_number, check_whole
+from samplevis.checks import brief, check_between, check_number, check_whole
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimize import ascend, first_latents
@@ -98,6 +98,7 @@ def render(
     Raises:
       ValueError, TypeError: if an argument is out of range, before any work; or if `checkpoint` is damaged or another run's.
       OSError: if `checkpoint` cannot be written, or is in use by another process.
+      MemoryError: if memory is full; it says which of chains, bank and size to lower, and to what.
 
     Example:
       >>> samples = samplevis.render(modelzoo.Shapes(), "logits:4", dict(num_results=10), im_size=64)
@@ -105,7 +106,7 @@ def render(
     """
     options = hmc_options(hmc_opts)
     density_name = check_density(density)
-    if isinstance(init, str) and init not in INITS:
+    if init is None or (isinstance(init, str) and init not in INITS):
         raise ValueError(f"init: expected 'optimize', 'prior' or images. Received: {init!r}")
     check_between("level", level, 0.0, 1.0)
     if beta is not None:
@@ -118,12 +119,12 @@ def render(
     network = as_network(model)
     if param is None:
         param = default_param(network, im_size, parameterizations.uniform if old else parameterizations.fourier)
-    if old and transforms == "robust":
+    if old and isinstance(transforms, str) and transforms == "robust":
         transforms = None
-    named_moves(param, options.moves)
     if smooth is not None:
         check_number("smooth", smooth, 0, above=True)
     own = activation = make_activation(network, obj, param, transforms)
+    named_moves(param, options.moves)
     activation.check_sampled()
     starts = None if isinstance(init, str) else first_latents(param, options.num_chains, init, root)
     init = init if isinstance(init, str) else "images"
@@ -132,7 +133,7 @@ def render(
         activation = make_activation(smoothed(network, smooth), obj, param, transforms)
 
     if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
-        raise TypeError(f"checkpoint: expected a folder. Received: {checkpoint!r}")
+        raise TypeError(f"checkpoint: expected a folder. Received: {brief(checkpoint)}")
     check_number("checkpoint_interval", checkpoint_interval, 0)
     watching = as_callbacks(progress, callbacks)
 
@@ -156,7 +157,9 @@ def render(
         }
         # More draws are no other run.
         del about["num_results"]
-    with Checkpoint(checkpoint, checkpoint_interval, about) as kept:
+    sizes = {"num_chains": options.num_chains, "num_transforms": options.num_transforms}
+    sizes |= memory.sides(network, param.image_shape)
+    with memory.told(sizes), Checkpoint(checkpoint, checkpoint_interval, about) as kept:
         kept.begin("optimise")
         if about:
             # Notices what no name tells: a function that was rewritten, a decoder of other weights.

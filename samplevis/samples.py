@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from samplevis import __version__, export, files
+from samplevis.checks import brief, check_choice, check_whole
 from samplevis.export import plots
 from samplevis.export.arviz import to_arviz
 from samplevis.export.report import save_report
@@ -214,7 +215,15 @@ class Samples(Sequence):
 
         Returns:
           Samples of these chains, in the same order.
+
+        Raises:
+          ValueError: for another array, or no chain.
         """
+        chains = np.asarray(chains)
+        if chains.dtype != bool or chains.shape != self.reached.shape or not chains.any():
+            raise ValueError(
+                f"chains: expected {len(self.reached)} times True or False, at least one True. Received: {brief(chains.tolist())}"
+            )
         changes: dict[str, Any] = {name: getattr(self, name)[chains] for name in ARRAYS}
         changes["stats"] = {name: a if name in SHARED else a[chains] for name, a in self.stats.items()}
         changes["scalars"] = {name: a[chains] for name, a in self.scalars.items()}
@@ -231,7 +240,11 @@ class Samples(Sequence):
         return (self.fresh_activation - self.prior_activation) / (self.optimum_activation - self.prior_activation)
 
     def summary(self) -> Summary:
-        """The figures of the run, and in words what is wrong with them; print it."""
+        """The figures of the run, and in words what is wrong with them; print it.
+
+        Returns:
+          A `Summary`.
+        """
         return summarize(self)
 
     def save(self, path: str | os.PathLike) -> None:
@@ -268,6 +281,7 @@ class Samples(Sequence):
           OSError: if it cannot be read.
           ValueError: if it is damaged, something else, or written by a later version.
         """
+        path = files.check_path(path)
         with open(path, "rb") as file:
             content = io.BytesIO(file.read())
         try:
@@ -324,12 +338,11 @@ class Samples(Sequence):
           ImportError: for .mp4 without imageio-ffmpeg.
           OSError: if the file cannot be written.
         """
-        metadata = self._made_by if os.path.splitext(path)[1].lower() in (".png", ".apng") else None
+        metadata = self._made_by if os.path.splitext(files.check_path(path))[1].lower() in (".png", ".apng") else None
         export.save_animation(self._frames(layout), path, fps, scale, metadata)
 
     def _frames(self, layout: str) -> np.ndarray:
-        if layout not in LAYOUTS:
-            raise ValueError(f"layout: expected 'chains' or 'sweep'. Received: {layout!r}")
+        check_choice("layout", layout, LAYOUTS)
         if self.dimensions == 3:
             chain, draw, depth, *slice_ = self.images.shape
             return LAYOUTS[layout](self.images.reshape(chain, draw * depth, *slice_))
@@ -354,11 +367,13 @@ class Samples(Sequence):
 
         Returns:
           uint8 [height, width, 3].
+
+        Raises:
+          ValueError: if an argument is out of range.
         """
         chains, draws = self.images.shape[:2]
         columns = min(draws, GRID_DRAWS) if columns is None else columns
-        if isinstance(columns, bool) or not hasattr(columns, "__index__") or not 1 <= columns <= draws:
-            raise ValueError(f"columns: expected a whole number from 1 to {draws}. Received: {columns!r}")
+        check_whole("columns", columns, 1, draws)
         shown = np.linspace(0, draws - 1, columns).round().astype(int) if columns > 1 else np.array([draws - 1])
         cells = np.concatenate([self.optimized[:, None], self.images[:, shown]], axis=1)
         return export.grid(
@@ -369,9 +384,27 @@ class Samples(Sequence):
         )
 
     def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int = 1) -> None:
-        """Writes `grid(columns, scale)` as a PNG file that says what made it; `export.load_metadata` reads that."""
+        """Writes `grid(columns, scale)` as a PNG file that says what made it; `export.load_metadata` reads that.
+
+        Args:
+          path: file to write, .png.
+          columns: as in `grid`.
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Raises:
+          ValueError: if an argument is out of range.
+          OSError: if the file cannot be written.
+        """
         export.save_png(self.grid(columns, scale), path, self._made_by)
 
     def show(self, columns: int | None = None, scale: int = 1) -> Any:
-        """Shows `grid(columns, scale)` in a notebook; elsewhere returns it as a Pillow image."""
+        """Shows `grid(columns, scale)` in a notebook; elsewhere returns it as a Pillow image.
+
+        Args:
+          columns: as in `grid`.
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Returns:
+          A picture that the notebook displays, or a Pillow image.
+        """
         return export.show(self.grid(columns, scale))

@@ -6,6 +6,8 @@ import zlib
 
 import tensorflow as tf
 
+from samplevis.checks import brief, is_whole
+
 
 def root(seed: int) -> tf.Tensor:
     """Turns the user's integer into a stateless seed.
@@ -19,8 +21,8 @@ def root(seed: int) -> tf.Tensor:
     Raises:
       ValueError: if `seed` is not an integer in that range.
     """
-    if isinstance(seed, bool) or not hasattr(seed, "__index__") or not 0 <= int(seed) < 2**31:
-        raise ValueError(f"seed: expected an integer from 0 to 2**31 - 1. Received: {seed!r}")
+    if not (is_whole(seed) and 0 <= int(seed) < 2**31):
+        raise ValueError(f"seed: expected an integer from 0 to 2**31 - 1. Received: {brief(seed)}")
     return tf.constant([0x5A3B1E, int(seed)], tf.int32)
 
 

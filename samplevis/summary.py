@@ -141,7 +141,14 @@ class Summary:
         return VERDICTS[self.worst]
 
     def judgement(self, row: str) -> str:
-        """What is wrong with a row of `ROWS`, "fine", or nothing if it is not judged."""
+        """What is wrong with a row of `ROWS`, "fine", or nothing if it is not judged.
+
+        Args:
+          row: a key of `ROWS`.
+
+        Returns:
+          Sentences, "fine" or "".
+        """
         return " ".join(doubt.text for doubt in self.doubts if doubt.row == row) or (
             "fine" if row in self.judged else ""
         )

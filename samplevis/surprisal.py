@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from samplevis import seeds
+from samplevis import memory, seeds
 from samplevis.activation import Activation, default_param, make_activation
 from samplevis.checks import check_between, check_number, check_whole
 from samplevis.network import Network, as_network
@@ -115,6 +115,7 @@ def surprisal(
     Raises:
       ValueError, TypeError: if an argument is out of range, before any work.
       RuntimeError: if a population does not reach the target.
+      MemoryError: if memory is full; it says which of population, bank and size to lower, and to what.
 
     Example:
       >>> print(samplevis.surprisal(modelzoo.Shapes(), "logits:4", im_size=64, level=0.5))
@@ -130,21 +131,24 @@ def surprisal(
         check_number("smooth", smooth, 0, above=True)
     root, network = seeds.root(seed), as_network(model)
     network = network if smooth is None else smoothed(network, smooth)
-    activation = make_activation(network, obj, param or default_param(network, im_size), transforms)
+    param = default_param(network, im_size) if param is None else param
+    activation = make_activation(network, obj, param, transforms)
     activation.check_sampled()
-    density, states = _scout(activation, level, density, root, progress)
+    sizes = {"population": population, "num_transforms": num_transforms}
+    with memory.told(sizes | memory.sides(network, param.image_shape)):
+        density, states = _scout(activation, level, density, root, progress)
 
-    bank = activation.draw(seeds.fold(root, "bank"), num_transforms)
+        bank = activation.draw(seeds.fold(root, "bank"), num_transforms)
 
-    def on_bank(state: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_mean(activation.scores(activation.param.rotate(state), bank), axis=1)
+        def on_bank(state: tf.Tensor) -> tf.Tensor:
+            return tf.reduce_mean(activation.scores(activation.param.rotate(state), bank), axis=1)
 
-    ruler = learn_scale(lambda state: density.tilt(on_bank(state)), states, activation.param.bands(), root)
-    found = []
-    for i in range(repeats):
-        stage = seeds.fold(root, "population", i)
-        start = activation.param.rotate(activation.param.prior(stage, population))
-        found.append(rare_event(on_bank, density, start, num_leapfrog_steps, stage, scale=ruler, progress=progress))
+        ruler = learn_scale(lambda state: density.tilt(on_bank(state)), states, activation.param.bands(), root)
+        found = []
+        for i in range(repeats):
+            stage = seeds.fold(root, "population", i)
+            start = activation.param.rotate(activation.param.prior(stage, population))
+            found.append(rare_event(on_bank, density, start, num_leapfrog_steps, stage, scale=ruler, progress=progress))
     latents = np.stack([activation.param.rotate(tf.constant(event.state)).numpy() for event in found])
     nats = np.array([-event.log_probability for event in found])
     return Surprisal(

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from samplevis import files
+from samplevis.checks import check_known, keywords
 from samplevis.export import plots
 from samplevis.network import Network
 from samplevis.objectives import Objective
@@ -41,11 +43,26 @@ class TwoEnded(NamedTuple):
         return diagnostics.rhat(np.concatenate([end.activation[:, -fewest:] for end in self]))
 
     def report(self, path: str | os.PathLike, title: str | None = None) -> None:
-        """Writes the page of `Samples.report` about the chains from optimised images, with the traces of both ends."""
+        """Writes the page of `Samples.report` about the chains from optimised images, with the traces of both ends.
+
+        Args:
+          path: file to write, .html.
+          title: the unit's name for readers. Defaults to the objective.
+
+        Raises:
+          ValueError, OSError: as in `Samples.report`.
+        """
         self.optimized.report(path, title, other_end=self.prior)
 
     def plot(self, ax: Any = None) -> Any:
-        """Draws the traces of both ends with matplotlib, see `export.plots.plot_two_ended`; returns the Axes."""
+        """Draws the traces of both ends with matplotlib, see `export.plots.plot_two_ended`; returns the Axes.
+
+        Args:
+          ax: where to draw, matplotlib's Axes. Defaults to new ones.
+
+        Returns:
+          The Axes.
+        """
         return plots.plot_two_ended(self.optimized, self.prior, ax)
 
     def __str__(self) -> str:
@@ -71,14 +88,17 @@ def two_ended(
       `TwoEnded`.
 
     Raises:
-      TypeError: if `init` is given.
+      ValueError, TypeError: if an argument is out of range, before any work, or if `init` is given.
 
     Example:
       >>> print(samplevis.two_ended(modelzoo.Shapes(), "logits:4", im_size=64))
     """
     if "init" in settings:
         raise TypeError("init: two_ended runs both, 'optimize' and 'prior'")
+    check_known(settings, keywords(render))
     folder = settings.pop("checkpoint", None)
+    if folder is not None:
+        folder = files.check_path(folder, "checkpoint")
     optimized, prior = (None if folder is None else os.path.join(folder, init) for init in ("optimize", "prior"))
     first = render(model, obj, hmc_opts, init="optimize", checkpoint=optimized, **settings)
     second = render(model, obj, hmc_opts, init="prior", checkpoint=prior, **settings | {"density": first.law})

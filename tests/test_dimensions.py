@@ -114,7 +114,7 @@ def test_pixels_and_sizes_by_number():
         (dict(size=16, dimensions=4), "dimensions: expected 1 .a signal., 2 .a picture. or 3 .a volume.. Received: 4"),
         (dict(size=(8, 8), dimensions=3), r"size: expected 3 sides. Received: \(8, 8\)"),
         (dict(size=(8, 8, 8, 8)), "size: expected 1, 2 or 3 sides"),
-        (dict(size=(3,)), "size: expected whole numbers >= 4. Received: 3"),
+        (dict(size=(3,)), "size: expected a whole number >= 4. Received: 3"),
     ],
 )
 def test_sizes_that_are_none(arguments, message):

@@ -333,7 +333,7 @@ def test_errors_teach(tiny_network):
         sphere(4, 2)
     with pytest.raises(ValueError, match="count: expected a whole number >= 1. Received: 0"):
         views(sphere(), count=0)
-    with pytest.raises(ValueError, match="size: expected whole numbers >= 4. Received: 3"):
+    with pytest.raises(ValueError, match="size: expected a whole number >= 4. Received: 3"):
         views(sphere(), 3)
     texture = np.zeros((4, 4, 3), np.float32)
     with pytest.raises(ValueError, match=r"texture: expected \[height, width, .* Received shape: \(4, 4\)"):

@@ -271,7 +271,7 @@ def test_bad_types():
         (lambda: objectives.alignment("conv", 0), ["decay_ratio", "> 0", "0"]),
         (lambda: objectives.decay(0), ["steps", "> 0", "0"]),
         (lambda: objectives.only_after(-1), ["step", ">= 0", "-1"]),
-        (lambda: objectives.ramp(5, 5), ["first < last", "first=5", "last=5"]),
+        (lambda: objectives.ramp(5, 5), ["ramp", "last", "> 5", "5"]),
     ],
 )
 def test_bad_arguments_are_named_at_once(make, words):

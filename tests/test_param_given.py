@@ -89,8 +89,8 @@ def test_images_outside_come_to_the_edge():
         (dict(image=np.full((8, 8, 3), 2.0), radius=1), "image: expected floats from 0 to 1"),
         (dict(image=np.zeros((8, 8, 3), np.uint8), radius=1), "image: expected floats from 0 to 1"),
         (dict(image=np.zeros((8, 2, 3)), radius=1), "size"),
-        (dict(image=np.zeros((8, 8, 3)), radius=0), "radius: expected a number > 0. Received: 0"),
-        (dict(image=np.zeros((8, 8, 3)), radius=1, norm="l1"), "norm: expected 'l2' or 'linf'. Received: 'l1'"),
+        (dict(image=np.zeros((8, 8, 3)), radius=0), "radius: expected a finite number > 0. Received: 0"),
+        (dict(image=np.zeros((8, 8, 3)), radius=1, norm="l1"), "norm: expected one of 'l2', 'linf'. Received: 'l1'"),
     ],
 )
 def test_balls_that_cannot_be(arguments, message):

@@ -90,8 +90,8 @@ def test_chains_cannot_share(tiny_network):
     [
         (dict(counts=()), "counts: expected 1 to 4 numbers"),
         (dict(counts=(1,) * 5), "counts: expected 1 to 4 numbers"),
-        (dict(counts=(1, 0)), "counts: expected whole numbers >= 1"),
-        (dict(counts=(1,), layout=(2, 0)), "layout: expected whole numbers >= 1"),
+        (dict(counts=(1, 0)), "counts: expected a whole number >= 1"),
+        (dict(counts=(1,), layout=(2, 0)), "layout: expected a whole number >= 1"),
     ],
 )
 def test_bad_arguments(arguments, message):

@@ -70,6 +70,16 @@ def test_the_script_refuses_an_unknown_name(script, monkeypatch, capsys):
     assert "deep_drem" in capsys.readouterr().err
 
 
+def test_the_ring_is_closed(script):
+    """Every edge has a face on either side, where corners at the texture's seams count as one."""
+    mesh = script.ring(6, 8)
+    _, corner = np.unique(mesh.positions.round(5), axis=0, return_inverse=True)
+    faces = corner.reshape(-1)[mesh.faces]
+    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
+    assert len(np.unique(corner)) == 6 * 8
+    assert set(np.unique(edges, axis=0, return_counts=True)[1]) == {2}
+
+
 def test_a_lit_picture_is_itself_where_the_map_is_high_and_dark_where_it_is_not(script):
     found = np.zeros((4, 4))
     found[:, 2:], found[0, 0] = 1, -3

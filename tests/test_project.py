@@ -22,7 +22,8 @@ TEST_COMMAND = "python3 -m venv .venv && .venv/bin/pip install -q '.[test]' && .
 # Import names that differ from the distribution's.
 DISTRIBUTIONS = {"IPython": "ipython", "PIL": "pillow", "tensorflow_probability": "tensorflow-probability"}
 # Imported where they are used, with an error that says what to install.
-OPTIONAL = {"IPython", "arviz", "arviz_base", "cmaes", "imageio_ffmpeg", "matplotlib", "safetensors", "sklearn", "umap"}
+OPTIONAL = {"IPython", "arviz", "arviz_base", "cmaes", "imageio_ffmpeg", "matplotlib", "safetensors", "sklearn"}
+OPTIONAL |= {"tensorboard", "umap"}
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ def test_the_python_runs(squeezenet, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         samplevis, "render", lambda *names, **options: render(*names, **options | SMALL | {"hmc_opts": FEW})
     )
-    first, second, third = blocks("python")
+    first, second, sweeping, third = blocks("python")
     names = {}
     exec(first, names)
     assert (tmp_path / "goldfish.gif").stat().st_size > 0 and "R-hat" in capsys.readouterr().out
@@ -50,6 +50,14 @@ def test_the_python_runs(squeezenet, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         samplevis, "render", lambda *names, **options: render(*names, FEW, **options | SMALL, im_size=32)
     )
+    sweep = samplevis.sweep
+    monkeypatch.setattr(
+        samplevis,
+        "sweep",
+        lambda model, layer, **options: sweep(model, [f"{layer}:7"], **options, steps=1, progress=False),
+    )
+    exec(sweeping, names)
+    assert names["found"].images.shape == (1, 64, 64, 3) and (tmp_path / "fire9" / "0-channel-fire9-7.png").is_file()
     exec(second, {"my_model": some_model(), "my_labels": ("a", "b", "c"), "samplevis": samplevis})
     optimize = samplevis.optimize
     monkeypatch.setattr(
@@ -86,10 +94,12 @@ def test_the_commands_run(squeezenet_folder, tmp_path, monkeypatch):
     commands = [
         line.split("#")[0] for block in blocks("bash") for line in block.splitlines() if line.startswith("samplevis")
     ]
-    assert len(commands) == 5
+    assert len(commands) == 6
     for command in commands:
         if "SqueezeNet" in command:
             command += f" {weights}"
+        if "sweep" in command:
+            command += " --steps 1 --quiet"
         if "render" in command:
             command += f" {QUICK}"
         assert cli.main(shlex.split(command)[1:]) == 0, command

@@ -18,6 +18,9 @@ def to_arviz(samples: Samples) -> Any:
 
     Latents and images stay here: a summary over every pixel says nothing.
 
+    Args:
+      samples: the run.
+
     Returns:
       What `from_dict` of the ArviZ that is installed makes: a DataTree (1.x) or InferenceData (0.x).
 

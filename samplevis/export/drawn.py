@@ -6,7 +6,7 @@ import colorsys
 
 import numpy as np
 
-from samplevis.checks import check_whole
+from samplevis.checks import check_array, check_whole
 from samplevis.export.pixels import check_finite
 
 # Of the picture of a signal, in pixels.
@@ -100,11 +100,12 @@ def as_pictures(images: np.ndarray, dimensions: int) -> np.ndarray:
     Returns:
       [..., height, width, channels].
     """
+    check_whole("dimensions", dimensions, 1, 3)
     return {1: waveforms, 2: np.asarray, 3: slices}[dimensions](images)
 
 
 def _checked(images: np.ndarray, rank: int, shape: str) -> np.ndarray:
-    images = np.asarray(images)
+    images = check_array("images", images, None)
     if images.ndim < rank or not images.size:
         raise ValueError(f"images: expected shape {shape}. Received: {images.shape}")
     check_finite(images)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from samplevis.checks import check_whole
+from samplevis.checks import brief, check_whole
 from samplevis.export.pixels import enlarge, on_checkerboard, to_uint8
 
 PAPER, INK = 255, 0
@@ -102,6 +102,8 @@ def grid(
 
 
 def _check_labels(name: str, labels: Sequence[str] | None, expected: int) -> None:
+    if isinstance(labels, str) or not isinstance(labels, (Sequence, np.ndarray, type(None))):
+        raise TypeError(f"{name}: expected a list of {expected} labels. Received: {brief(labels)}")
     if labels is not None and len(labels) != expected:
         raise ValueError(f"{name}: expected {expected} labels. Received {len(labels)}: {list(labels)!r}")
 

@@ -7,11 +7,11 @@ import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from samplevis import files
-from samplevis.checks import check_whole
+from samplevis.checks import brief, check_whole, is_list
 from samplevis.export.pixels import UNIT, to_uint8
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -84,6 +84,7 @@ def load_image(path: str | os.PathLike, size: int | tuple[int, int] | None = Non
       >>> photograph = load_image("chicken.jpg", size=224)
     """
     size = _checked_size(size)
+    path = files.check_path(path)
     with open(path, "rb") as file:
         content = io.BytesIO(file.read())
     try:
@@ -91,7 +92,7 @@ def load_image(path: str | os.PathLike, size: int | tuple[int, int] | None = Non
         with Image.open(content) as picture:
             picture = ImageOps.exif_transpose(_eight_bits(picture)).convert("RGBA")
     except Exception as error:
-        raise ValueError(f"path: {os.fspath(path)!r} is damaged or not a picture ({error})") from error
+        raise ValueError(f"path: {path!r} is damaged or not a picture ({error})") from error
     if not alpha:
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, WHITE), picture).convert("RGB")
     if size is not None:
@@ -119,9 +120,11 @@ def load_images(
     if isinstance(source, (str, os.PathLike)):
         names = sorted(os.listdir(source))
         paths = [os.path.join(source, name) for name in names if os.path.splitext(name)[1].lower() in FORMATS]
+    elif not is_list(source) or hasattr(source, "shape"):
+        raise TypeError(f"source: expected a folder, or a list of files. Received: {brief(source)}")
     images = [load_image(path, size) for path in paths]
     if not images:
-        raise ValueError(f"source: expected at least one picture. Received: none in {source!r}")
+        raise ValueError(f"source: expected at least one picture. Received: none in {brief(source)}")
     for path, image in zip(paths, images, strict=True):
         if image.shape != images[0].shape:
             raise ValueError(
@@ -141,10 +144,15 @@ def load_metadata(path: str | os.PathLike) -> dict[str, str]:
       Names and what they say; empty if there is nothing.
 
     Raises:
-      OSError: if the file cannot be read or is no picture.
+      OSError: if the file cannot be read.
+      ValueError: if it is damaged or no picture.
     """
-    with Image.open(path) as picture:
-        return dict(getattr(picture, "text", {}))
+    path = files.check_path(path)
+    try:
+        with Image.open(path) as picture:
+            return dict(getattr(picture, "text", {}))
+    except UnidentifiedImageError as error:
+        raise ValueError(f"path: {path!r} is damaged or not a picture ({error})") from error
 
 
 def text_chunks(metadata: Mapping[str, object] | None) -> PngInfo:
@@ -153,6 +161,8 @@ def text_chunks(metadata: Mapping[str, object] | None) -> PngInfo:
     Raises:
       ValueError: for a name that PNG cannot hold: it takes 1 to 79 Latin characters.
     """
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise TypeError(f"metadata: expected a dictionary {{name: what it says}}. Received: {brief(metadata)}")
     chunks = PngInfo()
     for name, value in (metadata or {}).items():
         if not (isinstance(name, str) and 0 < len(name) < 80 and name.isascii() and name.isprintable()):
@@ -165,8 +175,11 @@ def _save(pixels: np.ndarray, path: str | os.PathLike, kind: str, metadata: Mapp
     if pixels.ndim != 3:
         raise ValueError(f"image: expected shape [H, W, C]. Received: {pixels.shape}")
     options = OPTIONS[kind] | ({"pnginfo": text_chunks(metadata)} if metadata else {})
-    with files.atomic_path(path) as temporary:
-        Image.fromarray(pixels).save(temporary, format=kind, **options)
+    # Through memory: Pillow's own writing of JPEG does not notice a full disk.
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, format=kind, **options)
+    with files.atomic_path(path) as temporary, open(temporary, "wb") as file:
+        file.write(content.getvalue())
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:

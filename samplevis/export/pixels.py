@@ -7,9 +7,11 @@ import math
 
 import numpy as np
 
-from samplevis.checks import check_whole
+from samplevis.checks import check_array, check_whole
 
 UNIT = (0.0, 1.0)
+# Of the pixels that are enlarged: more than that no viewer opens.
+MOST_BYTES = 2**31
 # The light and dark squares behind what is transparent, and their side in pixels.
 LIGHT, DARK, SQUARE = 255, 204, 8
 
@@ -28,7 +30,7 @@ def to_uint8(images: np.ndarray, channels: tuple[int, ...] = (1, 3), domain: tup
     Raises:
       ValueError: for other channel counts, no pixels, or values that are not finite or outside the domain.
     """
-    images = np.asarray(images)
+    images = check_array("images", images, None)
     if images.ndim < 3 or images.shape[-1] not in channels:
         counts = " or ".join(map(str, channels))
         raise ValueError(
@@ -43,8 +45,6 @@ def to_uint8(images: np.ndarray, channels: tuple[int, ...] = (1, 3), domain: tup
 
 def check_finite(images: np.ndarray) -> None:
     """Raises a ValueError that counts the values that are not finite, unless there are none."""
-    if images.dtype.kind not in "fiub":
-        raise ValueError(f"images: expected real numbers. Received: values of type {images.dtype}")
     bad = ~np.isfinite(images)
     if bad.any():
         first = tuple(int(i) for i in np.argwhere(bad)[0])
@@ -55,7 +55,7 @@ def check_finite(images: np.ndarray) -> None:
 
 def enlarge(images: np.ndarray, scale: int) -> np.ndarray:
     """Repeats every pixel of [..., H, W, C] `scale` times in both directions."""
-    check_whole("scale", scale, 1)
+    check_whole("scale", scale, 1, max(int((MOST_BYTES / images.size) ** 0.5), 1))
     return images.repeat(scale, axis=-3).repeat(scale, axis=-2)
 
 
@@ -87,7 +87,7 @@ def collapse_channels(activations: np.ndarray) -> np.ndarray:
     Example:
       >>> export.show(export.collapse_channels(network.activations(images, ["conv3"])["conv3"]))
     """
-    activations = np.asarray(activations)
+    activations = check_array("activations", activations, None)
     if activations.ndim < 1 or not activations.size:
         raise ValueError(f"activations: expected shape [..., channels]. Received: {activations.shape}")
     check_finite(activations)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from samplevis.checks import check_whole
 from samplevis.sampling import diagnostics
 
 if TYPE_CHECKING:
@@ -37,7 +38,15 @@ def plot_samples(samples: Samples, ax: Any = None, columns: int | None = None) -
 
 
 def plot_trace(samples: Samples, ax: Any = None) -> Any:
-    """Draws the level of every draw on fresh transforms, a line for each chain, and the level asked for; returns the Axes."""
+    """Draws the level of every draw on fresh transforms, a line for each chain, and the level asked for; returns the Axes.
+
+    Args:
+      samples: the run.
+      ax: matplotlib Axes. Defaults to new ones.
+
+    Returns:
+      The Axes.
+    """
     ax = _axes(ax)
     for chain, levels in enumerate(samples.levels):
         ax.plot(levels, label=f"chain {chain}", color=f"C{chain}")
@@ -49,7 +58,16 @@ def plot_trace(samples: Samples, ax: Any = None) -> Any:
 
 
 def plot_two_ended(optimized: Samples, prior: Samples, ax: Any = None) -> Any:
-    """Draws the levels of chains from optimised images (full lines) and from prior noise (dotted); returns the Axes."""
+    """Draws the levels of chains from optimised images (full lines) and from prior noise (dotted); returns the Axes.
+
+    Args:
+      optimized: samples of chains from optimised images.
+      prior: samples of the same density from prior noise.
+      ax: matplotlib Axes. Defaults to new ones.
+
+    Returns:
+      The Axes.
+    """
     ax = _axes(ax)
     for samples, style, name in ((optimized, "-", "from optimised images"), (prior, ":", "from prior noise")):
         for chain, levels in enumerate(samples.levels):
@@ -72,6 +90,7 @@ def plot_energy(samples: Samples, ax: Any = None, bins: int = 30) -> Any:
     Returns:
       The Axes.
     """
+    check_whole("bins", bins, 1)
     ax = _axes(ax)
     energy = samples.stats["energy"]
     spread, change = (energy - energy.mean(axis=1, keepdims=True)).ravel(), np.diff(energy, axis=1).ravel()
@@ -86,6 +105,13 @@ def plot_spectrum(samples: Samples, ax: Any = None) -> Any:
     """Draws the power spectra of draws and optimised images beside the slope of photographs; returns the Axes.
 
     Images with a side below 16 pixels have no spectrum.
+
+    Args:
+      samples: the run.
+      ax: matplotlib Axes. Defaults to new ones.
+
+    Returns:
+      The Axes.
     """
     ax = _axes(ax)
     for images, name in ((samples[:], "draws"), (samples.optimized, "optimised")):
@@ -99,7 +125,15 @@ def plot_spectrum(samples: Samples, ax: Any = None) -> Any:
 
 
 def plot_autocorrelation(samples: Samples, ax: Any = None) -> Any:
-    """Draws how alike the activations of a chain are that lie some draws apart, a line for each chain; returns the Axes."""
+    """Draws how alike the activations of a chain are that lie some draws apart, a line for each chain; returns the Axes.
+
+    Args:
+      samples: the run.
+      ax: matplotlib Axes. Defaults to new ones.
+
+    Returns:
+      The Axes.
+    """
     ax = _axes(ax)
     for chain, values in enumerate(diagnostics.autocorrelation(samples.activation)):
         ax.plot(values, label=f"chain {chain}", color=f"C{chain}")

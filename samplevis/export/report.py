@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from samplevis import files
-from samplevis.checks import check_whole
+from samplevis.checks import brief, check_whole
 from samplevis.export.chart import Line, line_chart
 from samplevis.export.pixels import to_uint8
 from samplevis.export.plots import photographs
@@ -71,10 +71,13 @@ def save_report(
     """
     files.check_suffix(path, (".html", ".htm"))
     check_whole("draws", draws, 1)
+    files.check_writable(path)
     if samples.dimensions != 2:
         raise ValueError(
             f"samples: the page shows pictures. Received samples of {samples.dimensions} dimensions; save_grid draws them"
         )
+    if other_end is not None and not isinstance(other_end, type(samples)):
+        raise TypeError(f"other_end: expected samples, such as Samples.load gives. Received: {brief(other_end)}")
     if other_end is not None and (other_end.objective, other_end.model) != (samples.objective, samples.model):
         raise ValueError(
             f"other_end: expected samples of {samples.objective} in {samples.model}. "

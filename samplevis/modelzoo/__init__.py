@@ -8,6 +8,7 @@ import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samplevis.files import check_path
 from samplevis.modelzoo.registry import MODELS, factory
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ def load(model: str | Path, weights: str | Path | None = None, **options: Any) -
       OSError: if a file is missing.
       ValueError: if the name is unknown (the nearest comes first), the file cannot be read, or options do not go together.
     """
+    model = check_path(model, "model")
+    if weights is not None:
+        weights = check_path(weights, "weights")
     named = {name.lower(): name for name in NAMES}
     if str(model).lower() in named:
         make = factory(named[str(model).lower()])

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from samplevis.checks import check_known, keywords
 from samplevis.network import Network
 
 #: What a model's file may end in; a folder is a SavedModel.
@@ -34,6 +35,7 @@ def load_file(path: Path, **settings: Any) -> Network:
       OSError: if the file is missing.
       ValueError: if it cannot be read as what its ending says, wants to run code, or a setting does not fit.
     """
+    check_known(settings, keywords(Network.__init__))
     settings.setdefault("name", path.name if path.is_dir() else path.stem)
     if path.is_dir():
         return Network(_read(path, "a SavedModel", lambda: tf.saved_model.load(str(path))), **settings)

@@ -45,7 +45,18 @@ def ResNet18(weights: Weights = "imagenet", *, labels: str | os.PathLike | None 
 
 
 def ResNet34(weights: Weights = "imagenet", *, labels: str | os.PathLike | None = None) -> Network:  # noqa: N802
-    """ResNet-34 (He et al., 2015, arXiv:1512.03385) as in torchvision, for images of any size; see `ResNet18`."""
+    """ResNet-34 (He et al., 2015, arXiv:1512.03385) as in torchvision, for images of any size; see `ResNet18`.
+
+    Args:
+      weights: as in `ResNet18`.
+      labels: as in `ResNet18`.
+
+    Returns:
+      A Network for RGB images [batch, height, width, 3] in [0, 1].
+
+    Raises:
+      OSError, ImportError, ValueError: as in `ResNet18`.
+    """
     return _network("ResNet34", weights, labels)
 
 
@@ -53,7 +64,17 @@ def AlexNet(weights: Weights = "imagenet", *, labels: str | os.PathLike | None =
     """AlexNet as in torchvision (Krizhevsky, 2014, arXiv:1404.5997), for images of 63 pixels a side and more.
 
     Layers have torchvision's names: `features.0` ... `features.12`, `avgpool`, `classifier.1` ... `classifier.6`, the classes
-    before softmax. `features.1`, 4, 7, 9 and 11 are rectified. For the arguments see `ResNet18`.
+    before softmax. `features.1`, 4, 7, 9 and 11 are rectified.
+
+    Args:
+      weights: as in `ResNet18`.
+      labels: as in `ResNet18`.
+
+    Returns:
+      A Network for RGB images [batch, height, width, 3] in [0, 1].
+
+    Raises:
+      OSError, ImportError, ValueError: as in `ResNet18`.
     """
     return _network("AlexNet", weights, labels)
 
@@ -62,13 +83,34 @@ def VGG16_torchvision(weights: Weights = "imagenet", *, labels: str | os.PathLik
     """VGG-16 (Simonyan & Zisserman, 2014, arXiv:1409.1556) as in torchvision, for images of 32 pixels a side and more.
 
     Layers have torchvision's names: `features.0` ... `features.30`, `avgpool`, `classifier.0` ... `classifier.6`, the classes
-    before softmax. `VGG16` is the first, of Caffe, as Keras has it. For the arguments see `ResNet18`.
+    before softmax. `VGG16` is the first, of Caffe, as Keras has it.
+
+    Args:
+      weights: as in `ResNet18`.
+      labels: as in `ResNet18`.
+
+    Returns:
+      A Network for RGB images [batch, height, width, 3] in [0, 1].
+
+    Raises:
+      OSError, ImportError, ValueError: as in `ResNet18`.
     """
     return _network("VGG16_torchvision", weights, labels)
 
 
 def VGG19_torchvision(weights: Weights = "imagenet", *, labels: str | os.PathLike | None = None) -> Network:  # noqa: N802
-    """VGG-19 (Simonyan & Zisserman, 2014, arXiv:1409.1556) as in torchvision; see `VGG16_torchvision`."""
+    """VGG-19 (Simonyan & Zisserman, 2014, arXiv:1409.1556) as in torchvision; see `VGG16_torchvision`.
+
+    Args:
+      weights: as in `ResNet18`.
+      labels: as in `ResNet18`.
+
+    Returns:
+      A Network for RGB images [batch, height, width, 3] in [0, 1].
+
+    Raises:
+      OSError, ImportError, ValueError: as in `ResNet18`.
+    """
     return _network("VGG19_torchvision", weights, labels)
 
 

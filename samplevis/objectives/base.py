@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from samplevis.checks import brief, is_list, is_whole
 from samplevis.network import RESERVED, Network
 
 Accessor = Callable[[str], Any]
@@ -31,20 +32,36 @@ class Setting(NamedTuple):
     input_shape: tuple[int, ...]
 
     def shape(self, layer: str) -> tuple[int | None, ...]:
-        """The shape of a layer's activations, or of the images for "input", without the batch."""
+        """The shape of a layer's activations, or of the images for "input", without the batch.
+
+        Args:
+          layer: name of a layer, or "input".
+
+        Returns:
+          The shape; None for a size that is not known.
+        """
         return self.input_shape if layer == "input" else self.network.layer_shape(layer, self.image_size)
 
     def index(self, name: str, value: Any, layer: str, axis: int = -1) -> int:
         """An index into an axis of a layer, as an int.
 
+        Args:
+          name: the argument, for the message.
+          value: what was given.
+          layer: name of a layer, or "input".
+          axis: of its shape without the batch. Defaults to the last.
+
+        Returns:
+          The index, from 0.
+
         Raises:
           ValueError: naming the argument, if it is not a whole number in range.
         """
         count = self.shape(layer)[axis]
-        if isinstance(value, bool) or not hasattr(value, "__index__") or value < 0 or (count and value >= count):
+        if not is_whole(value) or value < 0 or (count and value >= count):
             highest = "" if count is None else f" to {count - 1}"
             raise ValueError(
-                f"{name}: expected a whole number from 0{highest} for layer {layer!r}. Received: {value!r}"
+                f"{name}: expected a whole number from 0{highest} for layer {layer!r}. Received: {brief(value)}"
             )
         return int(value)
 
@@ -124,8 +141,24 @@ class Objective:
 
     @staticmethod
     def sum(objectives: Iterable[Objective]) -> Objective:
-        """The sum of several objectives, at least one."""
+        """The sum of several objectives, at least one.
+
+        Args:
+          objectives: at least one.
+
+        Returns:
+          An objective.
+
+        Raises:
+          ValueError: if there are none.
+          TypeError: if one is no objective.
+        """
+        if not is_list(objectives):
+            raise TypeError(f"objectives: expected a list of objectives. Received: {objectives!r}")
         objectives = list(objectives)
+        for objective in objectives:
+            if not isinstance(objective, Objective):
+                raise TypeError(f"objectives: expected objectives. Received: {objective!r}")
         if not objectives:
             raise ValueError("objectives: expected at least one. Received: an empty list")
         return sum(objectives[1:], start=objectives[0])
@@ -136,7 +169,14 @@ class Objective:
         return self.images > 1
 
     def check_batch(self, batch: int) -> None:
-        """Raises ValueError if a batch has too few images for this objective."""
+        """Checks that a batch has enough images for this objective.
+
+        Args:
+          batch: number of images.
+
+        Raises:
+          ValueError: if they are too few.
+        """
         if batch < self.images:
             raise ValueError(f"batch: expected at least {self.images} images for {self}. Received: {batch}")
 
@@ -190,6 +230,8 @@ class Objective:
         seen = *setting.image_size, network.image_shape[-1]
         specs = (tf.TensorSpec((batch, *shape), tf.float32) for shape in (seen, setting.input_shape))
         scores = tf.function(trace, autograph=False).get_concrete_function(*specs).outputs[0]
+        if not scores.dtype.is_floating:
+            raise ValueError(f"obj: expected scores that are floats. Received from {self}: {scores.dtype.name}")
         if scores.shape.rank != 1 or scores.shape[0] != batch:
             raise ValueError(
                 f"obj: expected one score per image, shape [batch]. Received from {self}: shape {scores.shape} "
@@ -249,6 +291,8 @@ def _operand(value: Any) -> Objective | None:
     if isinstance(value, Objective):
         return value
     if isinstance(value, numbers.Real) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        if not np.isfinite(value):
+            raise ValueError(f"obj: expected finite numbers beside objectives. Received: {value!r}")
         return Objective(
             lambda T, parameters: tf.cast(parameters[0], tf.float32), "number", (float(value),), f"{float(value):g}"
         )

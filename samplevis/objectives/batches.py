@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from samplevis.checks import check_whole
+from samplevis.checks import check_number, check_whole, is_list
 from samplevis.objectives.base import Accessor, Objective, Setting
 from samplevis.objectives.convert import as_objective
 from samplevis.objectives.reduce import mean, one_channel
@@ -57,10 +57,15 @@ def each(objectives: Iterable[Objective | str | Callable]) -> Objective:
     Returns:
       An objective.
 
+    Raises:
+      ValueError: if there are none, or one couples images.
+
     Example:
       >>> sprites = objectives.each(f"fire9:{n}" for n in range(16))
       >>> samplevis.optimize(model, sprites, batch=16)
     """
+    if not is_list(objectives):
+        raise TypeError(f"each: expected a list of objectives. Received: {objectives!r}")
     parts = tuple(as_objective(objective) for objective in objectives)
     if not parts:
         raise ValueError("each: expected at least one objective. Received: none")
@@ -146,9 +151,11 @@ def alignment(layer: str, decay_ratio: float = 2.0) -> Objective:
 
     Returns:
       An objective. The sum over the batch is Lucid's value. Source: lucid/optvis/objectives.py.
+
+    Raises:
+      ValueError: if `decay_ratio` is not > 0.
     """
-    if not decay_ratio > 0:
-        raise ValueError(f"alignment: decay_ratio: expected a number > 0. Received: {decay_ratio!r}")
+    check_number("alignment: decay_ratio", decay_ratio, 0, above=True)
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
         x = _by_image(T, layer)

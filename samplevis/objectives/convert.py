@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
-from samplevis.objectives.base import Objective
+from samplevis.checks import brief
+from samplevis.objectives.base import Accessor, Objective
 from samplevis.objectives.units import channel, class_logit
 
 # A sign between spaces separates units: names of layers hold signs without them.
+MOST_DIGITS = 18
 _SIGN = re.compile(r"\s+([+-])\s+")
 
 
@@ -37,8 +40,21 @@ def as_objective(obj: Objective | str | Callable) -> Objective:
         return result
     if callable(obj):
         name = getattr(obj, "__name__", type(obj).__name__)
-        return Objective(lambda T, parameters: obj(T), ("function", obj), (), f"{name}(T)")
-    raise TypeError(f"obj: expected an objective, a string 'layer:channel' or a function of T. Received: {obj!r}")
+        return Objective(lambda T, parameters: _called(obj, name, T), ("function", obj), (), f"{name}(T)")
+    raise TypeError(f"obj: expected an objective, a string 'layer:channel' or a function of T. Received: {brief(obj)}")
+
+
+def _called(function: Callable, name: str, T: Accessor) -> Any:  # noqa: N803 - Lucid's name for the accessor.
+    """What a user's function makes of the activations; its errors say whose they are."""
+    try:
+        scores = function(T)
+    except ValueError as error:
+        raise ValueError(f"obj: {name}(T) failed: {error}") from error
+    except (TypeError, AttributeError, LookupError, ArithmeticError) as error:
+        raise TypeError(f"obj: {name}(T) failed: {type(error).__name__}: {error}") from error
+    if scores is None or isinstance(scores, (str, bytes)):
+        raise TypeError(f"obj: expected one score per image, shape [batch]. Received from {name}(T): {scores!r}")
+    return scores
 
 
 def _unit(text: str, whole: str) -> Objective:
@@ -50,5 +66,8 @@ def _unit(text: str, whole: str) -> Objective:
             f"'fire9:10 + fire9:11'. Received: {whole!r}"
         )
     positive = layer.removeprefix("-").strip()
+    # Beyond that no layer has channels, and Python refuses to read the number.
+    if name.isdecimal() and len(name) > MOST_DIGITS:
+        raise ValueError(f"channel: expected a number of at most {MOST_DIGITS} digits. Received: {brief(name)}")
     unit = channel(positive, int(name)) if name.isdecimal() else class_logit(positive, name)
     return -unit if layer.startswith("-") else unit

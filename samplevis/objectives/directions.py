@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis import seeds
+from samplevis.checks import check_array, check_number
 from samplevis.objectives.base import Accessor, Objective, Setting
 from samplevis.objectives.reduce import crop_centre, dot_cossim
 from samplevis.objectives.units import at_position, check_position, show_position
@@ -108,8 +109,11 @@ def tensor_direction(layer: str, tensor: Any, cossim_pow: float = 0.0) -> Object
 
     Returns:
       An objective. Source: lucid/optvis/objectives.py.
+
+    Raises:
+      ValueError: if `tensor` has another shape; against a network, if the layer has other channels or is smaller.
     """
-    tensor = np.asarray(tensor, np.float32)
+    tensor = check_array("tensor_direction: tensor", tensor)
     tensor = _check_vector("tensor_direction", tensor[0] if tensor.ndim == 4 and len(tensor) == 1 else tensor, 3)
     power = check_power("tensor_direction", cossim_pow)
     height, width, _ = tensor.shape
@@ -137,8 +141,7 @@ def tensor_direction(layer: str, tensor: Any, cossim_pow: float = 0.0) -> Object
 
 def check_power(name: str, cossim_pow: float) -> float:
     """The power of the cosine as a float."""
-    if not cossim_pow >= 0:
-        raise ValueError(f"{name}: cossim_pow: expected a number >= 0. Received: {cossim_pow!r}")
+    check_number(f"{name}: cossim_pow", cossim_pow, 0)
     return float(cossim_pow)
 
 
@@ -156,7 +159,7 @@ def _direction(layer: str, vector: np.ndarray | None, power: float, description:
 
 def _check_vector(name: str, vector: Any, rank: int) -> np.ndarray:
     argument, axes = ("vector", "[channels]") if rank == 1 else ("tensor", "[h, w, channels]")
-    vector = np.asarray(vector, np.float32)
+    vector = check_array(f"{name}: {argument}", vector)
     if vector.ndim != rank or not np.isfinite(vector).all():
         raise ValueError(f"{name}: {argument}: expected finite numbers of shape {axes}. Received: {vector.shape}")
     return vector

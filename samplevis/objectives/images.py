@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from samplevis.checks import check_whole
+from samplevis.checks import check_array, check_number, check_whole
 from samplevis.objectives.base import Accessor, Objective, Setting
 from samplevis.objectives.reduce import mean, safe_sqrt, total
 
@@ -23,16 +23,21 @@ def input_diff(image: Any) -> Objective:
 
     Returns:
       An objective. Source: lucid/optvis/objectives.py, which takes the mean over the whole batch.
+
+    Raises:
+      ValueError: against a network, if the image is of another size or not finite.
     """
-    image = np.asarray(image, np.float32)
+    image = check_array("input_diff: image", image)
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
         return safe_sqrt(mean(tf.square(T("input") - parameters[0])))
 
     def check(setting: Setting, parameters: tuple) -> tuple:
-        if image.shape != setting.input_shape or not np.isfinite(image).all():
+        # Written so that nan fails.
+        if image.shape != setting.input_shape or not (image.min() >= 0 and image.max() <= 1):
             raise ValueError(
-                f"input_diff: image: expected finite values of shape {setting.input_shape}. Received: {image.shape}"
+                f"input_diff: image: expected values in [0, 1] of shape {setting.input_shape}. Received: {image.shape}, "
+                f"{image.min(initial=np.inf):g} to {image.max(initial=-np.inf):g}"
             )
         return parameters
 
@@ -61,6 +66,9 @@ def blur_alpha_each_step() -> Objective:
 
     Returns:
       An objective. Source: lucid/optvis/objectives.py, which adds up the batch.
+
+    Raises:
+      ValueError: against a network, if images have no fourth channel.
     """
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
@@ -89,9 +97,13 @@ def penalize_boundary_complexity(w: int = 20, mask: Any = None, constant: float 
     Returns:
       An objective. Source: lucid/optvis/objectives.py, which adds up the batch, calls the colour C and wants the shape of
       the images first. Here it is known.
+
+    Raises:
+      ValueError: if `w` is no whole number >= 1; against a network, if the mask is of another size.
     """
     check_whole("penalize_boundary_complexity: w", w, 1)
-    weights = None if mask is None else np.asarray(mask, np.float32)
+    check_number("penalize_boundary_complexity: constant", constant)
+    weights = None if mask is None else check_array("penalize_boundary_complexity: mask", mask)
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
         images, (weight, grey) = T("input"), (tf.cast(p, tf.float32) for p in parameters)

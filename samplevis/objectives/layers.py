@@ -6,12 +6,20 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from samplevis.checks import check_number
 from samplevis.objectives.base import Objective
 from samplevis.objectives.reduce import mean, total
 
 
 def deepdream(layer: str) -> Objective:
-    """The mean squared activation of a layer: whatever it sees, more of it. Source: lucid/optvis/objectives.py."""
+    """The mean squared activation of a layer: whatever it sees, more of it. Source: lucid/optvis/objectives.py.
+
+    Args:
+      layer: the layer.
+
+    Returns:
+      An objective.
+    """
     return _of_layer("deepdream", layer, lambda x: mean(tf.square(x)))
 
 
@@ -19,12 +27,28 @@ def total_variation(layer: str = "input") -> Objective:
     """The sum of absolute differences between neighbours; subtract it to smooth. Source: `tf.image.total_variation`.
 
     Along every direction that the layer has: of a signal along time, of a volume along all three.
+
+    Args:
+      layer: a layer, or "input" for the images. Defaults to "input".
+
+    Returns:
+      An objective.
+
+    Raises:
+      ValueError: when it meets a layer without positions.
     """
     return _of_layer("total_variation", layer, _variation)
 
 
 def L1(layer: str = "input", constant: float = 0.0) -> Objective:  # noqa: N802 - Lucid's name.
     """The sum of |activation - constant|; subtract it.
+
+    Args:
+      layer: a layer, or "input" for the images. Defaults to "input".
+      constant: what activations are compared with. Defaults to 0.
+
+    Returns:
+      An objective.
 
     Source: lucid/optvis/objectives.py, which adds up the batch.
     """
@@ -34,6 +58,14 @@ def L1(layer: str = "input", constant: float = 0.0) -> Objective:  # noqa: N802 
 def L2(layer: str = "input", constant: float = 0.0, epsilon: float = 1e-6) -> Objective:  # noqa: N802 - Lucid's name.
     """sqrt(epsilon + sum of (activation - constant)^2); subtract it.
 
+    Args:
+      layer: a layer, or "input" for the images. Defaults to "input".
+      constant: what activations are compared with. Defaults to 0.
+      epsilon: added under the root, > 0, so that the gradient at 0 is finite. Defaults to 1e-6.
+
+    Returns:
+      An objective.
+
     Source: lucid/optvis/objectives.py, which takes the root of the sum over the whole batch.
     """
     return _of_layer("L2", layer, lambda x, c, e: tf.sqrt(e + total(tf.square(x - c))), constant, epsilon)
@@ -41,6 +73,8 @@ def L2(layer: str = "input", constant: float = 0.0, epsilon: float = 1e-6) -> Ob
 
 def _of_layer(name: str, layer: str, score: Callable[..., tf.Tensor], *constants: float) -> Objective:
     """An objective that needs all of one layer and some constants."""
+    for argument, constant in zip(("constant", "epsilon"), constants, strict=False):
+        check_number(f"{name}: {argument}", constant, *((0,) if argument == "epsilon" else ()))
     shown = "".join(f", {c:g}" for c in constants if c not in (0.0, 1e-6))
     return Objective(
         lambda T, parameters: score(T(layer), *(tf.cast(p, tf.float32) for p in parameters)),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
+from samplevis.checks import brief, check_array, check_choice, check_names
 from samplevis.objectives.base import Accessor, Objective, Setting
 from samplevis.objectives.directions import check_power, show_power
 from samplevis.objectives.reduce import crop_centre, mean, safe_sqrt, total
@@ -73,16 +73,18 @@ def activation_difference(
     Returns:
       An objective. Source: Lucid's notebook differentiable-parameterizations/style_transfer_2d; lucid/optvis/style.py.
 
+    Raises:
+      ValueError: if there are no layers, or the norm is unknown; against a network, if the image does not fit it.
+
     Example:
       >>> content = objectives.activation_difference("mixed3b", photo)
       >>> style = objectives.activation_difference(["conv2d2", "mixed3a"], painting, objectives.gram)
       >>> samplevis.optimize(model, -100 * content - style)
     """
-    names = (layers,) if isinstance(layers, str) else tuple(layers)
-    if not names:
-        raise ValueError("layers: expected at least one. Received: an empty list")
-    if norm not in NORMS:
-        raise ValueError(f"norm: expected one of {', '.join(map(repr, NORMS))}. Received: {norm!r}")
+    names = check_names("layers", layers)
+    check_choice("norm", norm, NORMS)
+    if features is not None and not callable(features):
+        raise TypeError(f"features: expected a function of activations. Received: {brief(features)}")
 
     def compare(x: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
         x, reference = (features(x), features(reference)) if features else _common(x, reference)
@@ -108,6 +110,9 @@ def gram(activations: tf.Tensor) -> tf.Tensor:
     Returns:
       [batch, channels, channels]. Source: lucid/optvis/style.py.
     """
+    activations = activations if tf.is_tensor(activations) else tf.constant(check_array("activations", activations))
+    if activations.shape.rank < 2:
+        raise ValueError(f"activations: expected [batch, ..., channels]. Received shape: {activations.shape}")
     x = tf.reshape(activations, (activations.shape[0], -1, activations.shape[-1]))
     return tf.matmul(x, x, transpose_a=True) / x.shape[1]
 
@@ -116,7 +121,7 @@ def _with_reference(
     layers: tuple[str, ...], image: Any, compare: Callable, structure: tuple, description: str
 ) -> Objective:
     """The sum over layers of compare(activations [batch, ...], those of the image [1, ...])."""
-    image = np.asarray(image, np.float32)
+    image = check_array("image", image)
     if image.ndim != 3:
         raise ValueError(f"image: expected [height, width, channels]. Received shape: {image.shape}")
 

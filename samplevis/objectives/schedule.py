@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from samplevis.checks import check_number
 from samplevis.objectives.base import Objective
 
 # The step of a schedule that has ended.
@@ -26,9 +27,11 @@ def decay(steps: float) -> Objective:
 
     Returns:
       A weight. Source: Lucid's notebook misc/alpha_feature_vis, which leaves out the lower bound.
+
+    Raises:
+      ValueError: if `steps` is not > 0.
     """
-    if not steps > 0:
-        raise ValueError(f"decay: steps: expected a number > 0. Received: {steps!r}")
+    check_number("decay: steps", steps, 0, above=True)
     return _weight("decay", lambda step, n: 1 - tf.minimum(step / n, 1), steps)
 
 
@@ -40,9 +43,11 @@ def only_after(step: float) -> Objective:
 
     Returns:
       A weight. Source: Lucid's notebook misc/alpha_feature_vis.
+
+    Raises:
+      ValueError: if `step` is not >= 0.
     """
-    if not step >= 0:
-        raise ValueError(f"only_after: step: expected a number >= 0. Received: {step!r}")
+    check_number("only_after: step", step, 0)
     return _weight("only_after", lambda now, first: tf.where(now >= first, 1.0, 0.0), step)
 
 
@@ -55,9 +60,12 @@ def ramp(first: float, last: float) -> Objective:
 
     Returns:
       A weight.
+
+    Raises:
+      ValueError: unless 0 <= first < last.
     """
-    if not 0 <= first < last:
-        raise ValueError(f"ramp: expected 0 <= first < last. Received: first={first!r}, last={last!r}")
+    check_number("ramp: first", first, 0)
+    check_number("ramp: last", last, first, above=True)
     return _weight("ramp", lambda step, a, b: tf.clip_by_value((step - a) / (b - a), 0, 1), first, last)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from samplevis.checks import check_number, check_whole
 from samplevis.objectives.base import Accessor, Objective, Setting
 from samplevis.objectives.reduce import mean, one_channel
 
@@ -95,13 +96,15 @@ def first_positions(layer: str, channel: int, n: int) -> Objective:
 
     Returns:
       An objective. Source: https://blbadger.github.io/deep-dream.html, the reading order of `mixed_6b`.
+
+    Raises:
+      ValueError: against a network, if the layer has no rows and columns, or a number is out of range.
     """
     whole = positions(layer, channel)
 
     def check(setting: Setting, parameters: tuple) -> tuple:
         chosen, mask = whole.resolver(setting, parameters)
-        if isinstance(n, bool) or not hasattr(n, "__index__") or not 1 <= n <= mask.size:
-            raise ValueError(f"n: expected a whole number from 1 to {mask.size} for layer {layer!r}. Received: {n!r}")
+        check_whole("n", n, 1, mask.size)
         return chosen, (np.arange(mask.size) < n).reshape(mask.shape).astype(np.float32)
 
     return Objective(
@@ -128,6 +131,7 @@ def distance_to_constant(layer: str, channel: int, constant: float = 200.0, wher
         values, mask = one_channel(T(layer), parameters[0]), tf.cast(parameters[1], tf.float32)
         return tf.reduce_sum(tf.abs(tf.cast(parameters[2], tf.float32) - values) * mask, (1, 2))
 
+    check_number("distance_to_constant: constant", constant)
     return _on_mask("distance_to_constant", score, layer, channel, where, float(constant))
 
 
@@ -207,10 +211,23 @@ def _channel(layer: str, n: int | str, name: str, description: str) -> Objective
     def check(setting: Setting, parameters: tuple) -> tuple:
         (index,) = parameters
         if name == "label" and isinstance(index, str):
-            index = setting.network.class_index(index)
+            index = _class_index(setting, layer, index)
         return (setting.index(name, index, layer),)
 
     return Objective(score, ("channel", layer), (n,), description, resolver=check)
+
+
+def _class_index(setting: Setting, layer: str, label: str) -> int:
+    """The channel of a class in a layer that scores classes."""
+    index = setting.network.class_index(label)
+    *positions, channels = setting.shape(layer)
+    count = len(setting.network.labels)
+    if channels != count and any(size != 1 for size in positions):
+        raise ValueError(
+            f"label: {layer!r} has {channels} channels and {setting.network.name!r} {count} classes, so that {label!r} is none "
+            "of its channels. Give a channel's number, or a layer of scores"
+        )
+    return index
 
 
 def _on_mask(name: str, score: Any, layer: str, channel: int, where: Any, *numbers: float) -> Objective:

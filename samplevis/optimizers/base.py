@@ -28,7 +28,15 @@ class Method(abc.ABC):
 
     @abc.abstractmethod
     def stepper(self, activation: Activation, batch: int) -> Stepper:
-        """The optimiser at work on `batch` images."""
+        """The optimiser at work on `batch` images.
+
+        Args:
+          activation: what is climbed.
+          batch: number of images, >= 1.
+
+        Returns:
+          A `Stepper`.
+        """
 
 
 class Stepper(abc.ABC):
@@ -44,7 +52,11 @@ class Stepper(abc.ABC):
 
     @abc.abstractmethod
     def reset(self, z: tf.Tensor) -> None:
-        """Starts again from latents [batch, *latent_shape]."""
+        """Starts again from latents [batch, *latent_shape].
+
+        Args:
+          z: float32 tensor [batch, *latent_shape].
+        """
 
     @abc.abstractmethod
     def run(self, parameters: Sequence[tf.Tensor], seed: tf.Tensor, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
@@ -85,6 +97,12 @@ def mean_score(activation: Activation, z: tf.Tensor, parameters: Any, seed: tf.T
 
 def as_method(optimizer: Any) -> Any:
     """The settings that a name stands for: "lbfgs", "cma" or "genetic"; anything but a string comes back as it is.
+
+    Args:
+      optimizer: a name, or anything else.
+
+    Returns:
+      A `Method` for a name.
 
     Raises:
       ValueError: for another name.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from samplevis.activation import Activation
-from samplevis.checks import check_number, check_whole
+from samplevis.checks import check_flag, check_number, check_whole
 from samplevis.optimizers.base import Method, Stepper, check_bank
 from samplevis.optimizers.population import PopulationStepper
 
@@ -45,9 +45,12 @@ class CMA(Method):
         check_number("sigma", self.sigma, 0, above=True)
         if self.population is not None:
             check_whole("population", self.population, 4)
+        if self.separable is not None:
+            check_flag("separable", self.separable)
         _cmaes()
 
     def stepper(self, activation: Activation, batch: int) -> Stepper:
+        """As `Method.stepper`."""
         return _CMAStepper(activation, batch, self)
 
 

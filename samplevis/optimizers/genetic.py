@@ -45,6 +45,7 @@ class Genetic(Method):
         check_number("mutation", self.mutation, 0, above=True)
 
     def stepper(self, activation: Activation, batch: int) -> Stepper:
+        """As `Method.stepper`."""
         return _GeneticStepper(activation, batch, self)
 
 

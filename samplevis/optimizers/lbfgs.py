@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from samplevis.activation import Activation
 from samplevis.checks import check_whole
@@ -42,12 +41,16 @@ class LBFGS(Method):
         check_whole("line_search", self.line_search, 1)
 
     def stepper(self, activation: Activation, batch: int) -> Stepper:
+        """As `Method.stepper`."""
         activation.check_gradient("L-BFGS")
         return _LBFGSStepper(activation, batch, self)
 
 
 class _LBFGSStepper(Stepper):
     def __init__(self, activation: Activation, batch: int, settings: LBFGS):
+        # Here, for it takes about as long to load as all of this package, and only this optimiser needs it.
+        import tensorflow_probability as tfp
+
         shape = (batch, *activation.param.latent_shape)
 
         # Only this is compiled: TFP's line search takes longer to compile than it takes to run by hand.

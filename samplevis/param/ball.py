@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from samplevis.checks import check_array, check_choice, check_number
 from samplevis.param import base
 
 NORMS = ("l2", "linf")
@@ -81,14 +82,14 @@ def ball(image: np.ndarray, radius: float, norm: str = "l2") -> Ball:
       >>> p = samplevis.param.ball(photograph, 8 / 255, "linf")
       >>> adversarial = samplevis.optimize(model, objectives.class_logit("logits", "goldfish"), param=p, transforms=None)
     """
-    centre = np.asarray(image)
+    centre = check_array("image", image, None)
     if centre.ndim != 3:
         raise ValueError(f"image: expected shape [H, W, C]. Received: {centre.shape}")
     if centre.dtype.kind != "f" or not np.all((centre >= 0) & (centre <= 1)):
-        raise ValueError("image: expected floats from 0 to 1")
+        raise ValueError(
+            f"image: expected floats from 0 to 1. Received: {centre.dtype}, {centre.min()} to {centre.max()}"
+        )
     base.image_size(centre.shape[:2], centre.shape[2])
-    if not (np.isfinite(radius) and radius > 0):
-        raise ValueError(f"radius: expected a number > 0. Received: {radius!r}")
-    if norm not in NORMS:
-        raise ValueError(f"norm: expected 'l2' or 'linf'. Received: {norm!r}")
+    check_number("radius", radius, 0, above=True)
+    check_choice("norm", norm, NORMS)
     return Ball(base.Constant(centre), float(radius), norm)

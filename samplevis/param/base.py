@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import abc
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from samplevis import seeds
+from samplevis.checks import brief, check_number, check_whole, is_list
 
 # The first latents of an optimiser are this faint a prior draw: enough to break the tie between the images of a batch.
 START_SCALE = 0.1
 # Pixels are kept this far from 0 and 1 when the sigmoid is inverted: one eighth of a grey level of 256.
 EPSILON = 1 / 2048
+# TensorFlow counts the values of a tensor in 32 bits in places.
+MOST_VALUES = 2**31 - 1
 
 
 class Parameterization(abc.ABC):
@@ -37,11 +41,28 @@ class Parameterization(abc.ABC):
 
     @abc.abstractmethod
     def image(self, z: tf.Tensor) -> tf.Tensor:
-        """Maps latents [N, *latent_shape], of any kind of float, to float32 images [N, *image_shape] in [0, 1]."""
+        """Maps latents [N, *latent_shape], of any kind of float, to float32 images [N, *image_shape] in [0, 1].
+
+        Args:
+          z: latents [N, *latent_shape].
+
+        Returns:
+          float32 tensor [N, *image_shape].
+        """
 
     @abc.abstractmethod
     def latent(self, images: tf.Tensor) -> tf.Tensor:
-        """Maps images [N, *image_shape] in [0, 1] back to latents [N, *latent_shape]."""
+        """Maps images [N, *image_shape] in [0, 1] back to latents [N, *latent_shape].
+
+        Args:
+          images: float tensor [N, *image_shape] in [0, 1].
+
+        Returns:
+          float32 tensor [N, *latent_shape].
+
+        Raises:
+          ValueError: where the map has no inverse.
+        """
 
     def rotate(self, z: tf.Tensor) -> tf.Tensor:
         """Turns latents into the coordinates in which the sampler's mass matrix is diagonal.
@@ -164,7 +185,7 @@ def check_base(base: object, name: str = "base") -> None:
       TypeError: if it is none.
     """
     if not isinstance(base, Parameterization):
-        raise TypeError(f"{name}: expected a parameterization such as param.fourier(128). Received: {base!r}")
+        raise TypeError(f"{name}: expected a parameterization such as param.fourier(128). Received: {brief(base)}")
 
 
 def shift(z: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -200,10 +221,9 @@ def check_contrast(contrast: float) -> None:
     """Checks a standard deviation before the sigmoid.
 
     Raises:
-      ValueError: if it is not a number > 0.
+      ValueError, TypeError: if it is not a number > 0.
     """
-    if not (np.isfinite(contrast) and contrast > 0):
-        raise ValueError(f"contrast: expected a number > 0. Received: {contrast!r}")
+    check_number("contrast", contrast, 0, above=True)
 
 
 def unsquash(images: tf.Tensor) -> tf.Tensor:
@@ -235,10 +255,13 @@ def image_size(size: int | Sequence[int], channels: int, dimensions: int | None 
     """
     if dimensions not in (None, 1, 2, 3) or isinstance(dimensions, bool):
         raise ValueError(f"dimensions: expected 1 (a signal), 2 (a picture) or 3 (a volume). Received: {dimensions!r}")
-    sides = (size,) * (dimensions or 2) if np.ndim(size) == 0 else tuple(size)
+    sides = tuple(size) if is_list(size) else (size,) * (dimensions or 2)
     if len(sides) not in ((dimensions,) if dimensions else (1, 2, 3)):
         raise ValueError(f"size: expected {dimensions or '1, 2 or 3'} sides. Received: {size!r}")
-    for name, value, lowest in (*(("size", side, 4) for side in sides), ("channels", channels, 1)):
-        if isinstance(value, bool) or int(value) != value or value < lowest:
-            raise ValueError(f"{name}: expected whole numbers >= {lowest}. Received: {value!r}")
-    return *map(int, sides), int(channels)
+    for side in sides:
+        check_whole("size", side, 4)
+    check_whole("channels", channels, 1)
+    shape = (*map(int, sides), int(channels))
+    if math.prod(shape) > MOST_VALUES:
+        raise ValueError(f"size: expected at most {MOST_VALUES} values in an image. Received: {shape}")
+    return shape

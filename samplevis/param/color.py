@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from samplevis.checks import check_array, check_flag
+
 # Square root of the colour covariance of ImageNet pixels, measured by Lucid (lucid/optvis/param/color.py).
 # Rows are R, G, B; columns the independent components.
 COLOR_CORRELATION = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
@@ -42,9 +44,10 @@ def check_decorrelate(decorrelate: bool | np.ndarray, channels: int, dimensions:
     Raises:
       ValueError: if the matrix has another shape, or no inverse.
     """
-    if np.ndim(decorrelate) == 0:
+    if not isinstance(decorrelate, (np.ndarray, list, tuple)):
+        check_flag("decorrelate", decorrelate)
         return bool(decorrelate) and channels == 3 and dimensions > 1
-    matrix = np.asarray(decorrelate, np.float64)
+    matrix = check_array("decorrelate", decorrelate, np.float64)
     if matrix.shape != (channels, channels):
         raise ValueError(f"decorrelate: expected a matrix of shape {(channels, channels)}. Received: {matrix.shape}")
     if not np.isfinite(matrix).all() or np.linalg.matrix_rank(matrix) < channels:

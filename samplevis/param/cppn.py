@@ -84,6 +84,9 @@ class CPPN(base.Parameterization):
         Args:
           size: pixels, one int for a square or (height, width), each >= 4.
 
+        Returns:
+          A parameterization of that size.
+
         Example:
           >>> large = p.at(1024).image(tf.constant(result.latents))
         """

@@ -8,6 +8,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from samplevis.checks import check_whole
 from samplevis.param import base, color
 from samplevis.param.resize import along, resize_matrix
 
@@ -108,8 +109,7 @@ def laplacian_pyramid(
     """
     shape = base.image_size(size, channels)
     most = int(np.log2(min(shape[:2]))) + 1
-    if isinstance(levels, bool) or not hasattr(levels, "__index__") or not 1 <= levels <= most:
-        raise ValueError(f"levels: expected a whole number from 1 to {most} for this size. Received: {levels!r}")
+    check_whole("levels", levels, 1, most)
     base.check_contrast(contrast)
     return LaplacianPyramid(shape, int(levels), float(contrast), color.check_decorrelate(decorrelate, channels))
 

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from samplevis.checks import check_array
 from samplevis.param import base, spectrum
 
 # Rings in which the spectrum is averaged, from one cycle per image to the corner of the spectrum.
@@ -112,11 +113,13 @@ def _pictures(images: str | os.PathLike | np.ndarray) -> Iterator[np.ndarray]:
                 with Image.open(path) as picture:
                     yield np.asarray(picture.convert("RGB"), np.float32) / 255
         return
-    array = np.asarray(images)
+    array = check_array("images", images, None)
     if array.ndim != 4:
         raise ValueError(f"images: expected shape [N, H, W, C]. Received: {array.shape}")
     if array.dtype.kind != "f" or not np.all((array >= 0) & (array <= 1)):
-        raise ValueError("images: expected floats from 0 to 1")
+        raise ValueError(
+            f"images: expected floats from 0 to 1. Received: {array.dtype}, {array.min()} to {array.max()}"
+        )
     yield from array.astype(np.float32)
 
 

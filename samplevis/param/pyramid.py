@@ -8,6 +8,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from samplevis.checks import check_between, check_flag
 from samplevis.param import base, color, spectrum
 
 
@@ -89,8 +90,8 @@ def pyramid(
       ValueError: if an argument is out of range.
     """
     spectrum.check_slope(alpha, contrast)
-    if not 0 <= clustering <= 2:
-        raise ValueError(f"clustering: expected a number from 0 to 2. Received: {clustering!r}")
+    check_between("clustering", clustering, 0, 2)
+    check_flag("decorrelate", decorrelate)
     shape = base.image_size(size, channels)
     return Pyramid(shape, float(alpha), float(contrast), float(clustering), bool(decorrelate) and channels == 3)
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from samplevis.checks import check_array, check_choice, check_wholes
+
 GRIDS = ("half_pixel", "legacy")
 
 
@@ -33,16 +35,14 @@ def resize_bilinear_nd(x: tf.Tensor, shape: Sequence[int], grid: str = "half_pix
       >>> resize_bilinear_nd(tf.constant([0.0, 1.0, 2.0, 3.0]), [8]).numpy()
       array([0.  , 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3.  ], dtype=float32)
     """
-    shape = tuple(shape)
+    x = x if tf.is_tensor(x) else tf.convert_to_tensor(check_array("x", x))
+    shape = check_wholes("shape", shape, 1)
     if len(shape) != x.shape.rank:
         raise ValueError(f"shape: expected {x.shape.rank} sizes, one for each dimension. Received: {shape}")
-    if grid not in GRIDS:
-        raise ValueError(f"grid: expected 'half_pixel' or 'legacy'. Received: {grid!r}")
+    check_choice("grid", grid, GRIDS)
     for axis, (source, target) in enumerate(zip(x.shape, shape, strict=True)):
-        if isinstance(target, bool) or int(target) != target or target < 1:
-            raise ValueError(f"shape: expected whole numbers >= 1. Received: {shape}")
         if source != target:
-            x = along(x, resize_matrix(int(target), source, grid), axis)
+            x = along(x, resize_matrix(target, source, grid), axis)
     return x
 
 

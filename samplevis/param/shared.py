@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
+from samplevis.checks import check_wholes
 from samplevis.param.base import Derived, Parameterization, check_base
 from samplevis.param.resize import along, resize_matrix
 
@@ -86,13 +87,11 @@ def shared(base: Parameterization, counts: Sequence[int], *, layout: tuple[int, 
       >>> samplevis.optimize(model, objectives.channel_interpolate("a", 1, "a", 2), param=aligned, batch=6)
     """
     check_base(base)
-    counts, scales = tuple(counts), int(base.scales().max()) + 1
+    counts, scales = check_wholes("counts", counts, 1), int(base.scales().max()) + 1
+    layout = None if layout is None else check_wholes("layout", layout, 1)
     if not 1 <= len(counts) <= scales:
         raise ValueError(f"counts: expected 1 to {scales} numbers, one for each scale. Received: {counts}")
-    for name, values in (("counts", counts), ("layout", layout or ())):
-        if any(isinstance(n, bool) or not hasattr(n, "__index__") or n < 1 for n in values):
-            raise ValueError(f"{name}: expected whole numbers >= 1. Received: {values}")
-    return Shared(base, tuple(map(int, counts)), tuple(map(int, layout)) if layout else None)
+    return Shared(base, counts, layout or None)
 
 
 @functools.lru_cache(maxsize=256)

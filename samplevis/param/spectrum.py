@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
+from samplevis.checks import check_between
 from samplevis.param import base
 
 
@@ -41,8 +42,7 @@ def check_slope(alpha: float, contrast: float) -> None:
     Raises:
       ValueError: if one is out of range.
     """
-    if not 0 <= alpha <= 3:
-        raise ValueError(f"alpha: expected a number from 0 to 3. Received: {alpha!r}")
+    check_between("alpha", alpha, 0, 3)
     base.check_contrast(contrast)
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from samplevis.checks import check_array, check_between
 from samplevis.param.base import Constant, Derived, Parameterization, check_base
 
 
@@ -28,7 +29,8 @@ def sample_bilinear(texture: tf.Tensor | np.ndarray, uv: tf.Tensor | np.ndarray)
     Raises:
       ValueError: if a shape does not fit.
     """
-    texture = tf.convert_to_tensor(texture)
+    if not tf.is_tensor(texture):
+        texture = tf.convert_to_tensor(check_array("texture", texture, None))
     uv = tf.stop_gradient(tf.convert_to_tensor(uv, texture.dtype))
     if texture.shape.rank != 4:
         raise ValueError(f"texture: expected shape [N, h, w, C]. Received: {texture.shape}")
@@ -95,12 +97,11 @@ def textured(
       >>> tiles = samplevis.param.textured(samplevis.param.fourier(48), np.stack([u, v], -1))
     """
     check_base(base)
-    uv = np.asarray(uv, np.float32)
+    uv = check_array("uv", uv)
     if uv.ndim != 3 or uv.shape[2] != 2 or not np.isfinite(uv).all():
         raise ValueError(f"uv: expected finite coordinates of shape [H, W, 2]. Received: shape {uv.shape}")
-    mask = np.ones(uv.shape[:2]) if mask is None else np.asarray(mask, np.float32)
+    mask = np.ones(uv.shape[:2]) if mask is None else check_array("mask", mask)
     if mask.shape != uv.shape[:2] or not np.all((mask >= 0) & (mask <= 1)):
         raise ValueError(f"mask: expected values from 0 to 1, shape {uv.shape[:2]}. Received: shape {mask.shape}")
-    if not 0 <= background <= 1:
-        raise ValueError(f"background: expected a number from 0 to 1. Received: {background!r}")
+    check_between("background", background, 0, 1)
     return Textured(base, Constant(uv), Constant(mask), float(background))

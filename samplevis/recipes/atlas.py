@@ -75,7 +75,11 @@ class Atlas:
     method: str
 
     def picture(self) -> np.ndarray:
-        """All icons in their places on white, uint8 [rows * size, columns * size, 3]."""
+        """All icons in their places on white, uint8 [rows * size, columns * size, 3].
+
+        Returns:
+          uint8 array; white where no icon is.
+        """
         return canvas(self.icons, self.cells.places, self.grid)
 
 

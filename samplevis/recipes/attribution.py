@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis import seeds
-from samplevis.checks import check_choice, check_whole
+from samplevis.checks import brief, check_choice, check_known, check_whole, keywords
 from samplevis.network import RESERVED, Network, as_network
 from samplevis.objectives import Objective, as_objective
 from samplevis.objectives.base import make_accessor
@@ -87,6 +87,7 @@ def channel_attribution(
     Returns:
       float32 [batch, channels].
     """
+    check_known(settings, keywords(attribution))
     found = attribution(model, obj, layer, images, **settings)
     return found.sum(tuple(range(1, found.ndim - 1)))
 
@@ -125,6 +126,8 @@ def group_attribution(
     """
     network = as_network(model)
     values = _values(network, layer, images)
+    if not isinstance(reducer, ChannelReducer):
+        raise TypeError(f"reducer: expected a fitted ChannelReducer. Received: {brief(reducer)}")
     directions = np.asarray(reducer.directions, np.float32)
     if directions.shape[-1] != values.shape[-1]:
         raise ValueError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,18 +9,14 @@ import numpy as np
 
 from samplevis import param as parameterizations
 from samplevis.activation import make_activation
-from samplevis.checks import check_whole, did_you_mean
+from samplevis.checks import check_known, check_whole, keywords
 from samplevis.network import Network
 from samplevis.objectives import Objective, each
 from samplevis.optimize import optimize
 from samplevis.progress import Progress
 
 # Arguments of `optimize` that a recipe of many images passes on.
-PASSED_ON = tuple(
-    name
-    for name, parameter in inspect.signature(optimize).parameters.items()
-    if parameter.kind is parameter.KEYWORD_ONLY and name not in ("batch", "init", "thresholds")
-)
+PASSED_ON = keywords(optimize, "batch", "init", "thresholds")
 
 
 class Batches(NamedTuple):
@@ -97,14 +92,12 @@ def optimize_each(
     return Batches(np.concatenate(images), np.concatenate(scores), not bar.interrupted)
 
 
-def check_settings(settings: Mapping[str, Any], *own: str) -> None:
-    """Raises TypeError with the nearest name unless every setting is one that is passed on to `optimize`.
+def check_settings(settings: Mapping[str, Any], *own: str, passed_on: Sequence[str] = PASSED_ON) -> None:
+    """Raises TypeError with the nearest name unless every setting is one that is passed on.
 
     Args:
       settings: what a caller gave beside the recipe's own arguments.
       *own: names of these, which the caller may have meant.
+      passed_on: names that are passed on. Defaults to those of `optimize`.
     """
-    for name in settings:
-        if name not in PASSED_ON:
-            known = [*own, *PASSED_ON]
-            raise TypeError(f"{name}: no argument here.{did_you_mean(name, known)} Expected: {', '.join(known)}")
+    check_known(settings, (*own, *passed_on))

@@ -12,6 +12,7 @@ import numpy as np
 
 from samplevis import export, transform
 from samplevis import param as parameterizations
+from samplevis.checks import check_array, check_known, check_names, keywords
 from samplevis.network import Network, as_network
 from samplevis.objectives import dot_compare
 from samplevis.optimize import optimize
@@ -59,7 +60,17 @@ class Caricature:
         )
 
     def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int = 1) -> None:
-        """Writes `grid(columns, scale)` as a PNG file."""
+        """Writes `grid(columns, scale)` as a PNG file.
+
+        Args:
+          path: file to write.
+          columns: as in `grid`.
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Raises:
+          ValueError: if an argument is out of range.
+          OSError: if the file cannot be written.
+        """
         export.save_png(self.grid(columns, scale), path)
 
 
@@ -99,10 +110,9 @@ def caricature(
     Source: lucid/recipes/caricature.py.
     """
     network = as_network(model)
-    layers = (layers,) if isinstance(layers, str) else tuple(layers)
-    if not layers:
-        raise ValueError("layers: expected at least one. Received: none")
-    reference = np.asarray(image)
+    check_known(settings, keywords(optimize))
+    layers = check_names("layers", layers)
+    reference = check_array("image", image, None)
     if reference.ndim != 3:
         raise ValueError(f"image: expected shape [H, W, C]. Received: {reference.shape}")
     height, width, channels = reference.shape

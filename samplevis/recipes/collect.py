@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from samplevis import pictures, seeds
-from samplevis.checks import check_choice, check_whole
+from samplevis.checks import check_array, check_choice, check_whole
 from samplevis.network import Network, as_network
 
 # Activations [batch, *positions, channels] and numbers in [0, 1) [batch, 2] -> [batch, channels].
@@ -114,7 +114,7 @@ def whitening(covariance: np.ndarray, *, ridge: float = 1e-3) -> np.ndarray:
     Raises:
       ValueError: for another shape or ridge, or if the covariance cannot be inverted.
     """
-    matrix = np.asarray(covariance, np.float64)
+    matrix = check_array("covariance", covariance, np.float64)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not np.isfinite(matrix).all():
         raise ValueError(f"covariance: expected finite numbers [channels, channels]. Received shape: {matrix.shape}")
     if not 0 <= ridge < np.inf:
@@ -136,6 +136,9 @@ def whitened_direction(direction: np.ndarray, covariance: np.ndarray, *, ridge: 
 
     Returns:
       float64 array of the shape of `direction`.
+
+    Raises:
+      ValueError: if the shapes do not go together, or the covariance cannot be inverted.
 
     Source: Carter et al., Activation Atlas (Distill, 2019).
     """
@@ -170,7 +173,7 @@ def push_activations(activations: np.ndarray, source: np.ndarray, target: np.nda
 
 
 def _aligned(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    a, b = check_array("activations", a, np.float64), check_array("activations", b, np.float64)
     if a.ndim != 2 or b.ndim != 2 or len(a) != len(b) or not len(a):
         raise ValueError(
             f"activations: expected [n, channels], of one n >= 1. Received shapes: {a.shape} and {b.shape}"

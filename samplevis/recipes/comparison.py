@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 
 from samplevis import export
 from samplevis import param as parameterizations
+from samplevis.checks import brief, check_known, keywords
 from samplevis.export.pixels import to_uint8
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective, as_objective, diversity, only_after
@@ -46,7 +47,14 @@ class Comparison:
         return f"<Comparison of {self.samples.objective}: {', '.join(self.panels)}>"
 
     def grid(self, scale: int = 1) -> np.ndarray:
-        """One row for each panel, white where it has fewer images than another: uint8 [height, width, 3]."""
+        """One row for each panel, white where it has fewer images than another: uint8 [height, width, 3].
+
+        Args:
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Returns:
+          uint8 [height, width, 3].
+        """
         columns = max(map(len, self.panels.values()))
         rows = [
             np.concatenate([images, np.ones((columns - len(images), *images.shape[1:]), images.dtype)])
@@ -60,7 +68,16 @@ class Comparison:
         )
 
     def save_grid(self, path: str | os.PathLike, scale: int = 1) -> None:
-        """Writes `grid(scale)` as a PNG file."""
+        """Writes `grid(scale)` as a PNG file.
+
+        Args:
+          path: file to write.
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Raises:
+          ValueError: if an argument is out of range.
+          OSError: if the file cannot be written.
+        """
         export.save_png(self.grid(scale), path)
 
 
@@ -91,12 +108,15 @@ def compare(
     Example:
       >>> recipes.compare(model, "fire5:7", im_size=96).save_grid("methods.png")
     """
+    check_known(settings, keywords(render))
     param = settings.get("param") or parameterizations.fourier(settings.get("im_size", 128))
     network = as_network(model)
     found = {} if examples is None else {"dataset examples": _resized(examples, param.image_shape)}
     if panels is None:
         dreams = _dreams(network, obj, param, hmc_options(hmc_opts).num_chains, settings)
     else:
+        if not isinstance(panels, Mapping):
+            raise TypeError(f"panels: expected a dictionary {{name: images}}. Received: {brief(panels)}")
         panels = {name: np.asarray(images) for name, images in panels.items()}
         _check_panels(panels, param.image_shape)
     samples = render(network, obj, hmc_opts, **settings)

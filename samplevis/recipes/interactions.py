@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from samplevis import export
 from samplevis import param as parameterizations
-from samplevis.checks import check_whole
+from samplevis.checks import brief, check_whole
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective, as_objective
 from samplevis.param import Parameterization
@@ -43,11 +43,27 @@ class InteractionGrid:
         return f"<InteractionGrid of {len(self.rows)} x {len(self.columns)} units>"
 
     def grid(self, scale: int = 1) -> np.ndarray:
-        """The images with their units' names, each enlarged `scale` times: uint8 [height, width, 3]."""
+        """The images with their units' names, each enlarged `scale` times: uint8 [height, width, 3].
+
+        Args:
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Returns:
+          uint8 [height, width, 3].
+        """
         return export.grid(self.images, row_labels=self.rows, column_labels=self.columns, scale=scale)
 
     def save_grid(self, path: str | os.PathLike, scale: int = 1) -> None:
-        """Writes `grid(scale)` as a PNG file."""
+        """Writes `grid(scale)` as a PNG file.
+
+        Args:
+          path: file to write.
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Raises:
+          ValueError: if an argument is out of range.
+          OSError: if the file cannot be written.
+        """
         export.save_png(self.grid(scale), path)
 
 
@@ -70,7 +86,14 @@ class Interpolation:
         return f"<Interpolation between {len(self.units)} units at {self.images.shape[2]} points>"
 
     def grid(self, scale: int = 1) -> np.ndarray:
-        """One row for each two units, from the first to the second: uint8 [height, width, 3]."""
+        """One row for each two units, from the first to the second: uint8 [height, width, 3].
+
+        Args:
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Returns:
+          uint8 [height, width, 3].
+        """
         pairs = [(m, n) for n in range(len(self.units)) for m in range(n)]
         parts = np.linspace(0, 1, self.images.shape[2])
         return export.grid(
@@ -81,7 +104,16 @@ class Interpolation:
         )
 
     def save_grid(self, path: str | os.PathLike, scale: int = 1) -> None:
-        """Writes `grid(scale)` as a PNG file."""
+        """Writes `grid(scale)` as a PNG file.
+
+        Args:
+          path: file to write.
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Raises:
+          ValueError: if an argument is out of range.
+          OSError: if the file cannot be written.
+        """
         export.save_png(self.grid(scale), path)
 
 
@@ -284,8 +316,8 @@ def _aligned(base: Parameterization, weights: np.ndarray) -> _Aligned:
 
 
 def _units(name: str, units: Sequence[Unit], least: int) -> tuple[list[Objective], tuple[str, ...]]:
-    if isinstance(units, (str, Objective)) or len(units) < least:
-        raise ValueError(f"{name}: expected a list of at least {least} units. Received: {units!r}")
+    if isinstance(units, str) or not isinstance(units, Sequence) or len(units) < least:
+        raise ValueError(f"{name}: expected a list of at least {least} units. Received: {brief(units)}")
     objectives = [as_objective(unit) for unit in units]
     return objectives, tuple(
         unit if isinstance(unit, str) else str(objective) for unit, objective in zip(units, objectives, strict=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from samplevis.checks import check_number, check_whole
+from samplevis import files
+from samplevis.checks import brief, check_array, check_number, check_whole
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -56,7 +58,7 @@ def load_obj(path: str | os.PathLike) -> Mesh:
       ValueError: for a line that cannot be read, a face without texture coordinates, or no faces at all; the line is named.
       OSError: if the file cannot be read.
     """
-    path = os.fspath(path)
+    path = files.check_path(path)
     positions: list[tuple[float, ...]] = []
     uv: list[tuple[float, ...]] = []
     corners: dict[tuple[int, int], int] = {}
@@ -78,18 +80,31 @@ def load_obj(path: str | os.PathLike) -> Mesh:
             except ValueError as error:
                 raise ValueError(f"{path!r}, line {number}: {error}: {line.strip()!r}") from error
     if not faces:
-        raise ValueError(f"{path!r}: expected a mesh with faces (lines that begin with 'f'). Received none")
+        raise ValueError(f"path: {path!r}: expected a mesh with faces (lines that begin with 'f'). Received none")
     return Mesh(
         np.array([positions[position] for position, _ in corners]), np.array([uv[t] for _, t in corners]), faces
     )
 
 
+def check_mesh(mesh: Any) -> None:
+    """Raises TypeError unless it is a `Mesh`."""
+    if not isinstance(mesh, Mesh):
+        raise TypeError(f"mesh: expected a mesh, such as recipes.load_obj gives. Received: {brief(mesh)}")
+
+
 def normalize_mesh(mesh: Mesh) -> Mesh:
     """Moves and scales a mesh into the cube from -1 to 1: centred, its longest side 2, its proportions kept.
+
+    Args:
+      mesh: the mesh.
+
+    Returns:
+      A `Mesh` of the same faces and texture coordinates.
 
     Raises:
       ValueError: if all its positions are one point.
     """
+    check_mesh(mesh)
     low, high = mesh.positions.min(0), mesh.positions.max(0)
     half = (high - low).max() / 2
     if not half > 0:
@@ -111,7 +126,8 @@ def look_at(eye: Sequence[float], target: Sequence[float] = (0, 0, 0), up: Seque
     Raises:
       ValueError: if the camera is at the target, or looks along `up`.
     """
-    eye, target, up = (np.asarray(point, np.float64) for point in (eye, target, up))
+    named = (("eye", eye), ("target", target), ("up", up))
+    eye, target, up = (_point(name, point) for name, point in named)
     back = eye - target
     right = np.cross(up, back)
     # Relative, so that far cameras are judged like near ones.
@@ -122,6 +138,13 @@ def look_at(eye: Sequence[float], target: Sequence[float] = (0, 0, 0), up: Seque
     matrix[:3, :3] = right, np.cross(back, right), back
     matrix[:3, 3] = -matrix[:3, :3] @ eye
     return matrix
+
+
+def _point(name: str, point: Any) -> np.ndarray:
+    point = check_array(name, point, np.float64)
+    if point.shape != (3,) or not np.isfinite(point).all():
+        raise ValueError(f"{name}: expected three finite numbers (x, y, z). Received: {point.tolist()}")
+    return point
 
 
 def perspective(field_of_view: float, aspect: float = 1.0, near: float = 0.01, far: float = 100.0) -> np.ndarray:

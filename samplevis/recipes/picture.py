@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from samplevis.checks import check_array
 from samplevis.network import Network
 
 
@@ -24,7 +25,7 @@ def check_picture(name: str, picture: Any, channels: int) -> np.ndarray:
     Raises:
       ValueError: for another shape, whole numbers, or values that are not finite or outside [0, 1].
     """
-    picture = np.asarray(picture)
+    picture = check_array(name, picture, None)
     if picture.ndim != 3 or picture.shape[-1] != channels or 0 in picture.shape:
         raise ValueError(f"{name}: expected [height, width, {channels}]. Received shape: {picture.shape}")
     if not np.issubdtype(picture.dtype, np.floating):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from samplevis.recipes.mesh import Mesh
+from samplevis.checks import check_array, check_wholes
+from samplevis.recipes.mesh import Mesh, check_mesh
 
 # Twice a triangle's area in square pixels; a thinner one shows nothing.
 THINNEST = 1e-9
@@ -23,8 +24,18 @@ def rasterize(mesh: Mesh, camera: np.ndarray, size: tuple[int, int]) -> tuple[np
     Returns:
       uv: float32 [H, W, 2], 0 where there is no mesh.
       coverage: bool [H, W], where there is.
+
+    Raises:
+      ValueError, TypeError: if an argument is out of range.
     """
+    check_mesh(mesh)
+    size = check_wholes("size", size, 1)
+    if len(size) != 2:
+        raise ValueError(f"size: expected (height, width). Received: {size}")
     height, width = size
+    camera = check_array("camera", camera, np.float64)
+    if camera.shape != (4, 4):
+        raise ValueError(f"camera: expected a matrix [4, 4]. Received shape: {camera.shape}")
     clip = np.concatenate([mesh.positions, np.ones((len(mesh.positions), 1))], 1) @ camera.T
     # Behind the camera these mean nothing; such triangles are dropped.
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from samplevis import seeds
-from samplevis.checks import check_whole, did_you_mean
+from samplevis.checks import check_known, check_whole, did_you_mean
 
 # Smooth rectifiers (SiLU, GELU) go a little below 0. NMF leaves that out, up to this share of the sum of squares.
 NEGATIVE_SHARE = 0.1
@@ -45,6 +45,7 @@ class ChannelReducer:
         known = inspect.signature(kind).parameters if hasattr(kind, "transform") else ()
         if "n_components" not in known:
             raise ValueError(f"algorithm: {kind.__name__} does not reduce to a number of components.")
+        check_known(options, [name for name in known if name != "n_components"])
         if "random_state" in known:
             options = {"random_state": seed} | options
         self.n_components = int(n_components)
@@ -56,7 +57,17 @@ class ChannelReducer:
         return self._fitted().components_
 
     def fit(self, activations: np.ndarray) -> ChannelReducer:
-        """Finds the components of activations [..., channels]; returns itself."""
+        """Finds the components of activations [..., channels]; returns itself.
+
+        Args:
+          activations: array [..., channels].
+
+        Returns:
+          Itself.
+
+        Raises:
+          ValueError: if activations are negative and the method takes none.
+        """
         self._check_sign(activations)
         self.estimator.fit(self._rows(activations))
         return self
@@ -74,11 +85,31 @@ class ChannelReducer:
         return _shaped(self.estimator.fit_transform(self._rows(activations)), activations)
 
     def transform(self, activations: np.ndarray) -> np.ndarray:
-        """The weights of the components, [..., n_components], in activations [..., channels]."""
+        """The weights of the components, [..., n_components], in activations [..., channels].
+
+        Args:
+          activations: array [..., channels].
+
+        Returns:
+          Array [..., n_components].
+
+        Raises:
+          RuntimeError: before `fit`.
+        """
         return _shaped(self._fitted().transform(self._rows(activations)), activations)
 
     def inverse_transform(self, weights: np.ndarray) -> np.ndarray:
-        """The activations [..., channels] that weights [..., n_components] stand for."""
+        """The activations [..., channels] that weights [..., n_components] stand for.
+
+        Args:
+          weights: array [..., n_components].
+
+        Returns:
+          Array [..., channels].
+
+        Raises:
+          RuntimeError: before `fit`.
+        """
         return _shaped(self._fitted().inverse_transform(_flat(weights)), weights)
 
     @property

@@ -58,7 +58,11 @@ class SemanticDictionary:
         return [f"{channel}: {activation:.4g}" for channel, activation in pairs]
 
     def marked_image(self) -> np.ndarray:
-        """The image with a frame where the position is, uint8 [H, W, 3]."""
+        """The image with a frame where the position is, uint8 [H, W, 3].
+
+        Returns:
+          A copy of the image as uint8.
+        """
         canvas = Image.fromarray(to_uint8(self.image))
         (row, column), (rows, columns) = self.position, self.positions
         step_x, step_y = canvas.width / columns, canvas.height / rows

@@ -11,9 +11,11 @@ import keras
 import numpy as np
 
 from samplevis import export, objectives
+from samplevis.checks import keywords
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
-from samplevis.recipes.batches import check_settings, optimize_each
+from samplevis.recipes.batches import check_settings
+from samplevis.sweep import sweep
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -63,7 +65,17 @@ class Sheet:
         return export.grid(self.images, columns, scale=scale, labels=self.labels, title=self.layer)
 
     def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int = 1) -> None:
-        """Writes `grid(columns, scale)` as a PNG file."""
+        """Writes `grid(columns, scale)` as a PNG file.
+
+        Args:
+          path: file to write.
+          columns: as in `grid`.
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Raises:
+          ValueError: if an argument is out of range.
+          OSError: if the file cannot be written.
+        """
         export.save_png(self.grid(columns, scale), path)
 
 
@@ -73,13 +85,11 @@ def channel_sheet(
     channels: Sequence[int] | None = None,
     *,
     negative: bool = False,
-    batch_size: int = 16,
     **settings: Any,
 ) -> Sheet:
     """What each channel of a layer likes, averaged over all positions.
 
-    The channels are optimised a batch at a time, each image for a channel of its own, through one compiled step. Ctrl-C ends
-    the run and keeps the images so far.
+    A `samplevis.sweep` with labels: every image has the same seed, and Ctrl-C ends the run and keeps the images so far.
 
     Args:
       model: a `Network` or a Keras model.
@@ -87,8 +97,7 @@ def channel_sheet(
       channels: their numbers, at least one. Defaults to all of the layer.
       negative: whether to show also what each channel likes least. A rectified layer has nothing below 0: take the values
         before the rectifier, such as "fire5_pre_relu". Defaults to False.
-      batch_size: images at a time, >= 1; memory grows with it. Defaults to 16.
-      **settings: other arguments of `optimize`: `param`, `transforms`, `steps`, `optimizer`, `seed`, `progress`.
+      **settings: other arguments of `samplevis.sweep`: `param`, `transforms`, `steps`, `batch_size`, `folder`, `seed` ...
 
     Returns:
       A `Sheet`.
@@ -102,7 +111,7 @@ def channel_sheet(
 
     Source: lucid/recipes/feature_visualization.py, lucid's notebook feature-visualization/negative_neurons.
     """
-    return _sheet(model, layer, channels, objectives.channel, (), negative, batch_size, settings)
+    return _sheet(model, layer, channels, objectives.channel, (), negative, settings)
 
 
 def neuron_sheet(
@@ -113,13 +122,12 @@ def neuron_sheet(
     y: int | None = None,
     *,
     negative: bool = False,
-    batch_size: int = 16,
     **settings: Any,
 ) -> Sheet:
     """What one neuron of each channel of a layer likes.
 
     Args:
-      model, layer, channels, negative, batch_size, **settings: as in `channel_sheet`.
+      model, layer, channels, negative, **settings: as in `channel_sheet`.
       x: row of the neurons. Defaults to the middle, H // 2.
       y: column of the neurons. Defaults to the middle, W // 2.
 
@@ -129,7 +137,7 @@ def neuron_sheet(
     Raises:
       ValueError, TypeError: if an argument is out of range, before any work.
     """
-    return _sheet(model, layer, channels, objectives.neuron, (x, y), negative, batch_size, settings)
+    return _sheet(model, layer, channels, objectives.neuron, (x, y), negative, settings)
 
 
 def _sheet(
@@ -139,10 +147,9 @@ def _sheet(
     unit: Callable[..., Objective],
     position: tuple[int | None, ...],
     negative: bool,
-    batch_size: int,
     settings: dict[str, Any],
 ) -> Sheet:
-    check_settings(settings, "channels", "negative", "batch_size")
+    check_settings(settings, "channels", "negative", passed_on=keywords(sweep))
     network = as_network(model)
     # Checks the layer too.
     count = network.layer_shape(layer)[-1]
@@ -152,7 +159,6 @@ def _sheet(
     signs = np.tile([1, -1] if negative else [1], len(numbers))
     numbers = np.repeat(numbers, len(signs) // len(numbers))
     units = [float(sign) * unit(layer, n, *position) for n, sign in zip(numbers, signs, strict=True)]
-    found = optimize_each(network, units, batch_size, **settings)
-    done = len(found.images)
-    numbers, signs = numbers[:done], signs[:done]
+    found = sweep(network, units, **settings)
+    numbers, signs = numbers[found.places], signs[found.places]
     return Sheet(layer, found.images, numbers, signs, found.scores * signs)

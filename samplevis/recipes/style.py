@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis import param as parameterizations
+from samplevis.checks import check_names, check_number
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective, activation_difference, gram
 from samplevis.optimize import Optimized, optimize
@@ -71,11 +72,14 @@ def style_transfer(
     channels = network.image_shape[-1]
     content = check_picture("content", content, channels)
     style = check_picture("style", style, channels)
-    if isinstance(content_weight, bool) or not 0 <= content_weight < np.inf:
-        raise ValueError(f"content_weight: expected a finite number >= 0. Received: {content_weight!r}")
+    check_number("content_weight", content_weight, 0)
+    content_layers, style_layers = (
+        check_names("content_layers", content_layers),
+        check_names("style_layers", style_layers),
+    )
     things = _relative_difference(network, content_layers, content, None, norm)
     manner = _relative_difference(network, style_layers, style, gram, norm)
-    param = param or parameterizations.fourier(content.shape[:2], channels=channels)
+    param = param if param is not None else parameterizations.fourier(content.shape[:2], channels=channels)
     return optimize(network, -(content_weight * things + manner), param=param, transforms=transforms, **settings)
 
 

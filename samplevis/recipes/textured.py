@@ -13,16 +13,17 @@ import tensorflow as tf
 
 from samplevis import param as parameterizations
 from samplevis import seeds
+from samplevis.activation import make_activation
 from samplevis.checks import check_number, check_whole
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimize import Optimized, optimize
 from samplevis.param import Parameterization, sample_bilinear
 from samplevis.param.base import image_size
-from samplevis.recipes.mesh import Mesh, look_at, normalize_mesh, perspective
+from samplevis.recipes.mesh import Mesh, check_mesh, look_at, normalize_mesh, perspective
 from samplevis.recipes.picture import check_picture
 from samplevis.recipes.rasterize import rasterize
-from samplevis.transform import Transform
+from samplevis.transform import Transform, crop_or_pad_to
 from samplevis.transform.base import Draw, Shape
 
 # A narrow field of view from afar, as a photographer's long lens. Source: lucid/misc/gl/meshutil.py.
@@ -73,6 +74,7 @@ def views(mesh: Mesh, size: int | tuple[int, int] = 128, *, count: int = 64, see
     Raises:
       ValueError, TypeError: if an argument is out of range.
     """
+    check_mesh(mesh)
     height, width, _ = image_size(size, 1)
     check_whole("count", count, 1)
     seeds.root(seed)
@@ -134,6 +136,9 @@ def texture_optimization(
     network = as_network(model)
     if not isinstance(texture, Parameterization):
         texture = parameterizations.fourier(texture, channels=network.image_shape[-1])
+    check_mesh(mesh)
+    # The views take a while: an objective that does not fit is told before them.
+    make_activation(network, obj, texture, crop_or_pad_to(*image_size(view_size, 1)[:2]))
     sides = views(mesh, view_size, count=count, seed=seed)
     return optimize(network, obj, param=texture, transforms=sides, seed=seed, **settings)
 
@@ -163,6 +168,7 @@ def turntable(
     Raises:
       ValueError, TypeError: if an argument is out of range.
     """
+    check_mesh(mesh)
     texture = check_picture("texture", texture, np.shape(texture)[-1] if np.ndim(texture) else 0)
     check_whole("frames", frames, 1)
     height, width, _ = image_size(size, 1)

@@ -21,11 +21,25 @@ class Density(abc.ABC):
 
     @abc.abstractmethod
     def tilt(self, activation: tf.Tensor) -> tf.Tensor:
-        """Log density, less the prior's, as a function of the activation. Keeps the shape [chain]."""
+        """Log density, less the prior's, as a function of the activation. Keeps the shape [chain].
+
+        Args:
+          activation: float tensor [chain].
+
+        Returns:
+          float tensor [chain], in nats.
+        """
 
     @abc.abstractmethod
     def strength(self, activation: tf.Tensor) -> tf.Tensor:
-        """The force that the density puts on the activation: the derivative of `tilt`. Keeps the shape [chain]."""
+        """The force that the density puts on the activation: the derivative of `tilt`. Keeps the shape [chain].
+
+        Args:
+          activation: float tensor [chain].
+
+        Returns:
+          float tensor [chain], in nats per unit of activation.
+        """
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,9 +60,11 @@ class Conditioned(Density):
     beta: Any
 
     def tilt(self, activation: tf.Tensor) -> tf.Tensor:
+        """As `Density.tilt`."""
         return -self.beta * self.width * tf.math.softplus((self.target - activation) / self.width)
 
     def strength(self, activation: tf.Tensor) -> tf.Tensor:
+        """As `Density.strength`."""
         return self.beta * tf.sigmoid((self.target - activation) / self.width)
 
 
@@ -63,9 +79,11 @@ class Tilted(Density):
     beta: Any
 
     def tilt(self, activation: tf.Tensor) -> tf.Tensor:
+        """As `Density.tilt`."""
         return self.beta * activation
 
     def strength(self, activation: tf.Tensor) -> tf.Tensor:
+        """As `Density.strength`."""
         return self.beta * tf.ones_like(activation)
 
 
@@ -78,10 +96,12 @@ class LogActivation(Density):
     """
 
     def tilt(self, activation: tf.Tensor) -> tf.Tensor:
+        """As `Density.tilt`."""
         alive = activation > 0
         return tf.where(alive, tf.math.log(tf.where(alive, activation, 1.0)), -float("inf"))
 
     def strength(self, activation: tf.Tensor) -> tf.Tensor:
+        """As `Density.strength`."""
         return tf.math.divide_no_nan(1.0, tf.nn.relu(activation))
 
 
@@ -92,6 +112,9 @@ NAMES = tuple(CLASSES)
 def check_density(density: str | Density) -> str:
     """Checks a density or the name of one.
 
+    Args:
+      density: a name, or a density.
+
     Returns:
       The name.
 
@@ -101,7 +124,7 @@ def check_density(density: str | Density) -> str:
     for name, kind in CLASSES.items():
         if isinstance(density, kind):
             return name
-    if density not in NAMES:
+    if not isinstance(density, str) or density not in NAMES:
         hint = did_you_mean(density, NAMES)
         raise ValueError(
             f"density: expected one of {', '.join(map(repr, NAMES))} or a density.{hint} Received: {density!r}"

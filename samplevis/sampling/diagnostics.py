@@ -127,6 +127,9 @@ def power_spectrum(images: np.ndarray, dimensions: int = 2) -> tuple[np.ndarray,
 
     Returns:
       Frequencies in cycles per pixel, rising, and the mean power at each: [rings], at most 8; none for sides below 16 pixels.
+
+    Raises:
+      ValueError: for images of another number of dimensions.
     """
     images = np.asarray(images, np.float64)
     if images.ndim != dimensions + 2:
@@ -174,6 +177,9 @@ def pixel_correlation(images: np.ndarray) -> float:
 
     Returns:
       The mean over all pairs; nan for one chain or images without contrast.
+
+    Raises:
+      ValueError: for images of another number of dimensions.
     """
     images = np.asarray(images, np.float64)
     if images.ndim not in (4, 5, 6):

@@ -73,7 +73,14 @@ class ReplicaExchange(Kernel):
         self._places = tf.repeat(tf.constant(places, tf.float32), chains)
 
     def bootstrap_results(self, state: tf.Tensor) -> ExchangeResults:
-        """Evaluates the first states, [replica * chain, ...]."""
+        """Evaluates the first states, [replica * chain, ...].
+
+        Args:
+          state: [replica * chain, ...].
+
+        Returns:
+          The results that `one_step` starts from.
+        """
         chains = self._parameters["chains"]
         return ExchangeResults(
             self._inner(state).bootstrap_results(state),

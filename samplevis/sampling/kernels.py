@@ -97,7 +97,14 @@ class SplitHMC(Kernel):
         )
 
     def bootstrap_results(self, state: tf.Tensor) -> SplitResults:
-        """Evaluates the target at the first state, [chain, ...]."""
+        """Evaluates the target at the first state, [chain, ...].
+
+        Args:
+          state: [chain, ...].
+
+        Returns:
+          The results that `one_step` starts from.
+        """
         tilt, gradient = value_and_gradient(self._parameters["target_fn"], state)
         chains = tf.shape(tilt)
         return SplitResults(

@@ -131,7 +131,14 @@ class Langevin(Kernel):
         return False
 
     def bootstrap_results(self, state: tf.Tensor) -> LangevinResults:
-        """The first velocities are draws of N(0, I) of a fixed seed, for states [chain, ...]."""
+        """The first velocities are draws of N(0, I) of a fixed seed, for states [chain, ...].
+
+        Args:
+          state: [chain, ...].
+
+        Returns:
+          The results that `one_step` starts from.
+        """
         velocity = tf.random.stateless_normal(state.shape, seeds.fold(seeds.root(0), "velocity"))
         still = tf.zeros(state.shape[:1])
         step_size = tf.convert_to_tensor(self._parameters["step_size"], tf.float32)

@@ -33,7 +33,14 @@ class FreeMoves(Kernel):
         self._parameters = dict(target_fn=target_fn, inner=inner, moves=tuple(moves))
 
     def bootstrap_results(self, state: tf.Tensor) -> SplitResults:
-        """Evaluates the target at the first state, [chain, ...]."""
+        """Evaluates the target at the first state, [chain, ...].
+
+        Args:
+          state: [chain, ...].
+
+        Returns:
+          The results that `one_step` starts from.
+        """
         return self._parameters["inner"].bootstrap_results(state)
 
     def one_step(

@@ -66,7 +66,7 @@ def check_name(kernel: str) -> str:
     Raises:
       ValueError: if it is none of `NAMES`; the nearest spelling comes first.
     """
-    if kernel not in NAMES:
+    if not isinstance(kernel, str) or kernel not in NAMES:
         hint = did_you_mean(kernel, NAMES)
         raise ValueError(f"kernel: expected one of {', '.join(map(repr, NAMES))}.{hint} Received: {kernel!r}")
     return kernel

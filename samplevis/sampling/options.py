@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from samplevis.checks import check_whole
+from samplevis.checks import brief, check_whole
 from samplevis.sampling import named
 
 # A step of .03 on four transforms keeps the stochastic heat that the thermostat has to carry off at a few per cent of the friction.
@@ -61,12 +61,14 @@ class HMCOptions:
             check_whole(f"hmc_opts[{name!r}]", value, lowest)
         for name, highest in (("step_size", 2.0), ("target_accept_prob", 1.0)):
             value = getattr(self, name)
-            if not isinstance(value, (int, float)) or not 0 < value < highest:
-                raise ValueError(f"hmc_opts[{name!r}]: expected a number in (0, {highest:g}). Received: {value!r}")
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < highest:
+                raise ValueError(f"hmc_opts[{name!r}]: expected a number in (0, {highest:g}). Received: {brief(value)}")
         if not isinstance(self.adapt_mass, bool):
-            raise ValueError(f"hmc_opts['adapt_mass']: expected True or False. Received: {self.adapt_mass!r}")
-        if isinstance(self.moves, str) or not all(isinstance(name, str) for name in self.moves):
-            raise ValueError(f"hmc_opts['moves']: expected a list of names such as 'shift'. Received: {self.moves!r}")
+            raise ValueError(f"hmc_opts['adapt_mass']: expected True or False. Received: {brief(self.adapt_mass)}")
+        if not isinstance(self.moves, (list, tuple)) or not all(isinstance(name, str) for name in self.moves):
+            raise ValueError(
+                f"hmc_opts['moves']: expected a list of names such as 'shift'. Received: {brief(self.moves)}"
+            )
         object.__setattr__(self, "moves", tuple(self.moves))
         if self.moves and self.kernel not in named.MOVABLE:
             raise ValueError(
@@ -100,7 +102,7 @@ def hmc_options(hmc_opts: Mapping[str, Any] | HMCOptions | None) -> HMCOptions:
     if isinstance(hmc_opts, HMCOptions):
         return hmc_opts
     if not isinstance(hmc_opts, (Mapping, type(None))):
-        raise TypeError(f"hmc_opts: expected a dict. Received: {hmc_opts!r}")
+        raise TypeError(f"hmc_opts: expected a dict. Received: {brief(hmc_opts)}")
     names = [field.name for field in dataclasses.fields(HMCOptions)]
     for name in hmc_opts or ():
         if name not in names:

@@ -37,7 +37,14 @@ class RedrawnHMC(Kernel):
         return False
 
     def bootstrap_results(self, state: tf.Tensor) -> SplitResults:
-        """Evaluates a first bank at the first state, [chain, ...]."""
+        """Evaluates a first bank at the first state, [chain, ...].
+
+        Args:
+          state: [chain, ...].
+
+        Returns:
+          The results that `one_step` starts from.
+        """
         return self._kernel(tf.zeros([2], tf.int32), self._parameters["step_size"]).bootstrap_results(state)
 
     def one_step(

@@ -51,10 +51,10 @@ def collapse_alpha_random(sd: float = 0.5) -> Transform:
 
     Returns:
       Transform from [H, W, 4] to [H, W, 3]. Its draw: {"background": [batch, H, W, 3]} in [0, 1].
+      Source: lucid/optvis/transform.py.
 
     Raises:
       ValueError, TypeError: if `sd` is outside its range, or images have not 4 channels.
-      Source: lucid/optvis/transform.py.
     """
     check_number("sd", sd, 0, above=True)
     return CollapseAlpha(float(sd))

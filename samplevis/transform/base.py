@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from samplevis import seeds
+from samplevis.checks import brief, is_list
 
 # (H, W, C) of an image, (L, C) of a signal, (D, H, W, C) of a volume.
 Shape = tuple[int, ...]
@@ -44,11 +45,20 @@ class Transform:
 
         Returns:
           [batch, H', W', C], where (H', W', C) = output_shape((H, W, C)).
+
+        Raises:
+          NotImplementedError: in this base class.
         """
         raise NotImplementedError
 
     def output_shape(self, image_shape: Shape) -> Shape:
         """The shape (H', W', C) that images of shape (H, W, C) get.
+
+        Args:
+          image_shape: (H, W, C) of the images that `apply` will get.
+
+        Returns:
+          The shape of what it makes of them.
 
         Raises:
           ValueError: if images of this shape are too small for the transform.
@@ -56,7 +66,15 @@ class Transform:
         return tuple(image_shape)
 
     def __call__(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """A fresh draw, applied: `apply(draw(seed, batch, (H, W, C)), images)`."""
+        """A fresh draw, applied: `apply(draw(seed, batch, (H, W, C)), images)`.
+
+        Args:
+          images: [batch, H, W, C], float, static shape.
+          seed: int32 [2], stateless seed.
+
+        Returns:
+          [batch, H', W', C].
+        """
         batch, *image_shape = images.shape
         return self.apply(self.draw(seed, batch, tuple(image_shape)), images)
 
@@ -72,8 +90,17 @@ class Function(Transform):
 
     def output_shape(self, image_shape: Shape) -> Shape:
         images = tf.TensorSpec([1, *image_shape], tf.float32)
-        result = tf.function(self.function).get_concrete_function(images).structured_outputs
-        return tuple(result.shape[1:])
+        try:
+            result = tf.function(self.function, autograph=False).get_concrete_function(images).structured_outputs
+            shape = result.shape
+        except Exception as error:  # Whatever the user's function raises.
+            name = getattr(self.function, "__name__", repr(self.function))
+            raise TypeError(
+                f"transforms: {name} is no function from images {images.shape} to images: {error}"
+            ) from error
+        if len(shape) != len(images.shape):
+            raise ValueError(f"transforms: expected images {images.shape} to become images. Received shape: {shape}")
+        return tuple(shape[1:])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +143,8 @@ def compose(transforms: Iterable[Transform | Callable[[tf.Tensor], tf.Tensor]]) 
     Raises:
       TypeError: if an item is no transform.
     """
+    if not is_list(transforms):
+        raise TypeError(f"transforms: expected a list of transforms. Received: {brief(transforms)}")
     return Compose(tuple(as_transform(transform) for transform in transforms))
 
 
@@ -142,5 +171,5 @@ def as_transform(transforms: Any) -> Transform:
         return Function(transforms)
     raise TypeError(
         "transforms: expected a Transform, a function from images to images, a list or tuple of them, "
-        f"or None. Received: {transforms!r}"
+        f"or None. Received: {brief(transforms)}"
     )

@@ -286,13 +286,34 @@ def test_a_full_disk_is_told_before_the_work(tmp_path, monkeypatch):
         Checkpoint(tmp_path)
 
 
-def test_a_full_disk_leaves_the_old_picture(tmp_path, full_disk):
-    path = tmp_path / "old.gif"
-    samplevis.export.save_gif(np.zeros((2, 8, 8, 3), np.float32), path)
-    before = path.read_bytes()
-    with full_disk, pytest.raises(OSError):
-        samplevis.export.save_gif(np.random.default_rng(0).uniform(size=(4, 64, 64, 3)), path)
-    assert path.read_bytes() == before and os.listdir(tmp_path) == ["old.gif"]
+NOISE = np.random.default_rng(0).uniform(size=(4, 64, 64, 3))
+WRITERS = {
+    "old.gif": lambda samples, path: samplevis.export.save_gif(NOISE, path),
+    "old.webp": lambda samples, path: samplevis.export.save_animation(NOISE, path),
+    "old.png": lambda samples, path: samplevis.export.save_image(NOISE[0], path),
+    "old.jpg": lambda samples, path: samplevis.export.save_image(NOISE[0], path),
+    "old.html": lambda samples, path: samples.report(path),
+    "old.npz": lambda samples, path: samples.save(path),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_full_disk_leaves_the_old_file(tmp_path, full_disk, uninterrupted, name):
+    path = tmp_path / name
+    path.write_bytes(b"old")
+    with full_disk, pytest.raises(OSError, match=f"cannot write '.*{name}': ") as caught:
+        WRITERS[name](uninterrupted, path)
+    assert "No such file" not in str(caught.value)
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == [name]
+    # The same call writes it once there is room.
+    WRITERS[name](uninterrupted, path)
+    assert path.stat().st_size > 2000 and os.listdir(tmp_path) == [name]
+
+
+def test_a_full_disk_names_the_file_of_two_that_it_stopped(tmp_path, full_disk):
+    with full_disk, pytest.raises(OSError, match="cannot write '.*units.png': "):
+        samplevis.export.save_sprites(NOISE, tmp_path / "units.png")
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_folder_belongs_to_one_process(tmp_path):

@@ -1,0 +1,71 @@
+"""What it takes to begin: `python -m benchmarks.startup` prints a table, `--json FILE` writes the figures.
+
+Each import in a fresh process of its own, in turn, round after round; processor time, which other work on the machine disturbs
+less than it does the clock's. The differences are those of one round. About two minutes on 2 cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.timing import in_turn
+
+TENSORFLOW = "import tensorflow"
+KERAS = "import tensorflow, keras"
+USE = "import samplevis; samplevis.optimize, samplevis.objectives, samplevis.param, samplevis.transform"
+HELP = "from samplevis import cli; cli.main(['--help'])"
+# (what, over what, at most)
+ROWS = {
+    "import samplevis": ("import samplevis", "pass", 0.3),
+    "import tensorflow, then samplevis": (f"{TENSORFLOW}; import samplevis", TENSORFLOW, 0.3),
+    "what optimize needs, over TensorFlow and Keras": (USE, KERAS, 0.3),
+    "what optimize needs, over TensorFlow": (USE, TENSORFLOW, None),
+    "what render needs, over TensorFlow": ("import samplevis; samplevis.render", TENSORFLOW, None),
+    "samplevis --help, all of it": (HELP, None, 0.3),
+}
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7, help="fresh processes of each")
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    options = parser.parse_args()
+    codes = {code for what, over, _ in ROWS.values() for code in (what, over) if code}
+    times = in_turn({code: lambda code=code: processor_seconds(code) for code in sorted(codes)}, options.rounds)
+    rows = [row(name, times) for name in ROWS]
+    print(f"{'seconds of processor time':<48}{'median (quartiles)':>22}  required")
+    for found in rows:
+        shown = "{median:.2f} ({low:.2f}-{high:.2f})".format(**found)
+        required = "" if found["required"] is None else f"<= {found['required']}"
+        print(f"{found['what']:<48}{shown:>22}  {required}")
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def row(name: str, times: dict[str, np.ndarray]) -> dict:
+    """Median and quartiles of what something takes longer than something else."""
+    what, over, required = ROWS[name]
+    low, median, high = np.percentile(times[what] - (times[over] if over else 0), (25, 50, 75))
+    return {"what": name, "median": float(median), "low": float(low), "high": float(high), "required": required}
+
+
+def processor_seconds(code: str) -> float:
+    """Of a fresh process, user and system."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{code}: {done.stderr}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""Griffe extension: what the house writes in docstrings, as Griffe's Google style reads it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import griffe
+
+ITEM = re.compile(r"^(?P<indent> +)(?P<names>\*{0,2}\w+(?:, \*{0,2}\w+)+): (?P<text>.*)$")
+SECTION = re.compile(r"^(Args|Attributes):$")
+# A bound such as "> 0" at the beginning of a text, which Markdown takes for a quotation.
+BOUND = re.compile(r"^( +(?:\*{0,2}\w+: )?)>(?=[= ])", re.MULTILINE)
+
+
+class HouseStyle(griffe.Extension):
+    """An example is a section of its own; "a, b: text" are two items of one text; "> 0" is a bound."""
+
+    def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:
+        """Rewrites the docstring of an object once it is loaded."""
+        if obj.docstring:
+            obj.docstring.value = readable(obj.docstring.value)
+
+
+def readable(text: str) -> str:
+    """The same docstring, for Griffe."""
+    lines, found, inside = text.splitlines(), [], False
+    for number, line in enumerate(lines):
+        if not line.startswith(" ") and line:
+            inside = bool(SECTION.match(line))
+        item = ITEM.match(line) if inside else None
+        if not item:
+            found.append("Examples:" if line == "Example:" else line)
+            continue
+        indent = item["indent"]
+        more = [item["text"]]
+        for later in lines[number + 1 :]:
+            if not later.startswith(indent + " "):
+                break
+            more.append(later)
+        for name in item["names"].split(", ")[:-1]:
+            found += [f"{indent}{name}: {more[0]}", *more[1:]]
+        found.append(f"{indent}{item['names'].split(', ')[-1]}: {more[0]}")
+    return BOUND.sub(r"\1\>", "\n".join(found))
