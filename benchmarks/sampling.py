@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ import tensorflow as tf
 
 import samplevis
 from benchmarks.quality import SIZE, squeezenet, write
+from benchmarks.timing import in_turn, ratio, seconds
 from samplevis import modelzoo, param, seeds
-from samplevis.activation import make_activation
+from samplevis.activation import Activation, make_activation
 from samplevis.sampling import diagnostics
 from samplevis.sampling.kernels import trajectory, value_and_gradient
 from samplevis.transform import robust_transforms
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--warm-up", type=int, default=24, help="transitions; the default forgets the annealing")
     parser.add_argument("--smooth", type=float, default=0.3, help="softness of the network that is sampled")
     parser.add_argument("--restarts", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=9, help="paired runs where time is measured")
     parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument(
         "--save",
@@ -169,31 +171,66 @@ def sizes(options: argparse.Namespace):
 def overhead(options: argparse.Namespace):
     """A leapfrog step over a bare value and gradient of the same network and bank."""
     activation = make_activation(squeezenet(), "logits:1", param.fourier(SIZE), robust_transforms)
-    bank, state = activation.draw(seeds.root(1), 12), activation.param.prior(seeds.root(0), 4)
+    target, state = target_on_bank(activation, 12), activation.param.prior(seeds.root(0), 4)
 
-    def target(z: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_mean(activation.scores(activation.param.rotate(z), bank), 1)
+    def bare(z: tf.Tensor) -> tf.Tensor:
+        return z + 1e-6 * value_and_gradient(target, z)[1]
+
+    runs = {"leapfrog": leapfrog_steps(target, state, 5), "bare": repeated(bare, state, 5)}
+    times = in_turn(runs, options.rounds)
+    yield {f"leapfrog_over_bare_{name}": value for name, value in ratio(times["leapfrog"], times["bare"]).items()}
+
+
+def pixels(options: argparse.Namespace):
+    """How the cost of a leapfrog step grows with the pixels, over the growth of the network's own forward and backward passes."""
+    network, members, chains = squeezenet(), 4, 2
+    layer, channel = "logits", 1
+    runs = {}
+    for size in (64, 128, 256):
+        activation = make_activation(network, f"{layer}:{channel}", param.fourier(size), robust_transforms)
+        state = activation.param.prior(seeds.root(0), chains)
+        images = tf.repeat(activation.param.image(state), members, axis=0)
+
+        def own(x: tf.Tensor) -> tf.Tensor:
+            return x + 1e-6 * value_and_gradient(lambda x: network.cut((layer,))(x)[layer][:, channel], x)[1]
+
+        runs |= {
+            f"leapfrog_{size}": leapfrog_steps(target_on_bank(activation, members), state, 2),
+            f"network_{size}": repeated(own, images, 2),
+        }
+    times = in_turn(runs, options.rounds)
+    over = {size: times[f"leapfrog_{size}"] / times[f"network_{size}"] for size in (64, 128, 256)}
+    for size in (128, 256):
+        grown = {f"growth_over_network_{name}": value for name, value in ratio(over[size], over[64]).items()}
+        yield {"sizes": [64, size], "leapfrog_over_network": float(np.median(over[size]))} | grown
+
+
+def target_on_bank(activation: Activation, members: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The mean activation of states on a bank."""
+    bank = activation.draw(seeds.root(1), members)
+    return lambda z: tf.reduce_mean(activation.scores(activation.param.rotate(z), bank), 1)
+
+
+def leapfrog_steps(target: Callable[[tf.Tensor], tf.Tensor], state: tf.Tensor, steps: int) -> Callable[[], float]:
+    """A run of a trajectory, for `in_turn`."""
 
     @tf.function(autograph=False)
-    def bare(z: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
-        def step(i: tf.Tensor, z: tf.Tensor):
-            return i + 1, z + 1e-6 * value_and_gradient(target, z)[1]
-
-        return tf.while_loop(lambda i, _: i < steps, step, (tf.constant(0), z), parallel_iterations=1)[1]
-
-    @tf.function(autograph=False)
-    def leapfrog(z: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
+    def run(z: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
         start = tf.zeros(z.shape[:1]), tf.zeros_like(z)
         return trajectory(target, z, tf.ones_like(z), start, 0.01, steps).state
 
-    seconds = {"bare": [], "leapfrog": []}
-    for round_ in range(7):
-        for name, function in (("bare", bare), ("leapfrog", leapfrog)):
-            clock = time.perf_counter()
-            function(state, tf.constant(5)).numpy()
-            if round_:
-                seconds[name].append(time.perf_counter() - clock)
-    yield {"leapfrog_over_bare": float(np.median(seconds["leapfrog"]) / np.median(seconds["bare"]))}
+    return lambda: seconds(lambda: run(state, tf.constant(steps)).numpy(), steps)
+
+
+def repeated(function: Callable[[tf.Tensor], tf.Tensor], state: tf.Tensor, steps: int) -> Callable[[], float]:
+    """A run of a function on its own result, in one compiled loop, for `in_turn`."""
+
+    @tf.function(autograph=False)
+    def run(x: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
+        start = tf.constant(0), x
+        return tf.while_loop(lambda i, _: i < steps, lambda i, x: (i + 1, function(x)), start, parallel_iterations=1)[1]
+
+    return lambda: seconds(lambda: run(state, tf.constant(steps)).numpy(), steps)
 
 
 def either_or(options: argparse.Namespace):
@@ -267,6 +304,7 @@ PARTS: dict[str, Any] = {
     "ends": ends,
     "sizes": sizes,
     "overhead": overhead,
+    "pixels": pixels,
     "either_or": either_or,
     "diversity": diversity,
 }

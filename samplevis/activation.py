@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from samplevis import compiled
 from samplevis import param as parameterizations
 from samplevis.network import RESERVED, Network, as_network
 from samplevis.objectives import Objective, as_objective
@@ -42,6 +43,23 @@ class Activation:
     def key(self) -> tuple:
         """What decides the compiled computation: all but the objective's numbers and the network's identity."""
         return self.objective.structure, self.param, self.transform
+
+    @property
+    def parameters(self) -> list[tf.Tensor]:
+        """The objective's numbers, as they go into compiled code."""
+        return [tf.convert_to_tensor(number) for number in self.objective.parameters]
+
+    def compiler(self, *kind: Hashable) -> compiled.Compile:
+        """Compiles functions of this activation once, and keeps them with the network for others of its `key`.
+
+        Args:
+          *kind: what else their graphs depend on.
+
+        Returns:
+          (name, function) -> the compiled function. It may use all of this activation but the objective's numbers: they are
+          among its arguments.
+        """
+        return compiled.kept(self.network.compiled, self.key, *kind)
 
     def check_gradient(self, user: str) -> None:
         """Checks that the gradient is that of the activation, which `user` needs.

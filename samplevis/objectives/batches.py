@@ -16,7 +16,7 @@ import tensorflow as tf
 from samplevis.checks import check_number, check_whole, is_list
 from samplevis.objectives.base import Accessor, Objective, Setting
 from samplevis.objectives.convert import as_objective
-from samplevis.objectives.reduce import mean
+from samplevis.objectives.reduce import mean, one_channel
 
 # How far apart in the batch two images may be and still be aligned. Source: lucid/optvis/objectives.py.
 ALIGNED_DISTANCES = (1, 2, 3, 4)
@@ -124,7 +124,7 @@ def channel_interpolate(layer1: str, n1: int, layer2: str, n2: int) -> Objective
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
         places = _places(T)
         weight = tf.cast(places, tf.float32) / tf.cast(places[-1], tf.float32)
-        first, last = (mean(tf.gather(T(x), n, axis=-1)) for x, n in zip((layer1, layer2), parameters, strict=True))
+        first, last = (mean(one_channel(T(x), n)) for x, n in zip((layer1, layer2), parameters, strict=True))
         return (1 - weight) * first + weight * last
 
     def check(setting: Setting, parameters: tuple) -> tuple:

@@ -11,6 +11,11 @@ def mean(x: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.reshape(x, (x.shape[0] or -1, int(np.prod(x.shape[1:])))), axis=1)
 
 
+def one_channel(x: tf.Tensor, n: tf.Tensor | int) -> tf.Tensor:
+    """Channel `n` of [..., channels]. The gradient of an index is one operation, and that of tf.gather a dozen."""
+    return x[..., n]
+
+
 def total(x: tf.Tensor) -> tf.Tensor:
     """Sum over all but the batch."""
     return tf.reduce_sum(x, list(range(1, x.shape.rank)))

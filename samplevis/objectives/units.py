@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from samplevis.checks import check_number, check_whole
 from samplevis.objectives.base import Accessor, Objective, Setting
-from samplevis.objectives.reduce import mean
+from samplevis.objectives.reduce import mean, one_channel
 
 
 def neuron(layer: str, channel: int, x: int | None = None, y: int | None = None, z: int | None = None) -> Objective:
@@ -30,7 +30,7 @@ def neuron(layer: str, channel: int, x: int | None = None, y: int | None = None,
     """
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
-        return tf.gather(at_position(T(layer), *parameters[1:]), parameters[0], axis=-1)
+        return one_channel(at_position(T(layer), *parameters[1:]), parameters[0])
 
     def check(setting: Setting, parameters: tuple) -> tuple:
         return setting.index("channel", parameters[0], layer), *check_position(setting, layer, x, y, z)
@@ -77,7 +77,7 @@ def positions(layer: str, channel: int, where: Any = ...) -> Objective:
     """
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
-        values = tf.gather(T(layer), parameters[0], axis=-1)
+        values = one_channel(T(layer), parameters[0])
         mask = tf.cast(parameters[1], tf.float32)
         return tf.reduce_sum(values * mask, (1, 2)) / tf.reduce_sum(mask)
 
@@ -128,7 +128,7 @@ def distance_to_constant(layer: str, channel: int, constant: float = 200.0, wher
     """
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
-        values, mask = tf.gather(T(layer), parameters[0], axis=-1), tf.cast(parameters[1], tf.float32)
+        values, mask = one_channel(T(layer), parameters[0]), tf.cast(parameters[1], tf.float32)
         return tf.reduce_sum(tf.abs(tf.cast(parameters[2], tf.float32) - values) * mask, (1, 2))
 
     check_number("distance_to_constant: constant", constant)
@@ -163,7 +163,7 @@ def class_probability(layer: str, label: int | str) -> Objective:
     logit = class_logit(layer, label)
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
-        return mean(tf.gather(tf.nn.softmax(T(layer)), parameters[0], axis=-1))
+        return mean(one_channel(tf.nn.softmax(T(layer)), parameters[0]))
 
     return Objective(
         score, ("probability", layer), (label,), f"class_probability({layer}, {label!r})", resolver=logit.resolver
@@ -206,7 +206,7 @@ def _channel(layer: str, n: int | str, name: str, description: str) -> Objective
     """The mean of a channel, which may be given by a class's name if the argument is called `label`."""
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
-        return mean(tf.gather(T(layer), parameters[0], axis=-1))
+        return mean(one_channel(T(layer), parameters[0]))
 
     def check(setting: Setting, parameters: tuple) -> tuple:
         (index,) = parameters

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -86,7 +86,8 @@ def anneal(
     target = prior_mean + level * distance
     unit = float(np.prod(activation.param.latent_shape)) / distance
     chains = state.shape[0]
-    run = _compile(activation, target, WIDTH * distance)
+    run = activation.compiler()("anneal", _stretch(activation))
+    numbers = tf.constant(target), tf.constant(WIDTH * distance), activation.parameters
     now = LangevinState(
         state,
         tf.random.stateless_normal(state.shape, seeds.fold(seed, "anneal velocity")),
@@ -114,6 +115,7 @@ def anneal(
                 tf.constant(done),
                 tf.constant(force * unit, tf.float32),
                 tf.constant(rise * unit, tf.float32),
+                *numbers,
             )
             force += rise * STEPS_PER_CALL
             done += STEPS_PER_CALL
@@ -130,15 +132,23 @@ def anneal(
     return Annealed(now.state, density, strength, reached, done * MEMBERS)
 
 
-def _compile(activation: Activation, target: float, width: float):
-    """A compiled stretch of the dynamics: (state, mean activation [chain], mean strength [chain]) after it."""
+def _stretch(activation: Activation) -> Callable[..., tuple[LangevinState, tf.Tensor, tf.Tensor]]:
+    """A stretch of the dynamics, to be compiled: (state, mean activation [chain], mean strength [chain]) after it."""
 
-    def score(state: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        draws = activation.draw(seed, MEMBERS * state.shape[0])
-        return tf.reduce_mean(activation.paired(activation.param.rotate(state), draws), axis=1)
+    def run(
+        now: LangevinState,
+        seed: tf.Tensor,
+        first: tf.Tensor,
+        force: tf.Tensor,
+        rise: tf.Tensor,
+        target: tf.Tensor,
+        width: tf.Tensor,
+        parameters: list[tf.Tensor],
+    ):
+        def score(state: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+            draws = activation.draw(seed, MEMBERS * state.shape[0])
+            return tf.reduce_mean(activation.paired(activation.param.rotate(state), draws, parameters), axis=1)
 
-    @tf.function(autograph=False)
-    def run(now: LangevinState, seed: tf.Tensor, first: tf.Tensor, force: tf.Tensor, rise: tf.Tensor):
         def step(i: tf.Tensor, now: LangevinState, total: tf.Tensor, strength: tf.Tensor):
             density = Conditioned(target, width, force + rise * tf.cast(i, tf.float32))
             now = langevin_step(

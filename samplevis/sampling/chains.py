@@ -11,14 +11,14 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from samplevis import seeds
+from samplevis import compiled, seeds
 from samplevis.callbacks import Callback
 from samplevis.checkpoint import Checkpoint, Stage, flat, refilled
 from samplevis.progress import Progress
 from samplevis.sampling import named
 from samplevis.sampling.kernels import Target
 from samplevis.sampling.moves import Move
-from samplevis.sampling.named import Redraw, Step
+from samplevis.sampling.named import Step
 from samplevis.sampling.options import HMCOptions
 from samplevis.sampling.streaming import Moments, merged
 
@@ -49,45 +49,51 @@ class Chains(NamedTuple):
 
 
 class Watched(NamedTuple):
-    """What is computed of states as they pass; each may be None.
+    """What is computed of states as they pass; each function may be None.
 
     Attributes:
       figure: state -> the figure to show beside the progress bar.
       scalars: state [chain, ...] -> name -> [chain], kept for every transition after warm-up.
       picture: state [chain, ...] -> array [chain, ...], of which mean and deviation are kept.
+      told: whether callbacks get the pictures of the draws. Defaults to True.
     """
 
     figure: Callable[[tf.Tensor], float] | None = None
     scalars: Callable[[tf.Tensor], dict[str, tf.Tensor]] | None = None
     picture: Callable[[tf.Tensor], tf.Tensor] | None = None
+    told: bool = True
 
 
 def run_chains(
-    target_fn: Target,
+    target_fn: Callable[..., tf.Tensor],
     state: tf.Tensor,
     scale: np.ndarray | float,
     options: HMCOptions,
     seed: tf.Tensor,
     watched: Watched | None = None,
     progress: bool | Sequence[Callback] = False,
-    redraw: Redraw | None = None,
+    redraw: Callable[..., Target] | None = None,
     moves: Sequence[Move] = (),
     stages: Callable[[str], Stage] | None = None,
+    numbers: Sequence[Any] = (),
+    compile: compiled.Compile = compiled.anew,
 ) -> Chains:
     """Adapts the step size, freezes it, and draws.
 
     Args:
-      target_fn: state [chain, ...] -> tilt [chain]: the log density less that of N(0, I).
+      target_fn: (state [chain, ...], *numbers) -> tilt [chain]: the log density less that of N(0, I).
       state: first states, [chain, ...].
       scale: root of the inverse diagonal mass, broadcasts against one state.
       options: the sampler's options.
       seed: int32 tensor of shape [2].
       watched: what is computed of the states. Defaults to nothing.
       progress: whether to show progress bars, or callbacks.
-      redraw: targets on other transforms, for the kernels that draw them anew.
+      redraw: (seed, *numbers) -> a target on other transforms, for the kernels that draw them anew.
       moves: free moves of the states, one of which is offered after every trajectory. Defaults to none.
       stages: name -> where the loops "warm-up" and "sample" keep their states, and go on from. Defaults to nowhere. The
         kernel that a finished run left behind gives more draws to one that asks for more `num_results`.
+      numbers: nests of tensors, for `target_fn` and `redraw`. Defaults to none.
+      compile: of these functions, `watched` and `moves`, and others of their kind. Defaults to one that keeps nothing.
 
     Returns:
       `Chains`. After Ctrl-C, the draws so far; at least one.
@@ -102,28 +108,28 @@ def run_chains(
     now = state / ruler if plain else state
     name, length = options.kernel, options.num_leapfrog_steps
 
-    def kernel(step_size: Any) -> tfp.mcmc.TransitionKernel:
-        return named.make_kernel(name, length, target_fn, redraw or (lambda _: target_fn), step_size, ruler, moves)
-
     def of_state(function: Callable | None) -> Callable | None:
-        return (lambda x: function(x * ruler)) if plain and function else function
+        return function and (lambda x, ruler: function(x * ruler if plain else x))
 
-    watched = Watched(*map(of_state, watched or Watched()))
+    *functions, told = watched or Watched()
+    watched = Watched(*map(of_state, functions), told)
     shown = Watched(watched.figure)
-
-    def run(kernel: tfp.mcmc.TransitionKernel, trace_fn: Callable, stage: str, calls: int, every: int, *more: Any):
-        place = stages(stage)
-        return _run(kernel, now, calls, every, seeds.fold(seed, stage), trace_fn, stage, progress, place, *more)
-
     # A leapfrog step becomes unstable by itself.
     largest = np.inf if plain else LARGEST_STEP
-    trace = functools.partial(named.trace, name, length)
-    warmup, step_size, results = [], options.step_size, None
-    if options.num_burnin_steps and name in named.FIXED_STEP:
-        now, results, _, warmup, *_ = run(kernel(step_size), trace, "warm-up", options.num_burnin_steps, 1, shown)
-    elif options.num_burnin_steps:
-        adaptive = tfp.mcmc.DualAveragingStepSizeAdaptation(
-            kernel(step_size),
+
+    # Kernels are made where they are compiled. A step size and its adaptation go from step to step in their results.
+    def kernel(step_size: Any, ruler: tf.Tensor, *numbers: Any) -> tfp.mcmc.TransitionKernel:
+        def target(x: tf.Tensor) -> tf.Tensor:
+            return target_fn(x, *numbers)
+
+        def another(seed: tf.Tensor) -> Target:
+            return redraw(seed, *numbers) if redraw else target
+
+        return named.make_kernel(name, length, target, another, step_size, ruler, moves)
+
+    def adaptive(step_size: Any, *given: Any) -> tfp.mcmc.TransitionKernel:
+        return tfp.mcmc.DualAveragingStepSizeAdaptation(
+            kernel(step_size, *given),
             num_adaptation_steps=options.num_burnin_steps,
             target_accept_prob=options.target_accept_prob,
             shrinkage_target=step_size,
@@ -139,14 +145,33 @@ def run_chains(
             # The worst chain decides: a mean would leave it stuck.
             reduce_fn=tfp.math.reduce_log_harmonic_mean_exp,
         )
-        now, adapted, _, warmup, *_ = run(
-            adaptive, lambda x, results: trace(x, results.inner_results), "warm-up", options.num_burnin_steps, 1, shown
+
+    trace = functools.partial(named.trace, name, length)
+
+    def trace_inner(state: tf.Tensor, results: Any) -> Step:
+        return trace(state, results.inner_results)
+
+    def run(stage: str, kernel: Callable, trace_fn: Callable, watched: Watched, calls: int, every: int, results: Any):
+        place, given = stages(stage), (tf.constant(step_size, tf.float32), ruler, *numbers)
+        kinds = bool(watched.scalars), bool(watched.picture)
+        decisive = stage, name, length, every, options.target_accept_prob, *kinds
+        if results is None:
+            # Compiled, too: run piece by piece, a gradient holds several times the memory.
+            begin = compile(("begin", *decisive), lambda state, *given: kernel(*given).bootstrap_results(state))
+            results = begin(now, *given)
+        advance = compile(decisive, _stretch(kernel, trace_fn, watched, every))
+        return _run(
+            advance, now, results, given, calls, every, seeds.fold(seed, stage), stage, progress, place, watched
         )
+
+    warmup, step_size, results = [], options.step_size, None
+    if options.num_burnin_steps and name in named.FIXED_STEP:
+        now, results, _, warmup, *_ = run("warm-up", kernel, trace, shown, options.num_burnin_steps, 1, None)
+    elif options.num_burnin_steps:
+        now, adapted, _, warmup, *_ = run("warm-up", adaptive, trace_inner, shown, options.num_burnin_steps, 1, None)
         step_size = min(float(adapted.new_step_size), largest)
     every = options.num_steps_between_results + 1
-    _, _, states, steps, scalars, pictures = run(
-        kernel(step_size), trace, "sample", options.num_results, every, watched, results
-    )
+    _, _, states, steps, scalars, pictures = run("sample", kernel, trace, watched, options.num_results, every, results)
     states = np.stack(states)
     return Chains(
         states * ruler.numpy() if plain else states,
@@ -157,24 +182,24 @@ def run_chains(
     )
 
 
-def _run(
-    kernel: tfp.mcmc.TransitionKernel,
-    state: tf.Tensor,
-    calls: int,
-    transitions: int,
-    seed: tf.Tensor,
-    trace_fn: Callable[[tf.Tensor, Any], Step],
-    stage: str,
-    progress: bool | Sequence[Callback],
-    place: Stage,
-    watched: Watched,
-    results: Any = None,
-) -> tuple[tf.Tensor, Any, list[np.ndarray], list[Step], list[dict[str, np.ndarray]], Moments | None]:
-    """Calls `tfp.mcmc.sample_chain` `calls` times, keeping the last state of each."""
-    scalar_fn = watched.scalars or (lambda _: {})
+def _stretch(kernel: Callable, trace_fn: Callable, watched: Watched, transitions: int) -> Callable[..., tuple]:
+    """A stretch of the chains, to be compiled.
 
-    @tf.function(autograph=False)
-    def advance(state: tf.Tensor, results: Any, seed: tf.Tensor) -> tuple:
+    Args:
+      kernel: (step size, ruler, *numbers) -> kernel.
+      trace_fn: (state, results) -> what is traced.
+      watched: what is computed of the states.
+      transitions: how many.
+
+    Returns:
+      (state, results, seed, *given) -> (state, trace, results, moments of the pictures), where the kernel is made of `given`.
+    """
+
+    def advance(state: tf.Tensor, results: Any, seed: tf.Tensor, *given: Any) -> tuple:
+        def traced(state: tf.Tensor, results: Any) -> tuple[Step, dict[str, tf.Tensor]]:
+            return trace_fn(state, results), watched.scalars(state, ruler) if watched.scalars else {}
+
+        _, ruler, *_ = given
         with warnings.catch_warnings():
             # TFP warns of approximate kernels; the summary says it in our words.
             warnings.filterwarnings("ignore", "supplied `TransitionKernel` is not calibrated")
@@ -182,18 +207,35 @@ def _run(
                 transitions,
                 state,
                 results,
-                kernel,
-                trace_fn=lambda state, results: (trace_fn(state, results), scalar_fn(state)),
+                kernel(*given),
+                trace_fn=traced,
                 return_final_kernel_results=True,
                 seed=seed,
                 parallel_iterations=1,
             )
         moments = ()
         if watched.picture:
-            moments = tf.nn.moments(tf.map_fn(watched.picture, out.all_states), axes=[0])
+            pictures = tf.map_fn(lambda state: watched.picture(state, ruler), out.all_states)
+            moments = tf.nn.moments(pictures, axes=[0])
         return out.all_states[-1], out.trace, out.final_kernel_results, moments
 
-    results = kernel.bootstrap_results(state) if results is None else results
+    return advance
+
+
+def _run(
+    advance: Callable[..., tuple],
+    state: tf.Tensor,
+    results: Any,
+    given: tuple,
+    calls: int,
+    transitions: int,
+    seed: tf.Tensor,
+    stage: str,
+    progress: bool | Sequence[Callback],
+    place: Stage,
+    watched: Watched,
+) -> tuple[tf.Tensor, Any, list[np.ndarray], list[Step], list[dict[str, np.ndarray]], Moments | None]:
+    """Calls a compiled stretch `calls` times, keeping the last state of each."""
     states, steps, scalars, pictures, done = [], [], [], None, 0
     saved = place.saved
     if saved:
@@ -215,9 +257,10 @@ def _run(
             found |= {"pictures.mean": pictures.mean, "pictures.squares": pictures.squares}
         return found | flat("results", results) | {"state": state, "states": np.stack(states)}
 
+    _, ruler, *_ = given
     with Progress(stage, calls * transitions, "step", progress, done * transitions) as bar:
         for call in range(done, calls):
-            state, traced, results, moments = advance(state, results, seeds.fold(seed, call))
+            state, traced, results, moments = advance(state, results, seeds.fold(seed, call), *given)
             step, found = tf.nest.map_structure(lambda t: t.numpy(), traced)
             states.append(state.numpy())
             steps.append(step)
@@ -225,10 +268,10 @@ def _run(
             if moments:
                 mean, variance = (np.float64(part) for part in moments)
                 pictures = merged(pictures, Moments(transitions, mean, variance * transitions))
-            figures = {"activation": watched.figure(state)} if watched.figure and bar.watched else {}
+            figures = {"activation": watched.figure(state, ruler)} if watched.figure and bar.watched else {}
             bar.update(transitions, **figures, acceptance=float(step.accept.mean()))
-            if watched.picture:
-                bar.draw(call, lambda: watched.picture(state).numpy())  # noqa: B023 - called at once.
+            if watched.picture and watched.told:
+                bar.draw(call, lambda: watched.picture(state, ruler).numpy())  # noqa: B023 - called at once.
             place.keep(kept)
             if bar.interrupted:
                 break

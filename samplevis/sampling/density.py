@@ -14,6 +14,11 @@ from samplevis.checks import did_you_mean
 class Density(abc.ABC):
     """log p(z) = log N(z; 0, I) + tilt(A(z)). The Gaussian part is left to the kernels, which treat it exactly."""
 
+    @property
+    def numbers(self) -> dict[str, tf.Tensor]:
+        """Its attributes, as they go into compiled code: a density of the same class is made of them there."""
+        return {name: tf.constant(value, tf.float32) for name, value in vars(self).items()}
+
     @abc.abstractmethod
     def tilt(self, activation: tf.Tensor) -> tf.Tensor:
         """Log density, less the prior's, as a function of the activation. Keeps the shape [chain].

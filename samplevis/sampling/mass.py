@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from samplevis import seeds
+from samplevis import compiled, seeds
 from samplevis.sampling.kernels import value_and_gradient
 
 # Displacement at which the curvature is measured, in radians: about a leapfrog step, so that kinks that a step meets count.
@@ -16,7 +17,12 @@ PAIRS = 4
 
 
 def learn_scale(
-    target_fn: Callable[[tf.Tensor], tf.Tensor], state: tf.Tensor, bands: np.ndarray, seed: tf.Tensor
+    target_fn: Callable[..., tf.Tensor],
+    state: tf.Tensor,
+    bands: np.ndarray,
+    seed: tf.Tensor,
+    numbers: Sequence[Any] = (),
+    compile: compiled.Compile = compiled.anew,
 ) -> np.ndarray:
     """Measures how stiff each band of coordinates is, and from it how far a step may go there.
 
@@ -25,16 +31,22 @@ def learn_scale(
     inverse mass) is 1 / sqrt(1 + k).
 
     Args:
-      target_fn: state [chain, ...] -> tilt [chain].
+      target_fn: (state [chain, ...], *numbers) -> tilt [chain].
       state: where the chains are, [chain, ...].
       bands: int, shape of one state: the label of the band of each coordinate.
       seed: int32 tensor of shape [2].
+      numbers: nests of tensors. Defaults to none.
+      compile: of `target_fn` and others of its kind. Defaults to one that keeps nothing.
 
     Returns:
       float32 array of the shape of `bands`, values in (0, 1].
     """
-    force = tf.function(lambda x: value_and_gradient(target_fn, x)[1], autograph=False)
-    before = force(state)
+
+    def force(x: tf.Tensor, *numbers: Any) -> tf.Tensor:
+        return value_and_gradient(lambda x: target_fn(x, *numbers), x)[1]
+
+    force = compile("force", force)
+    before = force(state, *numbers)
     # A chain whose force is not finite has no say.
     finite = np.isfinite(before.numpy().reshape(len(before), -1)).all(1)
     if not finite.any():
@@ -44,7 +56,7 @@ def learn_scale(
     for pair in range(PAIRS):
         noise = tf.random.stateless_normal(state.shape, seeds.fold(seed, "mass", pair))
         there = state * np.cos(ANGLE) + noise * np.sin(ANGLE)
-        for total, difference in ((change, force(there) - before), (moved, there - state)):
+        for total, difference in ((change, force(there, *numbers) - before), (moved, there - state)):
             squares = np.square(difference.numpy()[finite].astype(np.float64)).mean(0)
             total += np.bincount(labels, squares.ravel(), count)
     curvature = np.sqrt(np.divide(change, moved, out=np.zeros(count), where=moved > 0))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -127,14 +127,19 @@ def sample(
 
     on_bank = mean_activation(activation, bank)
     on_fresh = mean_activation(activation, fresh_transforms(activation, seed))
-    tilt = _tilt(activation, bank, target)
+    tilt, parameters = _tilt(activation, type(target)), activation.parameters
+    compile = activation.compiler(type(target), options.moves, options.num_transforms)
 
-    def redraw(seed: tf.Tensor) -> Target:
-        return _tilt(activation, activation.draw(seed, options.num_transforms), target)
+    def redraw(seed: tf.Tensor, bank: Any, *numbers: Any) -> Target:
+        other = activation.draw(seed, options.num_transforms)
+        return lambda state: tilt(state, other, *numbers)
 
     ruler = 1.0
     if options.adapt_mass:
-        ruler = checkpoint.once("mass", lambda: {"scale": learn_scale(tilt, state, param.bands(), seed)})["scale"]
+        numbers = bank, parameters, target.numbers
+        ruler = checkpoint.once(
+            "mass", lambda: {"scale": learn_scale(tilt, state, param.bands(), seed, numbers, compile)}
+        )["scale"]
 
     def watch(state: tf.Tensor) -> float:
         return finite_mean(on_bank(param.rotate(state)))
@@ -153,11 +158,13 @@ def sample(
             ruler,
             short,
             seeds.fold(seed, "rehearsal"),
-            Watched(watch),
+            watched._replace(told=False),
             progress,
             redraw,
             moves,
             lambda name: checkpoint.stage(f"rehearsal/{name}"),
+            (bank, parameters, target.numbers),
+            compile,
         )
         rehearsals = [first]
         state = tf.constant(first.states[-1])
@@ -174,11 +181,13 @@ def sample(
         )
         least = 1 / MOST_OPTIMISM if anew else 1.0
         target = _calibrated(target, scale.prior, float(found["met"]), float(found["other"]), least)
-        tilt = _tilt(activation, bank, target)
         options = dataclasses.replace(
             options, num_burnin_steps=options.num_burnin_steps - half, step_size=float(first.trace.step_size[-1])
         )
-    result = run_chains(tilt, state, ruler, options, seed, watched, progress, redraw, moves, checkpoint.stage)
+    numbers = bank, parameters, target.numbers
+    result = run_chains(
+        tilt, state, ruler, options, seed, watched, progress, redraw, moves, checkpoint.stage, numbers, compile
+    )
     seconds = checkpoint.seconds
 
     draws = [param.rotate(tf.constant(x)) for x in result.states]
@@ -201,11 +210,12 @@ def sample(
     )
 
 
-def _tilt(activation: Activation, bank: object, density: Density) -> Target:
-    """The log density of states, less the prior's."""
+def _tilt(activation: Activation, density: type[Density]) -> Callable[..., tf.Tensor]:
+    """The log density of states, less the prior's, as a function of the state and of all numbers that it depends on."""
 
-    def tilt(state: tf.Tensor) -> tf.Tensor:
-        return density.tilt(tf.reduce_mean(activation.scores(activation.param.rotate(state), bank), axis=1))
+    def tilt(state: tf.Tensor, bank: Any, parameters: list[tf.Tensor], law: dict[str, tf.Tensor]) -> tf.Tensor:
+        scores = activation.scores(activation.param.rotate(state), bank, parameters)
+        return density(**law).tilt(tf.reduce_mean(scores, axis=1))
 
     return tilt
 

@@ -72,13 +72,9 @@ def mean_activation(activation: Activation, draws: Any) -> Callable[[tf.Tensor],
 
     It is kept with the network for the next objective of the same kind.
     """
-    compiled, key = activation.network.compiled, ("mean", activation.key)
-    if key not in compiled:
 
-        @tf.function(autograph=False)
-        def mean(z: tf.Tensor, draws: Any, parameters: list[tf.Tensor]) -> tf.Tensor:
-            return tf.reduce_mean(activation.scores(z, draws, parameters), axis=1)
+    def mean(z: tf.Tensor, draws: Any, parameters: list[tf.Tensor]) -> tf.Tensor:
+        return tf.reduce_mean(activation.scores(z, draws, parameters), axis=1)
 
-        compiled[key] = mean
-    run, parameters = compiled[key], [tf.convert_to_tensor(number) for number in activation.objective.parameters]
+    run, parameters = activation.compiler()("mean", mean), activation.parameters
     return lambda z: run(z, draws, parameters)

@@ -1,0 +1,144 @@
+"""What memory calls leave behind, and what sampling takes: `python -m benchmarks.memory` prints figures, `--json FILE` writes them.
+
+Each part runs in processes of its own. About five minutes on 2 cores with the defaults; `--calls 1000` is what is required of
+`growth`. Linux only, which tells the memory in /proc. The weights of SqueezeNet are looked for in the folder SAMPLEVIS_TEST_DATA
+(default ../shared/models).
+
+- `growth`: megabytes after all calls over those after ten; another channel and seed in each call. Required: at most 5.
+- `peak`: the highest memory of a sampling run over that of bare values and gradients of the same network and bank, as shares of
+  the whole processes and of what came on top of the loaded network. Required of the first: at most 1.5.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+FIRST = 10
+SIZE, BANK, CHAINS = 96, 8, 4
+UNIT = "logits:1"
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
+    parser.add_argument("--calls", type=int, default=200, help="of `growth`")
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    options = parser.parse_args()
+    rows = []
+    for part in options.parts:
+        for row in PARTS[part](options):
+            rows.append({"part": part} | row)
+            print(json.dumps(rows[-1]), flush=True)
+            if options.json:
+                options.json.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def growth(options: argparse.Namespace):
+    """Many calls of `render` and of `optimize` on a small network."""
+    for kind in ("render", "optimize"):
+        first, last = in_process(grown, kind, options.calls)
+        yield {"calls": options.calls, "of": kind, "megabytes": last - first, "after_ten": first}
+
+
+def peak(options: argparse.Namespace):
+    """A sampling run of SqueezeNet beside its bare gradient."""
+    (bare, loaded), (whole, before) = in_process(bare_peak), in_process(sampling_peak)
+    yield {"sampling_over_bare": whole / bare, "on_top_of_loaded": (whole - before) / (bare - loaded)}
+
+
+def in_process(function: Callable, *arguments: Any) -> Any:
+    """What a function returns in a process of its own."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def resident(highest: bool = False) -> float:
+    """Megabytes of memory that the process has now, or had at most."""
+    gc.collect()
+    name = "VmHWM" if highest else "VmRSS"
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1]) / 1024
+
+
+def grown(kind: str, calls: int) -> tuple[float, float]:
+    """Megabytes after ten calls and after all."""
+    import keras
+
+    import samplevis
+
+    keras.utils.set_random_seed(0)
+    image = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(8, 3, activation="relu", name="conv1")(image)
+    x = keras.layers.Conv2D(8, 3, name="conv2")(keras.layers.MaxPooling2D()(x))
+    network = samplevis.Network(keras.Model(image, x))
+    short = dict(num_results=1, num_burnin_steps=2, num_leapfrog_steps=2, num_chains=2, num_transforms=2)
+
+    def render(n: int) -> None:
+        samplevis.render(
+            network, f"conv2:{n % 8}", short, im_size=16, optimize_steps=48, anneal_steps=25, seed=n, progress=False
+        )
+
+    def optimize(n: int) -> None:
+        settings = dict(param=samplevis.param.fourier(16), steps=2, seed=n, progress=False)
+        samplevis.optimize(network, f"conv2:{n % 8}", **settings)
+
+    call = {"render": render, "optimize": optimize}[kind]
+    for n in range(FIRST):
+        call(n)
+    first = resident()
+    for n in range(FIRST, calls):
+        call(n)
+    return first, resident()
+
+
+def bare_peak() -> tuple[float, float]:
+    """Highest megabytes of values and gradients, and those of the loaded network."""
+    import tensorflow as tf
+
+    from benchmarks.quality import squeezenet
+    from samplevis import param, seeds
+    from samplevis.activation import make_activation
+    from samplevis.overrides.smooth import DEFAULT_SOFTNESS, smoothed
+    from samplevis.sampling.kernels import value_and_gradient
+    from samplevis.transform import robust_transforms
+
+    network = smoothed(squeezenet(), DEFAULT_SOFTNESS)
+    loaded = resident()
+    activation = make_activation(network, UNIT, param.fourier(SIZE), robust_transforms)
+    bank, state = activation.draw(seeds.root(1), BANK), activation.param.prior(seeds.root(0), CHAINS)
+
+    @tf.function(autograph=False)
+    def bare(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return value_and_gradient(lambda z: tf.reduce_mean(activation.scores(z, bank), 1), z)
+
+    for _ in range(5):
+        bare(state)[0].numpy()
+    return resident(highest=True), loaded
+
+
+def sampling_peak() -> tuple[float, float]:
+    """Highest megabytes of a whole run, and those of the loaded network."""
+    import samplevis
+    from benchmarks.quality import squeezenet
+    from samplevis.overrides.smooth import DEFAULT_SOFTNESS, smoothed
+
+    network = squeezenet()
+    smoothed(network, DEFAULT_SOFTNESS)
+    before = resident()
+    short = dict(num_results=2, num_burnin_steps=2, num_leapfrog_steps=2, num_chains=CHAINS, num_transforms=BANK)
+    samplevis.render(network, UNIT, short, im_size=SIZE, optimize_steps=16, anneal_steps=25, progress=False)
+    return resident(highest=True), before
+
+
+PARTS: dict[str, Any] = {"growth": growth, "peak": peak}
+
+if __name__ == "__main__":
+    main()

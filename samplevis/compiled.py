@@ -1,0 +1,35 @@
+"""Code that is compiled once: what shapes it is in its name, and all that is a number goes in as a tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, MutableMapping
+
+import tensorflow as tf
+
+# (name, function) -> the function compiled, or what was compiled under that name before.
+Compile = Callable[[Hashable, Callable], Callable]
+
+
+def anew(name: Hashable, function: Callable) -> Callable:
+    """Compiles a function, whatever its name."""
+    return tf.function(function, autograph=False)
+
+
+def kept(compiled: MutableMapping, *kind: Hashable) -> Compile:
+    """Compiles functions of one kind once.
+
+    Args:
+      compiled: where they are kept, such as `Network.compiled`.
+      *kind: what their graphs depend on beside their names and the shapes of their arguments.
+
+    Returns:
+      A `Compile`.
+    """
+
+    def compile(name: Hashable, function: Callable) -> Callable:
+        key = (name, *kind)
+        if key not in compiled:
+            compiled[key] = anew(name, function)
+        return compiled[key]
+
+    return compile
