@@ -50,12 +50,11 @@ def on_page_markdown(markdown: str, **kwargs: Any) -> str:
 
 def models() -> str:
     """The zoo: what each model is, what it makes of images in [0, 1], and where its weights come from."""
-    from samplevis.modelzoo.applications import PREPROCESSING
     from samplevis.modelzoo.registry import MODELS, factory
+    from samplevis.preprocessing import MODES
 
     def expected(entry: Any) -> str:
-        options = PREPROCESSING.get(entry.images, {}).items()
-        return ", ".join(f"{name}={value}".replace(".0,", ",").replace(".0)", ")") for name, value in options)
+        return MODES[entry.images].arguments if entry.images else ""
 
     def weights(name: str, entry: Any) -> str:
         if isinstance(inspect.signature(factory(name)).parameters["weights"].default, Path):
