@@ -14,8 +14,10 @@ import numpy as np
 
 from samplevis import __version__, export, files
 from samplevis.checks import brief, check_choice, check_whole
+from samplevis.draws import as_array, chosen
 from samplevis.export import plots
 from samplevis.export.arviz import to_arviz
+from samplevis.export.pixels import to_uint8
 from samplevis.export.report import save_report
 from samplevis.sampling.density import CLASSES, Density
 from samplevis.summary import Summary, summarize
@@ -57,7 +59,8 @@ class Samples(Sequence):
     Where the network takes signals or volumes, its images are [length, channels] or [depth, height, width, channels].
 
     Attributes:
-      images: float32 [chain, draw, *image] in [0, 1], where an image is [H, W, C], [length, C] or [depth, H, W, C].
+      images: float32 [chain, draw, *image] in [0, 1], where an image is [H, W, C], [length, C] or [depth, H, W, C]. Of a run
+        that keeps its draws on disk, these and the latents are maps of files that can only be read.
       latents: float32 [chain, draw, ...].
       activation: on the bank of transforms that the chains saw, [chain, draw].
       fresh_activation: on transforms that no chain has seen, [chain, draw].
@@ -132,7 +135,7 @@ class Samples(Sequence):
 
     def __post_init__(self) -> None:
         for name in ARRAYS:
-            object.__setattr__(self, name, np.asarray(getattr(self, name)))
+            object.__setattr__(self, name, as_array(getattr(self, name)))
         if self.images.ndim not in (4, 5, 6):
             raise ValueError(
                 "images: expected shape [chain, draw, H, W, C], or [chain, draw, length, C] for signals, [chain, draw, depth, H, "
@@ -224,7 +227,7 @@ class Samples(Sequence):
             raise ValueError(
                 f"chains: expected {len(self.reached)} times True or False, at least one True. Received: {brief(chains.tolist())}"
             )
-        changes: dict[str, Any] = {name: getattr(self, name)[chains] for name in ARRAYS}
+        changes: dict[str, Any] = {name: chosen(getattr(self, name), chains) for name in ARRAYS}
         changes["stats"] = {name: a if name in SHARED else a[chains] for name, a in self.stats.items()}
         changes["scalars"] = {name: a[chains] for name, a in self.scalars.items()}
         return dataclasses.replace(self, **changes)
@@ -345,8 +348,11 @@ class Samples(Sequence):
         check_choice("layout", layout, LAYOUTS)
         if self.dimensions == 3:
             chain, draw, depth, *slice_ = self.images.shape
-            return LAYOUTS[layout](self.images.reshape(chain, draw * depth, *slice_))
-        return LAYOUTS[layout](export.as_pictures(self.images, self.dimensions))
+            pictures = self.images.reshape(chain, draw * depth, *slice_)
+        else:
+            pictures = export.as_pictures(self.images, self.dimensions)
+        # In bytes, of which a film takes a quarter.
+        return LAYOUTS[layout](to_uint8(pictures, (1, 3, 4)))
 
     @property
     def _made_by(self) -> dict[str, object]:

@@ -281,7 +281,7 @@ def test_a_full_disk_does_not_end_a_run_and_spoils_nothing(tmp_path, full_disk, 
 
 
 def test_a_full_disk_is_told_before_the_work(tmp_path, monkeypatch):
-    monkeypatch.setattr("samplevis.files._to_disk", lambda path: (_ for _ in ()).throw(OSError(28, "No space left")))
+    monkeypatch.setattr("samplevis.files.to_disk", lambda path: (_ for _ in ()).throw(OSError(28, "No space left")))
     with pytest.raises(OSError, match="No space left"):
         Checkpoint(tmp_path)
 
