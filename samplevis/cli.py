@@ -365,7 +365,9 @@ def _add_run_options(parser: argparse.ArgumentParser, out: str) -> None:
         metavar="FOLDER",
         help="keep the run here: after an end of any kind the same command goes on; with more --draws it adds to them",
     )
-    add("--keep", default="memory", help="memory, or disk: draws go to files in --checkpoint's folder (default: memory)")
+    add(
+        "--keep", default="memory", help="memory, or disk: draws go to files in --checkpoint's folder (default: memory)"
+    )
     add("--scale", type=int, default=2, help="enlargement of the pictures, whole number (default: 2)")
     add("--quiet", action="store_true", help="no progress bars")
     add("--json", action="store_true", help="progress and figures as lines of JSON on the standard output")
