@@ -236,6 +236,7 @@ def render(
         gradients=run.gradients,
         seconds=run.seconds,
         reached=run.reached,
+        anneal_images=run.anneal_images,
     )
 
 

@@ -47,6 +47,7 @@ class Run(NamedTuple):
       sd_images: standard deviation of every pixel over them, [chain, H, W, C].
       gradients: gradients of one chain, a transform counting once.
       seconds: stage -> wall time.
+      anneal_images: of the chains while they were annealed, uint8 [chain, frame, H, W, C].
     """
 
     latents: np.ndarray
@@ -61,6 +62,7 @@ class Run(NamedTuple):
     sd_images: np.ndarray
     gradients: int
     seconds: dict[str, float]
+    anneal_images: np.ndarray
 
 
 def sample(
@@ -117,11 +119,11 @@ def sample(
     checkpoint, draws = checkpoint or Checkpoint(), draws or InMemory()
     checkpoint.begin("anneal")
     state, target, gradients = param.rotate(latents), LogActivation(), 0
-    reached = np.ones(chains, bool)
+    reached, anneal_images = np.ones(chains, bool), np.zeros((chains, 0, *param.image_shape), np.uint8)
     if check_density(density) != "activation":
         ends, stage = (scale.prior, scale.optimum), checkpoint.stage("anneal")
         arrived = anneal(activation, state, *ends, level, anneal_steps, from_prior, seed, progress, stage)
-        state, reached, gradients = arrived.state, arrived.reached, arrived.gradients
+        state, reached, gradients, anneal_images = arrived.state, arrived.reached, arrived.gradients, arrived.images
         target = density if isinstance(density, Density) else _density(density, arrived, beta)
     checkpoint.begin("sample")
 
@@ -213,6 +215,7 @@ def sample(
         sd_images=result.pictures.deviation.astype(np.float32),
         gradients=gradients + members * (steps + PAIRS + 1),
         seconds=seconds,
+        anneal_images=anneal_images,
     )
 
 
