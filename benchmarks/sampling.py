@@ -27,7 +27,6 @@ from samplevis.transform import robust_transforms
 UNITS = ("logits:285", "logits:1", "logits:967", "fire9:10")
 LEVEL = 0.7
 LAG = 1000
-ANNEAL_STEPS = 600
 
 
 def main() -> None:
@@ -100,7 +99,6 @@ def long_run(
         level=LEVEL,
         init=init,
         smooth=options.smooth,
-        anneal_steps=ANNEAL_STEPS,
         progress=False,
         **settings,
     )

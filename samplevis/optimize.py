@@ -387,6 +387,7 @@ def _compiled_stepper(
 
 
 def number_of_traces(network: Network) -> int:
-    """How often the optimiser's loops of a network have been traced: 1 after a sweep over channels."""
-    steppers = (value for value in network.compiled.values() if isinstance(value, _Stepper))
-    return sum(stepper._compiled.experimental_get_tracing_count() for stepper in steppers)
+    """How often the optimiser's loops of a network and its clones have been traced: 1 after a sweep over channels."""
+    kept = list(network.compiled.values())
+    traces = sum(each._compiled.experimental_get_tracing_count() for each in kept if isinstance(each, _Stepper))
+    return traces + sum(number_of_traces(clone) for clone in kept if isinstance(clone, Network))

@@ -47,7 +47,7 @@ def render(
     init: str | np.ndarray = "optimize",
     smooth: float | None = DEFAULT_SOFTNESS,
     optimize_steps: int = 256,
-    anneal_steps: int | None = None,
+    anneal_steps: int = 600,
     seed: int = 0,
     progress: bool = True,
     callbacks: Sequence[Callback] = (),
@@ -84,7 +84,7 @@ def render(
         which trajectories are several times as long and pictures clearer; `network_levels` and the summary tell the level
         on `model` itself. Defaults to 0.3; None samples `model` as it is. The density "activation" is never smoothed.
       optimize_steps: updates of the optimiser, >= 1. Defaults to 256.
-      anneal_steps: Langevin steps, >= 1. Defaults to 200 from optimised images and 500 from the prior.
+      anneal_steps: Langevin steps, >= 1. Defaults to 600.
       seed: int from 0 to 2**31 - 1. The same seed gives the same bytes on the same machine.
       progress: whether to show progress bars.
       callbacks: what else hears of stages, steps and draws: your own `samplevis.Callback`, `JSONLines`, `TensorBoard`. Defaults to
@@ -117,8 +117,7 @@ def render(
     if beta is not None:
         check_between("beta", beta, 0.0, 1e30)
     check_whole("optimize_steps", optimize_steps, 1)
-    if anneal_steps is not None:
-        check_whole("anneal_steps", anneal_steps, 1)
+    check_whole("anneal_steps", anneal_steps, 1)
     root = seeds.root(seed)
     old = density_name == "activation"
     network = as_network(model)
@@ -133,7 +132,6 @@ def render(
     activation.check_sampled()
     starts = None if isinstance(init, str) else first_latents(param, options.num_chains, init, root)
     init = init if isinstance(init, str) else "images"
-    anneal_steps = (500 if init == "prior" else 200) if anneal_steps is None else anneal_steps
     if smooth is not None and not old:
         activation = make_activation(smoothed(network, smooth), obj, param, transforms)
 

@@ -13,9 +13,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import made_samples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_report import _samples as made_up_samples
 
 import samplevis
 from samplevis import Network, cli
@@ -81,7 +81,7 @@ def names(here, tiny_network):
         "images": images,
         "image": images[0],
         "here": here,
-        "samples": made_up_samples(size=16, draws=3),
+        "samples": made_samples(size=16, draws=3),
         "result": samplevis.Optimized(images[:1], images[:1], np.zeros((1, 1)), {}),
         "examples": samplevis.collect(tiny_network, "conv2:1", images, top=2, bottom=2),
     }

@@ -13,7 +13,17 @@ NOTEBOOKS = sorted(path for path in FOLDER.rglob("*.ipynb") if ".ipynb_checkpoin
 
 # By folder, relative to `FOLDER`.
 REQUIRED = {
-    ".": {"from_lucid", "mixing", "modelzoo", "priors", "quickstart", "shapes", "why_hmc_gave_noise"},
+    ".": {
+        "diagnostics",
+        "from_lucid",
+        "many_faces",
+        "mixing",
+        "modelzoo",
+        "priors",
+        "quickstart",
+        "shapes",
+        "why_hmc_gave_noise",
+    },
     "activation-atlas": {"atlas", "collect"},
     "building-blocks": {
         "activation_grid",

@@ -68,7 +68,7 @@ def test_gradient_is_the_adjoint():
         (dict(shape=(3,)), "shape: expected 2 sizes"),
         (dict(shape=(3, 0)), "shape: expected a whole number >= 1"),
         (dict(shape=(3, 2.5)), "shape: expected a whole number >= 1"),
-        (dict(shape=(3, 3), grid="corners"), "grid: expected one of 'half_pixel', 'legacy'. Received: 'corners'"),
+        (dict(shape=(3, 3), grid="corners"), "grid: expected one of 'legacy', 'half_pixel'. Received: 'corners'"),
     ],
 )
 def test_bad_arguments(arguments, message):

@@ -47,7 +47,7 @@ def test_the_command_answers_without_tensorflow(words, code):
 
 def test_the_list_of_models_needs_no_tensorflow():
     *lines, loaded = run(COMMAND.format(words=["models"]))
-    assert loaded == "set()" and any(line.startswith("SqueezeNet ") for line in lines)
+    assert loaded in ("set()", "{'numpy'}") and any(line.startswith("SqueezeNet ") for line in lines)
 
 
 def test_importing_the_package_imports_nothing():

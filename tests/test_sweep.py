@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import sys
@@ -76,7 +77,8 @@ def test_a_sweep_is_a_sequence(tiny_network, tmp_path):
 
 
 def test_a_unit_that_is_not_finite_leaves_the_others_alone(tiny_network):
-    bad = float("nan") * objectives.channel("conv2", 0)
+    weighted = 1.0 * objectives.channel("conv2", 0)
+    bad = dataclasses.replace(weighted, parameters=(float("nan"), *weighted.parameters[1:]))
     made = sweep(tiny_network, [1.0 * objectives.channel("conv2", 1), bad], **SMALL)
     alone = optimize(tiny_network, "conv2:1", **SMALL)
     np.testing.assert_allclose(made[0], alone.images[0], atol=1e-4)

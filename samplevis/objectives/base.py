@@ -290,8 +290,8 @@ def _operand(value: Any) -> Objective | None:
     if isinstance(value, Objective):
         return value
     if isinstance(value, numbers.Real) or (isinstance(value, np.ndarray) and value.ndim == 0):
-        if not np.isfinite(value):
-            raise ValueError(f"obj: expected finite numbers beside objectives. Received: {value!r}")
+        if not np.isfinite(value) or abs(value) > np.finfo(np.float32).max:
+            raise ValueError(f"obj: expected numbers that float32 can carry beside objectives. Received: {value!r}")
         return Objective(
             lambda T, parameters: tf.cast(parameters[0], tf.float32), "number", (float(value),), f"{float(value):g}"
         )

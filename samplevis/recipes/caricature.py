@@ -19,6 +19,8 @@ from samplevis.optimize import optimize
 from samplevis.progress import Progress
 from samplevis.transform import as_transform
 
+# Arguments of `optimize` that are passed on.
+PASSED_ON = keywords(optimize)
 # They move the image by less than a cell of most layers: the reference stays where it is.
 TRANSFORMS = (transform.affine(shift=4, scale=0.05, rotate=4),)
 
@@ -110,7 +112,7 @@ def caricature(
     Source: lucid/recipes/caricature.py.
     """
     network = as_network(model)
-    check_known(settings, keywords(optimize))
+    check_known(settings, PASSED_ON)
     layers = check_names("layers", layers)
     reference = check_array("image", image, None)
     if reference.ndim != 3:

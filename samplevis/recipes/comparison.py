@@ -27,6 +27,8 @@ from samplevis.sampling.options import HMCOptions, hmc_options
 # A dream from noise needs more than one from a photograph; its first octave is no smaller than this.
 DREAM = dict(steps=40, learning_rate=(0.04, 0.02), blur_sigma=(0.8, 0.3))
 SMALLEST = 16
+# Arguments of `render` that are passed on.
+PASSED_ON = keywords(render)
 # Steps of the optimiser before images are asked to differ.
 EARLY = 16
 
@@ -108,7 +110,7 @@ def compare(
     Example:
       >>> recipes.compare(model, "fire5:7", im_size=96).save_grid("methods.png")
     """
-    check_known(settings, keywords(render))
+    check_known(settings, PASSED_ON)
     param = settings.get("param") or parameterizations.fourier(settings.get("im_size", 128))
     network = as_network(model)
     found = {} if examples is None else {"dataset examples": _resized(examples, param.image_shape)}

@@ -75,7 +75,7 @@ def sample(
     level: float = 0.7,
     beta: float | None = None,
     from_prior: bool = False,
-    anneal_steps: int = 200,
+    anneal_steps: int = 600,
     seed: tf.Tensor,
     progress: bool | Sequence[Callback] = False,
     checkpoint: Checkpoint | None = None,
@@ -95,7 +95,7 @@ def sample(
       level: activation asked for, from 0 (`scale.prior`) to 1 (`scale.optimum`).
       beta: strength in nats per unit of activation. Defaults to what the level needs.
       from_prior: whether the latents are prior draws, so that the strength has to rise from zero.
-      anneal_steps: Langevin steps.
+      anneal_steps: Langevin steps. Defaults to 600.
       seed: int32 tensor of shape [2].
       progress: whether to show progress bars, or callbacks.
       checkpoint: where the run keeps what it has done, and goes on from. Defaults to nowhere.
