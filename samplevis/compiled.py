@@ -12,7 +12,10 @@ Compile = Callable[[Hashable, Callable], Callable]
 
 def anew(name: Hashable, function: Callable) -> Callable:
     """Compiles a function, whatever its name."""
-    return tf.function(function, autograph=False)
+    compiled = tf.function(function, autograph=False)
+    # TensorFlow counts traces by lines of code, and warns where many functions come from one. These have their names.
+    compiled._omit_frequent_tracing_warning = True
+    return compiled
 
 
 def kept(compiled: MutableMapping, *kind: Hashable) -> Compile:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # draws: Vehtari et al. 2021 ask for 1.01 and 400 of a posterior, which few images of a short run can give.
 ACCEPTANCE = (0.6, 0.95)
 RHAT = 1.2
+MOST_RHAT = 1000
 ESS = 50
 BFMI = 0.3
 LEVEL_OFF = 0.1
@@ -251,7 +252,7 @@ def _rows(samples: Samples, f: dict[str, float], worst: str) -> list[tuple[str, 
         ),
         (
             "rhat",
-            f"{_number(f['rhat'], '.2f')}; {_number(f['rhat_worst'], '.2f')}{worst and f' ({worst})'}",
+            f"{_rhat(f['rhat'])}; {_rhat(f['rhat_worst'])}{worst and f' ({worst})'}",
         ),
         ("ess", f"{_number(f['ess_bulk'], '.0f')}; {_number(f['ess_tail'], '.0f')}"),
         ("bfmi", _number(f["bfmi_worst"], ".2f")),
@@ -349,13 +350,13 @@ def _doubts(samples: Samples, f: dict[str, float], worst: str) -> list[Doubt]:
         if f["rhat"] > RHAT:
             doubt(
                 "rhat",
-                f"R-hat is {f['rhat']:.2f}: the chains disagree. They hold different pictures (modes), or are too short.",
+                f"R-hat is {_rhat(f['rhat'])}: the chains disagree. They hold different pictures (modes), or are too short.",
                 AVERAGES,
             )
         elif f["rhat_worst"] > RHAT:
             doubt(
                 "rhat",
-                f"R-hat of {worst} is {f['rhat_worst']:.2f}: the chains agree on the activation, but hold different pictures.",
+                f"R-hat of {worst} is {_rhat(f['rhat_worst'])}: the chains agree on the activation, but hold different pictures.",
                 AVERAGES,
             )
         if f["ess_bulk"] < ESS:
@@ -378,3 +379,8 @@ def _worst_scalar(samples: Samples) -> tuple[str, float]:
 
 def _number(value: float, form: str) -> str:
     return format(value, form) if np.isfinite(value) else "-"
+
+
+def _rhat(value: float) -> str:
+    """Chains that stand still have no end of it."""
+    return _number(value, ".2f") if not value > MOST_RHAT else f"over {MOST_RHAT}"

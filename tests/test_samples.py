@@ -344,6 +344,10 @@ BAD_RUNS = {
         lambda: _with_stats(energy_error=np.where(np.arange(DRAWS) < 3, np.inf, 0.0) * np.ones((CHAINS, 1))),
         "12 proposals were not finite",
     ),
+    "standing still": (
+        lambda: made_samples(activation=np.repeat(np.arange(CHAINS, dtype=np.float32)[:, None], DRAWS, 1)),
+        "R-hat is over 1000",
+    ),
     "too few draws": (lambda: made_samples(draws=3), "too few to judge"),
     "one chain": (lambda: made_samples(chains=1), "One chain has no other"),
     "stuck": (lambda: made_samples(activation=np.full((CHAINS, DRAWS), 5.0, np.float32)), "chains are stuck"),
