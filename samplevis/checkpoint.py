@@ -24,7 +24,7 @@ try:
 except ImportError:  # Windows has no such locks; there, two processes on one folder are not noticed.
     fcntl = None
 
-FORMAT, VERSION = "samplevis-checkpoint", 1
+FORMAT, VERSION = "samplevis-checkpoint", 2
 # Written in turn: the last good file is never touched while the next is written.
 NAMES = ("checkpoint-a.npz", "checkpoint-b.npz")
 LOCK = "lock"

@@ -206,6 +206,7 @@ def _render_to_folder(network: Any, objective: str, options: argparse.Namespace)
         progress=not options.quiet and lines is None,
         callbacks=[lines] if lines else [],
         checkpoint=options.checkpoint,
+        keep=options.keep,
     )
     # The page says which command made the run, also if it is made later.
     samples = dataclasses.replace(samples, options=samples.options | {"command": options.command})
@@ -363,6 +364,9 @@ def _add_run_options(parser: argparse.ArgumentParser, out: str) -> None:
         "--checkpoint",
         metavar="FOLDER",
         help="keep the run here: after an end of any kind the same command goes on; with more --draws it adds to them",
+    )
+    add(
+        "--keep", default="memory", help="memory, or disk: draws go to files in --checkpoint's folder (default: memory)"
     )
     add("--scale", type=int, default=2, help="enlargement of the pictures, whole number (default: 2)")
     add("--quiet", action="store_true", help="no progress bars")

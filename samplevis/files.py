@@ -37,9 +37,9 @@ def atomic_path(path: str | os.PathLike) -> Iterator[str]:
     try:
         yield temporary
         # Without it, a power cut could leave the new name with nothing in it.
-        _to_disk(temporary)
+        to_disk(temporary)
         os.replace(temporary, path)
-        _to_disk(os.path.dirname(path) or ".")
+        to_disk(os.path.dirname(path) or ".")
     except OSError as error:
         if isinstance(error.__cause__, OSError):
             raise  # A block within this one has told its own file.
@@ -59,6 +59,17 @@ def check_writable(path: str | os.PathLike) -> None:
       OSError: if the folder does not exist or cannot be written to, or if `path` is a folder; the message names the path.
     """
     os.remove(_temporary(check_path(path)))
+
+
+def to_disk(path: str) -> None:
+    """Waits until a file, or the names in a folder, are on the disk and not only on their way."""
+    if os.path.isdir(path) and os.name == "nt":
+        return  # Windows does not open folders.
+    handle = os.open(path, os.O_RDONLY if os.path.isdir(path) else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def check_path(path: Any, name: str = "path") -> str:
@@ -131,17 +142,6 @@ def _temporary(path: str) -> str:
     os.umask(mask)
     os.chmod(temporary, 0o666 & ~mask)
     return temporary
-
-
-def _to_disk(path: str) -> None:
-    """Waits until a file, or the names in a folder, are on the disk and not only on their way."""
-    if os.path.isdir(path) and os.name == "nt":
-        return  # Windows does not open folders.
-    handle = os.open(path, os.O_RDONLY if os.path.isdir(path) else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _failure(error: OSError, path: str) -> OSError:

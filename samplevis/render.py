@@ -15,7 +15,8 @@ from samplevis import param as parameterizations
 from samplevis.activation import Activation, default_param, make_activation
 from samplevis.callbacks import Callback, as_callbacks
 from samplevis.checkpoint import Checkpoint
-from samplevis.checks import brief, check_between, check_number, check_whole
+from samplevis.checks import brief, check_between, check_choice, check_number, check_whole
+from samplevis.draws import KEEPS, InMemory, OnDisk
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimize import ascend, first_latents
@@ -52,6 +53,7 @@ def render(
     callbacks: Sequence[Callback] = (),
     checkpoint: str | os.PathLike | None = None,
     checkpoint_interval: float = 60.0,
+    keep: str = "memory",
 ) -> Samples:
     """Samples images in which a unit of a network is highly active.
 
@@ -91,13 +93,16 @@ def render(
         that was never ended; a call for more `num_results` adds to the draws. Ctrl-C and SIGTERM end the run after the step:
         with the draws so far, or a KeyboardInterrupt if there are none yet. Defaults to none.
       checkpoint_interval: seconds between two saves, >= 0; there is one at the end of each stage, too. Defaults to 60.
+      keep: where the draws go: "memory" or "disk", to files in the folder of `checkpoint`, which it needs. With "disk" a run of
+        any number of draws takes the memory of one, and `images` and `latents` of the samples are maps of files that
+        can only be read. Defaults to "memory".
 
     Returns:
       `Samples`.
 
     Raises:
       ValueError, TypeError: if an argument is out of range, before any work; or if `checkpoint` is damaged or another run's.
-      OSError: if `checkpoint` cannot be written, or is in use by another process.
+      OSError: if `checkpoint` cannot be written, is in use by another process, or has no room for the draws.
       MemoryError: if memory is full; it says which of chains, bank and size to lower, and to what.
 
     Example:
@@ -133,6 +138,9 @@ def render(
     if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
         raise TypeError(f"checkpoint: expected a folder. Received: {brief(checkpoint)}")
     check_number("checkpoint_interval", checkpoint_interval, 0)
+    check_choice("keep", keep, KEEPS)
+    if keep == "disk" and checkpoint is None:
+        raise ValueError("keep: 'disk' needs checkpoint, the folder that the draws go to. Received: checkpoint=None")
     watching = as_callbacks(progress, callbacks)
 
     # In 2018, too, the first images came from a renderer with a Fourier parameterization and random transforms.
@@ -152,12 +160,17 @@ def render(
             "beta": beta,
             "init": init if starts is None else fingerprint.array(starts),
             "seed": int(seed),
+            "keep": keep,
         }
         # More draws are no other run.
         del about["num_results"]
     sizes = {"num_chains": options.num_chains, "num_transforms": options.num_transforms}
     sizes |= memory.sides(network, param.image_shape)
     with memory.told(sizes), Checkpoint(checkpoint, checkpoint_interval, about) as kept:
+        draws = InMemory()
+        if keep == "disk":
+            draws = OnDisk(checkpoint)
+            draws.check_room(options.num_chains, options.num_results, param.latent_shape, param.image_shape)
         kept.begin("optimise")
         if about:
             # Notices what no name tells: a function that was rewritten, a decoder of other weights.
@@ -187,10 +200,15 @@ def render(
             seed=root,
             progress=watching,
             checkpoint=kept,
+            draws=draws,
+        )
+        count = run.latents.shape[1]
+        images = draws.gather(
+            "images", count, (param.image(tf.constant(z)).numpy() for z in run.latents.swapaxes(0, 1))
         )
     levels = (run.fresh_activation - scale.prior) / (scale.optimum - scale.prior)
     return Samples(
-        images=np.stack([param.image(tf.constant(z)).numpy() for z in run.latents]),
+        images=images,
         latents=run.latents,
         activation=run.activation,
         fresh_activation=run.fresh_activation,
@@ -216,6 +234,7 @@ def render(
         gradients=run.gradients,
         seconds=run.seconds,
         reached=run.reached,
+        anneal_images=run.anneal_images,
     )
 
 

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from samplevis import __version__, export, files
-from samplevis.checks import brief, check_choice, check_whole
+from samplevis.checks import brief, check_whole
+from samplevis.draws import as_array, chosen
 from samplevis.export import plots
 from samplevis.export.arviz import to_arviz
+from samplevis.export.film import film
 from samplevis.export.report import save_report
 from samplevis.sampling.density import CLASSES, Density
 from samplevis.summary import Summary, summarize
@@ -33,12 +35,12 @@ ARRAYS = (
     "mean_images",
     "sd_images",
     "reached",
+    "anneal_images",
 )
 # Of each transition, and all but the last two of each chain.
 SHARED = ("step_size", "gradients")
 STATS = ("accept", "is_accepted", "energy_error", "energy", "log_density", "temperature", "move_accept", *SHARED)
 GROUPS = ("stats", "scalars")
-LAYOUTS = {"chains": export.chain_frames, "sweep": export.sweep_frames}
 # Draws of a chain that a grid shows unless told otherwise.
 GRID_DRAWS = 10
 
@@ -57,7 +59,8 @@ class Samples(Sequence):
     Where the network takes signals or volumes, its images are [length, channels] or [depth, height, width, channels].
 
     Attributes:
-      images: float32 [chain, draw, *image] in [0, 1], where an image is [H, W, C], [length, C] or [depth, H, W, C].
+      images: float32 [chain, draw, *image] in [0, 1], where an image is [H, W, C], [length, C] or [depth, H, W, C]. Of a run
+        that keeps its draws on disk, these and the latents are maps of files that can only be read.
       latents: float32 [chain, draw, ...].
       activation: on the bank of transforms that the chains saw, [chain, draw].
       fresh_activation: on transforms that no chain has seen, [chain, draw].
@@ -85,6 +88,8 @@ class Samples(Sequence):
       gradients: gradients of one chain: annealing, warm-up and sampling, each member of the bank counting once.
       seconds: stage -> wall time.
       reached: whether annealing brought the chain to the level, bool [chain].
+      anneal_images: images of the chains before annealing and after every 25 steps of it, uint8 [chain, frame, *image] from 0 to
+        255; no frames where there was none, and in files of before it was kept.
       versions: name -> version of what made the run; empty in files of before it was kept.
 
     Example:
@@ -119,6 +124,7 @@ class Samples(Sequence):
     gradients: int
     seconds: dict[str, float]
     reached: np.ndarray
+    anneal_images: np.ndarray | None = None
     versions: dict[str, str] = dataclasses.field(default_factory=versions)
 
     # Pictures of the run: functions of `export` that take the samples first.
@@ -131,8 +137,11 @@ class Samples(Sequence):
     to_arviz = to_arviz
 
     def __post_init__(self) -> None:
+        if self.anneal_images is None:
+            chain, _, *image = np.shape(self.images) if np.ndim(self.images) >= 2 else (0, 0)
+            object.__setattr__(self, "anneal_images", np.zeros((chain, 0, *image), np.uint8))
         for name in ARRAYS:
-            object.__setattr__(self, name, np.asarray(getattr(self, name)))
+            object.__setattr__(self, name, as_array(getattr(self, name)))
         if self.images.ndim not in (4, 5, 6):
             raise ValueError(
                 "images: expected shape [chain, draw, H, W, C], or [chain, draw, length, C] for signals, [chain, draw, depth, H, "
@@ -141,7 +150,8 @@ class Samples(Sequence):
         chain, draw, *image = self.images.shape
         expected = dict.fromkeys(("activation", "fresh_activation", "network_levels", "strength"), (chain, draw))
         expected |= {name: (chain, *image) for name in ("optimized", "mean_images", "sd_images")} | {
-            "reached": (chain,)
+            "reached": (chain,),
+            "anneal_images": (chain, *self.anneal_images.shape[1:2], *image),
         }
         for name, shape in expected.items():
             if getattr(self, name).shape != shape:
@@ -224,7 +234,7 @@ class Samples(Sequence):
             raise ValueError(
                 f"chains: expected {len(self.reached)} times True or False, at least one True. Received: {brief(chains.tolist())}"
             )
-        changes: dict[str, Any] = {name: getattr(self, name)[chains] for name in ARRAYS}
+        changes: dict[str, Any] = {name: chosen(getattr(self, name), chains) for name in ARRAYS}
         changes["stats"] = {name: a if name in SHARED else a[chains] for name, a in self.stats.items()}
         changes["scalars"] = {name: a[chains] for name, a in self.scalars.items()}
         return dataclasses.replace(self, **changes)
@@ -309,29 +319,47 @@ class Samples(Sequence):
         except (TypeError, ValueError) as error:
             raise ValueError(f"path: {os.fspath(path)!r} is damaged or not saved samples ({error})") from error
 
-    def save_gif(self, path: str | os.PathLike, fps: float = 5, layout: str = "chains", scale: int = 1) -> None:
+    def save_gif(
+        self,
+        path: str | os.PathLike,
+        fps: float = 5,
+        layout: str = "chains",
+        scale: int = 1,
+        captions: bool | None = None,
+    ) -> None:
         """Writes the draws as a GIF. A signal is drawn over time; a volume is a film through its slices, draw after draw.
 
         Args:
           path: file to write.
           fps: frames in a second, from 0.1 to 50. Defaults to 5.
-          layout: "chains" (side by side) or "sweep" (one after the other). Defaults to "chains".
+          layout: "chains" (side by side), "sweep" (one after the other) or "anneal" (side by side, first while they are annealed).
+            Defaults to "chains".
           scale: whole-number enlargement, >= 1. Defaults to 1.
+          captions: whether a line above each frame says what it is. Defaults to "anneal" only.
 
         Raises:
           ValueError: if an argument is out of range.
           OSError: if the file cannot be written.
         """
-        export.save_gif(self._frames(layout), path, fps, scale)
+        export.save_gif(film(self, layout, captions, scale), path, fps)
 
-    def save_animation(self, path: str | os.PathLike, fps: float = 5, layout: str = "chains", scale: int = 1) -> None:
+    def save_animation(
+        self,
+        path: str | os.PathLike,
+        fps: float = 5,
+        layout: str = "chains",
+        scale: int = 1,
+        captions: bool | None = None,
+    ) -> None:
         """Writes the draws in the format that the path ends in, signals and volumes as in `save_gif`; PNG files say what made them.
 
         Args:
           path: file to write: .gif, .png, .apng, .webp or .mp4, see `export.save_animation`.
           fps: frames in a second, from 0.1 to 50 (.gif) or 1000. Defaults to 5.
-          layout: "chains" (side by side) or "sweep" (one after the other). Defaults to "chains".
+          layout: "chains" (side by side), "sweep" (one after the other) or "anneal" (side by side, first while they are annealed).
+            Defaults to "chains".
           scale: whole-number enlargement, >= 1. Defaults to 1.
+          captions: whether a line above each frame says what it is. Defaults to "anneal" only.
 
         Raises:
           ValueError: if an argument is out of range.
@@ -339,14 +367,7 @@ class Samples(Sequence):
           OSError: if the file cannot be written.
         """
         metadata = self._made_by if os.path.splitext(files.check_path(path))[1].lower() in (".png", ".apng") else None
-        export.save_animation(self._frames(layout), path, fps, scale, metadata)
-
-    def _frames(self, layout: str) -> np.ndarray:
-        check_choice("layout", layout, LAYOUTS)
-        if self.dimensions == 3:
-            chain, draw, depth, *slice_ = self.images.shape
-            return LAYOUTS[layout](self.images.reshape(chain, draw * depth, *slice_))
-        return LAYOUTS[layout](export.as_pictures(self.images, self.dimensions))
+        export.save_animation(film(self, layout, captions, scale), path, fps, metadata=metadata)
 
     @property
     def _made_by(self) -> dict[str, object]:

@@ -438,7 +438,7 @@ def test_save_gif(layout, frames, width, tmp_path):
 
 
 def test_save_gif_names_a_bad_layout(good, tmp_path):
-    with pytest.raises(ValueError, match="layout: expected one of 'chains', 'sweep'. Received: 'chain'"):
+    with pytest.raises(ValueError, match="layout: expected one of 'chains', 'anneal', 'sweep'. Received: 'chain'"):
         good.save_gif(tmp_path / "a.gif", layout="chain")
 
 

@@ -87,13 +87,14 @@ def chain_frames(images: np.ndarray) -> np.ndarray:
     """All chains side by side, a frame for each draw.
 
     Args:
-      images: [chain, draw, H, W, C] in [0, 1].
+      images: [chain, draw, H, W, C] in [0, 1], or uint8.
 
     Returns:
       [draw, H, chain * W + 2 * (chain - 1), C], with white lines of 2 pixels between the chains.
     """
     images = _checked(images)
-    padded = np.pad(images, ((0, 0), (0, 0), (0, 0), (0, GAP), (0, 0)), constant_values=1)
+    white = 255 if images.dtype == np.uint8 else 1
+    padded = np.pad(images, ((0, 0), (0, 0), (0, 0), (0, GAP), (0, 0)), constant_values=white)
     return np.concatenate(padded, axis=2)[:, :, :-GAP]
 
 

@@ -107,13 +107,18 @@ def collapse_channels(activations: np.ndarray) -> np.ndarray:
 
 
 def _scaled(images: np.ndarray, low: float, high: float) -> np.ndarray:
-    check_finite(images)
     lowest, highest = images.min(), images.max()
+    if not np.isfinite([lowest, highest]).all():
+        check_finite(images)
     if lowest < low or highest > high:
         raise ValueError(
             f"images: expected finite values in [{low:g}, {high:g}]. Received values from {lowest:g} to {highest:g}"
         )
-    return np.round(255.0 * ((images - low) / (high - low))).astype(np.uint8)
+    # One at a time: they may be mapped from a file that is larger than memory.
+    pixels = np.empty(images.shape, np.uint8)
+    for place in np.ndindex(images.shape[:-3]):
+        pixels[place] = np.round(255.0 * ((images[place] - low) / (high - low)))
+    return pixels
 
 
 def _checked_domain(domain: tuple[float, float]) -> tuple[float, float]:

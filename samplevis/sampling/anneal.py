@@ -41,6 +41,7 @@ class Annealed(NamedTuple):
       strength: force on the activation that the chains felt at the level, in nats per unit.
       reached: bool [chain], whether the activation on fresh transforms came to the level.
       gradients: gradients used by each chain, a transform counting once.
+      images: of the chains, before the first step and after every `STEPS_PER_CALL`, uint8 [chain, frame, *image_shape].
     """
 
     state: tf.Tensor
@@ -48,6 +49,7 @@ class Annealed(NamedTuple):
     strength: float
     reached: np.ndarray
     gradients: int
+    images: np.ndarray
 
 
 def anneal(
@@ -95,16 +97,18 @@ def anneal(
         tf.zeros(chains),
     )
     force, done, most = 0.0 if from_prior else FIRST_FORCE, 0, steps
-    strengths, reached = [], np.zeros(chains, bool)
+    strengths, reached, images = [], np.zeros(chains, bool), [_seen(activation, state)]
     stage = stage or Checkpoint().stage("anneal")
     saved = stage.saved
     if saved:
         now = LangevinState(*(tf.constant(saved[name]) for name in LangevinState._fields))
         force, done, most = float(saved["force"]), int(saved["done"]), int(saved["most"])
-        strengths, reached = saved["strengths"].tolist(), saved["reached"]
+        strengths, reached, images = saved["strengths"].tolist(), saved["reached"], list(saved["images"])
 
     def kept() -> dict:
-        return now._asdict() | dict(force=force, done=done, most=most, strengths=strengths, reached=reached)
+        return now._asdict() | dict(
+            force=force, done=done, most=most, strengths=strengths, reached=reached, images=images
+        )
 
     with Progress("anneal", steps, "step", progress, done) as bar:
         while done < most and not bar.interrupted:
@@ -122,6 +126,7 @@ def anneal(
             levels = (mean.numpy() - prior_mean) / distance
             reached |= levels > level - 2 * WIDTH
             strengths.append(finite_mean(strength))
+            images.append(_seen(activation, now.state))
             if not reached.all():
                 most = min(3 * steps, done + steps // 2) if done >= steps // 2 else most
             bar.update(STEPS_PER_CALL, level=finite_mean(levels), strength=strengths[-1])
@@ -129,7 +134,13 @@ def anneal(
     stage.close(kept, bar.interrupted)
     strength = float(np.mean(strengths[-4:])) if reached.any() else force * unit / MARGIN
     density = Conditioned(target, WIDTH * distance, MARGIN * strength)
-    return Annealed(now.state, density, strength, reached, done * MEMBERS)
+    return Annealed(now.state, density, strength, reached, done * MEMBERS, np.stack(images, axis=1))
+
+
+def _seen(activation: Activation, state: tf.Tensor) -> np.ndarray:
+    """Images of the chains in bytes; black where they are not finite."""
+    images = activation.param.image(activation.param.rotate(state)).numpy()
+    return np.round(255 * np.nan_to_num(images)).astype(np.uint8)
 
 
 def _stretch(activation: Activation) -> Callable[..., tuple[LangevinState, tf.Tensor, tf.Tensor]]:

@@ -14,6 +14,7 @@ import tensorflow_probability as tfp
 from samplevis import compiled, seeds
 from samplevis.callbacks import Callback
 from samplevis.checkpoint import Checkpoint, Stage, flat, refilled
+from samplevis.draws import InMemory, OnDisk
 from samplevis.progress import Progress
 from samplevis.sampling import named
 from samplevis.sampling.kernels import Target
@@ -77,6 +78,7 @@ def run_chains(
     stages: Callable[[str], Stage] | None = None,
     numbers: Sequence[Any] = (),
     compile: compiled.Compile = compiled.anew,
+    draws: InMemory | OnDisk | None = None,
 ) -> Chains:
     """Adapts the step size, freezes it, and draws.
 
@@ -94,6 +96,7 @@ def run_chains(
         kernel that a finished run left behind gives more draws to one that asks for more `num_results`.
       numbers: nests of tensors, for `target_fn` and `redraw`. Defaults to none.
       compile: of these functions, `watched` and `moves`, and others of their kind. Defaults to one that keeps nothing.
+      draws: where the states go. Defaults to memory.
 
     Returns:
       `Chains`. After Ctrl-C, the draws so far; at least one.
@@ -101,7 +104,7 @@ def run_chains(
     Raises:
       ValueError: if there are more draws already than `options.num_results`.
     """
-    stages = stages or Checkpoint().stage
+    stages, draws = stages or Checkpoint().stage, draws or InMemory()
     ruler = tf.ones_like(state[0]) * scale
     plain = options.kernel in named.PLAIN
     # TFP's kernels have a unit mass: they move in coordinates that are divided by the scale.
@@ -114,6 +117,7 @@ def run_chains(
     *functions, told = watched or Watched()
     watched = Watched(*map(of_state, functions), told)
     shown = Watched(watched.figure)
+    outer = of_state(lambda x: x)
     # A leapfrog step becomes unstable by itself.
     largest = np.inf if plain else LARGEST_STEP
 
@@ -160,26 +164,21 @@ def run_chains(
             begin = compile(("begin", *decisive), lambda state, *given: kernel(*given).bootstrap_results(state))
             results = begin(now, *given)
         advance = compile(decisive, _stretch(kernel, trace_fn, watched, every))
+        # Of the warm-up, only the last state is of use.
+        kept = (draws, outer) if stage == "sample" else None
         return _run(
-            advance, now, results, given, calls, every, seeds.fold(seed, stage), stage, progress, place, watched
+            advance, now, results, given, calls, every, seeds.fold(seed, stage), stage, progress, place, watched, kept
         )
 
-    warmup, step_size, results = [], options.step_size, None
+    warmup, step_size, results = Step(*(np.zeros((0, 0)) for _ in Step._fields)), options.step_size, None
     if options.num_burnin_steps and name in named.FIXED_STEP:
-        now, results, _, warmup, *_ = run("warm-up", kernel, trace, shown, options.num_burnin_steps, 1, None)
+        now, results, warmup, *_ = run("warm-up", kernel, trace, shown, options.num_burnin_steps, 1, None)
     elif options.num_burnin_steps:
-        now, adapted, _, warmup, *_ = run("warm-up", adaptive, trace_inner, shown, options.num_burnin_steps, 1, None)
+        now, adapted, warmup, *_ = run("warm-up", adaptive, trace_inner, shown, options.num_burnin_steps, 1, None)
         step_size = min(float(adapted.new_step_size), largest)
     every = options.num_steps_between_results + 1
-    _, _, states, steps, scalars, pictures = run("sample", kernel, trace, watched, options.num_results, every, results)
-    states = np.stack(states)
-    return Chains(
-        states * ruler.numpy() if plain else states,
-        _join(warmup),
-        _join(steps),
-        {name: np.concatenate([part[name] for part in scalars]) for name in scalars[0]},
-        pictures,
-    )
+    _, _, steps, scalars, pictures = run("sample", kernel, trace, watched, options.num_results, every, results)
+    return Chains(draws.states, warmup, steps, scalars, pictures)
 
 
 def _stretch(kernel: Callable, trace_fn: Callable, watched: Watched, transitions: int) -> Callable[..., tuple]:
@@ -234,37 +233,49 @@ def _run(
     progress: bool | Sequence[Callback],
     place: Stage,
     watched: Watched,
-) -> tuple[tf.Tensor, Any, list[np.ndarray], list[Step], list[dict[str, np.ndarray]], Moments | None]:
-    """Calls a compiled stretch `calls` times, keeping the last state of each."""
-    states, steps, scalars, pictures, done = [], [], [], None, 0
+    keeping: tuple[InMemory | OnDisk, Callable] | None,
+) -> tuple[tf.Tensor, Any, Step, dict[str, np.ndarray], Moments | None]:
+    """Calls a compiled stretch `calls` times, keeping the last state of each if asked to."""
+    traces, pictures, done = None, None, 0
+    draws, outer = keeping or (None, None)
     saved = place.saved
     if saved:
-        done = len(saved["states"])
+        done = int(saved["done"])
         if done > calls:
             raise ValueError(
                 f"hmc_opts['num_results']: the checkpoint has {done} draws of each chain already. Received: {calls}"
             )
-        state, results, states = tf.constant(saved["state"]), refilled("results", results, saved), list(saved["states"])
-        steps = [Step(*(saved[f"step.{name}"] for name in Step._fields))]
-        scalars = [{name.removeprefix("scalar."): a for name, a in saved.items() if name.startswith("scalar.")}]
+        state, results = tf.constant(saved["state"]), refilled("results", results, saved)
+        steps = Step(*(saved[f"step.{name}"] for name in Step._fields))
+        scalars = {name.removeprefix("scalar."): a for name, a in saved.items() if name.startswith("scalar.")}
+        traces = _written(None, (steps, scalars), 0, calls * transitions)
+        if draws is not None:
+            draws.resume(saved)
         if watched.picture:
             pictures = Moments(done * transitions, saved["pictures.mean"], saved["pictures.squares"])
 
+    def traced_so_far() -> tuple[Step, dict[str, np.ndarray]]:
+        return tf.nest.map_structure(lambda whole: whole[: done * transitions], traces)
+
     def kept() -> dict:
-        found = {f"scalar.{name}": np.concatenate([part[name] for part in scalars]) for name in scalars[0]}
-        found |= {f"step.{name}": values for name, values in _join(steps)._asdict().items()}
+        steps, scalars = traced_so_far()
+        found = {f"scalar.{name}": values for name, values in scalars.items()}
+        found |= {f"step.{name}": values for name, values in steps._asdict().items()}
         if pictures is not None:
             found |= {"pictures.mean": pictures.mean, "pictures.squares": pictures.squares}
-        return found | flat("results", results) | {"state": state, "states": np.stack(states)}
+        if draws is not None:
+            found |= draws.kept()
+        return found | flat("results", results) | {"state": state, "done": done}
 
     _, ruler, *_ = given
     with Progress(stage, calls * transitions, "step", progress, done * transitions) as bar:
         for call in range(done, calls):
             state, traced, results, moments = advance(state, results, seeds.fold(seed, call), *given)
-            step, found = tf.nest.map_structure(lambda t: t.numpy(), traced)
-            states.append(state.numpy())
-            steps.append(step)
-            scalars.append(found)
+            traced = step, _ = tf.nest.map_structure(lambda t: t.numpy(), traced)
+            traces = _written(traces, traced, call * transitions, calls * transitions)
+            if draws is not None:
+                draws.append(outer(state, ruler).numpy())
+            done = call + 1
             if moments:
                 mean, variance = (np.float64(part) for part in moments)
                 pictures = merged(pictures, Moments(transitions, mean, variance * transitions))
@@ -276,10 +287,13 @@ def _run(
             if bar.interrupted:
                 break
     place.close(kept, bar.interrupted)
-    return state, results, states, steps, scalars, pictures
+    return state, results, *traced_so_far(), pictures
 
 
-def _join(steps: list[Step]) -> Step:
-    if not steps:
-        return Step(*(np.zeros((0, 0)) for _ in Step._fields))
-    return Step(*(np.concatenate(parts) for parts in zip(*steps, strict=True)))
+def _written(traces: Any, part: Any, first: int, transitions: int) -> Any:
+    """A nest of arrays [transition, ...], with a part written from `first` on; made with room for all if there is none yet."""
+    if traces is None:
+        traces = tf.nest.map_structure(lambda a: np.zeros((transitions, *a.shape[1:]), a.dtype), part)
+    for whole, values in zip(tf.nest.flatten(traces), tf.nest.flatten(part), strict=True):
+        whole[first : first + len(values)] = values
+    return traces

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +19,8 @@ POWER_BINS = 8
 PHOTOGRAPHS = -2.4
 #: Rec. 709.
 LUMINANCE = (0.2126, 0.7152, 0.0722)
+# Bytes of images, as float64, that are worked on at a time: they may be mapped from a file that is larger than memory.
+BLOCK = 2**24
 
 
 def rhat(x: np.ndarray) -> float:
@@ -131,7 +134,7 @@ def power_spectrum(images: np.ndarray, dimensions: int = 2) -> tuple[np.ndarray,
     Raises:
       ValueError: for images of another number of dimensions.
     """
-    images = np.asarray(images, np.float64)
+    images = np.asarray(images)
     if images.ndim != dimensions + 2:
         shape = {1: "[N, length, C]", 2: "[N, H, W, C]", 3: "[N, depth, H, W, C]"}[dimensions]
         raise ValueError(f"images: expected shape {shape}. Received: {images.shape}")
@@ -139,11 +142,13 @@ def power_spectrum(images: np.ndarray, dimensions: int = 2) -> tuple[np.ndarray,
     lowest = LOWEST_CYCLES / min(size)
     if not len(images) or min(size) < 16:
         return np.zeros(0), np.zeros(0)
-    luminance = images @ np.array(LUMINANCE) if channels == 3 else images.mean(axis=-1)
     axes = tuple(range(1, 1 + dimensions))
-    luminance = luminance - luminance.mean(axis=axes, keepdims=True)
     window = functools.reduce(np.multiply.outer, map(_hann, size))
-    power = np.mean(np.abs(np.fft.fftn(luminance * window, axes=axes)) ** 2, axis=0)
+    power = np.zeros(size)
+    for block in _blocks(images):
+        luminance = block @ np.array(LUMINANCE) if channels == 3 else block.mean(axis=-1)
+        luminance = luminance - luminance.mean(axis=axes, keepdims=True)
+        power += np.sum(np.abs(np.fft.fftn(luminance * window, axes=axes)) ** 2, axis=0) / len(images)
 
     frequency = spectrum.frequency(size, half=False)
     edges = np.geomspace(lowest, HIGHEST_FREQUENCY, POWER_BINS + 1)
@@ -181,22 +186,36 @@ def pixel_correlation(images: np.ndarray) -> float:
     Raises:
       ValueError: for images of another number of dimensions.
     """
-    images = np.asarray(images, np.float64)
+    images = np.asarray(images)
     if images.ndim not in (4, 5, 6):
         raise ValueError(f"images: expected shape [chain, draw, H, W, C]. Received: {images.shape}")
     chains = len(images)
     if chains < 2 or not images.size:
         return np.nan
-    # A unit may demand a colour: pictures that share one are not yet one picture.
-    axes = tuple(range(2, images.ndim - 1))
-    pixels = (images - images.mean(axis=axes, keepdims=True)).reshape(*images.shape[:2], -1)
-    norms = np.linalg.norm(pixels, axis=-1, keepdims=True)
-    if not np.all(np.isfinite(norms)) or norms.min() <= 1e-9:
-        return np.nan
     # The correlation is a dot product of unit vectors, so that the mean over draws may be taken first.
-    means = np.mean(pixels / norms, axis=1)
+    means = np.stack([_mean_direction(chain) for chain in images])
+    if not np.all(np.isfinite(means)):
+        return np.nan
     between = np.sum(means.sum(axis=0) ** 2) - np.sum(means**2)
     return float(between / (chains * (chains - 1)))
+
+
+def _mean_direction(images: np.ndarray) -> np.ndarray:
+    """Mean of the images [N, ..., C] of a chain, each without its mean colour and of unit length; nan if one has no contrast."""
+    # A unit may demand a colour: pictures that share one are not yet one picture.
+    axes, total = tuple(range(1, images.ndim - 1)), 0.0
+    for block in _blocks(images):
+        pixels = (block - block.mean(axis=axes, keepdims=True)).reshape(len(block), -1)
+        norms = np.linalg.norm(pixels, axis=-1, keepdims=True)
+        total += np.sum(pixels / np.where(norms > 1e-9, norms, np.nan), axis=0)
+    return total / len(images)
+
+
+def _blocks(images: np.ndarray) -> Iterator[np.ndarray]:
+    """Images [N, ...] in turn, some at a time, as float64."""
+    some = max(BLOCK // (8 * images[0].size), 1)
+    for first in range(0, len(images), some):
+        yield np.asarray(images[first : first + some], np.float64)
 
 
 def _checked(x: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from samplevis import seeds
 from samplevis.activation import Activation
 from samplevis.callbacks import Callback
 from samplevis.checkpoint import Checkpoint
+from samplevis.draws import InMemory, OnDisk
 from samplevis.sampling.anneal import Annealed, anneal
 from samplevis.sampling.chains import Watched, run_chains
 from samplevis.sampling.density import Conditioned, Density, LogActivation, Tilted, check_density
@@ -46,6 +47,7 @@ class Run(NamedTuple):
       sd_images: standard deviation of every pixel over them, [chain, H, W, C].
       gradients: gradients of one chain, a transform counting once.
       seconds: stage -> wall time.
+      anneal_images: of the chains while they were annealed, uint8 [chain, frame, H, W, C].
     """
 
     latents: np.ndarray
@@ -60,6 +62,7 @@ class Run(NamedTuple):
     sd_images: np.ndarray
     gradients: int
     seconds: dict[str, float]
+    anneal_images: np.ndarray
 
 
 def sample(
@@ -76,6 +79,7 @@ def sample(
     seed: tf.Tensor,
     progress: bool | Sequence[Callback] = False,
     checkpoint: Checkpoint | None = None,
+    draws: InMemory | OnDisk | None = None,
 ) -> Run:
     """Anneals, warms up and draws.
 
@@ -95,6 +99,7 @@ def sample(
       seed: int32 tensor of shape [2].
       progress: whether to show progress bars, or callbacks.
       checkpoint: where the run keeps what it has done, and goes on from. Defaults to nowhere.
+      draws: where the draws go. Defaults to memory.
 
     Returns:
       A `Run`.
@@ -111,14 +116,14 @@ def sample(
             f"nat. Received: {beta!r}, which puts {nats:.3g} nats between the prior and the optimum"
         )
     param, chains = activation.param, latents.shape[0]
-    checkpoint = checkpoint or Checkpoint()
+    checkpoint, draws = checkpoint or Checkpoint(), draws or InMemory()
     checkpoint.begin("anneal")
     state, target, gradients = param.rotate(latents), LogActivation(), 0
-    reached = np.ones(chains, bool)
+    reached, anneal_images = np.ones(chains, bool), np.zeros((chains, 0, *param.image_shape), np.uint8)
     if check_density(density) != "activation":
         ends, stage = (scale.prior, scale.optimum), checkpoint.stage("anneal")
         arrived = anneal(activation, state, *ends, level, anneal_steps, from_prior, seed, progress, stage)
-        state, reached, gradients = arrived.state, arrived.reached, arrived.gradients
+        state, reached, gradients, anneal_images = arrived.state, arrived.reached, arrived.gradients, arrived.images
         target = density if isinstance(density, Density) else _density(density, arrived, beta)
     checkpoint.begin("sample")
 
@@ -186,18 +191,21 @@ def sample(
         )
     numbers = bank, parameters, target.numbers
     result = run_chains(
-        tilt, state, ruler, options, seed, watched, progress, redraw, moves, checkpoint.stage, numbers, compile
+        tilt, state, ruler, options, seed, watched, progress, redraw, moves, checkpoint.stage, numbers, compile, draws
     )
     seconds = checkpoint.seconds
 
-    draws = [param.rotate(tf.constant(x)) for x in result.states]
-    values = np.stack([on_bank(z).numpy() for z in draws], axis=1)
+    states = result.states
+    latents = draws.gather("latents", len(states), (param.rotate(tf.constant(x)).numpy() for x in states))
+    values, fresh = (
+        np.stack([mean(tf.constant(z)).numpy() for z in latents.swapaxes(0, 1)], axis=1) for mean in (on_bank, on_fresh)
+    )
     steps = sum(int(part.gradients.sum()) for chains in (*rehearsals, result) for part in (chains.warmup, chains.trace))
     members = options.num_transforms if tf.nest.flatten(bank) else 1
     return Run(
-        latents=np.stack([z.numpy() for z in draws], axis=1),
+        latents=latents,
         activation=values,
-        fresh_activation=np.stack([on_fresh(z).numpy() for z in draws], axis=1),
+        fresh_activation=fresh,
         strength=target.strength(tf.constant(values)).numpy(),
         density=target,
         reached=reached,
@@ -207,6 +215,7 @@ def sample(
         sd_images=result.pictures.deviation.astype(np.float32),
         gradients=gradients + members * (steps + PAIRS + 1),
         seconds=seconds,
+        anneal_images=anneal_images,
     )
 
 

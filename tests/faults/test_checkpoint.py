@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import itertools
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -14,74 +13,20 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
+from runs import Crash, Full, content, render, run_with_crashes
 
 import samplevis
-from samplevis import cli, seeds, transform
+from samplevis import cli, seeds
 from samplevis.checkpoint import NAMES, Checkpoint
 from samplevis.progress import Progress
 from samplevis.sampling import named
 from samplevis.sampling.chains import Watched, run_chains
 from samplevis.sampling.options import HMCOptions
 
-JITTER = transform.jitter(2)
-SETTINGS = dict(im_size=16, transforms=JITTER, optimize_steps=32, anneal_steps=50, smooth=None, progress=False)
-OPTIONS = dict(num_results=4, num_burnin_steps=4, num_leapfrog_steps=2, num_chains=2, num_transforms=2)
-
-
-def render(network, folder=None, draws=4, objective="conv2:1", **settings):
-    return samplevis.render(
-        network,
-        objective,
-        OPTIONS | dict(num_results=draws),
-        checkpoint=folder,
-        checkpoint_interval=0,
-        **SETTINGS | settings,
-    )
-
-
-def content(samples):
-    """All of some samples but the wall time, as bytes by name."""
-    found = {name: value for name, value in vars(samples).items() if name not in ("seconds", "stats", "scalars")}
-    found |= {f"stats.{name}": value for name, value in samples.stats.items()}
-    found |= {f"scalars.{name}": value for name, value in samples.scalars.items()}
-    return {
-        name: value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()
-        for name, value in found.items()
-    }
-
 
 @pytest.fixture(scope="module")
 def uninterrupted(tiny_network):
     return render(tiny_network)
-
-
-class Crash(BaseException):
-    """Stands for a power cut: nothing catches it."""
-
-
-def crash_in_save(monkeypatch, number):
-    """The save of that number, from 0, ends the process halfway."""
-    write, count = Checkpoint._write, []
-
-    def crashing(self):
-        count.append(None)
-        if len(count) > number:
-            raise Crash
-        write(self)
-
-    monkeypatch.setattr(Checkpoint, "_write", crashing)
-
-
-def run_with_crashes(network, folder, monkeypatch, saves, draws=4):
-    """Starts the run again after each crash; returns its samples and the number of crashes."""
-    crashes = 0
-    while True:
-        with monkeypatch.context() as patch:
-            crash_in_save(patch, saves())
-            try:
-                return render(network, folder, draws), crashes
-            except Crash:
-                crashes += 1
 
 
 def test_a_run_that_crashes_again_and_again_ends_in_the_same_bytes(tiny_network, uninterrupted, tmp_path, monkeypatch):
@@ -252,16 +197,6 @@ def test_damage_of_all_files_is_refused(tmp_path):
 
 @pytest.fixture
 def full_disk():
-    """A context in which no file can grow beyond 2 kB: the system itself refuses, as it does on a full disk."""
-
-    class Full:
-        def __enter__(self):
-            self.limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (2000, self.limits[1]))
-
-        def __exit__(self, *error):
-            resource.setrlimit(resource.RLIMIT_FSIZE, self.limits)
-
     return Full()
 
 
@@ -281,7 +216,7 @@ def test_a_full_disk_does_not_end_a_run_and_spoils_nothing(tmp_path, full_disk, 
 
 
 def test_a_full_disk_is_told_before_the_work(tmp_path, monkeypatch):
-    monkeypatch.setattr("samplevis.files._to_disk", lambda path: (_ for _ in ()).throw(OSError(28, "No space left")))
+    monkeypatch.setattr("samplevis.files.to_disk", lambda path: (_ for _ in ()).throw(OSError(28, "No space left")))
     with pytest.raises(OSError, match="No space left"):
         Checkpoint(tmp_path)
 

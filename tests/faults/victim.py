@@ -1,4 +1,4 @@
-"""A small run in a process of its own, to be killed: python victim.py MODEL FOLDER OUT. Prints a line for each save."""
+"""A small run in a process of its own, to be killed: python victim.py MODEL FOLDER OUT [KEEP]. Prints a line for each save."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def told(self: Checkpoint) -> None:
 
 
 Checkpoint._write = told
-model, folder, out = sys.argv[1:]
+model, folder, out, *keep = sys.argv[1:]
 samplevis.render(
     samplevis.Network(keras.models.load_model(model), labels=("a", "b", "c")),
     "conv2:1",
@@ -31,4 +31,5 @@ samplevis.render(
     progress=False,
     checkpoint=folder,
     checkpoint_interval=0,
+    keep=keep[0] if keep else "memory",
 ).save(out)
