@@ -176,6 +176,7 @@ def test_what_is_there_is_not_made_again(tiny_network, tmp_path, monkeypatch, ca
 
 def test_ctrl_c_keeps_what_there_is_and_the_same_call_goes_on(tiny_network, tmp_path, monkeypatch):
     call = dict(batch_size=2, folder=tmp_path, **SMALL)
+    before = signal.getsignal(signal.SIGINT)
     ascend, batches = MODULE.ascend, []
 
     def struck(*given, **settings):
@@ -189,7 +190,7 @@ def test_ctrl_c_keeps_what_there_is_and_the_same_call_goes_on(tiny_network, tmp_
     # The second batch had 16 of its 20 steps.
     assert part.places.tolist() == [0, 1, 2, 3] and not part.complete and repr(part).endswith("interrupted>")
     assert len(files_of(tmp_path)) == 4 and isinstance(part, Sweep)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
     whole = sweep(tiny_network, "conv2", **call)
     assert whole.complete and len(batches) == 2 + 2, "the first batch was not made again"
     np.testing.assert_allclose(whole.images, sweep(tiny_network, "conv2", **SMALL).images, atol=1e-4)
