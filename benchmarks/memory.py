@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
+
+from benchmarks.rows import run_parts
 
 FIRST = 10
 SIZE, BANK, CHAINS = 96, 8, 4
@@ -31,14 +32,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
     parser.add_argument("--calls", type=int, default=200, help="of `growth`")
     parser.add_argument("--json", type=Path, help="file for the figures")
-    options = parser.parse_args()
-    rows = []
-    for part in options.parts:
-        for row in PARTS[part](options):
-            rows.append({"part": part} | row)
-            print(json.dumps(rows[-1]), flush=True)
-            if options.json:
-                options.json.write_text(json.dumps(rows, indent=1) + "\n")
+    run_parts(PARTS, parser.parse_args())
 
 
 def growth(options: argparse.Namespace):

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +26,7 @@ import numpy as np
 import tensorflow as tf
 
 import samplevis
+from benchmarks.rows import write
 from benchmarks.timing import in_turn, ratio, seconds, show
 from samplevis import param
 
@@ -70,8 +70,7 @@ def main() -> None:
             rows.append(run(case, options.rounds))
             print(f"{case.model:<13}{case.size:>5}" + "".join(show(rows[-1][name]) for name in COLUMNS), end="")
             print(f"  <= {case.over_floor}, >= {case.xplique}, >= {case.tf_keras_vis}", flush=True)
-            if options.json:
-                options.json.write_text(json.dumps(rows, indent=1) + "\n")
+            write(rows, options.json)
     for name, make in PEERS.items():
         if missing(make):
             print(f"{name}: not installed")

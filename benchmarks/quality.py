@@ -7,7 +7,6 @@ SqueezeNet at 96 pixels, 4 chains, 10 draws; each unit at three levels, then the
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import samplevis
+from benchmarks.rows import write
 from samplevis import modelzoo, seeds
 
 UNITS = ("logits:285", "logits:1", "logits:967", "logits:8", "fire9:10", "fire8:50", "fire7:20", "fire5:7")
@@ -98,12 +98,6 @@ def shuffled_squeezenet() -> samplevis.Network:
         if network.activations(noise, layer)[layer].numpy()[:, int(channel)].max() > 0:
             return network
     raise RuntimeError(f"{CONTROL_UNIT} is dead in all 100 shuffled networks")
-
-
-def write(rows: list[dict[str, Any]], file: Path | None) -> None:
-    """Writes the figures so far, so that a run that is cut keeps them."""
-    if file:
-        file.write_text(json.dumps(rows, indent=1) + "\n")
 
 
 def report(unit: str, figures: dict[str, float]) -> dict[str, Any]:

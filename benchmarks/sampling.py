@@ -7,7 +7,6 @@ the defaults. The weights are looked for in the folder SAMPLEVIS_TEST_DATA (defa
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 import samplevis
-from benchmarks.quality import SIZE, squeezenet, write
+from benchmarks.quality import SIZE, squeezenet
+from benchmarks.rows import run_parts
 from benchmarks.timing import in_turn, ratio, seconds
 from samplevis import modelzoo, param, seeds
 from samplevis.activation import Activation, make_activation
@@ -48,13 +48,7 @@ def main() -> None:
         default=Path("runs"),
         help="folder for the long runs (default: runs)",
     )
-    options = parser.parse_args()
-    rows = []
-    for part in options.parts:
-        for row in PARTS[part](options):
-            rows.append({"part": part} | row)
-            print(json.dumps(rows[-1]), flush=True)
-            write(rows, options.json)
+    run_parts(PARTS, parser.parse_args())
 
 
 def mixing(options: argparse.Namespace):

@@ -7,7 +7,6 @@ less than it does the clock's. The differences are those of one round. About two
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.rows import write
 from benchmarks.timing import in_turn
 
 TENSORFLOW = "import tensorflow"
@@ -46,8 +46,7 @@ def main() -> None:
         shown = "{median:.2f} ({low:.2f}-{high:.2f})".format(**found)
         required = "" if found["required"] is None else f"<= {found['required']}"
         print(f"{found['what']:<48}{shown:>22}  {required}")
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n")
+    write(rows, options.json)
 
 
 def row(name: str, times: dict[str, np.ndarray]) -> dict:

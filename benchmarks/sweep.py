@@ -14,7 +14,6 @@ Floor and calls take turns channel by channel, and all of a round are in one pro
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -25,6 +24,7 @@ import numpy as np
 import tensorflow as tf
 
 import samplevis
+from benchmarks.rows import write
 from benchmarks.timing import in_turn, ratio, seconds, show
 from samplevis import modelzoo, objectives, param
 from samplevis.activation import make_activation
@@ -55,8 +55,7 @@ def main() -> None:
         rows.append(run(name, options))
         print(f"{name:<13}{rows[-1]['batch']:>6}{rows[-1]['traces']:>8}", end="")
         print("".join(show(rows[-1][column]) for column in COLUMNS), flush=True)
-        if options.json:
-            options.json.write_text(json.dumps(rows, indent=1) + "\n")
+        write(rows, options.json)
 
 
 def run(name: str, options: argparse.Namespace) -> dict[str, Any]:
