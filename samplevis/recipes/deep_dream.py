@@ -245,7 +245,7 @@ def _compiled_gradient(activation: Activation) -> Callable[[np.ndarray], tuple[f
 
         compiled[key] = run
     run = compiled[key]
-    parameters = [tf.convert_to_tensor(p) for p in activation.objective.parameters]
+    parameters = activation.parameters
 
     def gradient(tile: np.ndarray) -> tuple[float, np.ndarray]:
         score, slope = run(tf.constant(tile[None]), parameters)
