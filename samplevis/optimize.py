@@ -125,7 +125,7 @@ def optimize(
     with memory.told(sizes):
         z = first_latents(param, batch, init, root)
         found = ascend(activation, z, steps, optimizer, thresholds, root, watching, redirect_steps=redirect_steps)
-    still = np.flatnonzero((found.latents == z.numpy()).reshape(batch, -1).all(1))
+    still = np.flatnonzero(unmoved(found.latents, z))
     if len(still):
         warnings.warn(
             f"obj: {activation.objective} had no gradient in any step for image {', '.join(map(str, still))} of {batch}, which "
@@ -164,7 +164,7 @@ def ascend(
     first = kept(activation.network, "redirect_relu", redirect_relu) if redirect_steps else activation.network
     stepper = _compiled_stepper(dataclasses.replace(activation, network=first), z.shape[0], optimizer, alike)
     stepper.reset(z)
-    parameters = [tf.convert_to_tensor(p) for p in activation.objective.parameters]
+    parameters = activation.parameters
     stops = sorted({*thresholds, *range(STEPS_PER_CALL, steps, STEPS_PER_CALL), redirect_steps or steps, steps})
     history, snapshots, done = [np.zeros((0, z.shape[0]), np.float32)], {}, 0
     stage = stage or Checkpoint().stage("optimise")
@@ -250,6 +250,11 @@ def render_vis(
         progress=verbose,
     )
     return [result.snapshots[t] for t in sorted(thresholds) if t in result.snapshots]
+
+
+def unmoved(latents: np.ndarray, start: tf.Tensor) -> np.ndarray:
+    """Whether latents [batch, ...] are where they started, to the bit: bool [batch]. The start may be one for all, [1, ...]."""
+    return (latents == start.numpy()).reshape(len(latents), -1).all(1)
 
 
 def first_latents(param: Parameterization, batch: int, init: np.ndarray | None, seed: tf.Tensor) -> tf.Tensor:

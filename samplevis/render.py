@@ -27,7 +27,7 @@ from samplevis.sampling.density import Density, check_density
 from samplevis.sampling.moves import named_moves
 from samplevis.sampling.options import HMCOptions, hmc_options
 from samplevis.sampling.sample import sample
-from samplevis.sampling.scale import Scale, fresh_transforms, mean_activation, measure_scale
+from samplevis.sampling.scale import Scale, fresh_transforms, mean_activation, measure_scale, of_draws
 from samplevis.transform import Transform
 
 INITS = ("optimize", "prior")
@@ -249,8 +249,7 @@ def own_levels(own: Activation, draws: np.ndarray, optimized: np.ndarray, seed: 
         scale = measure_scale(own, optimized, seed)
     except ValueError:
         return np.full(draws.shape[:2], np.nan, np.float32)
-    values = np.stack([fresh(tf.constant(z)).numpy() for z in draws.swapaxes(0, 1)], axis=1)
-    return (values - scale.prior) / (scale.optimum - scale.prior)
+    return (of_draws(fresh, draws) - scale.prior) / (scale.optimum - scale.prior)
 
 
 def _record(

@@ -21,7 +21,7 @@ from samplevis.checkpoint import Checkpoint
 from samplevis.checks import check_number, check_whole
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective, as_objective, channel, each, neuron
-from samplevis.optimize import LUCID_REDIRECT_STEPS, SILENT, ascend, first_latents, settings_of
+from samplevis.optimize import LUCID_REDIRECT_STEPS, SILENT, ascend, first_latents, settings_of, unmoved
 from samplevis.optimizers import Method, as_method
 from samplevis.param import Parameterization
 from samplevis.progress import Progress
@@ -188,7 +188,7 @@ def sweep(
                     alike=True,
                 )
                 whole = len(found.history) == steps
-                rests = (found.latents == start.numpy()).reshape(len(batch), -1).all(1) & np.isfinite(found.history[-1])
+                rests = unmoved(found.latents, start) & np.isfinite(found.history[-1])
                 still |= {names[n]: None for n, at_rest in zip(batch, rests, strict=True) if at_rest}
                 results = zip(found.images, found.latents, found.history[-1], strict=True)
                 # What a batch is filled up with comes last, and is dropped.

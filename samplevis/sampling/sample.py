@@ -23,7 +23,7 @@ from samplevis.sampling.moves import named_moves
 from samplevis.sampling.named import APPROXIMATE
 from samplevis.sampling.options import HMCOptions
 from samplevis.sampling.scalars import scalar_fn
-from samplevis.sampling.scale import FRESH_MEMBERS, Scale, finite_mean, fresh_transforms, mean_activation
+from samplevis.sampling.scale import FRESH_MEMBERS, Scale, finite_mean, fresh_transforms, mean_activation, of_draws
 
 # Most nats between the ends of the scale: float32 resolves steps of one nat up to here, and Metropolis needs better.
 MOST_NATS = 1e7
@@ -197,9 +197,7 @@ def sample(
 
     states = result.states
     latents = draws.gather("latents", len(states), (param.rotate(tf.constant(x)).numpy() for x in states))
-    values, fresh = (
-        np.stack([mean(tf.constant(z)).numpy() for z in latents.swapaxes(0, 1)], axis=1) for mean in (on_bank, on_fresh)
-    )
+    values, fresh = of_draws(on_bank, latents), of_draws(on_fresh, latents)
     steps = sum(int(part.gradients.sum()) for chains in (*rehearsals, result) for part in (chains.warmup, chains.trace))
     members = options.num_transforms if tf.nest.flatten(bank) else 1
     return Run(

@@ -78,3 +78,8 @@ def mean_activation(activation: Activation, draws: Any) -> Callable[[tf.Tensor],
 
     run, parameters = activation.compiler()("mean", mean), activation.parameters
     return lambda z: run(z, draws, parameters)
+
+
+def of_draws(mean: Callable[[tf.Tensor], tf.Tensor], latents: np.ndarray) -> np.ndarray:
+    """What a function of latents [chain, ...] says of draws [chain, draw, ...], one at a time: float32 [chain, draw]."""
+    return np.stack([mean(tf.constant(z)).numpy() for z in latents.swapaxes(0, 1)], axis=1)
