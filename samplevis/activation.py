@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from samplevis import compiled
 from samplevis import param as parameterizations
+from samplevis.devices import one_by_one
 from samplevis.network import RESERVED, Network, as_network
 from samplevis.objectives import Objective, as_objective
 from samplevis.objectives.base import make_accessor
@@ -32,17 +33,20 @@ class Activation:
       objective: a resolved objective (`Objective.resolve`).
       param: the map from latents to images.
       transform: the distortion that every image passes before the network sees it.
+      devices: names of the devices that share the latents, each latent computed by itself. Defaults to none: all latents
+        as one batch, where TensorFlow computes it.
     """
 
     network: Network
     objective: Objective
     param: Parameterization
     transform: Transform
+    devices: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple:
         """What decides the compiled computation: all but the objective's numbers and the network's identity."""
-        return self.objective.structure, self.param, self.transform
+        return self.objective.structure, self.param, self.transform, self.devices
 
     @property
     def parameters(self) -> list[tf.Tensor]:
@@ -148,8 +152,12 @@ class Activation:
         """
         leaves = tf.nest.flatten(draws)
         members = leaves[0].shape[0] // z.shape[0] if leaves else 1
-        scores = self.of_images(self.param.image(z), draws, members, parameters, step)
-        return tf.reshape(scores, (z.shape[0], members))
+
+        def of_latents(z: tf.Tensor, draws: Any) -> tf.Tensor:
+            scores = self.of_images(self.param.image(z), draws, members, parameters, step)
+            return tf.reshape(scores, (z.shape[0], members))
+
+        return one_by_one(of_latents, z, draws, self.devices) if self.devices else of_latents(z, draws)
 
     def of_images(
         self,

@@ -207,6 +207,7 @@ def _render_to_folder(network: Any, objective: str, options: argparse.Namespace)
         callbacks=[lines] if lines else [],
         checkpoint=options.checkpoint,
         keep=options.keep,
+        devices=options.devices,
     )
     # The page says which command made the run, also if it is made later.
     samples = dataclasses.replace(samples, options=samples.options | {"command": options.command})
@@ -367,6 +368,12 @@ def _add_run_options(parser: argparse.ArgumentParser, out: str) -> None:
     )
     add(
         "--keep", default="memory", help="memory, or disk: draws go to files in --checkpoint's folder (default: memory)"
+    )
+    add(
+        "--devices",
+        nargs="+",
+        metavar="NAME",
+        help="devices that share the chains, such as GPU:0 GPU:1 (default: TensorFlow's)",
     )
     add("--scale", type=int, default=2, help="enlargement of the pictures, whole number (default: 2)")
     add("--quiet", action="store_true", help="no progress bars")

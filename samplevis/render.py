@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -16,6 +18,7 @@ from samplevis.activation import Activation, default_param, make_activation
 from samplevis.callbacks import Callback, as_callbacks
 from samplevis.checkpoint import Checkpoint
 from samplevis.checks import brief, check_between, check_choice, check_number, check_whole
+from samplevis.devices import check_devices
 from samplevis.draws import KEEPS, InMemory, OnDisk
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
@@ -54,6 +57,7 @@ def render(
     checkpoint: str | os.PathLike | None = None,
     checkpoint_interval: float = 60.0,
     keep: str = "memory",
+    devices: Sequence[str] | None = None,
 ) -> Samples:
     """Samples images in which a unit of a network is highly active.
 
@@ -96,6 +100,9 @@ def render(
       keep: where the draws go: "memory" or "disk", to files in the folder of `checkpoint`, which it needs. With "disk" a run of
         any number of draws takes the memory of one, and `images` and `latents` of the samples are maps of files that
         can only be read. Defaults to "memory".
+      devices: names of devices that share the chains, such as ["GPU:0", "GPU:1"]. Each chain is then computed by itself, so
+        that the draws are the same bytes on one device and on many of its kind. Defaults to one batch of all chains, where
+        TensorFlow computes it.
 
     Returns:
       `Samples`.
@@ -127,13 +134,14 @@ def render(
         transforms = None
     if smooth is not None:
         check_number("smooth", smooth, 0, above=True)
-    own = activation = make_activation(network, obj, param, transforms)
+    placed = functools.partial(dataclasses.replace, devices=check_devices(devices))
+    own = activation = placed(make_activation(network, obj, param, transforms))
     named_moves(param, options.moves)
     activation.check_sampled()
     starts = None if isinstance(init, str) else first_latents(param, options.num_chains, init, root)
     init = init if isinstance(init, str) else "images"
     if smooth is not None and not old:
-        activation = make_activation(smoothed(network, smooth), obj, param, transforms)
+        activation = placed(make_activation(smoothed(network, smooth), obj, param, transforms))
 
     if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
         raise TypeError(f"checkpoint: expected a folder. Received: {brief(checkpoint)}")
@@ -148,7 +156,7 @@ def render(
     renderer = activation
     if old:
         natural = parameterizations.fourier(tuple(size), channels=channels)
-        renderer = make_activation(model, obj, natural, "robust")
+        renderer = placed(make_activation(network, obj, natural, "robust"))
 
     made_by = _record(options, activation, level, smooth, optimize_steps, anneal_steps)
     about = None
@@ -161,6 +169,8 @@ def render(
             "init": init if starts is None else fingerprint.array(starts),
             "seed": int(seed),
             "keep": keep,
+            # Where a chain is computed changes nothing; that it is computed by itself changes last bits.
+            "chain by chain": bool(activation.devices),
         }
         # More draws are no other run.
         del about["num_results"]

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
+import keras
 import numpy as np
 
 import samplevis
@@ -75,3 +81,27 @@ class Full:
 
     def __exit__(self, *error):
         resource.setrlimit(resource.RLIMIT_FSIZE, self.limits)
+
+
+def kill_at_random(model: keras.Model, folder: Path, kills: int, seed: int, *keep: str) -> Iterator[dict[str, bytes]]:
+    """Runs in processes that are killed at random moments, where Python cannot tidy up: yields the content of each at its end."""
+    model.save(folder / "tiny.keras")
+    script = os.path.join(os.path.dirname(__file__), "victim.py")
+    random, done, run = np.random.default_rng(seed), 0, 0
+    while done < kills:
+        out = folder / f"run{run}.npz"
+        command = [sys.executable, script, folder / "tiny.keras", folder / f"run{run}", out, *keep]
+        while not out.exists():
+            number, part = int(random.integers(1, 4)), random.uniform(0, 0.3)
+            with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+                # After that many saves, and a part of a second: also in the midst of the next one.
+                for _ in range(number):
+                    process.stdout.readline()
+                try:
+                    process.wait(part)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    done += 1
+                    print(f"run {run}, kill {done}: after {number} saves and {part:.3f} s")
+        yield content(samplevis.Samples.load(out))
+        run += 1

@@ -13,7 +13,7 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
-from runs import Crash, Full, content, render, run_with_crashes
+from runs import Crash, Full, content, kill_at_random, render, run_with_crashes
 
 import samplevis
 from samplevis import cli, seeds
@@ -321,31 +321,8 @@ def test_every_kernel_goes_on_to_the_same_bytes(kernel, tmp_path):
 
 @pytest.mark.long
 def test_forty_kills_at_random_moments(tiny_network, uninterrupted, tmp_path):
-    """The process is killed; Python has no chance to tidy up."""
-    model = tmp_path / "tiny.keras"
-    tiny_network.model.save(model)
-    script = os.path.join(os.path.dirname(__file__), "victim.py")
-    first = subprocess.run([sys.executable, script, model, tmp_path / "whole", tmp_path / "whole.npz"], check=True)
-    assert first.returncode == 0
-    whole = content(samplevis.Samples.load(tmp_path / "whole.npz"))
-    assert whole["images"] == uninterrupted.images.tobytes()
-    random, kills, run = np.random.default_rng(0), 0, 0
-    while kills < 40:
-        folder, out = tmp_path / f"run{run}", tmp_path / f"run{run}.npz"
-        while not out.exists():
-            number, part = int(random.integers(1, 4)), random.uniform(0, 0.3)
-            with subprocess.Popen([sys.executable, script, model, folder, out], stdout=subprocess.PIPE) as process:
-                # After that many saves, and a part of a second: also in the midst of the next one.
-                for _ in range(number):
-                    process.stdout.readline()
-                try:
-                    process.wait(part)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    kills += 1
-                    print(f"run {run}, kill {kills}: after {number} saves and {part:.3f} s")
-        assert content(samplevis.Samples.load(out)) == whole, f"run {run}"
-        run += 1
+    ends = list(kill_at_random(tiny_network.model, tmp_path, 40, 0))
+    assert len(ends) > 1 and all(end == content(uninterrupted) for end in ends)
 
 
 def test_two_ends_have_a_folder_each(tiny_network, uninterrupted, tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 import pytest
-from runs import Crash, Full, content, render, run_with_crashes
+from runs import Crash, Full, content, kill_at_random, render, run_with_crashes
 
 import samplevis
 from samplevis import cli, draws
@@ -259,19 +259,5 @@ def test_memory_is_flat_while_draws_stream(tmp_path):
 
 @pytest.mark.long
 def test_kills_at_random_moments(tiny_network, uninterrupted, tmp_path):
-    """The process is killed while draws stream; Python has no chance to tidy up."""
-    model, out = tmp_path / "tiny.keras", tmp_path / "out.npz"
-    tiny_network.model.save(model)
-    script = os.path.join(os.path.dirname(__file__), "victim.py")
-    random, kills = np.random.default_rng(2), 0
-    while not out.exists():
-        command = [sys.executable, script, model, tmp_path / "run", out, "disk"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-            for _ in range(int(random.integers(2, 5))):
-                process.stdout.readline()
-            try:
-                process.wait(random.uniform(0, 0.3))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                kills += 1
-    assert kills > 3 and content(samplevis.Samples.load(out)) == content(uninterrupted)
+    ends = list(kill_at_random(tiny_network.model, tmp_path, 20, 2, "disk"))
+    assert len(ends) > 1 and all(end == content(uninterrupted) for end in ends)
