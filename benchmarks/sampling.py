@@ -7,6 +7,7 @@ the defaults. The weights are looked for in the folder SAMPLEVIS_TEST_DATA (defa
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -161,16 +162,23 @@ def sizes(options: argparse.Namespace):
 
 
 def overhead(options: argparse.Namespace):
-    """A leapfrog step over a bare value and gradient of the same network and bank."""
+    """A leapfrog step over a bare value and gradient of the same network and bank; and compiled by XLA, over itself."""
     activation = make_activation(squeezenet(), "logits:1", param.fourier(SIZE), robust_transforms)
-    target, state = target_on_bank(activation, 12), activation.param.prior(seeds.root(0), 4)
+    target, state = target_on_bank(activation, 8), activation.param.prior(seeds.root(0), 4)
 
     def bare(z: tf.Tensor) -> tf.Tensor:
         return z + 1e-6 * value_and_gradient(target, z)[1]
 
     runs = {"leapfrog": leapfrog_steps(target, state, 5), "bare": repeated(bare, state, 5)}
+    # Off unless it wins by more than the first call costs.
+    runs["xla"] = leapfrog_steps(target, state, 5, xla=True)
+    clock = time.perf_counter()
+    runs["xla"]()
+    compiling = time.perf_counter() - clock
     times = in_turn(runs, options.rounds)
-    yield {f"leapfrog_over_bare_{name}": value for name, value in ratio(times["leapfrog"], times["bare"]).items()}
+    for name, over, under in (("leapfrog_over_bare", "leapfrog", "bare"), ("xla_over_leapfrog", "xla", "leapfrog")):
+        yield {f"{name}_{key}": value for key, value in ratio(times[over], times[under]).items()}
+    yield {"xla_first_call_over_a_step": compiling / float(np.median(times["leapfrog"]))}
 
 
 def pixels(options: argparse.Namespace):
@@ -203,10 +211,12 @@ def target_on_bank(activation: Activation, members: int) -> Callable[[tf.Tensor]
     return lambda z: tf.reduce_mean(activation.scores(activation.param.rotate(z), bank), 1)
 
 
-def leapfrog_steps(target: Callable[[tf.Tensor], tf.Tensor], state: tf.Tensor, steps: int) -> Callable[[], float]:
+def leapfrog_steps(
+    target: Callable[[tf.Tensor], tf.Tensor], state: tf.Tensor, steps: int, xla: bool = False
+) -> Callable[[], float]:
     """A run of a trajectory, for `in_turn`."""
 
-    @tf.function(autograph=False)
+    @tf.function(autograph=False, jit_compile=xla or None)
     def run(z: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
         start = tf.zeros(z.shape[:1]), tf.zeros_like(z)
         return trajectory(target, z, tf.ones_like(z), start, 0.01, steps).state

@@ -83,6 +83,12 @@ class Full:
         resource.setrlimit(resource.RLIMIT_FSIZE, self.limits)
 
 
+def reloaded(samples: samplevis.Samples, folder: Path) -> samplevis.Samples:
+    """The same after a file, in which tuples are lists."""
+    samples.save(folder / "samples.npz")
+    return samplevis.Samples.load(folder / "samples.npz")
+
+
 def kill_at_random(model: keras.Model, folder: Path, kills: int, seed: int, *keep: str) -> Iterator[dict[str, bytes]]:
     """Runs in processes that are killed at random moments, where Python cannot tidy up: yields the content of each at its end."""
     model.save(folder / "tiny.keras")

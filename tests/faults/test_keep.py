@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 import pytest
-from runs import Crash, Full, content, kill_at_random, render, run_with_crashes
+from runs import Crash, Full, content, kill_at_random, reloaded, render, run_with_crashes
 
 import samplevis
 from samplevis import cli, draws
@@ -260,4 +260,5 @@ def test_memory_is_flat_while_draws_stream(tmp_path):
 @pytest.mark.long
 def test_kills_at_random_moments(tiny_network, uninterrupted, tmp_path):
     ends = list(kill_at_random(tiny_network.model, tmp_path, 20, 2, "disk"))
-    assert len(ends) > 1 and all(end == content(uninterrupted) for end in ends)
+    whole = content(reloaded(uninterrupted, tmp_path))
+    assert len(ends) > 1 and all(end == whole for end in ends)
