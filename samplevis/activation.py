@@ -12,6 +12,7 @@ import tensorflow as tf
 from samplevis import compiled
 from samplevis import param as parameterizations
 from samplevis.devices import one_by_one
+from samplevis.in_parts import mean_in_parts
 from samplevis.network import RESERVED, Network, as_network
 from samplevis.objectives import Objective, as_objective
 from samplevis.objectives.base import make_accessor
@@ -35,6 +36,7 @@ class Activation:
       transform: the distortion that every image passes before the network sees it.
       devices: names of the devices that share the latents, each latent computed by itself. Defaults to none: all latents
         as one batch, where TensorFlow computes it.
+      most_members: most transform draws of a bank that `mean` computes at a time, >= 1. Defaults to all.
     """
 
     network: Network
@@ -42,11 +44,12 @@ class Activation:
     param: Parameterization
     transform: Transform
     devices: tuple[str, ...] = ()
+    most_members: int | None = None
 
     @property
     def key(self) -> tuple:
         """What decides the compiled computation: all but the objective's numbers and the network's identity."""
-        return self.objective.structure, self.param, self.transform, self.devices
+        return self.objective.structure, self.param, self.transform, self.devices, self.most_members
 
     @property
     def parameters(self) -> list[tf.Tensor]:
@@ -135,6 +138,22 @@ class Activation:
         count = z.shape[0]
         tiled = tf.nest.map_structure(lambda t: tf.tile(t, [count] + [1] * (t.shape.rank - 1)), draws)
         return self.paired(z, tiled, parameters)
+
+    def mean(self, z: tf.Tensor, draws: Any, parameters: Sequence | None = None) -> tf.Tensor:
+        """Mean scores over transform draws that all latents share.
+
+        Args:
+          z: latents of shape [N, *latent_shape].
+          draws: K draws (`draw`).
+          parameters: numbers of the objective; defaults to its own.
+
+        Returns:
+          float32 tensor of shape [N].
+        """
+        leaves = tf.nest.flatten(draws)
+        if leaves and self.most_members and self.most_members < leaves[0].shape[0]:
+            return mean_in_parts(lambda z, part: self.scores(z, part, parameters), z, draws, self.most_members)
+        return tf.reduce_mean(self.scores(z, draws, parameters), axis=1)
 
     def paired(
         self, z: tf.Tensor, draws: Any, parameters: Sequence | None = None, step: tf.Tensor | int = END

@@ -1,4 +1,4 @@
-"""How many images at a time: as many as a budget of memory holds."""
+"""How many images, or transforms, at a time: as many as a budget of memory holds."""
 
 from __future__ import annotations
 
@@ -34,6 +34,12 @@ def images_at_a_time(activation: Activation, count: int, memory: float, most: in
     limit = max(1, min(most, int(memory // bytes_per_image(activation))))
     batches = -(-count // limit)
     return -(-count // batches)
+
+
+def members_at_a_time(activation: Activation, chains: int, members: int, memory: float) -> int | None:
+    """How many transforms of a bank, for all chains, take at most `memory` bytes: None if all do, else at least 1."""
+    most = max(1, int(memory // (chains * bytes_per_image(activation))))
+    return most if most < members else None
 
 
 def _made(activation: Activation) -> list[tf.Tensor]:

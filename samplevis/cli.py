@@ -208,6 +208,7 @@ def _render_to_folder(network: Any, objective: str, options: argparse.Namespace)
         checkpoint=options.checkpoint,
         keep=options.keep,
         devices=options.devices,
+        memory=options.memory * 2**30,
     )
     # The page says which command made the run, also if it is made later.
     samples = dataclasses.replace(samples, options=samples.options | {"command": options.command})
@@ -375,6 +376,7 @@ def _add_run_options(parser: argparse.ArgumentParser, out: str) -> None:
         metavar="NAME",
         help="devices that share the chains, such as GPU:0 GPU:1 (default: TensorFlow's)",
     )
+    add("--memory", type=float, default=4.0, metavar="GIB", help="that a gradient on the bank may take (default: 4)")
     add("--scale", type=int, default=2, help="enlargement of the pictures, whole number (default: 2)")
     add("--quiet", action="store_true", help="no progress bars")
     add("--json", action="store_true", help="progress and figures as lines of JSON on the standard output")

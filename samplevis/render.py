@@ -12,14 +12,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from samplevis import fingerprint, memory, seeds
+from samplevis import fingerprint, seeds
 from samplevis import param as parameterizations
 from samplevis.activation import Activation, default_param, make_activation
+from samplevis.batch_size import members_at_a_time
 from samplevis.callbacks import Callback, as_callbacks
 from samplevis.checkpoint import Checkpoint
 from samplevis.checks import brief, check_between, check_choice, check_number, check_whole
 from samplevis.devices import check_devices
 from samplevis.draws import KEEPS, InMemory, OnDisk
+from samplevis.memory import sides, told
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimize import ascend, first_latents
@@ -34,6 +36,7 @@ from samplevis.sampling.scale import Scale, fresh_transforms, mean_activation, m
 from samplevis.transform import Transform
 
 INITS = ("optimize", "prior")
+DEFAULT_MEMORY = 2.0**32
 
 
 def render(
@@ -58,6 +61,7 @@ def render(
     checkpoint_interval: float = 60.0,
     keep: str = "memory",
     devices: Sequence[str] | None = None,
+    memory: float = DEFAULT_MEMORY,
 ) -> Samples:
     """Samples images in which a unit of a network is highly active.
 
@@ -103,6 +107,8 @@ def render(
       devices: names of devices that share the chains, such as ["GPU:0", "GPU:1"]. Each chain is then computed by itself, so
         that the draws are the same bytes on one device and on many of its kind. Defaults to one batch of all chains, where
         TensorFlow computes it.
+      memory: bytes that a gradient of all chains on the bank may take, > 0, beside the model's weights; what an image takes is
+        estimated from above. A bank that takes more is computed some transforms at a time. Defaults to 4 GiB.
 
     Returns:
       `Samples`.
@@ -149,7 +155,10 @@ def render(
     check_choice("keep", keep, KEEPS)
     if keep == "disk" and checkpoint is None:
         raise ValueError("keep: 'disk' needs checkpoint, the folder that the draws go to. Received: checkpoint=None")
+    check_number("memory", memory, 0, above=True)
     watching = as_callbacks(progress, callbacks)
+    most = members_at_a_time(activation, options.num_chains, options.num_transforms, memory)
+    own, activation = (dataclasses.replace(each, most_members=most) for each in (own, activation))
 
     # In 2018, too, the first images came from a renderer with a Fourier parameterization and random transforms.
     *size, channels = param.image_shape
@@ -171,12 +180,13 @@ def render(
             "keep": keep,
             # Where a chain is computed changes nothing; that it is computed by itself changes last bits.
             "chain by chain": bool(activation.devices),
+            "transforms at a time": activation.most_members,
         }
         # More draws are no other run.
         del about["num_results"]
-    sizes = {"num_chains": options.num_chains, "num_transforms": options.num_transforms}
-    sizes |= memory.sides(network, param.image_shape)
-    with memory.told(sizes), Checkpoint(checkpoint, checkpoint_interval, about) as kept:
+    sizes = {"num_chains": options.num_chains, "num_transforms": options.num_transforms, "memory": int(memory)}
+    sizes |= sides(network, param.image_shape)
+    with told(sizes), Checkpoint(checkpoint, checkpoint_interval, about) as kept:
         draws = InMemory()
         if keep == "disk":
             draws = OnDisk(checkpoint)
@@ -222,7 +232,7 @@ def render(
         latents=run.latents,
         activation=run.activation,
         fresh_activation=run.fresh_activation,
-        network_levels=levels if activation is own else own_levels(own, run.latents, latents, root),
+        network_levels=levels if activation.network is own.network else own_levels(own, run.latents, latents, root),
         strength=run.strength,
         optimized=optimized.images,
         prior_activation=scale.prior,

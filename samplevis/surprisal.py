@@ -141,7 +141,7 @@ def surprisal(
         bank = activation.draw(seeds.fold(root, "bank"), num_transforms)
 
         def on_bank(state: tf.Tensor) -> tf.Tensor:
-            return tf.reduce_mean(activation.scores(activation.param.rotate(state), bank), axis=1)
+            return activation.mean(activation.param.rotate(state), bank)
 
         ruler = learn_scale(lambda state: density.tilt(on_bank(state)), states, activation.param.bands(), root)
         found = []

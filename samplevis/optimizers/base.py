@@ -92,7 +92,7 @@ def mean_score(activation: Activation, z: tf.Tensor, parameters: Any, seed: tf.T
       float32 [N], the mean over the bank.
     """
     draws = activation.draw(seeds.fold(seed, "bank"), bank)
-    return tf.reduce_mean(activation.scores(z, draws, parameters), axis=1)
+    return activation.mean(z, draws, parameters)
 
 
 def as_method(optimizer: Any) -> Any:

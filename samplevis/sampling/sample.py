@@ -221,8 +221,7 @@ def _tilt(activation: Activation, density: type[Density]) -> Callable[..., tf.Te
     """The log density of states, less the prior's, as a function of the state and of all numbers that it depends on."""
 
     def tilt(state: tf.Tensor, bank: Any, parameters: list[tf.Tensor], law: dict[str, tf.Tensor]) -> tf.Tensor:
-        scores = activation.scores(activation.param.rotate(state), bank, parameters)
-        return density(**law).tilt(tf.reduce_mean(scores, axis=1))
+        return density(**law).tilt(activation.mean(activation.param.rotate(state), bank, parameters))
 
     return tilt
 

@@ -74,7 +74,7 @@ def mean_activation(activation: Activation, draws: Any) -> Callable[[tf.Tensor],
     """
 
     def mean(z: tf.Tensor, draws: Any, parameters: list[tf.Tensor]) -> tf.Tensor:
-        return tf.reduce_mean(activation.scores(z, draws, parameters), axis=1)
+        return activation.mean(z, draws, parameters)
 
     run, parameters = activation.compiler()("mean", mean), activation.parameters
     return lambda z: run(z, draws, parameters)
