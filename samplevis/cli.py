@@ -173,6 +173,10 @@ def _render_to_folder(network: Any, objective: str, options: argparse.Namespace)
     from samplevis.render import render
 
     check_whole("scale", options.scale, 1)
+    if options.extend is not None:
+        options.draws = _extended(options)
+        # The number of draws makes the run, not how it was asked for.
+        options.command += f"  # to {options.draws} draws"
     files.make_folder(options.out)
     paths = {
         name: os.path.join(options.out, name) for name in ("samples.gif", "samples.png", "samples.npz", "report.html")
@@ -224,6 +228,17 @@ def _render_to_folder(network: Any, objective: str, options: argparse.Namespace)
         return
     print(summary)
     print("\n" + "\n".join(f"wrote {path}" for path in paths.values()))
+
+
+def _extended(options: argparse.Namespace) -> int:
+    """The draws to ask for, so many more than the checkpoint holds."""
+    from samplevis.checkpoint import draws_in
+    from samplevis.checks import check_whole
+
+    check_whole("extend", options.extend, 1)
+    if options.checkpoint is None:
+        raise ValueError("extend: needs --checkpoint, the folder of the run that gets more draws. Received: none")
+    return draws_in(options.checkpoint) + options.extend
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -350,7 +365,11 @@ def _add_run_options(parser: argparse.ArgumentParser, out: str) -> None:
         "--smooth", type=float, default=0.3, help="softness of the network's kinks; 0 leaves it as it is (default: 0.3)"
     )
     add("--chains", type=int, help="number of chains (default: 4)")
-    add("--draws", type=int, help="draws kept in each chain (default: 10)")
+    draws = parser.add_mutually_exclusive_group()
+    draws.add_argument("--draws", type=int, help="draws kept in each chain (default: 10)")
+    draws.add_argument(
+        "--extend", type=int, metavar="N", help="ask for N more draws than the run in --checkpoint's folder has by now"
+    )
     add("--warmup", type=int, help="warm-up transitions (default: 12)")
     add("--between", type=int, help="transitions left out between draws (default: 0)")
     add("--kernel", help="split_hmc, malt, hmc, nuts, pcn, redrawn_hmc or langevin (default: split_hmc)")
@@ -363,7 +382,8 @@ def _add_run_options(parser: argparse.ArgumentParser, out: str) -> None:
     add(
         "--checkpoint",
         metavar="FOLDER",
-        help="keep the run here: after an end of any kind the same command goes on; with more --draws it adds to them",
+        help="keep the run here: after an end of any kind the same command goes on; with more --draws, or --extend, it adds to "
+        "them",
     )
     add(
         "--keep", default="memory", help="memory, or disk: draws go to files in --checkpoint's folder (default: memory)"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -90,8 +92,8 @@ def render(
       callbacks: what else hears of stages, steps and draws: your own `samplevis.Callback`, `JSONLines`, `TensorBoard`. Defaults to
         none.
       checkpoint: folder in which the run keeps what it has done. The same call goes on from there, and returns the bytes of a run
-        that was never ended; a call for more `num_results` adds to the draws. Ctrl-C and SIGTERM end the run after the step:
-        with the draws so far, or a KeyboardInterrupt if there are none yet. Defaults to none.
+        that was never ended; a call for more `num_results` adds to the draws, and so does `Samples.extend`. Ctrl-C and SIGTERM
+        end the run after the step: with the draws so far, or a KeyboardInterrupt if there are none yet. Defaults to none.
       checkpoint_interval: seconds between two saves, >= 0; there is one at the end of each stage, too. Defaults to 60.
       keep: where the draws go: "memory" or "disk", to files in the folder of `checkpoint`, which it needs. With "disk" a run of
         any number of draws takes the memory of one, and `images` and `latents` of the samples are maps of files that
@@ -109,6 +111,8 @@ def render(
       >>> samples = samplevis.render(modelzoo.Shapes(), "logits:4", dict(num_results=10), im_size=64)
       >>> samples.save_gif("star.gif")
     """
+    # All arguments as they came, for `Samples.extend`: before there are other names here.
+    given = dict(locals())
     options = hmc_options(hmc_opts)
     density_name = check_density(density)
     if init is None or (isinstance(init, str) and init not in INITS):
@@ -207,7 +211,7 @@ def render(
             "images", count, (param.image(tf.constant(z)).numpy() for z in run.latents.swapaxes(0, 1))
         )
     levels = (run.fresh_activation - scale.prior) / (scale.optimum - scale.prior)
-    return Samples(
+    samples = Samples(
         images=images,
         latents=run.latents,
         activation=run.activation,
@@ -236,6 +240,16 @@ def render(
         reached=run.reached,
         anneal_images=run.anneal_images,
     )
+    if checkpoint is not None:
+        given |= {"model": network, "hmc_opts": options, "checkpoint": os.path.abspath(checkpoint)}
+        object.__setattr__(samples, "_again", functools.partial(_again, given))
+    return samples
+
+
+def _again(given: dict[str, Any], num_results: int) -> Samples:
+    """The call with arguments as they were given, for another number of draws."""
+    options = dataclasses.replace(given["hmc_opts"], num_results=num_results)
+    return render(**given | {"hmc_opts": options})
 
 
 def own_levels(own: Activation, draws: np.ndarray, optimized: np.ndarray, seed: tf.Tensor) -> np.ndarray:
