@@ -28,7 +28,7 @@ from samplevis.samples import Samples
 from samplevis.sampling.density import Density, check_density
 from samplevis.sampling.moves import named_moves
 from samplevis.sampling.options import HMCOptions, hmc_options
-from samplevis.sampling.sample import sample
+from samplevis.sampling.sample import check_room, sample
 from samplevis.sampling.scale import Scale, fresh_transforms, mean_activation, measure_scale, of_draws
 from samplevis.transform import Transform
 
@@ -103,7 +103,8 @@ def render(
       `Samples`.
 
     Raises:
-      ValueError, TypeError: if an argument is out of range, before any work; or if `checkpoint` is damaged or another run's.
+      ValueError, TypeError: if an argument is out of range, or asks for more than this machine could ever hold, before any work;
+        or if `checkpoint` is damaged or another run's.
       OSError: if `checkpoint` cannot be written, is in use by another process, or has no room for the draws.
       MemoryError: if memory is full; it says which of chains, bank and size to lower, and to what.
 
@@ -168,13 +169,11 @@ def render(
         }
         # More draws are no other run.
         del about["num_results"]
-    sizes = {"num_chains": options.num_chains, "num_transforms": options.num_transforms}
-    sizes |= memory.sides(network, param.image_shape)
+    draws = OnDisk(checkpoint) if keep == "disk" else InMemory()
+    # Before there is a checkpoint of such a run.
+    check_room(activation, options.num_chains, options, draws)
+    sizes = memory.of_chains(options.num_chains, options.num_transforms, network, param.image_shape)
     with memory.told(sizes), Checkpoint(checkpoint, checkpoint_interval, about) as kept:
-        draws = InMemory()
-        if keep == "disk":
-            draws = OnDisk(checkpoint)
-            draws.check_room(options.num_chains, options.num_results, param.latent_shape, param.image_shape)
         kept.begin("optimise")
         if about:
             # Notices what no name tells: a function that was rewritten, a decoder of other weights.
