@@ -23,6 +23,7 @@ examples:
   samplevis render my_model.keras conv5:12 --value-range -1 1 --level 0.5
   samplevis render my_model.keras -conv5:12 --out least
   samplevis report goldfish --title goldfish
+  samplevis sheet goldfish shark --out fish.png
 """
 BAD_ARGUMENT, FAILURE, INTERRUPTED = 2, 1, 130
 
@@ -141,16 +142,27 @@ def _is_label(objective: str) -> bool:
 
 
 def _report(options: argparse.Namespace) -> None:
-    from samplevis.samples import Samples
-
     folder = options.source if os.path.isdir(options.source) else os.path.dirname(options.source)
     out = options.out or os.path.join(folder, "report.html")
-    samples, other_end = (
-        path and Samples.load(os.path.join(path, "samples.npz") if os.path.isdir(path) else path)
-        for path in (options.source, options.other_end)
-    )
+    samples, other_end = (run and _samples(run) for run in (options.source, options.other_end))
     samples.report(out, options.title, other_end=other_end, draws=options.draws)
     print(f"{samples.summary().verdict}\n\nwrote {out}")
+
+
+def _sheet(options: argparse.Namespace) -> None:
+    from samplevis import export, files, recipes
+
+    files.check_writable(options.out)
+    sheet = recipes.sample_sheet(list(map(_samples, options.runs)), draws=options.draws, scale=options.scale)
+    export.save_png(sheet, options.out)
+    print(f"wrote {options.out}")
+
+
+def _samples(run: str) -> Any:
+    """The samples of a file, or of the folder of a run."""
+    from samplevis.samples import Samples
+
+    return Samples.load(os.path.join(run, "samples.npz") if os.path.isdir(run) else run)
 
 
 def _network(options: argparse.Namespace) -> Any:
@@ -300,6 +312,13 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--other-end", metavar="RUN", help="a run of the same density from the other end, --init prior")
     report.add_argument("--draws", type=int, default=6, help="pictures of each chain (default: 6)")
     report.set_defaults(run=_report)
+
+    sheet = commands.add_parser("sheet", help="show runs that were saved in one picture, a row for each unit")
+    sheet.add_argument("runs", nargs="+", metavar="run", help="samples.npz, or the folder that it is in")
+    sheet.add_argument("--out", required=True, metavar="FILE", help="picture to write, .png")
+    sheet.add_argument("--draws", type=int, default=6, help="most pictures of each run (default: 6)")
+    sheet.add_argument("--scale", type=int, default=2, help="enlargement, whole number (default: 2)")
+    sheet.set_defaults(run=_sheet)
 
     layers = commands.add_parser("layers", help="list a network's layers")
     _add_model_options(layers)
