@@ -188,21 +188,10 @@ class Checkpoint:
 
     def _load(self) -> bool:
         """Takes up the newest undamaged file; False if there is none at all."""
-        found, damaged = [], []
-        for path in (os.path.join(self.folder, name) for name in NAMES):
-            try:
-                found.append(_read(path))
-            except FileNotFoundError:
-                pass
-            except ValueError as error:
-                damaged.append(f"{path!r} cannot be used ({error})")
-        if not found:
-            if damaged:
-                raise ValueError(f"{self._argument}: {' and '.join(damaged)}. Remove {self.folder!r} to start again")
+        newest = _newest(self.folder, self._argument)
+        if newest is None:
             return False
-        for message in damaged:
-            logger.warning("checkpoint: %s. The run goes on from the other one.", message)
-        header, self._arrays = max(found, key=lambda pair: pair[0]["save"])
+        header, self._arrays = newest
         stored = header["about"]
         names = [name for name in {**stored, **self._about} if stored.get(name) != self._about.get(name)]
         if names:
@@ -250,6 +239,26 @@ class Stage:
         self._news = False
 
 
+def draws_in(folder: str | os.PathLike) -> int:
+    """Draws of each chain that a checkpoint holds; a run that has not come so far has 0.
+
+    Args:
+      folder: that of the checkpoint.
+
+    Returns:
+      Their number.
+
+    Raises:
+      FileNotFoundError: if it holds no run.
+      ValueError: if it is damaged.
+    """
+    newest = _newest(os.fspath(folder), "checkpoint")
+    if newest is None:
+        raise FileNotFoundError(f"checkpoint: there is no run in {os.fspath(folder)!r}")
+    _, arrays = newest
+    return int(arrays.get("sample/done", 0))
+
+
 def flat(prefix: str, nest: Any) -> Arrays:
     """The arrays of a nest of tensors, by number."""
     return {f"{prefix}.{i}": np.asarray(leaf) for i, leaf in enumerate(tf.nest.flatten(nest))}
@@ -259,6 +268,23 @@ def refilled(prefix: str, like: Any, arrays: Mapping[str, np.ndarray]) -> Any:
     """A nest of the structure of `like`, of tensors that `flat` made arrays of."""
     leaves = [tf.constant(arrays[f"{prefix}.{i}"]) for i in range(len(tf.nest.flatten(like)))]
     return tf.nest.pack_sequence_as(like, leaves)
+
+
+def _newest(folder: str, argument: str) -> tuple[dict, Arrays] | None:
+    """Header and arrays of the newest undamaged file, None if there is no file; raises ValueError if all are damaged."""
+    found, damaged = [], []
+    for path in (os.path.join(folder, name) for name in NAMES):
+        try:
+            found.append(_read(path))
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except ValueError as error:
+            damaged.append(f"{path!r} cannot be used ({error})")
+    if damaged and not found:
+        raise ValueError(f"{argument}: {' and '.join(damaged)}. Remove {folder!r} to start again")
+    for message in damaged:
+        logger.warning("checkpoint: %s. The run goes on from the other one.", message)
+    return max(found, key=lambda pair: pair[0]["save"], default=None)
 
 
 def _read(path: str) -> tuple[dict, Arrays]:

@@ -23,6 +23,7 @@ examples:
   samplevis render my_model.keras conv5:12 --value-range -1 1 --level 0.5
   samplevis render my_model.keras -conv5:12 --out least
   samplevis report goldfish --title goldfish
+  samplevis sheet goldfish shark --out fish.png
 """
 BAD_ARGUMENT, FAILURE, INTERRUPTED = 2, 1, 130
 
@@ -141,16 +142,27 @@ def _is_label(objective: str) -> bool:
 
 
 def _report(options: argparse.Namespace) -> None:
-    from samplevis.samples import Samples
-
     folder = options.source if os.path.isdir(options.source) else os.path.dirname(options.source)
     out = options.out or os.path.join(folder, "report.html")
-    samples, other_end = (
-        path and Samples.load(os.path.join(path, "samples.npz") if os.path.isdir(path) else path)
-        for path in (options.source, options.other_end)
-    )
+    samples, other_end = (run and _samples(run) for run in (options.source, options.other_end))
     samples.report(out, options.title, other_end=other_end, draws=options.draws)
     print(f"{samples.summary().verdict}\n\nwrote {out}")
+
+
+def _sheet(options: argparse.Namespace) -> None:
+    from samplevis import export, files, recipes
+
+    files.check_writable(options.out)
+    sheet = recipes.sample_sheet(list(map(_samples, options.runs)), draws=options.draws, scale=options.scale)
+    export.save_png(sheet, options.out)
+    print(f"wrote {options.out}")
+
+
+def _samples(run: str) -> Any:
+    """The samples of a file, or of the folder of a run."""
+    from samplevis.samples import Samples
+
+    return Samples.load(os.path.join(run, "samples.npz") if os.path.isdir(run) else run)
 
 
 def _network(options: argparse.Namespace) -> Any:
@@ -173,6 +185,10 @@ def _render_to_folder(network: Any, objective: str, options: argparse.Namespace)
     from samplevis.render import render
 
     check_whole("scale", options.scale, 1)
+    if options.extend is not None:
+        options.draws = _extended(options)
+        # The number of draws makes the run, not how it was asked for.
+        options.command += f"  # to {options.draws} draws"
     files.make_folder(options.out)
     paths = {
         name: os.path.join(options.out, name) for name in ("samples.gif", "samples.png", "samples.npz", "report.html")
@@ -226,6 +242,17 @@ def _render_to_folder(network: Any, objective: str, options: argparse.Namespace)
         return
     print(summary)
     print("\n" + "\n".join(f"wrote {path}" for path in paths.values()))
+
+
+def _extended(options: argparse.Namespace) -> int:
+    """The draws to ask for, so many more than the checkpoint holds."""
+    from samplevis.checkpoint import draws_in
+    from samplevis.checks import check_whole
+
+    check_whole("extend", options.extend, 1)
+    if options.checkpoint is None:
+        raise ValueError("extend: needs --checkpoint, the folder of the run that gets more draws. Received: none")
+    return draws_in(options.checkpoint) + options.extend
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -287,6 +314,13 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--other-end", metavar="RUN", help="a run of the same density from the other end, --init prior")
     report.add_argument("--draws", type=int, default=6, help="pictures of each chain (default: 6)")
     report.set_defaults(run=_report)
+
+    sheet = commands.add_parser("sheet", help="show runs that were saved in one picture, a row for each unit")
+    sheet.add_argument("runs", nargs="+", metavar="run", help="samples.npz, or the folder that it is in")
+    sheet.add_argument("--out", required=True, metavar="FILE", help="picture to write, .png")
+    sheet.add_argument("--draws", type=int, default=6, help="most pictures of each run (default: 6)")
+    sheet.add_argument("--scale", type=int, default=2, help="enlargement, whole number (default: 2)")
+    sheet.set_defaults(run=_sheet)
 
     layers = commands.add_parser("layers", help="list a network's layers")
     _add_model_options(layers)
@@ -352,7 +386,11 @@ def _add_run_options(parser: argparse.ArgumentParser, out: str) -> None:
         "--smooth", type=float, default=0.3, help="softness of the network's kinks; 0 leaves it as it is (default: 0.3)"
     )
     add("--chains", type=int, help="number of chains (default: 4)")
-    add("--draws", type=int, help="draws kept in each chain (default: 10)")
+    draws = parser.add_mutually_exclusive_group()
+    draws.add_argument("--draws", type=int, help="draws kept in each chain (default: 10)")
+    draws.add_argument(
+        "--extend", type=int, metavar="N", help="ask for N more draws than the run in --checkpoint's folder has by now"
+    )
     add("--warmup", type=int, help="warm-up transitions (default: 12)")
     add("--between", type=int, help="transitions left out between draws (default: 0)")
     add("--kernel", help="split_hmc, malt, hmc, nuts, pcn, redrawn_hmc or langevin (default: split_hmc)")
@@ -365,7 +403,8 @@ def _add_run_options(parser: argparse.ArgumentParser, out: str) -> None:
     add(
         "--checkpoint",
         metavar="FOLDER",
-        help="keep the run here: after an end of any kind the same command goes on; with more --draws it adds to them",
+        help="keep the run here: after an end of any kind the same command goes on; with more --draws, or --extend, it adds to "
+        "them",
     )
     add(
         "--keep", default="memory", help="memory, or disk: draws go to files in --checkpoint's folder (default: memory)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import math
 import os
 import shutil
 import tempfile
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from samplevis import files
+from samplevis import files, memory
 
 KEEPS = ("memory", "disk")
 STATES = "states.float32"
@@ -25,6 +26,11 @@ class InMemory:
 
     def __init__(self) -> None:
         self._states: list[np.ndarray] = []
+
+    def check_room(self, chains: int, draws: int, state: tuple[int, ...], image: tuple[int, ...]) -> None:
+        """Raises ValueError if no memory of this machine could hold that many draws: states, latents and images."""
+        sizes = {"num_results": draws, "num_chains": chains}
+        memory.check_fits(sizes, _values(state, image), "the draws", " Or give checkpoint and keep='disk'.")
 
     def append(self, state: np.ndarray) -> None:
         """Keeps a state of every chain, float32 [chain, ...]."""
@@ -76,13 +82,16 @@ class OnDisk:
     def check_room(self, chains: int, draws: int, state: tuple[int, ...], image: tuple[int, ...]) -> None:
         """Raises OSError if the disk has no room for that many draws: states, latents and images."""
         there = os.path.getsize(self._path) if os.path.exists(self._path) else 0
-        values = 2 * np.prod(state, dtype=np.int64) + np.prod(image, dtype=np.int64)
-        needed, free = 4 * chains * draws * int(values) - there, shutil.disk_usage(self._folder).free
+        place = os.path.abspath(self._folder)
+        while not os.path.exists(place):
+            place = os.path.dirname(place)
+        one, free = 4 * chains * _values(state, image), shutil.disk_usage(place).free
+        needed = draws * one - there
         if needed > free:
             raise OSError(
                 errno.ENOSPC,
                 f"{self._argument}: {draws} draws of {chains} chains take {needed / 1e9:.3g} GB in {self._folder!r}, where "
-                f"{free / 1e9:.3g} GB are free. Give a folder on another disk, or fewer num_results",
+                f"{free / 1e9:.3g} GB are free: {(free + there) // one} fit. Give a folder on another disk, or fewer num_results",
             )
 
     def append(self, state: np.ndarray) -> None:
@@ -154,6 +163,11 @@ class OnDisk:
                     file.seek(start + (chain * count + number) * values.nbytes)
                     file.write(values.tobytes())
         return np.load(path, mmap_mode="r")
+
+
+def _values(state: tuple[int, ...], image: tuple[int, ...]) -> int:
+    """Numbers of a draw of one chain: its state, its latents and its image."""
+    return 2 * math.prod(state) + math.prod(image)
 
 
 def chosen(array: np.ndarray, chains: np.ndarray) -> np.ndarray:

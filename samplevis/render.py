@@ -21,7 +21,7 @@ from samplevis.checkpoint import Checkpoint
 from samplevis.checks import brief, check_between, check_choice, check_number, check_whole
 from samplevis.devices import check_devices
 from samplevis.draws import KEEPS, InMemory, OnDisk
-from samplevis.memory import sides, told
+from samplevis.memory import of_chains, told
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimize import ascend, first_latents
@@ -31,7 +31,7 @@ from samplevis.samples import Samples
 from samplevis.sampling.density import Density, check_density
 from samplevis.sampling.moves import named_moves
 from samplevis.sampling.options import HMCOptions, hmc_options
-from samplevis.sampling.sample import sample
+from samplevis.sampling.sample import check_room, sample
 from samplevis.sampling.scale import Scale, fresh_transforms, mean_activation, measure_scale, of_draws
 from samplevis.transform import Transform
 
@@ -98,8 +98,8 @@ def render(
       callbacks: what else hears of stages, steps and draws: your own `samplevis.Callback`, `JSONLines`, `TensorBoard`. Defaults to
         none.
       checkpoint: folder in which the run keeps what it has done. The same call goes on from there, and returns the bytes of a run
-        that was never ended; a call for more `num_results` adds to the draws. Ctrl-C and SIGTERM end the run after the step:
-        with the draws so far, or a KeyboardInterrupt if there are none yet. Defaults to none.
+        that was never ended; a call for more `num_results` adds to the draws, and so does `Samples.extend`. Ctrl-C and SIGTERM
+        end the run after the step: with the draws so far, or a KeyboardInterrupt if there are none yet. Defaults to none.
       checkpoint_interval: seconds between two saves, >= 0; there is one at the end of each stage, too. Defaults to 60.
       keep: where the draws go: "memory" or "disk", to files in the folder of `checkpoint`, which it needs. With "disk" a run of
         any number of draws takes the memory of one, and `images` and `latents` of the samples are maps of files that
@@ -114,7 +114,8 @@ def render(
       `Samples`.
 
     Raises:
-      ValueError, TypeError: if an argument is out of range, before any work; or if `checkpoint` is damaged or another run's.
+      ValueError, TypeError: if an argument is out of range, or asks for more than this machine could ever hold, before any work;
+        or if `checkpoint` is damaged or another run's.
       OSError: if `checkpoint` cannot be written, is in use by another process, or has no room for the draws.
       MemoryError: if memory is full; it says which of chains, bank and size to lower, and to what.
 
@@ -122,6 +123,8 @@ def render(
       >>> samples = samplevis.render(modelzoo.Shapes(), "logits:4", dict(num_results=10), im_size=64)
       >>> samples.save_gif("star.gif")
     """
+    # All arguments as they came, for `Samples.extend`: before there are other names here.
+    given = dict(locals())
     options = hmc_options(hmc_opts)
     density_name = check_density(density)
     if init is None or (isinstance(init, str) and init not in INITS):
@@ -184,13 +187,11 @@ def render(
         }
         # More draws are no other run.
         del about["num_results"]
-    sizes = {"num_chains": options.num_chains, "num_transforms": options.num_transforms, "memory": int(memory)}
-    sizes |= sides(network, param.image_shape)
+    draws = OnDisk(checkpoint) if keep == "disk" else InMemory()
+    # Before there is a checkpoint of such a run.
+    check_room(activation, options.num_chains, options, draws)
+    sizes = of_chains(activation, options.num_chains, options.num_transforms)
     with told(sizes), Checkpoint(checkpoint, checkpoint_interval, about) as kept:
-        draws = InMemory()
-        if keep == "disk":
-            draws = OnDisk(checkpoint)
-            draws.check_room(options.num_chains, options.num_results, param.latent_shape, param.image_shape)
         kept.begin("optimise")
         if about:
             # Notices what no name tells: a function that was rewritten, a decoder of other weights.
@@ -227,7 +228,7 @@ def render(
             "images", count, (param.image(tf.constant(z)).numpy() for z in run.latents.swapaxes(0, 1))
         )
     levels = (run.fresh_activation - scale.prior) / (scale.optimum - scale.prior)
-    return Samples(
+    samples = Samples(
         images=images,
         latents=run.latents,
         activation=run.activation,
@@ -256,6 +257,16 @@ def render(
         reached=run.reached,
         anneal_images=run.anneal_images,
     )
+    if checkpoint is not None:
+        given |= {"model": network, "hmc_opts": options, "checkpoint": os.path.abspath(checkpoint)}
+        object.__setattr__(samples, "_again", functools.partial(_again, given))
+    return samples
+
+
+def _again(given: dict[str, Any], num_results: int) -> Samples:
+    """The call with arguments as they were given, for another number of draws."""
+    options = dataclasses.replace(given["hmc_opts"], num_results=num_results)
+    return render(**given | {"hmc_opts": options})
 
 
 def own_levels(own: Activation, draws: np.ndarray, optimized: np.ndarray, seed: tf.Tensor) -> np.ndarray:

@@ -7,8 +7,8 @@ import io
 import json
 import operator
 import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -127,6 +127,10 @@ class Samples(Sequence):
     anneal_images: np.ndarray | None = None
     versions: dict[str, str] = dataclasses.field(default_factory=versions)
 
+    # The call that made these samples, for another number of draws; of samples that can be extended. No field: it is left out of
+    # files, copies and `dataclasses.replace`.
+    _again: ClassVar[Callable[[int], Samples] | None] = None
+
     # Pictures of the run: functions of `export` that take the samples first.
     report = save_report
     plot_samples = plots.plot_samples
@@ -190,6 +194,9 @@ class Samples(Sequence):
         """The image [H, W, C] at an index, or the images [N, H, W, C] of a slice; signals and volumes likewise."""
         return self._flat[index if isinstance(index, slice) else operator.index(index)]
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
     def __repr__(self) -> str:
         chain, draw, *size, _ = self.images.shape
         level = "" if self.level is None else f" at level {self.level:g}"
@@ -238,6 +245,35 @@ class Samples(Sequence):
         changes["stats"] = {name: a if name in SHARED else a[chains] for name, a in self.stats.items()}
         changes["scalars"] = {name: a[chains] for name, a in self.scalars.items()}
         return dataclasses.replace(self, **changes)
+
+    def extend(self, n: int) -> Samples:
+        """The same run with more draws, made by the kernel as it was frozen; only their transitions are run.
+
+        It repeats the call of `render` that made these samples, in this process and with a checkpoint, for more `num_results`.
+        They are bit for bit the draws of a run that asked for all of them at once.
+
+        Args:
+          n: draws to add to each chain, >= 1.
+
+        Returns:
+          Samples of the draws that are here, followed by `n` more of each chain; after Ctrl-C, by fewer.
+
+        Raises:
+          ValueError: if `n` is out of range; if these samples are without checkpoint, were loaded or are a copy, so that what
+            made them is not known; or if the checkpoint has more draws already.
+
+        Example:
+          >>> samples = samplevis.render(modelzoo.Shapes(), "logits:star", im_size=64, checkpoint="star-run")
+          >>> samples = samples.extend(20)
+        """
+        check_whole("n", n, 1)
+        draws = self.images.shape[1] + int(n)
+        if self._again is None:
+            raise ValueError(
+                "n: expected samples as render(..., checkpoint=FOLDER) returned them in this process. For others, call render "
+                f"with the same arguments, the checkpoint of the run and num_results={draws}; a run without one starts again"
+            )
+        return self._again(draws)
 
     @property
     def law(self) -> Density:

@@ -92,6 +92,8 @@ VERDICTS = (
     "Look at the pictures, but do not trust averages over them or the share of chains that show a thing.",
     "Do not trust these pictures: they are not draws of what was asked for.",
 )
+# The same for captions.
+WORDS = ("trust it", "trust pictures only", "do not trust it")
 
 
 class Doubt(NamedTuple):
@@ -140,6 +142,13 @@ class Summary:
     def verdict(self) -> str:
         """Whether to trust the run, in one sentence."""
         return VERDICTS[self.worst]
+
+    @property
+    def caption(self) -> str:
+        """In three short lines: level, R-hat (of the activation or the worst scalar, whichever is larger) and verdict."""
+        asked, reached, *rhats = (self.figures[name] for name in ("level_asked", "level_fresh", "rhat", "rhat_worst"))
+        level = f"level {reached:.2f}" + ("" if np.isnan(asked) else f" of {asked:.2f}")
+        return f"{level}\nR-hat {_rhat(np.fmax(*rhats))}\n{WORDS[self.worst]}"
 
     def judgement(self, row: str) -> str:
         """What is wrong with a row of `ROWS`, "fine", or nothing if it is not judged.

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import samplevis
-from samplevis import Network, Samples, export, objectives, overrides, param, seeds, transform
+from samplevis import Network, Samples, export, objectives, overrides, param, recipes, seeds, transform
 from samplevis.export.film import film
 from samplevis.overrides import pooling
 from samplevis.sampling import diagnostics
@@ -342,6 +342,7 @@ def test_samples_of_signals_and_volumes(directions, tmp_path):
     assert again.images.tobytes() == samples.images.tobytes() and again.latents.shape == samples.latents.shape
     samples.save_grid(tmp_path / "grid.png")
     np.testing.assert_array_equal(export.load_image(tmp_path / "grid.png"), samples.grid() / np.float32(255))
+    assert recipes.sample_sheet([samples, samples], draws=2).shape[0] > samples.grid().shape[0]
     samples.save_gif(tmp_path / "a.gif")
     frames = film(samples, "chains")
     if directions == 3:

@@ -96,6 +96,16 @@ def test_labels_of_tiny_images_do_not_overlap():
     assert ink.sum() == 2 * (one < 128).any(axis=(0, 2)).sum() > 0
 
 
+def test_labels_keep_their_line_breaks():
+    def made(label, side=64):
+        return export.grid(np.ones((1, 1, side, side, 3)), row_labels=[label])
+
+    one, two = made("abc def"), made("abc\ndef")
+    assert two.shape[1] < one.shape[1] and two.shape[0] == one.shape[0]
+    # Where rows have no room for so many lines, they are one.
+    np.testing.assert_array_equal(made("abc\ndef", 8), made("abc def", 8))
+
+
 def test_a_label_outside_the_font_is_drawn_with_substitutes():
     assert (export.grid(np.ones((1, 8, 8, 3)), title="金魚\nsecond line") < 128).any()
 

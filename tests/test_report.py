@@ -25,7 +25,7 @@ from samplevis.summary import AVERAGES, PICTURES, ROWS, VERDICTS
 from samplevis.two_ended import TwoEnded
 
 CHAINS, DRAWS, SIZE, FRAMES = 3, 40, 24, 8
-VOID = {"meta", "img", "input", "link", "br"}
+VOID = {"meta", "img", "input", "link", "br", "wbr"}
 HOSTILE = "<b>\"&'</b><script>alert(1)</script>$title"
 
 
@@ -162,6 +162,15 @@ def test_scalars_that_disagree_are_a_doubt(good):
     assert summary.worst == AVERAGES and "R-hat of radius" in summary.warnings[0]
 
 
+def test_a_long_heading_breaks_where_parts_of_names_end(tmp_path, good):
+    odd = dataclasses.replace(good, objective="channel(conv3/pre_relu, 5) & 'a:b'")
+    odd.report(tmp_path / "page.html")
+    heading = re.search("<h1>(.*)</h1>", (tmp_path / "page.html").read_text(encoding="utf-8"))[1]
+    assert heading.split("<wbr>") == [
+        "What excites “channel(", "conv3/", "pre_", "relu, 5) &amp; &#x27;a:", "b&#x27;”",
+    ]  # fmt: skip
+
+
 def test_names_are_text(tmp_path, good):
     odd = dataclasses.replace(good, objective=HOSTILE, model=HOSTILE, options={HOSTILE: HOSTILE})
     page = _written(odd, tmp_path, title=HOSTILE)
@@ -173,6 +182,7 @@ def test_what_made_it_is_told(page, good, tmp_path):
         assert words in page.words
     call = next(words for words in page.words if words.startswith("samplevis.render("))
     assert "'num_results': 40" in call and "smooth=0.3" in call and "seed=11" in call
+    assert "model,  # SqueezeNet\n" in call and "obj,  # logits:goldfish\n" in call
     ast.parse(call)
     command = "samplevis render SqueezeNet logits:goldfish --seed 3"
     told = _written(dataclasses.replace(good, options={"command": command}, versions={}), tmp_path)

@@ -11,9 +11,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import made_samples
+from PIL import Image
 
-from samplevis import Network, export, objectives, optimize, param, recipes, transform
+from samplevis import Network, cli, export, objectives, optimize, param, recipes, transform
 from samplevis.optimize import number_of_traces
+from samplevis.summary import WORDS
 
 SMALL = dict(param=param.fourier(16), transforms=(transform.noise(0.05),), steps=8, progress=False)
 
@@ -204,3 +207,48 @@ def test_a_comparison_ends_with_dataset_examples(tiny_network, comparison, monke
 def test_panels_that_do_not_fit(tiny_network, bad):
     with pytest.raises(ValueError, match="panels: .*'bad'"):
         recipes.compare(tiny_network, "conv2:1", {"bad": bad}, OPTIONS, **RENDER)
+
+
+def test_samples_of_many_units_in_one_sheet():
+    star, heart = made_samples(2, 40, objective="star"), made_samples(3, 4, objective="heart", level=None)
+    captions = [f"star\n{star.summary().caption}", "heart\nlevel 0.69\nR-hat 1.53\ntrust pictures only"]
+    # The last draws of all chains, then those from halfway, then the first.
+    first = [star.optimized[0]] + [star.images[chain, draw] for draw in (39, 20, 0) for chain in (0, 1)]
+    second = [heart.optimized[0]] + [heart.images[chain, draw] for draw in (3, 0) for chain in (0, 1, 2)]
+    columns = ["optimised", "draws", "", "", "", "", ""]
+    expected = export.grid(np.stack([first, second]), row_labels=captions, column_labels=columns, title="SqueezeNet")
+    np.testing.assert_array_equal(recipes.sample_sheet([star, heart]), expected)
+    # A row that has fewer is white at its end.
+    wide = [made_samples(2, 40, size=64), made_samples(1, 2, size=64)]
+    row = recipes.sample_sheet(wide, ["a", "b"], draws=4)[-68:-4]
+    assert (row[:, -2 * 68 :] == 255).all() and (row[:, -4 * 68 : -2 * 68] < 255).any((0, 2)).sum() == 2 * 64
+
+
+def test_a_sheet_of_several_models_names_them():
+    runs = [made_samples(2, 4, objective="star", model=model) for model in ("SqueezeNet", "Shapes")]
+    labels = ["star in SqueezeNet", "star in Shapes"]
+    np.testing.assert_array_equal(recipes.sample_sheet(runs), recipes.sample_sheet(runs, labels))
+    one = recipes.sample_sheet(runs[:1] * 2, labels)
+    assert len(one) > len(recipes.sample_sheet(runs)), "of one model, it is the title"
+
+
+def test_captions_end_in_the_verdict():
+    good, short = made_samples(), made_samples(1, 2)
+    missed = made_samples(reached=np.array([True, False, True, True]))
+    captions = [samples.summary().caption.split("\n") for samples in (good, short, missed)]
+    worst = max(good.summary().figures[name] for name in ("rhat", "rhat_worst"))
+    assert captions[0] == ["level 0.68 of 0.70", f"R-hat {worst:.2f}", WORDS[0]]
+    assert captions[1] == ["level 0.69 of 0.70", "R-hat -", WORDS[1]] and captions[2][2] == WORDS[2]
+
+
+def test_the_command_makes_a_sheet(tmp_path, capsys):
+    runs = [made_samples(2, 4), made_samples(2, 5)]
+    (tmp_path / "run").mkdir()
+    paths = [tmp_path / "run" / "samples.npz", tmp_path / "other.npz"]
+    for run, path in zip(runs, paths, strict=True):
+        run.save(path)
+    out = tmp_path / "sheet.png"
+    words = ["sheet", tmp_path / "run", paths[1], "--out", out, "--draws", "3", "--scale", "1"]
+    assert cli.main([str(word) for word in words]) == 0 and capsys.readouterr().out == f"wrote {out}\n"
+    shown = np.asarray(Image.open(out))
+    np.testing.assert_array_equal(shown, recipes.sample_sheet(runs, draws=3))

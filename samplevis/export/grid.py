@@ -32,7 +32,8 @@ def grid(
       images: [N, H, W, C] in [0, 1], filled row by row, or [rows, columns, H, W, C]; C is 1 (grey), 3, or 4
         (colour and opacity; what is transparent shows a checkerboard).
       columns: images in a row, >= 1, for [N, H, W, C] only. Defaults to the root of N, rounded up.
-      row_labels: one for each row, at the left. Long labels, of images and columns too, are broken into lines.
+      row_labels: one for each row, at the left. Long labels, of images and columns too, are broken into lines, and where they
+        have line breaks.
       column_labels: one for each column, at the top.
       gap: pixels between images and around them, >= 0. Defaults to 4.
       scale: whole-number enlargement by repeating pixels, >= 1. Defaults to 1.
@@ -64,9 +65,9 @@ def grid(
             )
         rows, columns = pixels.shape[:2]
         pixels = pixels.reshape(-1, *pixels.shape[2:])
-    _check_labels("row_labels", row_labels, rows)
-    _check_labels("column_labels", column_labels, columns)
-    _check_labels("labels", labels, len(pixels))
+    check_labels("row_labels", row_labels, rows)
+    check_labels("column_labels", column_labels, columns)
+    check_labels("labels", labels, len(pixels))
 
     height, width = pixels.shape[1:3]
     line, room = _text_size("Ag")[1], max(width, ROOM)
@@ -101,7 +102,8 @@ def grid(
     return _write(paper, texts)
 
 
-def _check_labels(name: str, labels: Sequence[str] | None, expected: int) -> None:
+def check_labels(name: str, labels: Sequence[str] | None, expected: int) -> None:
+    """Raises TypeError or ValueError unless labels are None or a list of so many."""
     if isinstance(labels, str) or not isinstance(labels, (Sequence, np.ndarray, type(None))):
         raise TypeError(f"{name}: expected a list of {expected} labels. Received: {brief(labels)}")
     if labels is not None and len(labels) != expected:
@@ -110,16 +112,20 @@ def _check_labels(name: str, labels: Sequence[str] | None, expected: int) -> Non
 
 def _lines(label: str, room: int) -> list[str]:
     """A label in lines of at most `room` pixels, broken where its words and parts of names end; a longer part stays whole."""
-    lines = [""]
-    for part in re.findall(r".+?(?:[\s_:,/]+|$)", _printable(label)):
-        if lines[-1] and _text_size((lines[-1] + part).strip())[0] > room:
-            lines.append("")
-        lines[-1] += part
+    lines = []
+    for own in str(label).split("\n"):
+        lines.append("")
+        for part in re.findall(r".+?(?:[\s_:,/]+|$)", _printable(own)):
+            if lines[-1] and _text_size((lines[-1] + part).strip())[0] > room:
+                lines.append("")
+            lines[-1] += part
     return [text.strip() for text in lines]
 
 
 def _lines_beside(label: str, room: int, most: int) -> list[str]:
     """A label in at most `most` lines, wider than `room` if it has to be: rows must not run into each other."""
+    if str(label).count("\n") >= max(most, 1):
+        label = _printable(label)
     while len(lines := _lines(label, room)) > max(most, 1):
         room *= 2
     return lines

@@ -8,6 +8,7 @@ import html
 import io
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from string import Template
@@ -96,6 +97,7 @@ def _page(samples: Samples, title: str, other_end: Samples | None, draws: int, f
     level = summary.figures["level_fresh"]
     parts = {
         "title": _text(title),
+        "heading": _breakable(title),
         "objective": _text(samples.objective),
         "model": _text(samples.model),
         "size": f"{chains} {_plural('chain', chains)} of {count} {_plural('draw', count)}",
@@ -120,7 +122,7 @@ def _page(samples: Samples, title: str, other_end: Samples | None, draws: int, f
 
 
 def _chain(samples: Samples, chain: int, draws: int, frames: int) -> str:
-    """The column of a chain: the optimised image, the film, and single draws."""
+    """The column of a chain: the film of its draws, the optimised image to compare, and single draws."""
     count, levels = samples.images.shape[1], samples.levels[chain]
     kept = _evenly(count, draws)
     what = f"{samples.objective} at level"
@@ -146,7 +148,7 @@ def _chain(samples: Samples, chain: int, draws: int, frames: int) -> str:
     return (
         f'<section class="chain" id="chain-{chain}"><h3><span class="dot c{chain % COLORS}"></span>Chain {chain}'
         f"<small>mean level {levels.mean():.2f}</small></h3>"
-        f'<div class="pictures">{optimized}{film}{"".join(pictures)}</div></section>'
+        f'<div class="pictures">{film}{optimized}{"".join(pictures)}</div></section>'
     )
 
 
@@ -252,7 +254,8 @@ def _command(samples: Samples) -> str:
     rest = {"im_size": height if height == width else (height, width), "density": samples.density, "init": samples.init}
     rest |= {name: value for name, value in samples.options.items() if name in CALL} | {"seed": samples.seed}
     settings = "".join(f",\n    {name}={value!r}" for name, value in rest.items())
-    return f"samplevis.render(\n    model,\n    obj,\n    {hmc_opts!r}{settings},\n)"
+    model, objective = (" ".join(text.split()) for text in (samples.model, samples.objective))
+    return f"samplevis.render(\n    model,  # {model}\n    obj,  # {objective}\n    {hmc_opts!r}{settings},\n)"
 
 
 def _made_by(samples: Samples) -> dict[str, Any]:
@@ -293,6 +296,11 @@ def _evenly(count: int, most: int) -> Sequence[int]:
 
 def _text(text: object) -> str:
     return html.escape(str(text))
+
+
+def _breakable(text: object) -> str:
+    """Text that may also be broken where parts of names end."""
+    return re.sub("([(/_:])", r"\1<wbr>", _text(text))
 
 
 def _plural(word: str, count: int) -> str:

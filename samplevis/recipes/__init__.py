@@ -1,7 +1,7 @@
 """Lucid's recipes: longer ways to look at a network, made of the package's parts.
 
 - One picture for many units: `channel_sheet`, `neuron_sheet`, `interaction_grid`, `interpolation`, `multi_interpolation`.
-- One unit in many pictures: `compare`.
+- One unit in many pictures: `compare`. Samples of many units in one: `sample_sheet`.
 - What a layer makes of a photograph: `caricature`, `feature_inversion`, `activation_grid`, `semantic_dictionary`,
   `attribution` and its sums over channels, groups and positions.
 - What a layer makes of many: `collect_activations`, `covariance`, `whitening`, `ChannelReducer`, `activation_atlas`.
@@ -21,7 +21,7 @@ from samplevis.recipes.collect import (
     whitened_direction,
     whitening,
 )
-from samplevis.recipes.comparison import Comparison, compare
+from samplevis.recipes.comparison import Comparison, compare, sample_sheet
 from samplevis.recipes.deep_dream import Dream, deep_dream, octave_sizes
 from samplevis.recipes.interactions import (
     InteractionGrid,
@@ -73,6 +73,7 @@ __all__ = [
     "perspective",
     "push_activations",
     "rasterize",
+    "sample_sheet",
     "semantic_dictionary",
     "spatial_attribution",
     "sphere",

@@ -1,10 +1,10 @@
-"""One unit by several methods, side by side."""
+"""Side by side: one unit by several methods, and samples of several units."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -13,7 +13,8 @@ from PIL import Image
 
 from samplevis import export
 from samplevis import param as parameterizations
-from samplevis.checks import brief, check_known, keywords
+from samplevis.checks import brief, check_known, check_whole, keywords
+from samplevis.export.grid import check_labels
 from samplevis.export.pixels import cropped, to_uint8
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective, as_objective, diversity, only_after
@@ -57,13 +58,8 @@ class Comparison:
         Returns:
           uint8 [height, width, 3].
         """
-        columns = max(map(len, self.panels.values()))
-        rows = [
-            np.concatenate([images, np.ones((columns - len(images), *images.shape[1:]), images.dtype)])
-            for images in self.panels.values()
-        ]
         return export.grid(
-            np.stack(rows),
+            _rows(self.panels.values()),
             row_labels=list(self.panels),
             scale=scale,
             title=f"{self.samples.objective}, {self.samples.model}",
@@ -128,6 +124,66 @@ def compare(
         shown = {"deep dream": dreams, "optimised": samples.optimized}
         shown |= _apart(network, obj, param, samples, settings) | {drawn: samples.images[:, -1]}
     return Comparison(samples, shown | {name: images[: len(samples.optimized)] for name, images in found.items()})
+
+
+def sample_sheet(
+    runs: Sequence[Samples], labels: Sequence[str] | None = None, draws: int = 6, scale: int = 1
+) -> np.ndarray:
+    """Samples of several units in one picture: a row for each, with its optimised image, its draws, and whether to trust them.
+
+    The draws come from one chain after the other, the last of each first. The caption beside them says what was sampled, the level
+    that the draws keep on fresh transforms, R-hat (of the activation or of the scalar on which chains agree least), and the
+    verdict of the summary.
+
+    Args:
+      runs: samples of each unit, at least one; their images are of one size.
+      labels: names of the units for readers. Defaults to the objectives, with the model where they are of several.
+      draws: most pictures of a run beside its optimised image, >= 1. Defaults to 6.
+      scale: whole-number enlargement, >= 1. Defaults to 1.
+
+    Returns:
+      uint8 [height, width, 3].
+
+    Raises:
+      ValueError, TypeError: if an argument is out of range.
+
+    Example:
+      >>> runs = [samplevis.render(model, f"logits:{name}", im_size=64) for name in ("star", "heart")]
+      >>> export.save_png(recipes.sample_sheet(runs, scale=2), "units.png")
+    """
+    if not isinstance(runs, (list, tuple)) or not all(isinstance(run, Samples) for run in runs):
+        raise TypeError(f"runs: expected a list of samples, such as Samples.load gives. Received: {brief(runs)}")
+    check_whole("draws", draws, 1)
+    shapes = sorted({run.images.shape[2:] for run in runs})
+    if len(shapes) != 1:
+        raise ValueError(f"runs: expected at least one, with images of one size. Received: {shapes or 'none'}")
+    models = {run.model for run in runs}
+    if labels is None:
+        labels = [run.objective + (f" in {run.model}" if len(models) > 1 else "") for run in runs]
+    check_labels("labels", labels, len(runs))
+    cells = _rows([np.concatenate([run.optimized[:1], _from_all_chains(run, draws)]) for run in runs])
+    return export.grid(
+        export.as_pictures(cells, runs[0].dimensions),
+        row_labels=[f"{label}\n{run.summary().caption}" for label, run in zip(labels, runs, strict=True)],
+        column_labels=["optimised", "draws", *[""] * (cells.shape[1] - 2)],
+        scale=scale,
+        title=models.pop() if len(models) == 1 else None,
+    )
+
+
+def _from_all_chains(samples: Samples, most: int) -> np.ndarray:
+    """At most so many draws [n, *image], chain after chain; each chain's evenly spaced from the last back to the first."""
+    chains, draws = samples.images.shape[:2]
+    number = np.arange(min(most, len(samples)))
+    when = np.linspace(draws - 1, 0, -(-len(number) // chains)).round().astype(int)
+    return samples.images[number % chains, when[number // chains]]
+
+
+def _rows(rows: Iterable[np.ndarray]) -> np.ndarray:
+    """Rows of images [n, *image] as one array [rows, columns, *image], white where a row has fewer than another."""
+    rows = list(rows)
+    columns = max(map(len, rows))
+    return np.stack([np.concatenate([row, np.ones((columns - len(row), *row.shape[1:]), row.dtype)]) for row in rows])
 
 
 def _resized(examples: Any, shape: tuple[int, int, int]) -> np.ndarray:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from samplevis import seeds
+from samplevis import memory, seeds
 from samplevis.activation import Activation
 from samplevis.callbacks import Callback
 from samplevis.checkpoint import Checkpoint
@@ -106,7 +107,9 @@ def sample(
 
     Raises:
       ValueError: if the images of a batch depend on each other, if the gradient is not that of the activation, or if `beta` is
-        stronger than float32 can carry.
+        stronger than float32 can carry; or if the run asks for more than this machine could ever hold.
+      OSError: if `draws` go to a disk without room for them.
+      MemoryError: if memory is full; it says which of chains, bank and size to lower, and to what.
     """
     activation.check_sampled()
     nats = (beta or 0.0) * (scale.optimum - scale.prior)
@@ -117,104 +120,141 @@ def sample(
         )
     param, chains = activation.param, latents.shape[0]
     checkpoint, draws = checkpoint or Checkpoint(), draws or InMemory()
-    checkpoint.begin("anneal")
-    state, target, gradients = param.rotate(latents), LogActivation(), 0
-    reached, anneal_images = np.ones(chains, bool), np.zeros((chains, 0, *param.image_shape), np.uint8)
-    if check_density(density) != "activation":
-        ends, stage = (scale.prior, scale.optimum), checkpoint.stage("anneal")
-        arrived = anneal(activation, state, *ends, level, anneal_steps, from_prior, seed, progress, stage)
-        state, reached, gradients, anneal_images = arrived.state, arrived.reached, arrived.gradients, arrived.images
-        target = density if isinstance(density, Density) else _density(density, arrived, beta)
-    checkpoint.begin("sample")
+    check_room(activation, chains, options, draws)
+    with memory.told(memory.of_chains(activation, chains, options.num_transforms)):
+        checkpoint.begin("anneal")
+        state, target, gradients = param.rotate(latents), LogActivation(), 0
+        reached, anneal_images = np.ones(chains, bool), np.zeros((chains, 0, *param.image_shape), np.uint8)
+        if check_density(density) != "activation":
+            ends, stage = (scale.prior, scale.optimum), checkpoint.stage("anneal")
+            arrived = anneal(activation, state, *ends, level, anneal_steps, from_prior, seed, progress, stage)
+            state, reached, gradients, anneal_images = arrived.state, arrived.reached, arrived.gradients, arrived.images
+            target = density if isinstance(density, Density) else _density(density, arrived, beta)
+        checkpoint.begin("sample")
 
-    # One fixed density: the bank is drawn once and stays for warm-up and sampling.
-    bank = activation.draw(seeds.fold(seed, "bank"), options.num_transforms)
+        # One fixed density: the bank is drawn once and stays for warm-up and sampling.
+        bank = activation.draw(seeds.fold(seed, "bank"), options.num_transforms)
 
-    on_bank = mean_activation(activation, bank)
-    on_fresh = mean_activation(activation, fresh_transforms(activation, seed))
-    tilt, parameters = _tilt(activation, type(target)), activation.parameters
-    compile = activation.compiler(type(target), options.moves, options.num_transforms)
+        on_bank = mean_activation(activation, bank)
+        on_fresh = mean_activation(activation, fresh_transforms(activation, seed))
+        tilt, parameters = _tilt(activation, type(target)), activation.parameters
+        compile = activation.compiler(type(target), options.moves, options.num_transforms)
 
-    def redraw(seed: tf.Tensor, bank: Any, *numbers: Any) -> Target:
-        other = activation.draw(seed, options.num_transforms)
-        return lambda state: tilt(state, other, *numbers)
+        def redraw(seed: tf.Tensor, bank: Any, *numbers: Any) -> Target:
+            other = activation.draw(seed, options.num_transforms)
+            return lambda state: tilt(state, other, *numbers)
 
-    ruler = 1.0
-    if options.adapt_mass:
+        ruler = 1.0
+        if options.adapt_mass:
+            numbers = bank, parameters, target.numbers
+            ruler = checkpoint.once(
+                "mass", lambda: {"scale": learn_scale(tilt, state, param.bands(), seed, numbers, compile)}
+            )["scale"]
+
+        def watch(state: tf.Tensor) -> float:
+            return finite_mean(on_bank(param.rotate(state)))
+
+        moves = named_moves(param, options.moves)
+        watched = Watched(
+            watch, scalar_fn(param.latent_shape, param.bands()), lambda state: param.image(param.rotate(state))
+        )
+        rehearsals = []
+        half = options.num_burnin_steps // 2
+        if density == "conditioned" and half:
+            short = dataclasses.replace(options, num_burnin_steps=half, num_results=1, num_steps_between_results=0)
+            first = run_chains(
+                tilt,
+                state,
+                ruler,
+                short,
+                seeds.fold(seed, "rehearsal"),
+                watched._replace(told=False),
+                progress,
+                redraw,
+                moves,
+                lambda name: checkpoint.stage(f"rehearsal/{name}"),
+                (bank, parameters, target.numbers),
+                compile,
+            )
+            rehearsals = [first]
+            state = tf.constant(first.states[-1])
+            other = mean_activation(activation, activation.draw(seeds.fold(seed, "calibration"), FRESH_MEMBERS))
+            latents = param.rotate(state)
+            # Kernels that draw their transforms anew have no bank to overfit, but may rest beside their target.
+            anew = options.kernel in APPROXIMATE
+            found = checkpoint.once(
+                "calibration",
+                lambda: {
+                    "met": target.target if anew else finite_mean(on_bank(latents)),
+                    "other": finite_mean(other(latents)),
+                },
+            )
+            least = 1 / MOST_OPTIMISM if anew else 1.0
+            target = _calibrated(target, scale.prior, float(found["met"]), float(found["other"]), least)
+            options = dataclasses.replace(
+                options, num_burnin_steps=options.num_burnin_steps - half, step_size=float(first.trace.step_size[-1])
+            )
         numbers = bank, parameters, target.numbers
-        ruler = checkpoint.once(
-            "mass", lambda: {"scale": learn_scale(tilt, state, param.bands(), seed, numbers, compile)}
-        )["scale"]
-
-    def watch(state: tf.Tensor) -> float:
-        return finite_mean(on_bank(param.rotate(state)))
-
-    moves = named_moves(param, options.moves)
-    watched = Watched(
-        watch, scalar_fn(param.latent_shape, param.bands()), lambda state: param.image(param.rotate(state))
-    )
-    rehearsals = []
-    half = options.num_burnin_steps // 2
-    if density == "conditioned" and half:
-        short = dataclasses.replace(options, num_burnin_steps=half, num_results=1, num_steps_between_results=0)
-        first = run_chains(
+        result = run_chains(
             tilt,
             state,
             ruler,
-            short,
-            seeds.fold(seed, "rehearsal"),
-            watched._replace(told=False),
+            options,
+            seed,
+            watched,
             progress,
             redraw,
             moves,
-            lambda name: checkpoint.stage(f"rehearsal/{name}"),
-            (bank, parameters, target.numbers),
+            checkpoint.stage,
+            numbers,
             compile,
+            draws,
         )
-        rehearsals = [first]
-        state = tf.constant(first.states[-1])
-        other = mean_activation(activation, activation.draw(seeds.fold(seed, "calibration"), FRESH_MEMBERS))
-        latents = param.rotate(state)
-        # Kernels that draw their transforms anew have no bank to overfit, but may rest beside their target.
-        anew = options.kernel in APPROXIMATE
-        found = checkpoint.once(
-            "calibration",
-            lambda: {
-                "met": target.target if anew else finite_mean(on_bank(latents)),
-                "other": finite_mean(other(latents)),
-            },
-        )
-        least = 1 / MOST_OPTIMISM if anew else 1.0
-        target = _calibrated(target, scale.prior, float(found["met"]), float(found["other"]), least)
-        options = dataclasses.replace(
-            options, num_burnin_steps=options.num_burnin_steps - half, step_size=float(first.trace.step_size[-1])
-        )
-    numbers = bank, parameters, target.numbers
-    result = run_chains(
-        tilt, state, ruler, options, seed, watched, progress, redraw, moves, checkpoint.stage, numbers, compile, draws
-    )
-    seconds = checkpoint.seconds
+        seconds = checkpoint.seconds
 
-    states = result.states
-    latents = draws.gather("latents", len(states), (param.rotate(tf.constant(x)).numpy() for x in states))
-    values, fresh = of_draws(on_bank, latents), of_draws(on_fresh, latents)
-    steps = sum(int(part.gradients.sum()) for chains in (*rehearsals, result) for part in (chains.warmup, chains.trace))
-    members = options.num_transforms if tf.nest.flatten(bank) else 1
-    return Run(
-        latents=latents,
-        activation=values,
-        fresh_activation=fresh,
-        strength=target.strength(tf.constant(values)).numpy(),
-        density=target,
-        reached=reached,
-        stats={name: array.T if array.ndim == 2 else array for name, array in result.trace._asdict().items()},
-        scalars={name: array.T for name, array in result.scalars.items()},
-        mean_images=result.pictures.mean.astype(np.float32),
-        sd_images=result.pictures.deviation.astype(np.float32),
-        gradients=gradients + members * (steps + PAIRS + 1),
-        seconds=seconds,
-        anneal_images=anneal_images,
-    )
+        states = result.states
+        latents = draws.gather("latents", len(states), (param.rotate(tf.constant(x)).numpy() for x in states))
+        values, fresh = of_draws(on_bank, latents), of_draws(on_fresh, latents)
+        steps = sum(
+            int(part.gradients.sum()) for chains in (*rehearsals, result) for part in (chains.warmup, chains.trace)
+        )
+        members = options.num_transforms if tf.nest.flatten(bank) else 1
+        return Run(
+            latents=latents,
+            activation=values,
+            fresh_activation=fresh,
+            strength=target.strength(tf.constant(values)).numpy(),
+            density=target,
+            reached=reached,
+            stats={name: array.T if array.ndim == 2 else array for name, array in result.trace._asdict().items()},
+            scalars={name: array.T for name, array in result.scalars.items()},
+            mean_images=result.pictures.mean.astype(np.float32),
+            sd_images=result.pictures.deviation.astype(np.float32),
+            gradients=gradients + members * (steps + PAIRS + 1),
+            seconds=seconds,
+            anneal_images=anneal_images,
+        )
+
+
+def check_room(activation: Activation, chains: int, options: HMCOptions, draws: InMemory | OnDisk) -> None:
+    """Refuses a run that can never fit: its draws where they go to, or the images of one gradient in memory.
+
+    Args:
+      activation: what is explored.
+      chains: number of chains.
+      options: the sampler's options.
+      draws: where the draws go.
+
+    Raises:
+      ValueError: if memory cannot hold it; it says how much of what it can.
+      OSError: if the disk has no room for the draws.
+    """
+    param = activation.param
+    draws.check_room(chains, options.num_results, param.latent_shape, param.image_shape)
+    # A bank is computed in parts where all of its images have no room. An empty draw is no bank.
+    one = sum(math.prod(leaf.shape) for leaf in tf.nest.flatten(activation.draw(seeds.root(0), 1)))
+    memory.check_fits({"num_transforms": options.num_transforms}, one, "the transforms")
+    memory.check_fits({"num_chains": chains}, math.prod(param.image_shape), "an image of each chain")
 
 
 def _tilt(activation: Activation, density: type[Density]) -> Callable[..., tf.Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import resource
 import subprocess
@@ -34,7 +35,8 @@ def render(network, folder=None, draws=4, objective="conv2:1", **settings):
 
 def content(samples):
     """All of some samples but the wall time, as bytes by name."""
-    found = {name: value for name, value in vars(samples).items() if name not in ("seconds", "stats", "scalars")}
+    names = [field.name for field in dataclasses.fields(samples)]
+    found = {name: getattr(samples, name) for name in names if name not in ("seconds", "stats", "scalars")}
     found |= {f"stats.{name}": value for name, value in samples.stats.items()}
     found |= {f"scalars.{name}": value for name, value in samples.scalars.items()}
     return {

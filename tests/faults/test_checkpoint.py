@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import itertools
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -17,7 +19,7 @@ from runs import Crash, Full, content, kill_at_random, reloaded, render, run_wit
 
 import samplevis
 from samplevis import cli, seeds
-from samplevis.checkpoint import NAMES, Checkpoint
+from samplevis.checkpoint import NAMES, Checkpoint, draws_in
 from samplevis.progress import Progress
 from samplevis.sampling import named
 from samplevis.sampling.chains import Watched, run_chains
@@ -77,6 +79,47 @@ def test_signals_end_the_run_after_the_step(tiny_network, uninterrupted, tmp_pat
     assert samples.images.tobytes() == uninterrupted.images[:, :1].tobytes()
     assert content(render(tiny_network, tmp_path)) == content(uninterrupted)
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+class Stages(samplevis.Callback):
+    """Notes the stage of every step."""
+
+    def __init__(self):
+        self.steps = []
+
+    def on_step(self, stage, done, total, figures):
+        self.steps.append(stage)
+
+
+@pytest.mark.parametrize("keep", ["memory", "disk"])
+def test_samples_are_extended_to_those_of_one_long_run(tiny_network, uninterrupted, tmp_path, monkeypatch, keep):
+    monkeypatch.chdir(tmp_path)
+    watch = Stages()
+    samples = render(tiny_network, "run", draws=1, callbacks=[watch], keep=keep)
+    assert set(watch.steps) == {"optimise", "anneal", "warm-up", "sample"}
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    watch.steps.clear()
+    more = samples.extend(1).extend(2)
+    # What was done is not done again, and who watched the run watches on.
+    assert watch.steps == ["sample"] * 3
+    assert content(more) == content(uninterrupted) and samples.images.shape[1] == 1
+    assert repr(more) == repr(uninterrupted)
+    with pytest.raises(ValueError, match="the checkpoint has 4 draws of each chain already. Received: 2"):
+        samples.extend(1)
+    # What knows its call is in no file and no copy.
+    more.save(tmp_path / "samples.npz")
+    uninterrupted.save(tmp_path / "other.npz")
+    assert (tmp_path / "samples.npz").stat().st_size == pytest.approx((tmp_path / "other.npz").stat().st_size, abs=64)
+    copies = copy.deepcopy(more), pickle.loads(pickle.dumps(more)), samplevis.Samples.load(tmp_path / "samples.npz")
+    for other in (*copies, uninterrupted, more.of_chains(np.array([True, False]))):
+        with pytest.raises(
+            ValueError, match=r"n: expected samples as render\(..., checkpoint.* num_results=6; a run with"
+        ):
+            other.extend(2)
+    for wrong in (0, -1, 1.5, True, "2"):
+        with pytest.raises(ValueError, match="n: expected a whole number >= 1. Received: "):
+            more.extend(wrong)
 
 
 def test_another_run_is_refused_and_the_difference_named(tiny_network, tmp_path, monkeypatch):
@@ -351,3 +394,31 @@ def test_the_command_keeps_a_run_and_says_how_to_go_on(tmp_path, monkeypatch, ca
     assert cli.main(words) == 130
     assert asked["checkpoint"] == str(tmp_path / "run")
     assert "stopped in anneal" in capsys.readouterr().err
+
+
+def test_the_command_asks_for_more_draws_than_there_are(tiny_network, tmp_path, monkeypatch, capsys):
+    model, folder, out = tmp_path / "tiny.keras", tmp_path / "run", tmp_path / "out"
+    tiny_network.model.save(model)
+    words = [
+        "render",
+        model,
+        "conv2:1",
+        "--size",
+        "16",
+        "--out",
+        out,
+        "--checkpoint",
+        folder,
+        "--quiet",
+        "--chains",
+        "2",
+    ]
+    words += ["--warmup", "2", "--leapfrog-steps", "2", "--transforms", "2", "--optimize-steps", "8"]
+    words = [str(word) for word in words]
+    assert cli.main([*words, "--extend", "3"]) == 1 and "there is no run in" in capsys.readouterr().err
+    assert cli.main([*words, "--draws", "1"]) == 0 and draws_in(folder) == 1
+    first = samplevis.Samples.load(out / "samples.npz").images
+    assert cli.main([*words, "--extend", "2"]) == 0 and draws_in(folder) == 3
+    samples = samplevis.Samples.load(out / "samples.npz")
+    assert samples.images.shape[:2] == (2, 3) and (samples.images[:, :1] == first).all()
+    assert samples.options["command"].endswith("--extend 2  # to 3 draws")
