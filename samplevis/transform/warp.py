@@ -143,7 +143,9 @@ def _taps(matrix: tf.Tensor, sizes: Sequence[int], margin: int) -> tuple[tf.Tens
     ]
 
     def along(direction: int, size: int) -> tuple[tf.Tensor, tf.Tensor]:
-        *factors, offset = (_spread(x, directions, None) for x in tf.split(matrix[:, direction], directions + 1, 1))
+        # Slices, not tf.split: its gradient is no constant shape to XLA where a loop of it is compiled.
+        columns = (matrix[:, direction, column : column + 1] for column in range(directions + 1))
+        *factors, offset = (_spread(column, directions, None) for column in columns)
         position = factors[-1] * grids[-1] + offset + (size - 1) / 2
         for factor, grid in zip(factors[-2::-1], grids[-2::-1], strict=True):
             position = factor * grid + position
