@@ -28,6 +28,8 @@ from samplevis.transform import robust_transforms
 UNITS = ("logits:285", "logits:1", "logits:967", "fire9:10")
 LEVEL = 0.7
 LAG = 1000
+# Of the activation that a diversity term may cost where all images are alike.
+SHARES = (0.5, 0.2, 0.1, 0.05, 0.03, 0.01)
 
 
 def main() -> None:
@@ -255,24 +257,23 @@ def either_or(options: argparse.Namespace):
         yield row
 
 
-def apart(unit: samplevis.Objective, layer: str, plain: samplevis.Optimized) -> samplevis.Objective:
-    """The unit less Lucid's diversity term, which costs half of the activation when all images are alike."""
-    weight = 0.5 * float(plain.history[-1].mean()) / (len(plain.images) - 1)
+def apart(unit: samplevis.Objective, layer: str, plain: samplevis.Optimized, share: float = 0.5) -> samplevis.Objective:
+    """The unit less Lucid's diversity term, which costs a share of the activation when all images are alike."""
+    weight = share * float(plain.history[-1].mean()) / (len(plain.images) - 1)
     return unit - weight * samplevis.objectives.diversity(layer)
 
 
 def diversity(options: argparse.Namespace):
     """Mean distance of deep features between samples, over that between optimised images of the same activation."""
     network = squeezenet()
-    steps = list(range(4, 128, 4))
     for unit in options.units:
         objective = samplevis.objectives.as_objective(unit)
         settings = dict(param=param.fourier(SIZE), transforms=robust_transforms, batch=options.restarts, steps=128)
-        settings |= dict(thresholds=steps, progress=False)
+        settings |= dict(thresholds=list(range(4, 128, 4)), progress=False)
         plain = samplevis.optimize(network, objective, **settings)
-        diverse = samplevis.optimize(network, apart(objective, "fire8", plain), **settings)
+        diverse = [samplevis.optimize(network, apart(objective, "fire8", plain, share), **settings) for share in SHARES]
         hmc = dict(num_results=1, num_chains=options.restarts, num_burnin_steps=8)
-        inits = {"samples": "prior", "samples_diverse": diverse.images}
+        inits = {"samples": "prior", "samples_diverse": diverse[0].images}
         drawn = {
             name: samplevis.render(network, unit, hmc, im_size=SIZE, init=init, level=LEVEL, progress=False)[:]
             for name, init in inits.items()
@@ -283,13 +284,15 @@ def diversity(options: argparse.Namespace):
             values = network.activations(images, layer)[layer].numpy()[..., int(channel)]
             return float(values.reshape(len(images), -1).mean())
 
-        # The first snapshot that is as active as the samples, on clean images.
         row = {"unit": unit}
         for name, images in drawn.items():
             row[name], wanted = feature_distance(network, images), level(images)
-            for other, run in (("optimised", plain), ("optimised_diverse", diverse)):
-                matched = next((x for x in run.snapshots.values() if level(x) >= wanted), run.images)
-                row[f"{name}_over_{other}"] = row[name] / feature_distance(network, matched)
+            for other, runs in (("optimised", [plain]), ("optimised_diverse", diverse)):
+                # The first snapshot that is as active as the samples, on clean images, of the strongest term that lets one be.
+                snapshots = (snapshot for run in runs for snapshot in run.snapshots.values())
+                matched = next((snapshot for snapshot in snapshots if level(snapshot) >= wanted), None)
+                distance = np.nan if matched is None else feature_distance(network, matched)
+                row[f"{name}_over_{other}"] = row[name] / distance
         yield row
 
 
