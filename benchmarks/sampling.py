@@ -7,7 +7,6 @@ the defaults. The weights are looked for in the folder SAMPLEVIS_TEST_DATA (defa
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -174,9 +173,7 @@ def overhead(options: argparse.Namespace):
     runs = {"leapfrog": leapfrog_steps(target, state, 5), "bare": repeated(bare, state, 5)}
     # Off unless it wins by more than the first call costs.
     runs["xla"] = leapfrog_steps(target, state, 5, xla=True)
-    clock = time.perf_counter()
-    runs["xla"]()
-    compiling = time.perf_counter() - clock
+    compiling = seconds(runs["xla"])
     times = in_turn(runs, options.rounds)
     for name, over, under in (("leapfrog_over_bare", "leapfrog", "bare"), ("xla_over_leapfrog", "xla", "leapfrog")):
         yield {f"{name}_{key}": value for key, value in ratio(times[over], times[under]).items()}

@@ -143,14 +143,14 @@ def render(
         transforms = None
     if smooth is not None:
         check_number("smooth", smooth, 0, above=True)
-    placed = functools.partial(dataclasses.replace, devices=check_devices(devices))
-    own = activation = placed(make_activation(network, obj, param, transforms))
+    devices = check_devices(devices)
+    own = activation = make_activation(network, obj, param, transforms)
     named_moves(param, options.moves)
     activation.check_sampled()
     starts = None if isinstance(init, str) else first_latents(param, options.num_chains, init, root)
     init = init if isinstance(init, str) else "images"
     if smooth is not None and not old:
-        activation = placed(make_activation(smoothed(network, smooth), obj, param, transforms))
+        activation = make_activation(smoothed(network, smooth), obj, param, transforms)
 
     if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
         raise TypeError(f"checkpoint: expected a folder. Received: {brief(checkpoint)}")
@@ -161,14 +161,15 @@ def render(
     check_number("memory", memory, 0, above=True)
     watching = as_callbacks(progress, callbacks)
     most = members_at_a_time(activation, options.num_chains, options.num_transforms, memory)
-    own, activation = (dataclasses.replace(each, most_members=most) for each in (own, activation))
+    how = functools.partial(dataclasses.replace, devices=devices, most_members=most)
+    own, activation = how(own), how(activation)
 
     # In 2018, too, the first images came from a renderer with a Fourier parameterization and random transforms.
     *size, channels = param.image_shape
     renderer = activation
     if old:
         natural = parameterizations.fourier(tuple(size), channels=channels)
-        renderer = placed(make_activation(network, obj, natural, "robust"))
+        renderer = how(make_activation(network, obj, natural, "robust"))
 
     made_by = _record(options, activation, level, smooth, optimize_steps, anneal_steps)
     about = None

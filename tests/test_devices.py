@@ -1,9 +1,9 @@
 """Chains on several devices: the same bytes as on one."""
 
 import json
-import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +13,16 @@ import samplevis
 from samplevis.devices import check_devices, one_by_one
 
 
+def told(module):
+    """What a module prints in a process of its own."""
+    command = [sys.executable, "-m", module]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, cwd=Path(__file__).parent.parent).stdout)
+
+
 @pytest.fixture(scope="module")
 def found():
     """What a process with four logical devices found."""
-    script = os.path.join(os.path.dirname(__file__), "four_devices.py")
-    return json.loads(subprocess.run([sys.executable, script], check=True, capture_output=True).stdout)
+    return told("tests.four_devices")
 
 
 def test_four_devices_give_the_bytes_of_one(found):
@@ -63,9 +68,8 @@ def test_names_of_devices():
 
 
 @pytest.mark.long
-def test_two_processes_give_the_bytes_of_one(tmp_path):
-    script = os.path.join(os.path.dirname(__file__), "two_processes.py")
-    alone, together = json.loads(subprocess.run([sys.executable, script], check=True, capture_output=True).stdout)
+def test_two_processes_give_the_bytes_of_one():
+    alone, together = told("tests.two_processes")
     assert alone == together
 
 

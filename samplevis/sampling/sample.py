@@ -237,7 +237,7 @@ def sample(
 
 
 def check_room(activation: Activation, chains: int, options: HMCOptions, draws: InMemory | OnDisk) -> None:
-    """Refuses a run that can never fit: its draws where they go to, or the images of one gradient in memory.
+    """Refuses a run that can never fit: its draws where they go to, or its transforms or an image of each chain in memory.
 
     Args:
       activation: what is explored.
