@@ -397,7 +397,7 @@ def _add_run_options(parser: argparse.ArgumentParser, out: str) -> None:
     add("--leapfrog-steps", type=int, help="gradients in a trajectory (default: 10)")
     add("--step-size", type=float, help="first step size; warm-up adapts it (default: 0.1; langevin 0.03)")
     add("--target-acceptance", type=float, help="acceptance that warm-up aims at (default: 0.85)")
-    add("--transforms", type=int, help="size of the bank of transforms (default: 20; langevin 4)")
+    add("--transforms", type=int, help="size of the bank of transforms (default: 32; langevin 4)")
     add("--optimize-steps", type=int, default=256, help="updates of the optimiser (default: 256)")
     add("--seed", type=int, default=0, help="the same seed gives the same bytes (default: 0)")
     add(

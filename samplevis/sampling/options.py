@@ -11,7 +11,7 @@ from samplevis.checks import brief, check_whole
 from samplevis.sampling import named
 
 # A step of .03 on four transforms keeps the stochastic heat that the thermostat has to carry off at a few per cent of the friction.
-DEFAULTS = {"step_size": 0.1, "num_transforms": 20}
+DEFAULTS = {"step_size": 0.1, "num_transforms": 32}
 FIXED_STEP_DEFAULTS = {"step_size": 0.03, "num_transforms": 4}
 
 
@@ -32,7 +32,7 @@ class HMCOptions:
         bank of its own for every trajectory) and "langevin" (transforms of its own for every step, no accept step, a
         thermostat). Defaults to "split_hmc".
       target_accept_prob: acceptance that the warm-up aims at in the worst chain, in (0, 1). Defaults to 0.85.
-      num_transforms: size of the bank, >= 1; for "langevin", transforms drawn at a step. Defaults to 20, for "langevin" to 4.
+      num_transforms: size of the bank, >= 1; for "langevin", transforms drawn at a step. Defaults to 32, for "langevin" to 4.
       adapt_mass: whether warm-up learns a diagonal mass. Defaults to True.
       moves: names of free moves, "shift", "mirror", "invert"; one is offered after every trajectory of "split_hmc" or "malt".
         They pay where the activation hardly notices them. Defaults to none.
