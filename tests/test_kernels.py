@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import stats
 
 from samplevis import seeds
 from samplevis.sampling import diagnostics, kernels, named
@@ -334,6 +335,39 @@ def test_step_size_adapts_in_warmup_only():
     assert len(np.unique(chains.trace.step_size)) == 1
     assert len(np.unique(chains.warmup.step_size)) > 10
     assert 0.5 < chains.trace.accept.mean() < 0.99
+
+
+def adapted_while_falling():
+    """Step size after a few short trajectories that start far above a stiff target, in radians."""
+    far = tf.fill((2, 5000), 30.0)
+    options = HMCOptions(num_results=1, num_burnin_steps=6, num_leapfrog_steps=1)
+    chains = run_chains(stiff, far, 1.0, options, seeds.root(0))
+    assert chains.warmup.energy_error.max() < -named.FALL, "they have arrived: the test says nothing"
+    return float(chains.trace.step_size[0])
+
+
+def stiff(x):
+    """N(0, 1/4) on every coordinate, less the prior."""
+    return -1.5 * tf.reduce_sum(tf.square(x), 1)
+
+
+def accepted_at_rest(step_size):
+    rest = tf.random.stateless_normal((8, 5000), [3, 3]) / 2
+    options = HMCOptions(num_results=20, num_burnin_steps=0, num_leapfrog_steps=3, step_size=step_size)
+    return run_chains(stiff, rest, 1.0, options, seeds.root(1)).trace.accept.mean()
+
+
+def test_falling_chains_do_not_lengthen_the_step(monkeypatch):
+    kept = adapted_while_falling()
+    assert kept == pytest.approx(HMCOptions().step_size) and accepted_at_rest(kept) > 0.6
+    # The control: Metropolis accepts whatever falls, and the step that is left is good for nothing.
+    monkeypatch.setattr(named, "told_acceptance", lambda results, target: named.log_accept(results))
+    assert accepted_at_rest(adapted_while_falling()) < 0.3
+
+
+def test_chains_at_rest_are_rarely_taken_for_falling():
+    spread = np.linspace(0.01, 10, 1000)
+    assert stats.norm.cdf(-(named.FALL + spread**2 / 2) / spread).max() < 1 / 12
 
 
 @pytest.mark.parametrize("kernel", ["split_hmc", "malt"])

@@ -140,12 +140,7 @@ def run_chains(
             exploration_shrinkage=EXPLORATION_SHRINKAGE,
             step_size_getter_fn=named.step_size_of,
             step_size_setter_fn=lambda results, size: named.with_step_size(results, tf.minimum(size, largest)),
-            log_accept_prob_getter_fn=lambda results: tf.where(
-                # Chains that can never move have no say in the step size.
-                named.is_lost(results),
-                np.float32(np.log(options.target_accept_prob)),
-                named.log_accept(results),
-            ),
+            log_accept_prob_getter_fn=lambda results: named.told_acceptance(results, options.target_accept_prob),
             # The worst chain decides: a mean would leave it stuck.
             reduce_fn=tfp.math.reduce_log_harmonic_mean_exp,
         )
