@@ -10,7 +10,12 @@ import numpy as np
 import samplevis
 from samplevis import export
 
-UNITS = (("goldfish", "logits-1"), ("Egyptian cat", "logits-285"), ("espresso", "logits-967"), ("flamingo", "logits-130"))
+UNITS = (
+    ("goldfish", "logits-1"),
+    ("Egyptian cat", "logits-285"),
+    ("espresso", "logits-967"),
+    ("flamingo", "logits-130"),
+)
 CHAINS = range(4)
 
 
