@@ -18,10 +18,12 @@ import samplevis
 from benchmarks.quality import SIZE, squeezenet
 from benchmarks.rows import run_parts
 from benchmarks.timing import in_turn, ratio, seconds
-from samplevis import modelzoo, param, seeds
+from samplevis import export, modelzoo, param, seeds
 from samplevis.activation import Activation, make_activation
+from samplevis.overrides.smooth import smoothed
 from samplevis.sampling import diagnostics
 from samplevis.sampling.kernels import trajectory, value_and_gradient
+from samplevis.sampling.scale import mean_activation, of_draws
 from samplevis.transform import robust_transforms
 
 UNITS = ("logits:285", "logits:1", "logits:967", "fire9:10")
@@ -29,6 +31,9 @@ LEVEL = 0.7
 LAG = 1000
 # Of the activation that a diversity term may cost where all images are alike.
 SHARES = (0.5, 0.2, 0.1, 0.05, 0.03, 0.01)
+# Where a diversity term acts; beside it, layers in which nobody has asked pictures to differ.
+DIVERSE_LAYER = "fire8"
+FEATURE_LAYERS = ("fire5", DIVERSE_LAYER, "fire9")
 
 
 def main() -> None:
@@ -63,12 +68,25 @@ def ends(options: argparse.Namespace):
     """Chains from noise, and Langevin dynamics, on the density of the long chains that `mixing` has saved."""
     for unit in options.units:
         adjusted = samplevis.Samples.load(path(unit, options, "split_hmc", "optimize").with_suffix(".npz"))
-        late = adjusted.levels[:, -adjusted.levels.shape[1] // 4 :].mean()
+        # Levels of the first run: with other chains, the best optimised image is another.
+        span = adjusted.optimum_activation - adjusted.prior_activation
+        quarter = adjusted.activation.shape[1] // 4
         other = long_run(unit, options, "split_hmc", options.gradients // 4, init="prior", density=adjusted.law)
-        yield {"unit": unit, "two_ended_gap": float(late - other.levels.mean())}
+        gap = adjusted.fresh_activation[:, -quarter:].mean() - other.fresh_activation.mean()
+        yield {"unit": unit, "two_ended_gap": float(gap / span)}
         langevin = long_run(unit, options, "langevin", density=adjusted.law)
-        gap = float(langevin.levels.mean() - late)
-        yield {"unit": unit, "kernel": "langevin", "level_less_adjusted": gap} | figures(langevin)
+        # Each on the transforms that its law averages over: the bank, and all that there are.
+        gap = on_many_transforms(unit, langevin, options.smooth) - adjusted.activation[:, quarter:].mean()
+        yield {"unit": unit, "kernel": "langevin", "level_less_adjusted": float(gap / span)} | figures(langevin)
+
+
+def on_many_transforms(unit: str, samples: samplevis.Samples, smooth: float) -> float:
+    """Mean activation of eight draws of each chain, the first quarter left out, on 256 transforms that no chain has seen."""
+    activation = make_activation(smoothed(squeezenet(), smooth), unit, param.fourier(SIZE), robust_transforms)
+    draws = samples.latents.shape[1]
+    latents = samples.latents[:, np.linspace(draws // 4, draws - 1, 8).astype(int)]
+    banks = [activation.draw(seeds.root(1000 + i), 8) for i in range(32)]
+    return float(np.mean([of_draws(mean_activation(activation, bank), latents) for bank in banks]))
 
 
 def long_run(
@@ -261,16 +279,17 @@ def apart(unit: samplevis.Objective, layer: str, plain: samplevis.Optimized, sha
 
 
 def diversity(options: argparse.Namespace):
-    """Mean distance of deep features between samples, over that between optimised images of the same activation."""
+    """Mean distance of features between samples, and between optimised images of the same activation."""
     network = squeezenet()
     for unit in options.units:
         objective = samplevis.objectives.as_objective(unit)
         settings = dict(param=param.fourier(SIZE), transforms=robust_transforms, batch=options.restarts, steps=128)
         settings |= dict(thresholds=list(range(4, 128, 4)), progress=False)
         plain = samplevis.optimize(network, objective, **settings)
-        diverse = [samplevis.optimize(network, apart(objective, "fire8", plain, share), **settings) for share in SHARES]
+        terms = [apart(objective, DIVERSE_LAYER, plain, share) for share in SHARES]
+        diverse = [samplevis.optimize(network, term, **settings) for term in terms]
         hmc = dict(num_results=1, num_chains=options.restarts, num_burnin_steps=8)
-        inits = {"samples": "prior", "samples_diverse": diverse[0].images}
+        inits = {"from_noise": "prior", "from_diverse": diverse[0].images}
         drawn = {
             name: samplevis.render(network, unit, hmc, im_size=SIZE, init=init, level=LEVEL, progress=False)[:]
             for name, init in inits.items()
@@ -281,24 +300,33 @@ def diversity(options: argparse.Namespace):
             values = network.activations(images, layer)[layer].numpy()[..., int(channel)]
             return float(values.reshape(len(images), -1).mean())
 
-        row = {"unit": unit}
         for name, images in drawn.items():
-            row[name], wanted = feature_distance(network, images), level(images)
+            wanted, sets = level(images), {"samples": images}
             for other, runs in (("optimised", [plain]), ("optimised_diverse", diverse)):
                 # The first snapshot that is as active as the samples, on clean images, of the strongest term that lets one be.
                 snapshots = (snapshot for run in runs for snapshot in run.snapshots.values())
                 matched = next((snapshot for snapshot in snapshots if level(snapshot) >= wanted), None)
-                distance = np.nan if matched is None else feature_distance(network, matched)
-                row[f"{name}_over_{other}"] = row[name] / distance
-        yield row
+                if matched is not None:
+                    sets[other] = matched
+            options.save.mkdir(parents=True, exist_ok=True)
+            row = {"unit": unit, "chains": name}
+            for key, pictures in sets.items():
+                distances = feature_distances(network, pictures)
+                row |= {f"{key}_{place}": distance for place, distance in distances.items()}
+                sheet = export.grid(pictures, columns=8, title=f"{unit}, {name}, {key}")
+                export.save_png(sheet, options.save / f"{unit.replace(':', '-')}_{name}_{key}.png")
+            yield row
 
 
-def feature_distance(network: samplevis.Network, images: np.ndarray) -> float:
-    """Mean cosine distance between pictures' features in fire8, averaged over places."""
-    features = network.activations(images, "fire8")["fire8"].numpy().mean((1, 2))
-    features = features / np.linalg.norm(features, axis=1, keepdims=True)
-    cosine = features @ features.T
-    return float(1 - cosine[np.triu_indices(len(cosine), 1)].mean())
+def feature_distances(network: samplevis.Network, images: np.ndarray) -> dict[str, float]:
+    """Mean cosine distance between pictures' features, averaged over places, in each of `FEATURE_LAYERS`."""
+    distances = {}
+    for layer, features in network.activations(images, FEATURE_LAYERS).items():
+        features = features.numpy().mean((1, 2))
+        features = features / np.linalg.norm(features, axis=1, keepdims=True)
+        cosine = features @ features.T
+        distances[layer] = float(1 - cosine[np.triu_indices(len(cosine), 1)].mean())
+    return distances
 
 
 PARTS: dict[str, Any] = {
