@@ -85,8 +85,7 @@ def on_many_transforms(unit: str, samples: samplevis.Samples, smooth: float) -> 
     activation = make_activation(smoothed(squeezenet(), smooth), unit, param.fourier(SIZE), robust_transforms)
     draws = samples.latents.shape[1]
     latents = samples.latents[:, np.linspace(draws // 4, draws - 1, 8).astype(int)]
-    banks = [activation.draw(seeds.root(1000 + i), 8) for i in range(32)]
-    return float(np.mean([of_draws(mean_activation(activation, bank), latents) for bank in banks]))
+    return float(of_draws(mean_activation(activation, activation.draw(seeds.root(1), 256)), latents).mean())
 
 
 def long_run(
@@ -123,9 +122,9 @@ def long_run(
     return samples
 
 
-def path(unit: str, options: argparse.Namespace, kernel: str, init: str) -> Path:
-    """Where the samples of a run are kept, without the suffix."""
-    return options.save / f"{unit.replace(':', '-')}_{kernel}_{init}"
+def path(unit: str, options: argparse.Namespace, *parts: str) -> Path:
+    """Where a run's samples or pictures are kept, without the suffix."""
+    return options.save / "_".join((unit.replace(":", "-"), *parts))
 
 
 def figures(samples: samplevis.Samples) -> dict[str, float]:
@@ -281,6 +280,7 @@ def apart(unit: samplevis.Objective, layer: str, plain: samplevis.Optimized, sha
 def diversity(options: argparse.Namespace):
     """Mean distance of features between samples, and between optimised images of the same activation."""
     network = squeezenet()
+    options.save.mkdir(parents=True, exist_ok=True)
     for unit in options.units:
         objective = samplevis.objectives.as_objective(unit)
         settings = dict(param=param.fourier(SIZE), transforms=robust_transforms, batch=options.restarts, steps=128)
@@ -308,13 +308,12 @@ def diversity(options: argparse.Namespace):
                 matched = next((snapshot for snapshot in snapshots if level(snapshot) >= wanted), None)
                 if matched is not None:
                     sets[other] = matched
-            options.save.mkdir(parents=True, exist_ok=True)
             row = {"unit": unit, "chains": name}
             for key, pictures in sets.items():
                 distances = feature_distances(network, pictures)
                 row |= {f"{key}_{place}": distance for place, distance in distances.items()}
                 sheet = export.grid(pictures, columns=8, title=f"{unit}, {name}, {key}")
-                export.save_png(sheet, options.save / f"{unit.replace(':', '-')}_{name}_{key}.png")
+                export.save_png(sheet, path(unit, options, name, key).with_suffix(".png"))
             yield row
 
 
