@@ -94,11 +94,17 @@ def surprisal() -> Arrays:
 
 
 def optimize() -> Arrays:
-    return {"images": samplevis.optimize(modelzoo.Shapes(), "logits:4", param=param.fourier(SIZE), steps=16, progress=False).images}
+    return {
+        "images": samplevis.optimize(
+            modelzoo.Shapes(), "logits:4", param=param.fourier(SIZE), steps=16, progress=False
+        ).images
+    }
 
 
 def sweep() -> Arrays:
-    found = samplevis.sweep(modelzoo.Shapes(), ["logits:1", "logits:2", "logits:7"], param=param.fourier(SIZE), steps=8, progress=False)
+    found = samplevis.sweep(
+        modelzoo.Shapes(), ["logits:1", "logits:2", "logits:7"], param=param.fourier(SIZE), steps=8, progress=False
+    )
     return {"images": found.images, "scores": found.scores}
 
 
@@ -122,10 +128,12 @@ RUNS: dict[str, Callable[[], Arrays]] = {
     ),
     "pyramid": lambda: render(param=param.pyramid(SIZE)),
     "uniform": lambda: render(param=param.uniform(SIZE)),
-    "greyscale": lambda: render(param=param.greyscale(param.fourier(SIZE))),
+    "greyscale": lambda: render(param=param.greyscale(param.fourier(SIZE, channels=1))),
     "smoothed network": lambda: render("conv2:3", model=tiny()),
     "unsmoothed network, no transforms": lambda: render("conv2:3", model=tiny(), smooth=None, transforms=None),
-    "sum of objectives": lambda: render(objectives.channel("conv2", 1) - 0.5 * objectives.channel("conv2", 2), model=tiny()),
+    "sum of objectives": lambda: render(
+        objectives.channel("conv2", 1) - 0.5 * objectives.channel("conv2", 2), model=tiny()
+    ),
     "on disk": on_disk,
     "extended": extended,
     "one device": lambda: render(devices=["CPU:0"]),
@@ -167,14 +175,13 @@ def main() -> int:
         found = {array: digest(values) for array, values in RUNS[name]().items()}
         if options.write:
             known["runs"][name] = found
-            print(f"{name:36}written")
+            FILE.write_text(json.dumps(known | {"machine": machine()}, indent=1) + "\n", encoding="utf-8")
+            print(f"{name:36}written", flush=True)
             continue
         stored = known["runs"].get(name, {})
         changed = [array for array in {**stored, **found} if stored.get(array) != found.get(array)]
         different += bool(changed)
         print(f"{name:36}{'differs in ' + ', '.join(changed) if changed else 'same'}", flush=True)
-    if options.write:
-        FILE.write_text(json.dumps(known | {"machine": machine()}, indent=1) + "\n", encoding="utf-8")
     return 1 if different else 0
 
 

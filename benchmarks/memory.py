@@ -98,10 +98,11 @@ def bare_peak() -> tuple[float, float]:
     import tensorflow as tf
 
     from benchmarks.quality import squeezenet
-    from samplevis import param, seeds
+    from samplevis import param
     from samplevis.activation import make_activation
     from samplevis.overrides.smooth import DEFAULT_SOFTNESS, smoothed
-    from samplevis.sampling.kernels import value_and_gradient
+    from samplevis.runtime import seeds
+    from samplevis.sampling.kernels.split_hmc import value_and_gradient
     from samplevis.transform import robust_transforms
 
     network = smoothed(squeezenet(), DEFAULT_SOFTNESS)

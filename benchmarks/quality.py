@@ -16,7 +16,8 @@ import numpy as np
 
 import samplevis
 from benchmarks.rows import write
-from samplevis import modelzoo, seeds
+from samplevis import modelzoo
+from samplevis.runtime import seeds
 
 UNITS = ("logits:285", "logits:1", "logits:967", "logits:8", "fire9:10", "fire8:50", "fire7:20", "fire5:7")
 LEVELS = (0.7, 0.5, 0.85)

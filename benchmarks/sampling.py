@@ -18,12 +18,13 @@ import samplevis
 from benchmarks.quality import SIZE, squeezenet
 from benchmarks.rows import run_parts
 from benchmarks.timing import in_turn, ratio, seconds
-from samplevis import export, modelzoo, param, seeds
+from samplevis import export, modelzoo, param
 from samplevis.activation import Activation, make_activation
 from samplevis.overrides.smooth import smoothed
+from samplevis.runtime import seeds
 from samplevis.sampling import diagnostics
-from samplevis.sampling.kernels import trajectory, value_and_gradient
-from samplevis.sampling.scale import mean_activation, of_draws
+from samplevis.sampling.kernels.split_hmc import trajectory, value_and_gradient
+from samplevis.sampling.level_scale import mean_activation, of_draws
 from samplevis.transform import robust_transforms
 
 UNITS = ("logits:285", "logits:1", "logits:967", "fire9:10")

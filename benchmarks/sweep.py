@@ -28,9 +28,9 @@ from benchmarks.rows import write
 from benchmarks.timing import in_turn, ratio, seconds, show
 from samplevis import modelzoo, objectives, param
 from samplevis.activation import make_activation
-from samplevis.batch_size import bytes_per_image, images_at_a_time
-from samplevis.optimize import number_of_traces
-from samplevis.sweep import DEFAULT_MEMORY, LARGEST_BATCH
+from samplevis.activation.batch_size import bytes_per_image, images_at_a_time
+from samplevis.optimizers.keras_stepper import number_of_traces
+from samplevis.runs.sweeping import DEFAULT_MEMORY, LARGEST_BATCH
 
 RATE = 0.05
 LAYERS = {"MobileNetV2": "block_6_expand", "SqueezeNet": "fire5"}

@@ -51,7 +51,7 @@ def on_page_markdown(markdown: str, **kwargs: Any) -> str:
 def models() -> str:
     """The zoo: what each model is, what it makes of images in [0, 1], and where its weights come from."""
     from samplevis.modelzoo.registry import MODELS, factory
-    from samplevis.preprocessing import MODES
+    from samplevis.network.preprocessing import MODES
 
     def expected(entry: Any) -> str:
         return MODES[entry.images].arguments if entry.images else ""
@@ -99,14 +99,14 @@ def from_lucid() -> str:
 
 def summary() -> str:
     """The rows of the summary: what each says, and when to worry."""
-    from samplevis.summary import ROWS
+    from samplevis.results.summary import ROWS
 
     return _table(("row", "what it says", "worry when"), ROWS.values())
 
 
 def verdicts() -> str:
     """The sentences that a summary ends in, the best first."""
-    from samplevis.summary import VERDICTS
+    from samplevis.results.summary import VERDICTS
 
     return "\n".join(f"- {verdict}" for verdict in VERDICTS)
 
@@ -185,7 +185,7 @@ def _output(notebook: str, number: str) -> bytes:
 
 
 def _test_module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / "contracts" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

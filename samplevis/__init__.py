@@ -3,63 +3,79 @@
 from __future__ import annotations
 
 import importlib
-import sys
-import types
 from typing import TYPE_CHECKING
+
+from samplevis._version import __version__
 
 # ruff: noqa: F401 - What editors and type checkers read; `_SOURCES` says the same to Python.
 if TYPE_CHECKING:
-    from samplevis import export, modelzoo, objectives, optimizers, overrides, param, recipes, transform
-    from samplevis.callbacks import Callback, JSONLines, ProgressBar, TensorBoard
-    from samplevis.describe import Description, describe
-    from samplevis.examples import Examples, beside, collect
-    from samplevis.importance import importance
+    from samplevis import (
+        activation,
+        export,
+        modelzoo,
+        network,
+        objectives,
+        optimizers,
+        overrides,
+        param,
+        recipes,
+        sampling,
+        transform,
+    )
+    from samplevis.analysis.dataset_examples import Examples, beside, collect
+    from samplevis.analysis.description import Description, describe
+    from samplevis.analysis.pixel_importance import importance
+    from samplevis.export.tensorboard import TensorBoard
     from samplevis.network import Network
     from samplevis.objectives import Objective
-    from samplevis.optimize import Optimized, optimize, render_vis
     from samplevis.param import Parameterization
-    from samplevis.render import render
-    from samplevis.samples import Samples
-    from samplevis.sampling.sample import sample
-    from samplevis.surprisal import surprisal
-    from samplevis.sweep import Sweep, sweep
-    from samplevis.two_ended import two_ended
+    from samplevis.results.optimized import Optimized
+    from samplevis.results.samples import Samples
+    from samplevis.runs.both_ends import two_ended
+    from samplevis.runs.optimization import optimize, render_vis
+    from samplevis.runs.rare_events import surprisal
+    from samplevis.runs.rendering import render
+    from samplevis.runs.sweeping import Sweep, sweep
+    from samplevis.runtime.callbacks import Callback, JSONLines, ProgressBar
+    from samplevis.sampling.sampler import sample
 
-__version__ = "0.1.0"
-
-# Public name -> the module that it comes from, imported when it is first asked for: TensorFlow takes seconds to load.
+# Public name -> the module that it comes from, None for a module, imported when it is first asked for: TensorFlow takes seconds
+# to load.
 _SOURCES = {
-    "Callback": "callbacks",
-    "Description": "describe",
-    "Examples": "examples",
-    "JSONLines": "callbacks",
+    "Callback": "runtime.callbacks",
+    "Description": "analysis.description",
+    "Examples": "analysis.dataset_examples",
+    "JSONLines": "runtime.callbacks",
     "Network": "network",
     "Objective": "objectives",
-    "Optimized": "optimize",
+    "Optimized": "results.optimized",
     "Parameterization": "param",
-    "ProgressBar": "callbacks",
-    "Samples": "samples",
-    "Sweep": "sweep",
-    "TensorBoard": "callbacks",
-    "beside": "examples",
-    "collect": "examples",
-    "describe": "describe",
+    "ProgressBar": "runtime.callbacks",
+    "Samples": "results.samples",
+    "Sweep": "runs.sweeping",
+    "TensorBoard": "export.tensorboard",
+    "activation": None,
+    "beside": "analysis.dataset_examples",
+    "collect": "analysis.dataset_examples",
+    "describe": "analysis.description",
     "export": None,
-    "importance": "importance",
+    "importance": "analysis.pixel_importance",
     "modelzoo": None,
+    "network": None,
     "objectives": None,
-    "optimize": "optimize",
+    "optimize": "runs.optimization",
     "optimizers": None,
     "overrides": None,
     "param": None,
     "recipes": None,
-    "render": "render",
-    "render_vis": "optimize",
-    "sample": "sampling.sample",
-    "surprisal": "surprisal",
-    "sweep": "sweep",
+    "render": "runs.rendering",
+    "render_vis": "runs.optimization",
+    "sample": "sampling.sampler",
+    "sampling": None,
+    "surprisal": "runs.rare_events",
+    "sweep": "runs.sweeping",
     "transform": None,
-    "two_ended": "two_ended",
+    "two_ended": "runs.both_ends",
 }
 
 __all__ = list(_SOURCES)
@@ -77,14 +93,3 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Package(types.ModuleType):
-    """Keeps `samplevis.render` the function: the import system would bind a module of that name over it."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (_SOURCES.get(name) and isinstance(value, types.ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -1,12 +1,12 @@
 """Pictures for people: files, labelled grids, animations, sprite maps, and notebooks."""
 
 from samplevis.export.animation import chain_frames, save_animation, save_gif, sweep_frames
-from samplevis.export.drawn import as_pictures, slices, waveforms
 from samplevis.export.grid import grid
 from samplevis.export.image import load_image, load_images, load_metadata, save_image, save_png
 from samplevis.export.notebook import show
 from samplevis.export.pixels import collapse_channels
 from samplevis.export.sprites import save_sprites
+from samplevis.export.waveforms import as_pictures, slices, waveforms
 
 __all__ = [
     "as_pictures",

@@ -10,9 +10,9 @@ import imageio.v3 as imageio
 import numpy as np
 from PIL import Image
 
-from samplevis import files
 from samplevis.export.image import text_chunks
 from samplevis.export.pixels import enlarge, to_uint8
+from samplevis.runtime import files
 
 # Frames in a second at least.
 SLOWEST = 0.1

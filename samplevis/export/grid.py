@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from samplevis.checks import brief, check_whole
 from samplevis.export.pixels import enlarge, on_checkerboard, to_uint8
+from samplevis.runtime.checks import brief, check_whole
 
 PAPER, INK = 255, 0
 # A label is broken into lines beyond this width in pixels, or that of an image if it is wider.

@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
-from samplevis import files
-from samplevis.checks import brief, check_whole, is_list
 from samplevis.export.pixels import UNIT, cropped, to_uint8
+from samplevis.runtime import files
+from samplevis.runtime.checks import brief, check_whole, is_list
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 # PNG keeps every pixel; so does WebP if asked to. JPEG cannot; this is as near as is useful, with colours at full resolution.

@@ -8,7 +8,7 @@ import math
 import numpy as np
 from PIL import Image, ImageOps
 
-from samplevis.checks import check_array, check_whole
+from samplevis.runtime.checks import check_array, check_whole
 
 UNIT = (0.0, 1.0)
 # Of the pixels that are enlarged: more than that no viewer opens.

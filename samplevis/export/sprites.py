@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from samplevis import files
-from samplevis.checks import check_whole
 from samplevis.export.pixels import to_uint8
+from samplevis.runtime import files
+from samplevis.runtime.checks import check_whole
 
 # Formats that keep every pixel: neighbours must not bleed into each other.
 FORMATS = {".png": {"format": "PNG"}, ".webp": {"format": "WEBP", "lossless": True, "exact": True}}

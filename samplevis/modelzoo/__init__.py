@@ -8,8 +8,8 @@ import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samplevis.files import check_path
 from samplevis.modelzoo.registry import MODELS, factory
+from samplevis.runtime.files import check_path
 
 if TYPE_CHECKING:
     from samplevis.network import Network

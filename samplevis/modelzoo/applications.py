@@ -8,10 +8,10 @@ from pathlib import Path
 
 import keras
 
-from samplevis.checks import check_whole
 from samplevis.modelzoo.imagenet import imagenet_labels, normalize
 from samplevis.network import Network
-from samplevis.preprocessing import MODES
+from samplevis.network.preprocessing import MODES
+from samplevis.runtime.checks import check_whole
 
 #: What Keras takes where nothing else is said and the images are normalised first.
 SIZE = 224

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from samplevis.checks import did_you_mean
+from samplevis.runtime.checks import did_you_mean
 
 Arrays = dict[str, np.ndarray]
 #: The axes of an array in a state dict in the order that Keras has them: kernels of convolutions, of dense layers.

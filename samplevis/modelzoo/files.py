@@ -10,8 +10,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from samplevis.checks import check_known, keywords
 from samplevis.network import Network
+from samplevis.runtime.checks import check_known, keywords
 
 #: What a model's file may end in; a folder is a SavedModel.
 ENDINGS = (".keras", ".h5", ".pb", ".json")

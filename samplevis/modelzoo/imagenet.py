@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from samplevis.modelzoo.fetch import fetch
-from samplevis.preprocessing import MEAN, STANDARD_DEVIATION
+from samplevis.network.preprocessing import MEAN, STANDARD_DEVIATION
 
 LABELS_URL = "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json"
 LABELS_MD5 = "c2c37ea517e94d9795004a39431a14cb"

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from samplevis.checks import brief, is_list, is_whole
 from samplevis.network import RESERVED, Network
+from samplevis.runtime.checks import brief, is_list, is_whole
 
 Accessor = Callable[[str], Any]
 Score = Callable[[Accessor, Sequence[Any]], tf.Tensor]

@@ -13,10 +13,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from samplevis.checks import check_number, check_whole, is_list
 from samplevis.objectives.base import Accessor, Objective, Setting
 from samplevis.objectives.convert import as_objective
 from samplevis.objectives.reduce import mean, one_channel
+from samplevis.runtime.checks import check_number, check_whole, is_list
 
 # How far apart in the batch two images may be and still be aligned. Source: lucid/optvis/objectives.py.
 ALIGNED_DISTANCES = (1, 2, 3, 4)

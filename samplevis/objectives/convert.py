@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from samplevis.checks import brief
 from samplevis.objectives.base import Accessor, Objective
 from samplevis.objectives.units import channel, class_logit
+from samplevis.runtime.checks import brief
 
 # A sign between spaces separates units: names of layers hold signs without them.
 MOST_DIGITS = 18

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from samplevis import seeds
-from samplevis.checks import check_array, check_number
 from samplevis.objectives.base import Accessor, Objective, Setting
 from samplevis.objectives.reduce import crop_centre, dot_cossim
 from samplevis.objectives.units import at_position, check_position, show_position
+from samplevis.runtime import seeds
+from samplevis.runtime.checks import check_array, check_number
 
 
 def direction(layer: str, vector: Any, cossim_pow: float = 0.0) -> Objective:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from samplevis.checks import check_array, check_number, check_whole
 from samplevis.objectives.base import Accessor, Objective, Setting
 from samplevis.objectives.reduce import mean, safe_sqrt, total
+from samplevis.runtime.checks import check_array, check_number, check_whole
 
 
 def input_diff(image: Any) -> Objective:

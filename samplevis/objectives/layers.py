@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from samplevis.checks import check_number
 from samplevis.objectives.base import Objective
 from samplevis.objectives.reduce import mean, total
+from samplevis.runtime.checks import check_number
 
 
 def deepdream(layer: str) -> Objective:

@@ -7,10 +7,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from samplevis.checks import brief, check_array, check_choice, check_names
 from samplevis.objectives.base import Accessor, Objective, Setting
 from samplevis.objectives.directions import check_power, show_power
 from samplevis.objectives.reduce import crop_centre, mean, safe_sqrt, total
+from samplevis.runtime.checks import brief, check_array, check_choice, check_names
 
 
 def dot_compare(layer: str, image: Any, cossim_pow: float = 0.0) -> Objective:

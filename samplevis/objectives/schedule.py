@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from samplevis.checks import check_number
 from samplevis.objectives.base import Objective
+from samplevis.runtime.checks import check_number
 
 # The step of a schedule that has ended.
 END = tf.int32.max

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from samplevis.checks import check_number, check_whole
 from samplevis.objectives.base import Accessor, Objective, Setting
 from samplevis.objectives.reduce import mean, one_channel
+from samplevis.runtime.checks import check_number, check_whole
 
 
 def neuron(layer: str, channel: int, x: int | None = None, y: int | None = None, z: int | None = None) -> Objective:

@@ -8,9 +8,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from samplevis import seeds
 from samplevis.activation import Activation
-from samplevis.checks import check_whole
+from samplevis.runtime import seeds
+from samplevis.runtime.checks import check_whole
 
 
 class Method(abc.ABC):

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from samplevis.activation import Activation
-from samplevis.checks import check_flag, check_number, check_whole
 from samplevis.optimizers.base import Method, Stepper, check_bank
 from samplevis.optimizers.population import PopulationStepper
+from samplevis.runtime.checks import check_flag, check_number, check_whole
 
 # A full covariance of more coordinates costs more than it gains: its decomposition is cubic, what it has to learn quadratic.
 LARGEST_FULL = 256

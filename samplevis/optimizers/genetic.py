@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from samplevis.activation import Activation
-from samplevis.checks import check_number, check_whole
 from samplevis.optimizers.base import Method, Stepper, check_bank
 from samplevis.optimizers.population import PopulationStepper
+from samplevis.runtime.checks import check_number, check_whole
 
 # Parents are the best of so many, drawn at random.
 TOURNAMENT = 3

@@ -9,8 +9,8 @@ from typing import Any
 import tensorflow as tf
 
 from samplevis.activation import Activation
-from samplevis.checks import check_whole
 from samplevis.optimizers.base import Method, Stepper, check_bank, mean_score
+from samplevis.runtime.checks import check_whole
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from samplevis.checks import check_choice
 from samplevis.network import Network, as_network
+from samplevis.network.sources import ReplaceActivation, ReplaceLayer
+from samplevis.network.sources.base import Function
+from samplevis.network.sources.functions import FUNCTIONS
 from samplevis.overrides.pooling import WINDOWED, instead_of
 from samplevis.overrides.rebuild import rebuild
-from samplevis.sources import ReplaceActivation, ReplaceLayer
-from samplevis.sources.base import Function
-from samplevis.sources.functions import FUNCTIONS
+from samplevis.runtime.checks import check_choice
 
 # Functions whose gradient may fail on their left: all but the sigmoid.
 RECTIFIERS = FUNCTIONS - {"hardsigmoid"}

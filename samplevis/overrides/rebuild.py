@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 import numpy as np
 
 from samplevis.network import Network
-from samplevis.sources import ReplaceActivation, ReplaceLayer
+from samplevis.network.sources import ReplaceActivation, ReplaceLayer
 
 
 def rebuild(

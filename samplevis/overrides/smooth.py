@@ -6,13 +6,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from samplevis import param, seeds
-from samplevis.checks import check_choice, check_number
+from samplevis import param
 from samplevis.network import Network, as_network
+from samplevis.network.sources.base import Function
+from samplevis.network.sources.functions import kinds
 from samplevis.overrides import pooling as pools
 from samplevis.overrides.rebuild import kept, rebuild
-from samplevis.sources.base import Function
-from samplevis.sources.functions import kinds
+from samplevis.runtime import seeds
+from samplevis.runtime.checks import check_choice, check_number
 
 # Width of a rounded kink in units of the layer's root mean square: from trials on SqueezeNet, where it keeps what classes see.
 DEFAULT_SOFTNESS = 0.3

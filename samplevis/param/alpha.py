@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from samplevis import seeds
 from samplevis.param.base import Parameterization, check_base
 from samplevis.param.fourier import fourier
+from samplevis.runtime import seeds
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from samplevis.checks import check_array, check_choice, check_number
 from samplevis.param import base
+from samplevis.runtime.checks import check_array, check_choice, check_number
 
 NORMS = ("l2", "linf")
 # Latents of images on the edge of the ball, or beyond it, are those of images this much nearer.

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from samplevis import seeds
-from samplevis.checks import brief, check_number, check_whole, is_list
+from samplevis.runtime import seeds
+from samplevis.runtime.checks import brief, check_number, check_whole, is_list
 
 # The first latents of an optimiser are this faint a prior draw: enough to break the tie between the images of a batch.
 START_SCALE = 0.1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from samplevis.checks import check_array, check_flag
+from samplevis.runtime.checks import check_array, check_flag
 
 # Square root of the colour covariance of ImageNet pixels, measured by Lucid (lucid/optvis/param/color.py).
 # Rows are R, G, B; columns the independent components.

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from samplevis.checks import check_whole
 from samplevis.param import base
+from samplevis.runtime.checks import check_whole
 
 # Coordinates run to here, so that they have unit variance over the longer side.
 EXTENT = 3**0.5

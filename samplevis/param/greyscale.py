@@ -6,8 +6,8 @@ import dataclasses
 
 import tensorflow as tf
 
-from samplevis.checks import check_whole
 from samplevis.param.base import Derived, Parameterization, check_base
+from samplevis.runtime.checks import check_whole
 
 
 @dataclasses.dataclass(frozen=True)

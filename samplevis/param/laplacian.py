@@ -8,9 +8,9 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from samplevis.checks import check_whole
 from samplevis.param import base, color
 from samplevis.param.resize import along, resize_matrix
+from samplevis.runtime.checks import check_whole
 
 
 @dataclasses.dataclass(frozen=True)

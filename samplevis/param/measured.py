@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from samplevis.checks import check_array
 from samplevis.param import base, spectrum
+from samplevis.runtime.checks import check_array
 
 # Rings in which the spectrum is averaged, from one cycle per image to the corner of the spectrum.
 RINGS = 24

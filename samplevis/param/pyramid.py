@@ -8,8 +8,8 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from samplevis.checks import check_between, check_flag
 from samplevis.param import base, color, spectrum
+from samplevis.runtime.checks import check_between, check_flag
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from samplevis.checks import check_array, check_choice, check_wholes
+from samplevis.runtime.checks import check_array, check_choice, check_wholes
 
 GRIDS = ("half_pixel", "legacy")
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from samplevis.checks import check_wholes
 from samplevis.param.base import Derived, Parameterization, check_base
 from samplevis.param.resize import along, resize_matrix
+from samplevis.runtime.checks import check_wholes
 
 
 @dataclasses.dataclass(frozen=True)

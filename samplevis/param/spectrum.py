@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from samplevis.checks import check_between
 from samplevis.param import base
+from samplevis.runtime.checks import check_between
 
 
 class Spectral(base.Picture):

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from samplevis.checks import check_array, check_between
 from samplevis.param.base import Constant, Derived, Parameterization, check_base
+from samplevis.runtime.checks import check_array, check_between
 
 
 def sample_bilinear(texture: tf.Tensor | np.ndarray, uv: tf.Tensor | np.ndarray) -> tf.Tensor:

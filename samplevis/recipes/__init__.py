@@ -14,7 +14,7 @@ from samplevis.recipes.activation_grid import ActivationGrid, activation_grid
 from samplevis.recipes.atlas import Atlas, activation_atlas
 from samplevis.recipes.attribution import attribution, channel_attribution, group_attribution, spatial_attribution
 from samplevis.recipes.caricature import Caricature, caricature, feature_inversion
-from samplevis.recipes.collect import (
+from samplevis.recipes.collected_activations import (
     collect_activations,
     covariance,
     push_activations,
@@ -30,13 +30,13 @@ from samplevis.recipes.interactions import (
     interpolation,
     multi_interpolation,
 )
-from samplevis.recipes.mesh import Mesh, load_obj, look_at, normalize_mesh, perspective, sphere
-from samplevis.recipes.rasterize import rasterize
+from samplevis.recipes.mesh.mesh import Mesh, load_obj, look_at, normalize_mesh, perspective, sphere
+from samplevis.recipes.mesh.rasterization import rasterize
+from samplevis.recipes.mesh.textured import texture_optimization, turntable, views
 from samplevis.recipes.reducer import ChannelReducer
 from samplevis.recipes.semantic_dictionary import SemanticDictionary, semantic_dictionary
 from samplevis.recipes.sheets import Sheet, channel_sheet, neuron_sheet
 from samplevis.recipes.style import style_transfer
-from samplevis.recipes.textured import texture_optimization, turntable, views
 
 __all__ = [
     "ActivationGrid",

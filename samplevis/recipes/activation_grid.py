@@ -10,12 +10,13 @@ import numpy as np
 from PIL import Image
 
 from samplevis import transform
-from samplevis.checks import check_whole
-from samplevis.export.grid import PAPER, to_uint8
+from samplevis.export.grid import PAPER
+from samplevis.export.pixels import to_uint8
 from samplevis.network import Network, as_network
 from samplevis.recipes.directions import render_directions
 from samplevis.recipes.picture import activations_by_position
 from samplevis.recipes.reducer import ChannelReducer
+from samplevis.runtime.checks import check_whole
 from samplevis.transform import Transform
 
 

@@ -17,12 +17,14 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from samplevis import seeds, transform
-from samplevis.checks import check_choice, check_whole
-from samplevis.export.grid import PAPER, to_uint8
+from samplevis import transform
+from samplevis.export.grid import PAPER
+from samplevis.export.pixels import to_uint8
 from samplevis.network import Network, as_network
-from samplevis.recipes.collect import covariance, whitening
+from samplevis.recipes.collected_activations import covariance, whitening
 from samplevis.recipes.directions import check_rendering, render_directions
+from samplevis.runtime import seeds
+from samplevis.runtime.checks import check_choice, check_whole
 from samplevis.transform import Transform
 
 METHODS = ("umap", "pca")

@@ -16,14 +16,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from samplevis import seeds
-from samplevis.checks import brief, check_choice, check_known, check_whole, keywords
 from samplevis.network import RESERVED, Network, as_network
 from samplevis.objectives import Objective, as_objective
 from samplevis.objectives.base import make_accessor
 from samplevis.objectives.reduce import safe_sqrt
 from samplevis.objectives.schedule import END
 from samplevis.recipes.reducer import ChannelReducer
+from samplevis.runtime import seeds
+from samplevis.runtime.checks import brief, check_choice, check_known, check_whole, keywords
 
 PATHS = ("point", "straight", "stochastic")
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from samplevis import param as parameterizations
 from samplevis.activation import make_activation
-from samplevis.checks import check_known, check_whole, keywords
 from samplevis.network import Network
 from samplevis.objectives import Objective, each
-from samplevis.optimize import optimize
-from samplevis.progress import Progress
+from samplevis.runs.optimization import optimize
+from samplevis.runtime.checks import check_known, check_whole, keywords
+from samplevis.runtime.progress import Progress
 
 # Arguments of `optimize` that a recipe of many images passes on.
 PASSED_ON = keywords(optimize, "batch", "init", "thresholds")

@@ -12,11 +12,11 @@ import numpy as np
 
 from samplevis import export, transform
 from samplevis import param as parameterizations
-from samplevis.checks import check_array, check_known, check_names, keywords
 from samplevis.network import Network, as_network
 from samplevis.objectives import dot_compare
-from samplevis.optimize import optimize
-from samplevis.progress import Progress
+from samplevis.runs.optimization import optimize
+from samplevis.runtime.checks import check_array, check_known, check_names, keywords
+from samplevis.runtime.progress import Progress
 from samplevis.transform import as_transform
 
 # Arguments of `optimize` that are passed on.

@@ -13,16 +13,16 @@ from PIL import Image
 
 from samplevis import export
 from samplevis import param as parameterizations
-from samplevis.checks import brief, check_known, check_whole, keywords
 from samplevis.export.grid import check_labels
 from samplevis.export.pixels import cropped, to_uint8
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective, as_objective, diversity, only_after
-from samplevis.optimize import optimize
 from samplevis.param import Parameterization
 from samplevis.recipes.deep_dream import deep_dream, octave_sizes
-from samplevis.render import render
-from samplevis.samples import Samples
+from samplevis.results.samples import Samples
+from samplevis.runs.optimization import optimize
+from samplevis.runs.rendering import render
+from samplevis.runtime.checks import brief, check_known, check_whole, keywords
 from samplevis.sampling.options import HMCOptions, hmc_options
 
 # A dream from noise needs more than one from a photograph; its first octave is no smaller than this.

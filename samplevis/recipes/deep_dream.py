@@ -10,15 +10,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from samplevis import objectives, param, seeds, transform
+from samplevis import objectives, param, transform
 from samplevis.activation import Activation, make_activation
-from samplevis.checks import check_number, check_whole
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
-from samplevis.progress import Progress
 from samplevis.recipes.laplacian import normalize_bands
 from samplevis.recipes.picture import check_picture, resize
 from samplevis.recipes.tiles import tiled_gradient
+from samplevis.runtime import seeds
+from samplevis.runtime.checks import check_number, check_whole
+from samplevis.runtime.progress import Progress
 
 # A dream without a picture starts from grey with this much white noise.
 NOISE = 0.05

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from samplevis import objectives, seeds
+from samplevis import objectives
 from samplevis.activation import make_activation
-from samplevis.checks import check_whole
 from samplevis.network import Network
 from samplevis.param import fourier
 from samplevis.recipes.batches import optimize_each
+from samplevis.runtime import seeds
+from samplevis.runtime.checks import check_whole
 from samplevis.transform import Transform
 
 

@@ -13,12 +13,12 @@ import tensorflow as tf
 
 from samplevis import export
 from samplevis import param as parameterizations
-from samplevis.checks import brief, check_whole
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective, as_objective
 from samplevis.param import Parameterization
 from samplevis.param.base import Derived
 from samplevis.recipes.batches import check_settings, optimize_each
+from samplevis.runtime.checks import brief, check_whole
 
 Unit = Objective | str | Callable
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from samplevis.checks import check_array
 from samplevis.network import Network
+from samplevis.runtime.checks import check_array
 
 
 def check_picture(name: str, picture: Any, channels: int) -> np.ndarray:

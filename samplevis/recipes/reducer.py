@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from samplevis import seeds
-from samplevis.checks import check_known, check_whole, did_you_mean
+from samplevis.runtime import seeds
+from samplevis.runtime.checks import check_known, check_whole, did_you_mean
 
 # Smooth rectifiers (SiLU, GELU) go a little below 0. NMF leaves that out, up to this share of the sum of squares.
 NEGATIVE_SHARE = 0.1

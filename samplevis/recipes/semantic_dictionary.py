@@ -13,12 +13,14 @@ import keras
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from samplevis import files, transform
-from samplevis.checks import check_whole
-from samplevis.export.grid import grid, to_uint8
+from samplevis import transform
+from samplevis.export.grid import grid
+from samplevis.export.pixels import to_uint8
 from samplevis.network import Network, as_network
 from samplevis.recipes.directions import render_directions
 from samplevis.recipes.picture import activations_by_position
+from samplevis.runtime import files
+from samplevis.runtime.checks import check_whole
 from samplevis.transform import Transform
 
 MARK = (255, 0, 0)

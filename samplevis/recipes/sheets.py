@@ -11,11 +11,11 @@ import keras
 import numpy as np
 
 from samplevis import export, objectives
-from samplevis.checks import keywords
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.recipes.batches import check_settings
-from samplevis.sweep import sweep
+from samplevis.runs.sweeping import sweep
+from samplevis.runtime.checks import keywords
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)

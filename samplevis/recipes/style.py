@@ -10,12 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis import param as parameterizations
-from samplevis.checks import check_names, check_number
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective, activation_difference, gram
-from samplevis.optimize import Optimized, optimize
 from samplevis.param import Parameterization
 from samplevis.recipes.picture import check_picture
+from samplevis.results.optimized import Optimized
+from samplevis.runs.optimization import optimize
+from samplevis.runtime.checks import check_names, check_number
 from samplevis.transform import Transform
 
 # A target is taken to be at least this large where differences are relative to it.

@@ -11,15 +11,15 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from samplevis import compiled, seeds
-from samplevis.callbacks import Callback
-from samplevis.checkpoint import Checkpoint, Stage, flat, refilled
-from samplevis.draws import InMemory, OnDisk
-from samplevis.progress import Progress
-from samplevis.sampling import named
-from samplevis.sampling.kernels import Target
-from samplevis.sampling.moves import Move
-from samplevis.sampling.named import Step
+from samplevis.runtime import compiled, seeds
+from samplevis.runtime.callbacks import Callback
+from samplevis.runtime.checkpoint import Checkpoint, Stage, flat, refilled
+from samplevis.runtime.draw_store import InMemory, OnDisk
+from samplevis.runtime.progress import Progress
+from samplevis.sampling.kernels import registry
+from samplevis.sampling.kernels.free_moves import Move
+from samplevis.sampling.kernels.registry import Step
+from samplevis.sampling.kernels.split_hmc import Target
 from samplevis.sampling.options import HMCOptions
 from samplevis.sampling.streaming import Moments, merged
 
@@ -106,7 +106,7 @@ def run_chains(
     """
     stages, draws = stages or Checkpoint().stage, draws or InMemory()
     ruler = tf.ones_like(state[0]) * scale
-    plain = options.kernel in named.PLAIN
+    plain = options.kernel in registry.PLAIN
     # TFP's kernels have a unit mass: they move in coordinates that are divided by the scale.
     now = state / ruler if plain else state
     name, length = options.kernel, options.num_leapfrog_steps
@@ -129,7 +129,7 @@ def run_chains(
         def another(seed: tf.Tensor) -> Target:
             return redraw(seed, *numbers) if redraw else target
 
-        return named.make_kernel(name, length, target, another, step_size, ruler, moves)
+        return registry.make_kernel(name, length, target, another, step_size, ruler, moves)
 
     def adaptive(step_size: Any, *given: Any) -> tfp.mcmc.TransitionKernel:
         return tfp.mcmc.DualAveragingStepSizeAdaptation(
@@ -138,14 +138,14 @@ def run_chains(
             target_accept_prob=options.target_accept_prob,
             shrinkage_target=step_size,
             exploration_shrinkage=EXPLORATION_SHRINKAGE,
-            step_size_getter_fn=named.step_size_of,
-            step_size_setter_fn=lambda results, size: named.with_step_size(results, tf.minimum(size, largest)),
-            log_accept_prob_getter_fn=lambda results: named.told_acceptance(results, options.target_accept_prob),
+            step_size_getter_fn=registry.step_size_of,
+            step_size_setter_fn=lambda results, size: registry.with_step_size(results, tf.minimum(size, largest)),
+            log_accept_prob_getter_fn=lambda results: registry.told_acceptance(results, options.target_accept_prob),
             # The worst chain decides: a mean would leave it stuck.
             reduce_fn=tfp.math.reduce_log_harmonic_mean_exp,
         )
 
-    trace = functools.partial(named.trace, name, length)
+    trace = functools.partial(registry.trace, name, length)
 
     def trace_inner(state: tf.Tensor, results: Any) -> Step:
         return trace(state, results.inner_results)
@@ -166,7 +166,7 @@ def run_chains(
         )
 
     warmup, step_size, results = Step(*(np.zeros((0, 0)) for _ in Step._fields)), options.step_size, None
-    if options.num_burnin_steps and name in named.FIXED_STEP:
+    if options.num_burnin_steps and name in registry.FIXED_STEP:
         now, results, warmup, *_ = run("warm-up", kernel, trace, shown, options.num_burnin_steps, 1, None)
     elif options.num_burnin_steps:
         now, adapted, warmup, *_ = run("warm-up", adaptive, trace_inner, shown, options.num_burnin_steps, 1, None)

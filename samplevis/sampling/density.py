@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from samplevis.checks import did_you_mean
+from samplevis.runtime.checks import did_you_mean
 
 
 class Density(abc.ABC):

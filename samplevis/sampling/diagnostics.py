@@ -45,6 +45,17 @@ def rhat(x: np.ndarray) -> float:
     return max(_potential_reduction(_rank_normalised(halves)), _potential_reduction(_rank_normalised(folded)))
 
 
+def two_ended_gap(optimized: np.ndarray, prior: np.ndarray) -> float:
+    """Mean level [chain, draw] of chains from optimised images less that of chains from prior noise: 0 if they have met."""
+    return float(optimized.mean() - prior.mean())
+
+
+def two_ended_rhat(optimized: np.ndarray, prior: np.ndarray) -> float:
+    """R-hat over the chains of both ends, [chain, draw] each: of their last draws, if one end has more than the other."""
+    fewest = min(optimized.shape[1], prior.shape[1])
+    return rhat(np.concatenate([end[:, -fewest:] for end in (optimized, prior)]))
+
+
 def ess_bulk(x: np.ndarray) -> float:
     """Effective sample size of rank-normalised draws: how well the centre is known (Vehtari et al. 2021).
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from samplevis import seeds
-from samplevis.sampling.importance import Path
-from samplevis.sampling.kernels import Kernel, SplitHMC, SplitResults
+from samplevis.runtime import seeds
+from samplevis.sampling.ais import Path
+from samplevis.sampling.kernels.split_hmc import Kernel, SplitHMC, SplitResults
 
 
 class ExchangeResults(NamedTuple):

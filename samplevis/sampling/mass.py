@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from samplevis import compiled, seeds
-from samplevis.sampling.kernels import value_and_gradient
+from samplevis.runtime import compiled, seeds
+from samplevis.sampling.kernels.split_hmc import value_and_gradient
 
 # Displacement at which the curvature is measured, in radians: about a leapfrog step, so that kinks that a step meets count.
 ANGLE = 0.03

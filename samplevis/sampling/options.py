@@ -7,8 +7,8 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from samplevis.checks import brief, check_whole
-from samplevis.sampling import named
+from samplevis.runtime.checks import brief, check_whole
+from samplevis.sampling.kernels import registry
 
 # A step of .03 on four transforms keeps the stochastic heat that the thermostat has to carry off at a few per cent of the friction.
 DEFAULTS = {"step_size": 0.1, "num_transforms": 32}
@@ -51,8 +51,8 @@ class HMCOptions:
     moves: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        named.check_name(self.kernel)
-        chosen = FIXED_STEP_DEFAULTS if self.kernel in named.FIXED_STEP else DEFAULTS
+        registry.check_name(self.kernel)
+        chosen = FIXED_STEP_DEFAULTS if self.kernel in registry.FIXED_STEP else DEFAULTS
         for name, value in chosen.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
@@ -70,9 +70,9 @@ class HMCOptions:
                 f"hmc_opts['moves']: expected a list of names such as 'shift'. Received: {brief(self.moves)}"
             )
         object.__setattr__(self, "moves", tuple(self.moves))
-        if self.moves and self.kernel not in named.MOVABLE:
+        if self.moves and self.kernel not in registry.MOVABLE:
             raise ValueError(
-                f"hmc_opts['moves']: expected with the kernel {' or '.join(named.MOVABLE)}. Received: {self.kernel!r}"
+                f"hmc_opts['moves']: expected with the kernel {' or '.join(registry.MOVABLE)}. Received: {self.kernel!r}"
             )
 
 

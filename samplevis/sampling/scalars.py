@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from samplevis import seeds
+from samplevis.runtime import seeds
 
 PROJECTIONS = 8
 # Thirds of the bands of a prior, from coarse to fine.

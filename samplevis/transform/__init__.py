@@ -13,16 +13,7 @@ the gradient with respect to the images is the exact adjoint of the map, as a Me
 from samplevis.transform.alpha import collapse_alpha_random
 from samplevis.transform.base import Transform, as_transform, compose
 from samplevis.transform.filters import blur, gain, noise
-from samplevis.transform.geometry import (
-    affine,
-    crop_or_pad_to,
-    jitter,
-    mirror,
-    pad,
-    random_rotate,
-    random_scale,
-    shift,
-)
+from samplevis.transform.geometry import affine, crop_or_pad_to, jitter, mirror, pad, random_rotate, random_scale, shift
 from samplevis.transform.gradient import normalize_gradient
 from samplevis.transform.resize import random_resize
 from samplevis.transform.sets import as_named, lucid_transforms, robust_transforms, standard_transforms

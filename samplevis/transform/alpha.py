@@ -7,7 +7,7 @@ import dataclasses
 import tensorflow as tf
 
 from samplevis import param
-from samplevis.checks import check_number
+from samplevis.runtime.checks import check_number
 from samplevis.transform.base import Draw, Shape, Transform
 
 # Standard deviation that Lucid's noise of `sd` 1 gives a pixel before the sigmoid: 1.04 for images of 64 pixels, 1.14 for 128,

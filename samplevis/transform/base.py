@@ -8,8 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from samplevis import seeds
-from samplevis.checks import brief, is_list
+from samplevis.runtime import seeds
+from samplevis.runtime.checks import brief, is_list
 
 # (H, W, C) of an image, (L, C) of a signal, (D, H, W, C) of a volume.
 Shape = tuple[int, ...]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from samplevis.checks import check_between, check_number
+from samplevis.runtime.checks import check_between, check_number
 from samplevis.transform.base import Draw, Shape, Transform
 
 

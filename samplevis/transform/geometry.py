@@ -9,8 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from samplevis import seeds
-from samplevis.checks import check_choice, check_number, check_numbers, check_whole
+from samplevis.runtime import seeds
+from samplevis.runtime.checks import check_choice, check_number, check_numbers, check_whole
 from samplevis.transform import warp
 from samplevis.transform.base import Draw, Shape, Transform
 

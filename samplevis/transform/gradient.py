@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from samplevis.checks import check_number, check_numbers
+from samplevis.runtime.checks import check_number, check_numbers
 from samplevis.transform.base import Transform
 
 

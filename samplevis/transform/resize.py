@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
-from samplevis.checks import check_numbers
+from samplevis.runtime.checks import check_numbers
 from samplevis.transform.base import Draw, Shape, Transform
 
 

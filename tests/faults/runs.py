@@ -15,7 +15,7 @@ import numpy as np
 
 import samplevis
 from samplevis import transform
-from samplevis.checkpoint import Checkpoint
+from samplevis.runtime.checkpoint import Checkpoint
 
 JITTER = transform.jitter(2)
 SETTINGS = dict(im_size=16, transforms=JITTER, optimize_steps=32, anneal_steps=50, smooth=None, progress=False)

@@ -18,11 +18,12 @@ import tensorflow as tf
 from runs import Crash, Full, content, kill_at_random, reloaded, render, run_with_crashes
 
 import samplevis
-from samplevis import cli, seeds
-from samplevis.checkpoint import NAMES, Checkpoint, draws_in
-from samplevis.progress import Progress
-from samplevis.sampling import named
+from samplevis import cli
+from samplevis.runtime import seeds
+from samplevis.runtime.checkpoint import NAMES, Checkpoint, draws_in
+from samplevis.runtime.progress import Progress
 from samplevis.sampling.chains import Watched, run_chains
+from samplevis.sampling.kernels import registry
 from samplevis.sampling.options import HMCOptions
 
 
@@ -124,7 +125,7 @@ def test_samples_are_extended_to_those_of_one_long_run(tiny_network, uninterrupt
 
 def test_another_run_is_refused_and_the_difference_named(tiny_network, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        importlib.import_module("samplevis.render"), "ascend", lambda *_, **__: (_ for _ in ()).throw(Crash)
+        importlib.import_module("samplevis.runs.rendering"), "ascend", lambda *_, **__: (_ for _ in ()).throw(Crash)
     )
     with pytest.raises(Crash):
         render(tiny_network, tmp_path)
@@ -259,7 +260,9 @@ def test_a_full_disk_does_not_end_a_run_and_spoils_nothing(tmp_path, full_disk, 
 
 
 def test_a_full_disk_is_told_before_the_work(tmp_path, monkeypatch):
-    monkeypatch.setattr("samplevis.files.to_disk", lambda path: (_ for _ in ()).throw(OSError(28, "No space left")))
+    monkeypatch.setattr(
+        "samplevis.runtime.files.to_disk", lambda path: (_ for _ in ()).throw(OSError(28, "No space left"))
+    )
     with pytest.raises(OSError, match="No space left"):
         Checkpoint(tmp_path)
 
@@ -333,7 +336,7 @@ def test_saves_wait_for_the_interval(tmp_path):
         assert checkpoint.once("scale", lambda: pytest.fail("it is known"))["y"] == 2
 
 
-@pytest.mark.parametrize("kernel", named.NAMES)
+@pytest.mark.parametrize("kernel", registry.NAMES)
 def test_every_kernel_goes_on_to_the_same_bytes(kernel, tmp_path):
     def target(x):
         return -tf.reduce_sum(tf.square(x - 1), [1])
@@ -376,7 +379,7 @@ def test_two_ends_have_a_folder_each(tiny_network, uninterrupted, tmp_path, monk
         folders.append(checkpoint)
         return uninterrupted
 
-    monkeypatch.setattr(importlib.import_module("samplevis.two_ended"), "render", recorded)
+    monkeypatch.setattr(importlib.import_module("samplevis.runs.both_ends"), "render", recorded)
     samplevis.two_ended(tiny_network, "conv2:1", checkpoint=tmp_path)
     samplevis.two_ended(tiny_network, "conv2:1")
     assert folders == [str(tmp_path / "optimize"), str(tmp_path / "prior"), None, None]
@@ -389,7 +392,7 @@ def test_the_command_keeps_a_run_and_says_how_to_go_on(tmp_path, monkeypatch, ca
         asked.update(settings)
         raise KeyboardInterrupt("stopped in anneal; the same call goes on")
 
-    monkeypatch.setattr(importlib.import_module("samplevis.render"), "render", stopped)
+    monkeypatch.setattr(importlib.import_module("samplevis.runs.rendering"), "render", stopped)
     words = ["demo", "--out", str(tmp_path / "out"), "--checkpoint", str(tmp_path / "run")]
     assert cli.main(words) == 130
     assert asked["checkpoint"] == str(tmp_path / "run")

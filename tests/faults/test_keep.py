@@ -14,8 +14,9 @@ import pytest
 from runs import Crash, Full, content, kill_at_random, reloaded, render, run_with_crashes
 
 import samplevis
-from samplevis import cli, draws
-from samplevis.draws import STATES, InMemory, OnDisk, chosen
+from samplevis import cli
+from samplevis.runtime import draw_store
+from samplevis.runtime.draw_store import STATES, InMemory, OnDisk, chosen
 from samplevis.sampling import diagnostics
 
 
@@ -82,7 +83,7 @@ STATE = np.arange(6, dtype=np.float32).reshape(2, 3)
 
 def kept(draws, count):
     """What a checkpoint holds of that many states."""
-    return draws.kept() | {"done": np.array(count), "state": STATE}
+    return draw_store.kept() | {"done": np.array(count), "state": STATE}
 
 
 def test_what_a_checkpoint_does_not_count_is_cut_off(tmp_path):
@@ -108,7 +109,7 @@ def test_what_a_checkpoint_does_not_count_is_cut_off(tmp_path):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_damaged_states_are_refused(tmp_path, seed, monkeypatch):
-    monkeypatch.setattr(draws, "BLOCK", 16)
+    monkeypatch.setattr(draw_store, "BLOCK", 16)
     there = OnDisk(tmp_path)
     for number in range(3):
         there.append(STATE + number)
@@ -168,7 +169,7 @@ def test_a_full_disk_ends_the_run_with_what_was_saved(tiny_network, uninterrupte
 def test_a_disk_without_room_is_told_before_the_work(tiny_network, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9, 10_000))
     monkeypatch.setattr(
-        importlib.import_module("samplevis.render"), "ascend", lambda *_, **__: (_ for _ in ()).throw(Crash)
+        importlib.import_module("samplevis.runs.rendering"), "ascend", lambda *_, **__: (_ for _ in ()).throw(Crash)
     )
     with pytest.raises(
         OSError, match=r"checkpoint: 4 draws of 2 chains take 7.*e-05 GB in '.*', where 1e-05 GB are free"
@@ -192,7 +193,7 @@ def test_the_command_asks_for_it(tmp_path, monkeypatch):
         asked.update(settings)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(importlib.import_module("samplevis.render"), "render", stopped)
+    monkeypatch.setattr(importlib.import_module("samplevis.runs.rendering"), "render", stopped)
     words = ["demo", "--out", str(tmp_path / "out"), "--checkpoint", str(tmp_path / "run")]
     assert cli.main([*words, "--keep", "disk"]) == 130 and asked["keep"] == "disk"
     assert cli.main(words) == 130 and asked["keep"] == "memory"

@@ -7,7 +7,7 @@ import sys
 import keras
 
 import samplevis
-from samplevis.checkpoint import Checkpoint
+from samplevis.runtime.checkpoint import Checkpoint
 
 write = Checkpoint._write
 

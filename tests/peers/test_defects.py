@@ -27,8 +27,9 @@ import tensorflow as tf
 from PIL import Image
 
 import samplevis
-from samplevis import Network, export, objectives, optimize, overrides, param, recipes, seeds, transform
-from samplevis.optimize import number_of_traces
+from samplevis import Network, export, objectives, optimize, overrides, param, recipes, transform
+from samplevis.optimizers.keras_stepper import number_of_traces
+from samplevis.runtime import seeds
 
 QUIET = dict(transforms=None, progress=False)
 SMALL = dict(param=param.fourier(16), steps=6, **QUIET)

@@ -11,9 +11,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from samplevis.files import atomic_path
 from samplevis.modelzoo.shapes.drawing import CONCEPTS
 from samplevis.network import Network
+from samplevis.runtime.files import atomic_path
 
 #: Units known to answer to two different things, equally often in training.
 EITHER_OR = (

@@ -12,9 +12,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from samplevis.files import check_writable
 from samplevis.modelzoo.shapes import network
 from samplevis.modelzoo.shapes.drawing import CONCEPTS, NOTHING, draw
+from samplevis.runtime.files import check_writable
 
 BATCH = 96
 

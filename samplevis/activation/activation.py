@@ -1,0 +1,283 @@
+"""The activation A(z): an objective on a network on transformed images, averaged over transform draws."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from samplevis import param as parameterizations
+from samplevis.activation.chunked import mean_in_parts
+from samplevis.activation.devices import one_by_one
+from samplevis.network import RESERVED, Network, as_network
+from samplevis.network.sources.base import show, sizes
+from samplevis.objectives import Objective, as_objective
+from samplevis.objectives.base import make_accessor
+from samplevis.objectives.schedule import END
+from samplevis.param import Parameterization
+from samplevis.runtime import compiled
+from samplevis.transform import Transform, as_named, as_transform, compose, crop_or_pad_to
+
+# Sides of the signals, images and volumes to make for networks that take any: those to try one with are `Network.usual_size`.
+FREE = {1: 1024, 2: 128, 3: 32}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Activation:
+    """What is explored: latents in, one score for each latent and transform draw out.
+
+    Attributes:
+      network: the network.
+      objective: a resolved objective (`Objective.resolve`).
+      param: the map from latents to images.
+      transform: the distortion that every image passes before the network sees it.
+      devices: names of the devices that share the latents, each latent computed by itself. Defaults to none: all latents
+        as one batch, where TensorFlow computes it.
+      most_members: most transform draws of a bank that `mean` computes at a time, >= 1. Defaults to all.
+    """
+
+    network: Network
+    objective: Objective
+    param: Parameterization
+    transform: Transform
+    devices: tuple[str, ...] = ()
+    most_members: int | None = None
+
+    @property
+    def key(self) -> tuple:
+        """What decides the compiled computation: all but the objective's numbers and the network's identity."""
+        return self.objective.structure, self.param, self.transform, self.devices, self.most_members
+
+    @property
+    def parameters(self) -> list[tf.Tensor]:
+        """The objective's numbers, as they go into compiled code."""
+        return [tf.convert_to_tensor(number) for number in self.objective.parameters]
+
+    def compiler(self, *kind: Hashable) -> compiled.Compile:
+        """Compiles functions of this activation once, and keeps them with the network for others of its `key`.
+
+        Args:
+          *kind: what else their graphs depend on.
+
+        Returns:
+          (name, function) -> the compiled function. It may use all of this activation but the objective's numbers: they are
+          among its arguments.
+        """
+        return compiled.kept(self.network.compiled, self.key, *kind)
+
+    def check_gradient(self, user: str) -> None:
+        """Checks that the gradient is that of the activation, which `user` needs.
+
+        Args:
+          user: who needs it, for the message.
+
+        Raises:
+          ValueError: otherwise.
+        """
+        if not self.transform.exact_gradient:
+            raise ValueError(
+                f"transforms: {user} needs the true gradient, and normalize_gradient gives another. Leave it out."
+            )
+        if not self.network.exact_gradient:
+            raise ValueError(
+                f"model: {user} needs the true gradient, and this {self.network.name!r} has an overridden one. "
+                "Give the network itself, or overrides.smooth of it."
+            )
+
+    def check_independent(self, user: str) -> None:
+        """Checks that each image is made and scored by itself, which `user` needs.
+
+        Args:
+          user: who needs it, for the message.
+
+        Raises:
+          ValueError: otherwise.
+        """
+        if self.objective.coupled:
+            raise ValueError(
+                f"obj: {user} needs a score of each image by itself, and {self.objective} scores it by its batch (the other "
+                "images, or its place among them). Leave that part out, or use samplevis.optimize with a Keras optimizer."
+            )
+        if self.param.couples_images:
+            raise ValueError(
+                f"param: {user} needs images that do not depend on each other, and those of {self.param!r} share latents. Use "
+                "samplevis.optimize with a Keras optimizer."
+            )
+
+    def check_sampled(self) -> None:
+        """Raises ValueError unless a sampler can use the activation: images on their own, and its true gradient."""
+        self.check_independent("a sampler")
+        self.check_gradient("a sampler")
+
+    def draw(self, seed: tf.Tensor, members: int) -> Any:
+        """Draws transforms.
+
+        Args:
+          seed: int32 tensor of shape [2].
+          members: how many, >= 1.
+
+        Returns:
+          Nest of tensors with leading dimension `members`.
+        """
+        return self.transform.draw(seed, members, self.param.image_shape)
+
+    def scores(self, z: tf.Tensor, draws: Any, parameters: Sequence | None = None) -> tf.Tensor:
+        """Scores latents under transform draws, the draws shared by all latents.
+
+        Args:
+          z: latents of shape [N, *latent_shape].
+          draws: K draws (`draw`).
+          parameters: numbers of the objective; defaults to its own.
+
+        Returns:
+          float32 tensor of shape [N, K].
+        """
+        count = z.shape[0]
+        tiled = tf.nest.map_structure(lambda t: tf.tile(t, [count] + [1] * (t.shape.rank - 1)), draws)
+        return self.paired(z, tiled, parameters)
+
+    def mean(self, z: tf.Tensor, draws: Any, parameters: Sequence | None = None) -> tf.Tensor:
+        """Mean scores over transform draws that all latents share.
+
+        Args:
+          z: latents of shape [N, *latent_shape].
+          draws: K draws (`draw`).
+          parameters: numbers of the objective; defaults to its own.
+
+        Returns:
+          float32 tensor of shape [N].
+        """
+        leaves = tf.nest.flatten(draws)
+        if leaves and self.most_members and self.most_members < leaves[0].shape[0]:
+            return mean_in_parts(lambda z, part: self.scores(z, part, parameters), z, draws, self.most_members)
+        return tf.reduce_mean(self.scores(z, draws, parameters), axis=1)
+
+    def paired(
+        self, z: tf.Tensor, draws: Any, parameters: Sequence | None = None, step: tf.Tensor | int = END
+    ) -> tf.Tensor:
+        """Scores latents under transform draws of their own.
+
+        Args:
+          z: latents of shape [N, *latent_shape].
+          draws: N * K draws; latent 0 takes the first K.
+          parameters: numbers of the objective; defaults to its own.
+          step: number of updates made so far, for weights that change. Defaults to the end of every schedule.
+
+        Returns:
+          float32 tensor of shape [N, K].
+        """
+        leaves = tf.nest.flatten(draws)
+        members = leaves[0].shape[0] // z.shape[0] if leaves else 1
+
+        def of_latents(z: tf.Tensor, draws: Any) -> tf.Tensor:
+            scores = self.of_images(self.param.image(z), draws, members, parameters, step)
+            return tf.reshape(scores, (z.shape[0], members))
+
+        return one_by_one(of_latents, z, draws, self.devices) if self.devices else of_latents(z, draws)
+
+    def of_images(
+        self,
+        images: tf.Tensor,
+        draws: Any,
+        members: int = 1,
+        parameters: Sequence | None = None,
+        step: tf.Tensor | int = END,
+    ) -> tf.Tensor:
+        """Scores images [N, *image_shape] under N * members draws.
+
+        Args:
+          images: float32 [N, *image_shape] in [0, 1].
+          draws: N * members draws; image 0 takes the first `members`.
+          members: draws for each image, >= 1. Defaults to 1.
+          parameters: numbers of the objective; defaults to its own.
+          step: number of updates made so far, for weights that change. Defaults to the end of every schedule.
+
+        Returns:
+          float32 tensor of shape [N * members].
+        """
+        images = tf.repeat(images, members, axis=0)
+        layers = tuple(name for name in self.objective.layers if name not in RESERVED)
+        values = self.network.cut(layers)(self.transform.apply(draws, images)) if layers else {}
+        # Penalties on the image itself act on the clean image, as in Lucid.
+        accessor = make_accessor(values.__getitem__, self.network, images, members, step)
+        return self.objective.function(accessor, self.objective.parameters if parameters is None else parameters)
+
+
+def default_param(
+    network: Network,
+    size: int | Sequence[int] | None = None,
+    make: Callable[..., Parameterization] = parameterizations.fourier,
+) -> Parameterization:
+    """A parameterization of what a network takes.
+
+    Args:
+      network: the network.
+      size: pixels, one int for all sides or one for each. Defaults to the network's own size, and `FREE` where that is free.
+      make: which one. Defaults to `param.fourier`.
+
+    Returns:
+      One of the network's number of dimensions and channels.
+    """
+    *sides, channels = network.image_shape
+    if size is None:
+        size = tuple(side or FREE[network.dimensions] for side in sides)
+    return make(size, channels=channels, dimensions=network.dimensions)
+
+
+def make_activation(
+    model: Network | keras.Model,
+    obj: Objective | str | Callable,
+    param: Parameterization,
+    transforms: Transform | Sequence[Transform] | str | None,
+) -> Activation:
+    """Builds an `Activation` from what a user passes, and checks that its parts fit each other.
+
+    Args:
+      model: a `Network` or a Keras model.
+      obj: an objective, a string such as "fire9:10", or a function of the layer accessor `T`.
+      param: a parameterization.
+      transforms: a transform, a list of them, "standard" or "robust" for the sets of that name, or None for none. Where they
+        change the size of images that the network takes, and it takes no other, `crop_or_pad_to` follows them.
+
+    Returns:
+      An `Activation` with a resolved objective.
+
+    Raises:
+      TypeError: if an argument is none of these.
+      ValueError: if the network does not take images of that size, or the objective does not fit the network.
+    """
+    network = as_network(model)
+    if not isinstance(param, Parameterization):
+        raise TypeError(f"param: expected a parameterization such as param.fourier(128). Received: {param!r}")
+    if len(param.image_shape) != len(network.image_shape):
+        raise ValueError(
+            f"param: {network.name!r} takes ({sizes(network.dimensions)}, channels), {show(network.image_shape)}. Received a "
+            f"parameterization of {show(param.image_shape)}; expected one such as param.fourier(size, "
+            f"channels={network.image_shape[-1]}, dimensions={network.dimensions})"
+        )
+    transform = _fitted(as_transform(as_named(transforms, network.dimensions)), param, network)
+    *size, channels = transform.output_shape(param.image_shape)
+    if channels != network.image_shape[-1]:
+        raise ValueError(
+            f"param: {network.name!r} takes images of {network.image_shape[-1]} channels. Received: {channels} channels"
+        )
+    objective = as_objective(obj).resolve(network, tuple(size), param.image_shape)
+    return Activation(network, objective, param, transform)
+
+
+def _fitted(transform: Transform, param: Parameterization, network: Network) -> Transform:
+    """The transform, with a central crop or pad at its end where a network of fixed size needs one."""
+    before, after = param.image_shape[:-1], transform.output_shape(param.image_shape)[:-1]
+    if network.takes(after):
+        return transform
+    if network.takes(before):
+        return compose([transform, crop_or_pad_to(*before)])
+    # An image that never had the network's size is the caller's to change: cutting or framing it unasked would hide that.
+    changed = "" if before == after else f", {after} after transforms"
+    raise ValueError(
+        f"param: {network.name!r} takes images of {show(network.image_shape[:-1])} ({sizes(network.dimensions)}; None is any). "
+        f"Received: {before}{changed}. Give a parameterization of its size, or end the transforms with crop_or_pad_to."
+    )

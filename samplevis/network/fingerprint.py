@@ -1,0 +1,32 @@
+"""What tells one run from another, in plain values."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+
+import numpy as np
+
+from samplevis.network.network import Network
+
+
+def weights(network: Network) -> str:
+    """SHA-256 of a network's weights and preprocessing; of the latter alone, if its source is a snapshot without variables."""
+    digest = hashlib.sha256(repr((network.value_range, network.bgr, np.asarray(network.mean).tolist())).encode())
+    for variable in network.source.variables:
+        values = np.ascontiguousarray(variable.numpy())
+        digest.update(f"{values.dtype} {values.shape}".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def array(values: np.ndarray) -> str:
+    """SHA-256 of an array."""
+    values = np.ascontiguousarray(values, np.float32)
+    return hashlib.sha256(f"{values.shape}".encode() + values.tobytes()).hexdigest()
+
+
+def text(value: Any) -> str:
+    """How something is printed, without addresses in memory, which differ between processes."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))

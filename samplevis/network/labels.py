@@ -1,0 +1,51 @@
+"""The names of a network's classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from samplevis.runtime.checks import brief, did_you_mean, is_list
+
+
+def check_labels(labels: Sequence[str] | None) -> tuple[str, ...] | None:
+    """The names as a tuple, or None for none; raises ValueError unless they are strings."""
+    if labels is None:
+        return None
+    names = tuple(labels) if is_list(labels) else ()
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"labels: expected a sequence of strings, one for each class. Received: {brief(labels)}")
+    return names
+
+
+def find_label(labels: Sequence[str], label: str) -> int:
+    """The index of a class by its whole label, its first name or any synonym, in that order; case does not matter.
+
+    Args:
+      labels: the classes' names in order, synonyms between commas.
+      label: the name to find.
+
+    Returns:
+      The index, from 0.
+
+    Raises:
+      ValueError: if no class, or more than one, is called that.
+    """
+    wanted = _plain(label)
+    names = [[_plain(name) for name in whole.split(",")] for whole in labels]
+    tiers = (
+        [i for i, whole in enumerate(labels) if _plain(whole) == wanted],
+        [i for i, synonyms in enumerate(names) if synonyms[0] == wanted],
+        [i for i, synonyms in enumerate(names) if wanted in synonyms],
+    )
+    found = next((tier for tier in tiers if tier), [])
+    if len(found) == 1:
+        return found[0]
+    if found:
+        choices = ", ".join(f"{i} ({labels[i]})" for i in found)
+        raise ValueError(f"label: {label!r} names several classes: {choices}. Give the number.")
+    hint = did_you_mean(wanted, {name for synonyms in names for name in synonyms}, most=3, cutoff=0.5)
+    raise ValueError(f"label: none of the {len(labels)} classes is called {label!r}.{hint}")
+
+
+def _plain(label: str) -> str:
+    return " ".join(label.replace("_", " ").split()).casefold()

@@ -1,0 +1,123 @@
+"""Ways in which the field prepares images, as maps that any network can be tried under."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from samplevis.network.network import Network
+
+# Statistics of ImageNet's red, green and blue: of bytes (Caffe's), and of pixels in [0, 1] (torchvision's).
+# Source: keras/src/applications/imagenet_utils.py, torchvision/transforms/_presets.py.
+CAFFE_MEAN = (123.68, 116.779, 103.939)
+MEAN, STANDARD_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+DEVIATION = round(sum(STANDARD_DEVIATION) / 3, 3)
+# How the name of a way for the other order of channels ends.
+BGR = ", BGR"
+# Distance of two maps, as a share of their range, below which they are the same.
+SAME = 0.02
+
+
+@dataclasses.dataclass(frozen=True)
+class Preprocessing:
+    """What is done to images [..., channels] in [0, 1] before a model sees them.
+
+    Attributes:
+      name: what the field calls it.
+      value_range, bgr, mean: as in `Network`.
+    """
+
+    name: str
+    value_range: tuple[float, float]
+    bgr: bool = False
+    mean: tuple[float, ...] | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Arguments of `Network`."""
+        return {"value_range": self.value_range, "bgr": self.bgr, "mean": self.mean}
+
+    @property
+    def arguments(self) -> str:
+        """How it is declared to `Network`."""
+        low, high = self.value_range
+        mean = "" if self.mean is None else f", mean=({', '.join(f'{value:g}' for value in self.mean)})"
+        return f"value_range=({low:g}, {high:g}){', bgr=True' if self.bgr else ''}{mean}"
+
+    def matrix(self, channels: int) -> np.ndarray:
+        """The map as float64 [channels + 1, channels]: images with a 1 appended, times this."""
+        low, high = self.value_range
+        turned = np.eye(channels)[::-1] if self.bgr else np.eye(channels)
+        offset = low - (0 if self.mean is None else np.asarray(self.mean, np.float64))
+        return np.vstack([turned * (high - low), np.broadcast_to(offset, (1, channels))])
+
+
+#: How `keras.applications` and torchvision prepare images, by the names of the modes ("signed" is Keras's "tf"); in "torch" one
+#: standard deviation stands for the three, which differ by 1 %.
+MODES: Mapping[str, Preprocessing] = {
+    "unit": Preprocessing("(0, 1)", (0, 1)),
+    "signed": Preprocessing("(-1, 1)", (-1, 1)),
+    "bytes": Preprocessing("(0, 255)", (0, 255)),
+    "caffe": Preprocessing("(0, 255) less ImageNet's mean" + BGR, (0, 255), bgr=True, mean=CAFFE_MEAN[::-1]),
+    "torch": Preprocessing(
+        "ImageNet's mean 0, deviation 1",
+        (0, round(1 / DEVIATION, 3)),
+        mean=tuple(round(value / DEVIATION, 3) for value in MEAN),
+    ),
+}
+
+
+def candidates(channels: int) -> list[Preprocessing]:
+    """The ways that are common for a number of channels; for three, each of them in both orders."""
+    if channels != 3:
+        return [way for way in MODES.values() if way.mean is None]
+    plain = [_turned(way) if way.bgr else way for way in MODES.values()]
+    return [*plain, *map(_turned, plain)]
+
+
+def declared(network: Network) -> np.ndarray:
+    """The map that a network applies, as `Preprocessing.matrix`, found by its answers to black and to pure colours."""
+    channels = network.image_shape[-1]
+    single = (1,) * network.dimensions
+    probes = np.vstack([np.zeros((1, channels)), np.eye(channels)]).reshape(-1, *single, channels)
+    answers = np.asarray(network.preprocess(tf.constant(probes, tf.float32)), np.float64)
+    black, *colors = answers.reshape(-1, channels)
+    return np.vstack([np.array(colors) - black, black])
+
+
+def is_bgr(matrix: np.ndarray) -> bool:
+    """Whether a map of 3 channels takes red to the last."""
+    return len(matrix) == 4 and abs(matrix[0, -1]) > abs(matrix[0, 0])
+
+
+def same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two maps give nearly the same values for all images."""
+    return bool(np.abs(a - b).max() <= SAME * np.abs(a[:-1]).max())
+
+
+def in_terms_of(own: np.ndarray, way: np.ndarray, gain: float = 1.0) -> tuple[tf.Tensor, tf.Tensor]:
+    """Another preprocessing in a network's own terms.
+
+    Args:
+      own: the map that the network applies, as `declared` finds it; it has an inverse.
+      way: another map, as `Preprocessing.matrix`.
+      gain: what the model's input is multiplied by. Defaults to 1.
+
+    Returns:
+      (turn [channels, channels], shift [channels]), float32: `network.preprocess(images @ turn + shift)` is what `way` makes
+      of the images.
+    """
+    inverse = np.linalg.inv(own[:-1])
+    turn, shift = gain * way[:-1] @ inverse, (gain * way[-1] - own[-1]) @ inverse
+    return tf.constant(turn, tf.float32), tf.constant(shift, tf.float32)
+
+
+def _turned(way: Preprocessing) -> Preprocessing:
+    """The same for the other order of channels."""
+    mean = None if way.mean is None else way.mean[::-1]
+    name = way.name.removesuffix(BGR) if way.bgr else way.name + BGR
+    return dataclasses.replace(way, name=name, bgr=not way.bgr, mean=mean)

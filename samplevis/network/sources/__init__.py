@@ -1,0 +1,74 @@
+"""The models that a `Network` can hold, each behind the same few methods (`Source`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from samplevis.network.sources.base import PRE, ReplaceActivation, ReplaceLayer, Shape, Source, is_image_shape
+from samplevis.network.sources.functional import FunctionalSource, functional
+from samplevis.network.sources.graph import GraphSource
+from samplevis.network.sources.trace import traced
+
+__all__ = ["PRE", "GraphSource", "ReplaceActivation", "ReplaceLayer", "Shape", "Source", "as_source"]
+
+
+def as_source(
+    model: Any,
+    given: Mapping[str, Any] | None = None,
+    image_shape: Shape | None = None,
+    input: str | None = None,
+) -> Source:
+    """The `Source` for a model of any kind.
+
+    Args:
+      model: a Keras 3 model; one of tf_keras; a `keras.layers.TFSMLayer`, or another layer; what `tf.saved_model.load` returns; a
+        frozen GraphDef; a function from images to a tensor, or to several; or a `Source`, which is returned as it is.
+      given: values of the inputs that are not the image, by name, without the batch.
+      image_shape: (height, width, channels), (length, channels) or (depth, height, width, channels), None for a size that is free,
+        for what does not say it: a function, a model defined by subclassing, a graph.
+      input: the node of a graph, or input of a SavedModel, that stands for the images.
+
+    Returns:
+      A `Source`.
+
+    Raises:
+      TypeError: if `model` is none of these.
+      ValueError: if it does not take images of floats, or an argument does not fit it.
+    """
+    if keras.config.backend() != "tensorflow":
+        raise ValueError(f"Keras runs on {keras.config.backend()!r}: set KERAS_BACKEND=tensorflow before importing it.")
+    if image_shape is not None:
+        image_shape = _check_image_shape(image_shape)
+    known = model if isinstance(model, Source) else None
+    if known is None and isinstance(model, keras.Model) and (whole := functional(model)) is not None:
+        known = FunctionalSource(whole, given)
+    if known is not None:
+        if image_shape is not None or input is not None:
+            raise ValueError("image_shape, input: this model says itself what images it takes.")
+        return known
+    if isinstance(model, tf.compat.v1.GraphDef):
+        return GraphSource(model, input=input, given=given, image_shape=image_shape)
+    source = traced(model, given=given, image_shape=image_shape, input=input)
+    if source is None:
+        raise TypeError(
+            "model: expected a samplevis.Network (see samplevis.modelzoo), a Keras model or layer, a SavedModel that is loaded, a "
+            "GraphDef or a function of images; wrap a model that expects other images than [0, 1] RGB: "
+            f"Network(model, value_range=(-1, 1)). Received: {type(model).__module__}.{type(model).__qualname__}"
+        )
+    return source
+
+
+def _check_image_shape(shape: Shape) -> Shape:
+    sizes = tuple(shape) if isinstance(shape, (tuple, list)) else ()
+    whole = [isinstance(size, int) and not isinstance(size, bool) and size >= 1 for size in sizes]
+    right = is_image_shape(sizes) and whole[-1]
+    if not right or not all(ok or size is None for ok, size in zip(whole, sizes, strict=True)):
+        raise ValueError(
+            "image_shape: expected (height, width, channels), (length, channels) or (depth, height, width, channels), None for a "
+            f"size that is free. Received: {shape!r}"
+        )
+    return sizes

@@ -1,0 +1,1 @@
+"""What runs return: samples, their summary, and how they are shown."""

@@ -1,0 +1,58 @@
+"""Draws for ArviZ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from samplevis.results.samples import Samples
+
+# What ArviZ calls our statistics.
+NAMES = {"accept": "acceptance_rate", "log_density": "lp"}
+
+
+def to_arviz(samples: Samples) -> Any:
+    """The draws for ArviZ: activations and named scalars as the posterior, sampler statistics of the draws that were kept.
+
+    Latents and images stay here: a summary over every pixel says nothing.
+
+    Args:
+      samples: the run.
+
+    Returns:
+      What `from_dict` of the ArviZ that is installed makes: a DataTree (1.x) or InferenceData (0.x).
+
+    Raises:
+      ImportError: if there is no ArviZ.
+
+    Example:
+      >>> az.summary(samples.to_arviz())
+    """
+    posterior = {name: getattr(samples, name) for name in ("activation", "fresh_activation", "strength")}
+    posterior |= {name: _kept(samples, values) for name, values in samples.scalars.items()}
+    groups = {"posterior": posterior, "sample_stats": _statistics(samples)}
+    try:
+        from arviz_base import from_dict
+    except ImportError:
+        try:
+            from arviz import from_dict
+        except ImportError as error:
+            raise ImportError("to_arviz needs ArviZ: pip install samplevis[arviz]") from error
+        return from_dict(**groups)
+    return from_dict(groups)
+
+
+def _kept(samples: Samples, values: np.ndarray) -> np.ndarray:
+    """Of [chain, transition], those of the draws that were kept, [chain, draw]."""
+    every = max(values.shape[1] // samples.images.shape[1], 1)
+    return values[:, every - 1 :: every]
+
+
+def _statistics(samples: Samples) -> dict[str, np.ndarray]:
+    shape = samples.stats["accept"].shape
+    found = {
+        NAMES.get(name, name): _kept(samples, np.broadcast_to(array, shape)) for name, array in samples.stats.items()
+    }
+    return found | {"diverging": ~np.isfinite(found["energy_error"])}

@@ -1,0 +1,164 @@
+"""Charts of a run with matplotlib, an extra: each draws into the axes that it is given, or makes some, and returns them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from samplevis.runtime.checks import check_whole
+from samplevis.sampling import diagnostics
+
+if TYPE_CHECKING:
+    from samplevis.results.samples import Samples
+
+
+def plot_samples(samples: Samples, ax: Any = None, columns: int | None = None) -> Any:
+    """Draws the grid of optimised images and draws.
+
+    Args:
+      samples: the run.
+      ax: matplotlib Axes. Defaults to new ones, as do all others here.
+      columns: as in `Samples.grid`.
+
+    Returns:
+      The Axes.
+
+    Raises:
+      ImportError: without matplotlib, as all others here.
+
+    Example:
+      >>> samples.plot_samples()
+    """
+    ax = _axes(ax)
+    ax.imshow(samples.grid(columns))
+    ax.set_title(f"{samples.objective}, {samples.model}")
+    ax.set_axis_off()
+    return ax
+
+
+def plot_trace(samples: Samples, ax: Any = None) -> Any:
+    """Draws the level of every draw on fresh transforms, a line for each chain, and the level asked for; returns the Axes.
+
+    Args:
+      samples: the run.
+      ax: matplotlib Axes. Defaults to new ones.
+
+    Returns:
+      The Axes.
+    """
+    ax = _axes(ax)
+    for chain, levels in enumerate(samples.levels):
+        ax.plot(levels, label=f"chain {chain}", color=f"C{chain}")
+    if samples.level is not None:
+        ax.axhline(samples.level, color="0.5", linestyle="--", label="asked for")
+    ax.set(xlabel="draw", ylabel="level: 0 prior, 1 optimum", title="Trace")
+    ax.legend()
+    return ax
+
+
+def plot_two_ended(optimized: Samples, prior: Samples, ax: Any = None) -> Any:
+    """Draws the levels of chains from optimised images (full lines) and from prior noise (dotted); returns the Axes.
+
+    Args:
+      optimized: samples of chains from optimised images.
+      prior: samples of the same density from prior noise.
+      ax: matplotlib Axes. Defaults to new ones.
+
+    Returns:
+      The Axes.
+    """
+    ax = _axes(ax)
+    for samples, style, name in ((optimized, "-", "from optimised images"), (prior, ":", "from prior noise")):
+        for chain, levels in enumerate(samples.levels):
+            ax.plot(levels, style, color=f"C{chain}", label=name if not chain else None)
+    ax.set(xlabel="draw", ylabel="level: 0 prior, 1 optimum", title="Do the two ends meet?")
+    ax.legend()
+    return ax
+
+
+def plot_energy(samples: Samples, ax: Any = None, bins: int = 30) -> Any:
+    """Draws how energies are spread, and how far one transition changes them.
+
+    Momenta that explore every energy make the two alike; a narrower spread of changes is a low E-BFMI (Betancourt 2016).
+
+    Args:
+      samples: the run.
+      ax: matplotlib Axes. Defaults to new ones.
+      bins: of the histograms, >= 1. Defaults to 30.
+
+    Returns:
+      The Axes.
+    """
+    check_whole("bins", bins, 1)
+    ax = _axes(ax)
+    energy = samples.stats["energy"]
+    spread, change = (energy - energy.mean(axis=1, keepdims=True)).ravel(), np.diff(energy, axis=1).ravel()
+    for values, name in ((spread, "energy less its chain's mean"), (change, "change in a transition")):
+        ax.hist(values[np.isfinite(values)], bins, density=True, alpha=0.5, label=name)
+    ax.set(xlabel="nats", ylabel="density", title="Energy")
+    ax.legend()
+    return ax
+
+
+def plot_spectrum(samples: Samples, ax: Any = None) -> Any:
+    """Draws the power spectra of draws and optimised images beside the slope of photographs; returns the Axes.
+
+    Images with a side below 16 pixels have no spectrum.
+
+    Args:
+      samples: the run.
+      ax: matplotlib Axes. Defaults to new ones.
+
+    Returns:
+      The Axes.
+    """
+    ax = _axes(ax)
+    for images, name in ((samples[:], "draws"), (samples.optimized, "optimised")):
+        frequencies, power = diagnostics.power_spectrum(images, samples.dimensions)
+        ax.loglog(frequencies, power, label=name)
+    frequencies, power = photographs(samples)
+    ax.loglog(frequencies, power, "--", color="0.5", label=f"photographs, slope {diagnostics.PHOTOGRAPHS:g}")
+    ax.set(xlabel="cycles per pixel", ylabel="power", title="Spectrum")
+    ax.legend()
+    return ax
+
+
+def plot_autocorrelation(samples: Samples, ax: Any = None) -> Any:
+    """Draws how alike the activations of a chain are that lie some draws apart, a line for each chain; returns the Axes.
+
+    Args:
+      samples: the run.
+      ax: matplotlib Axes. Defaults to new ones.
+
+    Returns:
+      The Axes.
+    """
+    ax = _axes(ax)
+    for chain, values in enumerate(diagnostics.autocorrelation(samples.activation)):
+        ax.plot(values, label=f"chain {chain}", color=f"C{chain}")
+    ax.axhline(0, color="0.5", linewidth=1)
+    ax.set(xlabel="draws apart", ylabel="correlation of the activation", title="Autocorrelation")
+    ax.legend()
+    return ax
+
+
+def photographs(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
+    """Frequencies and powers of the straight line that photographs follow, through the middle of that of the draws."""
+    frequencies, power = diagnostics.power_spectrum(samples[:], samples.dimensions)
+    shape = frequencies**diagnostics.PHOTOGRAPHS
+    with np.errstate(divide="ignore"):
+        offset = np.mean(np.log(power) - np.log(shape)) if len(power) else 0.0
+    return frequencies, shape * np.exp(offset)
+
+
+def _axes(ax: Any) -> Any:
+    if ax is not None:
+        return ax
+    try:
+        import matplotlib.pyplot as pyplot
+    except ImportError as error:
+        raise ImportError(
+            "plots need matplotlib: pip install samplevis[plots]; Samples.report needs nothing more"
+        ) from error
+    return pyplot.subplots()[1]

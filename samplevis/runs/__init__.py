@@ -1,0 +1,1 @@
+"""The calls: render, optimize, sweep, surprisal, two_ended."""

@@ -1,0 +1,347 @@
+"""Runs that survive: what a run has done so far, kept in a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import signal
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from samplevis._version import __version__
+from samplevis.runtime import files
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks; there, two processes on one folder are not noticed.
+    fcntl = None
+
+FORMAT, VERSION = "samplevis-checkpoint", 2
+# Written in turn: the last good file is never touched while the next is written.
+NAMES = ("checkpoint-a.npz", "checkpoint-b.npz")
+LOCK = "lock"
+# Arguments that an error lists.
+TOLD = 8
+CHECKSUM = hashlib.sha256().digest_size
+
+Arrays = dict[str, np.ndarray]
+
+logger = logging.getLogger(__name__)
+
+
+class Checkpoint:
+    """What a run has done so far. Without a folder it keeps nothing, and every stage starts from the beginning.
+
+    All that is random follows from the seed and the place where it is drawn, so that a run is a chain of stages, each a function
+    of what came before. A stage keeps the state of its loop here. Entered again, it goes on from there; one that was done
+    has nothing left to do.
+
+    The folder holds two generations of one file, arrays and JSON in an .npz with a checksum; no pickle. It belongs to one process
+    at a time. Inside the `with` block, SIGTERM does what Ctrl-C does.
+
+    Args:
+      folder: where to keep it; made if there is none. Defaults to nowhere.
+      interval: seconds between two saves inside a stage, >= 0. Defaults to 60. Every stage saves at its end.
+      about: name of an argument -> plain value: the run that this belongs to.
+      argument: what callers know the folder as. Defaults to "checkpoint".
+
+    Raises:
+      ValueError: if the folder holds another run (the arguments that differ are named), or no undamaged file of several.
+      OSError: if the folder cannot be used, or another process uses it.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike | None = None,
+        interval: float = 60.0,
+        about: Mapping[str, Any] | None = None,
+        argument: str = "checkpoint",
+    ):
+        self.folder = None if folder is None else os.fspath(folder)
+        self._interval, self._argument = interval, argument
+        # As it comes back from the file: tuples are lists there.
+        self._about = json.loads(json.dumps(dict(about or {}), default=lambda value: value.item()))
+        self._arrays: Arrays = {}
+        self._seconds: dict[str, float] = {}
+        self._clock: tuple[str, float] | None = None
+        self._saves, self._stopped, self._lock, self._previous = 0, None, None, None
+        if self.folder is None:
+            return
+        self._lock = _lock(self.folder, argument)
+        try:
+            files.remove_partial(self.folder)
+            if not self._load():
+                # Whether the disk takes it is known before the work.
+                self._write()
+        except BaseException:
+            self.close()
+            raise
+        self._saved_at = time.monotonic()
+
+    def stage(self, name: str) -> Stage:
+        """The place of a stage's loop.
+
+        Raises:
+          KeyboardInterrupt: if an earlier stage was asked to stop: its state is kept, and what follows belongs to another time.
+        """
+        if self._stopped and self.folder is not None:
+            raise KeyboardInterrupt(
+                f"stopped in {self._stopped}; the same call with {self.folder!r} goes on from there"
+            )
+        return Stage(self, name)
+
+    def once(self, name: str, make: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+        """What `make` returns, a mapping of names to numbers or arrays, made only if it is not kept yet."""
+        stage = self.stage(name)
+        if stage.saved is None:
+            made = make()
+            if self.folder is None:
+                return made
+            self._put(name, made)
+        return stage.saved
+
+    def check(self, what: str, values: np.ndarray) -> None:
+        """Raises ValueError if numbers are others than when the run began, by more than machines differ."""
+        if self.folder is None:
+            return
+        stored = self.once(f"check/{what}", lambda: {"values": values})["values"]
+        if stored.shape != values.shape or not np.allclose(stored, values, rtol=1e-3, atol=1e-6, equal_nan=True):
+            raise self._other_run(f"{what}: stored {stored.tolist()}, received {values.tolist()}")
+
+    def settle(self) -> None:
+        """Saves what is kept so far, of a run that keeps its results elsewhere."""
+        if self.folder is not None:
+            self._save()
+
+    def begin(self, part: str) -> None:
+        """Counts the time from now on to a part of the run."""
+        self._seconds = self.seconds
+        self._seconds.setdefault(part, 0.0)
+        self._clock = part, time.perf_counter()
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Part of the run -> wall time spent on it, in all processes that worked on it."""
+        if self._clock is None:
+            return dict(self._seconds)
+        part, since = self._clock
+        return self._seconds | {part: self._seconds[part] + time.perf_counter() - since}
+
+    def close(self) -> None:
+        """Lets other processes use the folder."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def __enter__(self) -> Checkpoint:
+        if self.folder is not None and threading.current_thread() is threading.main_thread():
+            self._previous = signal.signal(signal.SIGTERM, _as_interrupt)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._previous is not None:
+            signal.signal(signal.SIGTERM, self._previous)
+        self.close()
+
+    def _put(self, stage: str, state: Mapping[str, Any]) -> None:
+        self._arrays |= {f"{stage}/{name}": np.array(value) for name, value in state.items()}
+
+    def _get(self, stage: str) -> Arrays | None:
+        prefix = f"{stage}/"
+        found = {name.removeprefix(prefix): a for name, a in self._arrays.items() if name.startswith(prefix)}
+        return found or None
+
+    @property
+    def _due(self) -> bool:
+        return self.folder is not None and time.monotonic() - self._saved_at >= self._interval
+
+    def _save(self) -> None:
+        """Writes; a disk that is full does not end the run, which holds all in memory."""
+        try:
+            self._write()
+        except OSError as error:
+            logger.warning("checkpoint: %s. The run goes on; what was written before is intact.", error)
+        self._saved_at = time.monotonic()
+
+    def _write(self) -> None:
+        header = {
+            "format": FORMAT,
+            "version": VERSION,
+            "samplevis": __version__,
+            "save": self._saves + 1,
+            "about": self._about,
+            "seconds": self.seconds,
+        }
+        with files.atomic_path(os.path.join(self.folder, NAMES[self._saves % 2])) as temporary:
+            with open(temporary, "wb") as file:
+                np.savez(file, header=np.array(json.dumps(header)), **self._arrays)
+            _seal(temporary)
+        self._saves += 1
+
+    def _load(self) -> bool:
+        """Takes up the newest undamaged file; False if there is none at all."""
+        newest = _newest(self.folder, self._argument)
+        if newest is None:
+            return False
+        header, self._arrays = newest
+        stored = header["about"]
+        names = [name for name in {**stored, **self._about} if stored.get(name) != self._about.get(name)]
+        if names:
+            told = [f"{n}: stored {stored.get(n)!r}, received {self._about.get(n)!r}" for n in names[:TOLD]]
+            raise self._other_run("; ".join(told) + (f" and {len(names) - TOLD} more" if names[TOLD:] else ""))
+        self._saves, self._seconds = header["save"], header["seconds"]
+        return True
+
+    def _other_run(self, difference: str) -> ValueError:
+        return ValueError(
+            f"{self._argument}: {self.folder!r} belongs to another run. {difference}. Give the same arguments or another folder"
+        )
+
+
+class Stage:
+    """The place of one loop in a checkpoint."""
+
+    def __init__(self, checkpoint: Checkpoint, name: str):
+        self._checkpoint, self._name, self._news = checkpoint, name, False
+
+    @property
+    def saved(self) -> Arrays | None:
+        """The state that was kept last; None to start from the beginning."""
+        return self._checkpoint._get(self._name)
+
+    def keep(self, state: Callable[[], Mapping[str, Any]]) -> None:
+        """Saves the loop's state if the interval has passed; call it after every step."""
+        self._news = True
+        if self._checkpoint._due:
+            self._save(state)
+
+    def close(self, state: Callable[[], Mapping[str, Any]], interrupted: bool) -> None:
+        """Saves the state at the end of the loop, or where it was `interrupted`; then no other stage begins."""
+        if self._checkpoint.folder is None:
+            return
+        if interrupted:
+            self._checkpoint._stopped = self._name
+        # A stage that was done before has nothing new to save.
+        if self._news:
+            self._save(state)
+
+    def _save(self, state: Callable[[], Mapping[str, Any]]) -> None:
+        self._checkpoint._put(self._name, state())
+        self._checkpoint._save()
+        self._news = False
+
+
+def draws_in(folder: str | os.PathLike) -> int:
+    """Draws of each chain that a checkpoint holds; a run that has not come so far has 0.
+
+    Args:
+      folder: that of the checkpoint.
+
+    Returns:
+      Their number.
+
+    Raises:
+      FileNotFoundError: if it holds no run.
+      ValueError: if it is damaged.
+    """
+    newest = _newest(os.fspath(folder), "checkpoint")
+    if newest is None:
+        raise FileNotFoundError(f"checkpoint: there is no run in {os.fspath(folder)!r}")
+    _, arrays = newest
+    return int(arrays.get("sample/done", 0))
+
+
+def flat(prefix: str, nest: Any) -> Arrays:
+    """The arrays of a nest of tensors, by number."""
+    return {f"{prefix}.{i}": np.asarray(leaf) for i, leaf in enumerate(tf.nest.flatten(nest))}
+
+
+def refilled(prefix: str, like: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    """A nest of the structure of `like`, of tensors that `flat` made arrays of."""
+    leaves = [tf.constant(arrays[f"{prefix}.{i}"]) for i in range(len(tf.nest.flatten(like)))]
+    return tf.nest.pack_sequence_as(like, leaves)
+
+
+def _newest(folder: str, argument: str) -> tuple[dict, Arrays] | None:
+    """Header and arrays of the newest undamaged file, None if there is no file; raises ValueError if all are damaged."""
+    found, damaged = [], []
+    for path in (os.path.join(folder, name) for name in NAMES):
+        try:
+            found.append(_read(path))
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except ValueError as error:
+            damaged.append(f"{path!r} cannot be used ({error})")
+    if damaged and not found:
+        raise ValueError(f"{argument}: {' and '.join(damaged)}. Remove {folder!r} to start again")
+    for message in damaged:
+        logger.warning("checkpoint: %s. The run goes on from the other one.", message)
+    return max(found, key=lambda pair: pair[0]["save"], default=None)
+
+
+def _read(path: str) -> tuple[dict, Arrays]:
+    """Header and arrays of a file.
+
+    Raises:
+      FileNotFoundError: if there is none.
+      ValueError: if it is damaged, or written by a later version.
+    """
+    if os.path.getsize(path) <= CHECKSUM:
+        raise ValueError("it is cut short")
+    content = np.memmap(path, np.uint8, "r")
+    if hashlib.sha256(content[:-CHECKSUM]).digest() != content[-CHECKSUM:].tobytes():
+        raise ValueError("its checksum is wrong")
+    with np.load(path, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    header = json.loads(str(arrays.pop("header")))
+    if (header["format"], header["version"]) != (FORMAT, VERSION):
+        raise ValueError(f"expected {FORMAT} version {VERSION}, found {header['format']} version {header['version']}")
+    return header, arrays
+
+
+def _seal(path: str) -> None:
+    """Ends an .npz file with the checksum of all bytes before it, as the comment of the archive."""
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = bytes(CHECKSUM)
+    content = np.memmap(path, np.uint8, "r+")
+    content[-CHECKSUM:] = np.frombuffer(hashlib.sha256(content[:-CHECKSUM]).digest(), np.uint8)
+    content.flush()
+
+
+def _lock(folder: str, argument: str) -> Any:
+    """Makes the folder and takes its lock, which the system frees when the process ends, however it ends."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        file = open(os.path.join(folder, LOCK), "a+")
+    except OSError as error:
+        raise type(error)(f"{argument}: cannot use the folder {folder!r}: {error.strerror or error}") from error
+    if fcntl is None:
+        return file
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.seek(0)
+        user = file.read() or "another process"
+        file.close()
+        raise OSError(f"{argument}: {folder!r} is in use by {user}") from error
+    except OSError as error:
+        file.close()
+        raise type(error)(f"{argument}: cannot lock the folder {folder!r}: {error.strerror or error}") from error
+    file.truncate(0)
+    file.write(f"process {os.getpid()}")
+    file.flush()
+    return file
+
+
+def _as_interrupt(number: int, frame: FrameType | None) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    (handler if callable(handler) else signal.default_int_handler)(number, frame)

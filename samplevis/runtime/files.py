@@ -1,0 +1,152 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from samplevis.runtime.checks import brief
+
+# How the names of files begin that are not whole yet.
+PARTIAL = ".partial-"
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[str]:
+    """Gives a temporary path in the same folder, which replaces `path` if the block succeeds.
+
+    Args:
+      path: file to write.
+
+    Yields:
+      Path with the same suffix, to write to. After an error it is removed and an older file stays as it was.
+
+    Raises:
+      TypeError: if `path` is no path.
+      OSError: if the folder does not exist or cannot be written to, or the disk is full; the message names the path.
+
+    Example:
+      >>> with atomic_path("samples.npz") as temporary:
+      ...     np.savez(temporary, x=x)
+    """
+    path = check_path(path)
+    temporary = _temporary(path)
+    try:
+        yield temporary
+        # Without it, a power cut could leave the new name with nothing in it.
+        to_disk(temporary)
+        os.replace(temporary, path)
+        to_disk(os.path.dirname(path) or ".")
+    except OSError as error:
+        if isinstance(error.__cause__, OSError):
+            raise  # A block within this one has told its own file.
+        raise _failure(error, path) from error
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(temporary)
+
+
+def check_writable(path: str | os.PathLike) -> None:
+    """Checks, before long work, that a file can be written.
+
+    Args:
+      path: the file.
+
+    Raises:
+      OSError: if the folder does not exist or cannot be written to, or if `path` is a folder; the message names the path.
+    """
+    os.remove(_temporary(check_path(path)))
+
+
+def to_disk(path: str) -> None:
+    """Waits until a file, or the names in a folder, are on the disk and not only on their way."""
+    if os.path.isdir(path) and os.name == "nt":
+        return  # Windows does not open folders.
+    handle = os.open(path, os.O_RDONLY if os.path.isdir(path) else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def check_path(path: Any, name: str = "path") -> str:
+    """The path of a file or a folder as a string.
+
+    Args:
+      path: what was given for it.
+      name: what to call it in messages.
+
+    Raises:
+      TypeError: if it is no path.
+      ValueError: if no file can be called that.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{name}: expected the path of a file. Received: {brief(path)}")
+    text = os.fspath(path)
+    if not text or "\0" in text:
+        raise ValueError(f"{name}: expected the path of a file. Received: {text!r}")
+    return text
+
+
+def make_folder(path: str | os.PathLike) -> None:
+    """Makes a folder, and those that it is in, unless it is there.
+
+    Raises:
+      OSError: if it cannot be made; the message names the path.
+    """
+    try:
+        os.makedirs(check_path(path), exist_ok=True)
+    except OSError as error:
+        raise type(error)(f"cannot make the folder {os.fspath(path)!r}: {error.strerror or error}") from error
+
+
+def remove_partial(folder: str | os.PathLike) -> None:
+    """Removes what processes that were killed have left of files in a folder that nobody else writes to."""
+    for name in os.listdir(folder):
+        if name.startswith(PARTIAL):
+            os.remove(os.path.join(folder, name))
+
+
+def check_suffix(path: str | os.PathLike, allowed: Collection[str]) -> str:
+    """The suffix of a path, in lower case.
+
+    Args:
+      path: the file.
+      allowed: suffixes with their dots, in lower case.
+
+    Raises:
+      TypeError, ValueError: if it is no path, or its suffix is none of those allowed.
+    """
+    text = check_path(path)
+    suffix = os.path.splitext(text)[1].lower()
+    if suffix not in allowed:
+        raise ValueError(f"path: expected a name that ends in {', '.join(allowed)}. Received: {text!r}")
+    return suffix
+
+
+def _temporary(path: str) -> str:
+    """A new empty file beside `path`, with the permissions that any new file would get."""
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"cannot write {path!r}: it is a folder")
+    folder, name = os.path.split(path)
+    try:
+        handle, temporary = tempfile.mkstemp(os.path.splitext(name)[1], PARTIAL, folder or ".")
+    except OSError as error:
+        raise _failure(error, path) from error
+    os.close(handle)
+    # mkstemp makes the file private; a person expects what `open` gives.
+    mask = os.umask(0)
+    os.umask(mask)
+    os.chmod(temporary, 0o666 & ~mask)
+    return temporary
+
+
+def _failure(error: OSError, path: str) -> OSError:
+    folder = os.path.dirname(path) or "."
+    reason = f"the folder {folder!r} does not exist" if not os.path.isdir(folder) else error.strerror or str(error)
+    failure = type(error)(f"cannot write {path!r}: {reason}")
+    failure.errno = error.errno
+    return failure

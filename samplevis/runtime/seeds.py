@@ -1,0 +1,42 @@
+"""Stateless seeds: every random number is a function of one integer and a path of names."""
+
+from __future__ import annotations
+
+import zlib
+
+import tensorflow as tf
+
+from samplevis.runtime.checks import brief, is_whole
+
+
+def root(seed: int) -> tf.Tensor:
+    """Turns the user's integer into a stateless seed.
+
+    Args:
+      seed: int, 0 <= seed < 2**31.
+
+    Returns:
+      int32 tensor of shape [2].
+
+    Raises:
+      ValueError: if `seed` is not an integer in that range.
+    """
+    if not (is_whole(seed) and 0 <= int(seed) < 2**31):
+        raise ValueError(f"seed: expected an integer from 0 to 2**31 - 1. Received: {brief(seed)}")
+    return tf.constant([0x5A3B1E, int(seed)], tf.int32)
+
+
+def fold(seed: tf.Tensor, *path: str | int | tf.Tensor) -> tf.Tensor:
+    """Derives an independent seed for each place where random numbers are drawn.
+
+    Args:
+      seed: int32 tensor of shape [2].
+      *path: names or step numbers that say which place it is.
+
+    Returns:
+      int32 tensor of shape [2].
+    """
+    for part in path:
+        number = zlib.crc32(part.encode()) & 0x7FFFFFFF if isinstance(part, str) else part
+        seed = tf.random.experimental.stateless_fold_in(seed, number)
+    return seed

@@ -1,0 +1,184 @@
+"""Underdamped Langevin dynamics with stochastic transforms: no accept step, so approximate.
+
+`langevin_step` crosses from noise to the level; `Langevin` samples with it, under a thermostat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from samplevis.runtime import seeds
+from samplevis.sampling.kernels.split_hmc import Kernel, Target
+
+# Of the thermostat: noise that goes with a friction of 2 per radian, and a mass that damps it critically (8 / (2 * 2)^2).
+HEAT = 2.0
+THERMAL_MASS = 0.5
+
+
+class LangevinState(NamedTuple):
+    """Where the dynamics stand.
+
+    Attributes:
+      state: [chain, ...].
+      velocity: shape of the state.
+      activation: activation of the last gradient, [chain].
+      strength: force on the activation of the last gradient, [chain].
+    """
+
+    state: tf.Tensor
+    velocity: tf.Tensor
+    activation: tf.Tensor
+    strength: tf.Tensor
+
+
+def langevin_step(
+    now: LangevinState,
+    score_fn: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    strength_fn: Callable[[tf.Tensor], tf.Tensor],
+    seed: tf.Tensor,
+    step_size: float,
+    friction: float | tf.Tensor,
+    heat: float | None = None,
+) -> LangevinState:
+    """One step, symmetric: rotate by half an angle, refresh, kick, refresh, rotate by the other half.
+
+    The gradient is taken of fresh scores, so it is a stochastic force: it heats the chain, and there is no accept step. These
+    dynamics lead to the neighbourhood of the density; an adjusted kernel has to take over there.
+
+    Args:
+      now: where the dynamics stand.
+      score_fn: (state, seed) -> activation [chain] on freshly drawn transforms.
+      strength_fn: activation [chain] -> force on it [chain].
+      seed: int32 tensor of shape [2].
+      step_size: radians, > 0.
+      friction: rate at which the velocity is forgotten, per radian; scalar or [chain]. May be negative under a thermostat.
+      heat: friction that the noise is meant for. Defaults to `friction`, which keeps a temperature of 1.
+
+    Returns:
+      The state one step later.
+    """
+    cos, sin = tf.cos(step_size / 2), tf.sin(step_size / 2)
+
+    def rotate(state: tf.Tensor, velocity: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return state * cos + velocity * sin, velocity * cos - state * sin
+
+    # Half of the friction on either side of the kick: on one side it would weaken the force by half of its rate.
+    rate = tf.reshape(tf.cast(friction, tf.float32), [-1] + [1] * (now.state.shape.rank - 1))
+    rate = tf.where(tf.abs(rate) < 1e-6, 1e-6, rate)
+    keep = tf.exp(-rate * step_size / 2)
+    spread = tf.sqrt((1 - keep**2) * (1.0 if heat is None else heat / rate))
+
+    def refresh(velocity: tf.Tensor, half: str) -> tf.Tensor:
+        noise = tf.random.stateless_normal(velocity.shape, seeds.fold(seed, half))
+        return keep * velocity + spread * noise
+
+    state, velocity = rotate(now.state, now.velocity)
+    with tf.GradientTape() as tape:
+        tape.watch(state)
+        activation = score_fn(state, seeds.fold(seed, "transforms"))
+    gradient = tape.gradient(activation, state)
+    strength = strength_fn(activation)
+    force = gradient * tf.reshape(strength, [-1] + [1] * (state.shape.rank - 1))
+    # A proposal that is not finite must not spoil the chain: it coasts on the prior for a step.
+    force = tf.where(tf.math.is_finite(force), force, 0.0)
+    velocity = refresh(refresh(velocity, "before") + step_size * force, "after")
+    state, velocity = rotate(state, velocity)
+    return LangevinState(state, velocity, activation, strength)
+
+
+class LangevinResults(NamedTuple):
+    """What a step of `Langevin` leaves behind.
+
+    Attributes:
+      velocity: shape of the state.
+      friction: of each chain, set by the thermostat, [chain].
+      tilt: of the last gradient, on the transforms of that moment, [chain].
+      kinetic: kinetic temperature, mean over the steps, [chain].
+      step_size: radians, scalar.
+    """
+
+    velocity: tf.Tensor
+    friction: tf.Tensor
+    tilt: tf.Tensor
+    kinetic: tf.Tensor
+    step_size: tf.Tensor
+
+
+class Langevin(Kernel):
+    """Langevin dynamics on transforms that are drawn anew at every step, held at temperature 1 by a thermostat.
+
+    A stochastic force heats a chain. The friction of each chain rises while its velocities are too fast and falls while they
+    are too slow, until the heat is carried off (Nosé-Hoover; Jones and Leimkuhler 2011, "Adaptive stochastic methods for
+    sampling driven molecular systems"). No step is rejected: the density is approximate, by the step size and by forces whose
+    noise is uneven.
+
+    Args:
+      redraw: seed (int32 [2]) -> a target on freshly drawn transforms, state [chain, ...] -> tilt [chain].
+      step_size: radians, scalar > 0.
+      num_steps: gradients in a transition, >= 1.
+    """
+
+    def __init__(self, redraw: Callable[[tf.Tensor], Target], step_size: Any, num_steps: int):
+        self._parameters = dict(redraw=redraw, step_size=step_size, num_steps=num_steps)
+
+    @property
+    def is_calibrated(self) -> bool:
+        """False: there is no accept step."""
+        return False
+
+    def bootstrap_results(self, state: tf.Tensor) -> LangevinResults:
+        """The first velocities are draws of N(0, I) of a fixed seed, for states [chain, ...].
+
+        Args:
+          state: [chain, ...].
+
+        Returns:
+          The results that `one_step` starts from.
+        """
+        velocity = tf.random.stateless_normal(state.shape, seeds.fold(seeds.root(0), "velocity"))
+        still = tf.zeros(state.shape[:1])
+        step_size = tf.convert_to_tensor(self._parameters["step_size"], tf.float32)
+        return LangevinResults(velocity, still + HEAT, still, still + 1, step_size)
+
+    def one_step(
+        self, state: tf.Tensor, previous: LangevinResults, seed: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, LangevinResults]:
+        """Follows the dynamics for `num_steps` steps.
+
+        Args:
+          state: [chain, ...].
+          previous: results of the step before.
+          seed: int32 tensor of shape [2].
+
+        Returns:
+          (state [chain, ...], results).
+        """
+        seed, step_size = tfp.random.sanitize_seed(seed), previous.step_size
+        axes = list(range(1, state.shape.rank))
+
+        def step(count: tf.Tensor, now: LangevinState, friction: tf.Tensor, total: tf.Tensor):
+            now = langevin_step(
+                now,
+                lambda x, seed: self._parameters["redraw"](seed)(x),
+                tf.ones_like,
+                seeds.fold(seed, count),
+                step_size,
+                friction,
+                HEAT,
+            )
+            temperature = tf.reduce_mean(tf.square(now.velocity), axes)
+            return count + 1, now, friction + step_size * (temperature - 1) / THERMAL_MASS, total + temperature
+
+        first = LangevinState(state, previous.velocity, previous.tilt, tf.ones_like(previous.tilt))
+        count, now, friction, total = tf.while_loop(
+            lambda count, *_: count < self._parameters["num_steps"],
+            step,
+            (tf.constant(0), first, previous.friction, tf.zeros_like(previous.tilt)),
+            parallel_iterations=1,
+        )
+        results = LangevinResults(now.velocity, friction, now.activation, total / tf.cast(count, tf.float32), step_size)
+        return now.state, results

@@ -1,0 +1,85 @@
+"""The scale of the activation: 0 is its mean under the prior, 1 the best optimised image's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from samplevis.activation import Activation
+from samplevis.runtime import seeds
+
+# Transforms that no chain has seen, for judging robustness.
+FRESH_MEMBERS = 16
+PRIOR_DRAWS = 32
+
+
+class Scale(NamedTuple):
+    """Activations on fresh transforms.
+
+    Attributes:
+      prior: mean over prior draws.
+      optimum: that of the best optimised image.
+    """
+
+    prior: float
+    optimum: float
+
+
+def measure_scale(activation: Activation, optimized: np.ndarray, seed: tf.Tensor) -> Scale:
+    """Measures the two ends of the scale.
+
+    Args:
+      activation: what is explored.
+      optimized: latents of optimised images, [N, *latent_shape].
+      seed: int32 tensor of shape [2].
+
+    Returns:
+      A `Scale`.
+
+    Raises:
+      ValueError: if the optimiser did not raise the activation above the prior's mean: the unit gives no gradient.
+    """
+    fresh, chains = mean_activation(activation, fresh_transforms(activation, seed)), len(optimized)
+    batches = -(-PRIOR_DRAWS // chains)
+    draws = (activation.param.prior(seeds.fold(seed, "prior mean", i), chains) for i in range(batches))
+    prior = finite_mean([fresh(z).numpy() for z in draws])
+    found = fresh(tf.constant(optimized)).numpy()
+    optimum = float(np.max(found[np.isfinite(found)], initial=-np.inf))
+    if not optimum > prior:
+        raise ValueError(
+            f"obj: optimising {activation.objective} does not raise it: {optimum:g} after, {prior:g} for prior noise. The unit "
+            "may be dead there; try its pre-activation layer, another seed or more optimize_steps"
+        )
+    return Scale(prior, optimum)
+
+
+def finite_mean(values: Any) -> float:
+    """Mean of the finite values; nan if there are none."""
+    values = np.asarray(values)
+    return float(np.mean(values[np.isfinite(values)])) if np.isfinite(values).any() else np.nan
+
+
+def fresh_transforms(activation: Activation, seed: tf.Tensor) -> Any:
+    """Transforms that no chain sees."""
+    return activation.draw(seeds.fold(seed, "fresh"), FRESH_MEMBERS)
+
+
+def mean_activation(activation: Activation, draws: Any) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A compiled function: latents [N, *latent_shape] -> mean activation over `draws`, [N].
+
+    It is kept with the network for the next objective of the same kind.
+    """
+
+    def mean(z: tf.Tensor, draws: Any, parameters: list[tf.Tensor]) -> tf.Tensor:
+        return activation.mean(z, draws, parameters)
+
+    run, parameters = activation.compiler()("mean", mean), activation.parameters
+    return lambda z: run(z, draws, parameters)
+
+
+def of_draws(mean: Callable[[tf.Tensor], tf.Tensor], latents: np.ndarray) -> np.ndarray:
+    """What a function of latents [chain, ...] says of draws [chain, draw, ...], one at a time: float32 [chain, draw]."""
+    return np.stack([mean(tf.constant(z)).numpy() for z in latents.swapaxes(0, 1)], axis=1)

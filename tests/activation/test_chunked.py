@@ -1,0 +1,66 @@
+"""Means over a bank, some transforms at a time: the same numbers in less memory."""
+
+import numpy as np
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+
+import samplevis
+from samplevis import param, transform
+from samplevis.activation import make_activation
+from samplevis.activation.batch_size import bytes_per_image, members_at_a_time
+from samplevis.activation.chunked import largest_divisor, mean_in_parts
+from samplevis.runtime import seeds
+from samplevis.sampling.kernels.split_hmc import value_and_gradient
+
+
+@given(st.integers(1, 60), st.integers(1, 80))
+def test_parts_are_as_large_as_they_can_be(number, most):
+    size = largest_divisor(number, most)
+    assert size <= most and number % size == 0
+    assert not any(number % other == 0 for other in range(size + 1, min(number, most) + 1))
+
+
+def test_values_and_gradients_are_those_of_the_whole_bank(tiny_network):
+    activation = make_activation(tiny_network, "conv2:1", param.fourier(16), transform.affine(2, 0.1, 8))
+    z, bank = activation.param.prior(seeds.root(0), 3), activation.draw(seeds.root(1), 6)
+    whole_value, whole = value_and_gradient(lambda z: tf.math.log(3 + activation.mean(z, bank)), z)
+    for most in (1, 2, 4, 5):
+        value, found = value_and_gradient(
+            lambda z, most=most: tf.math.log(3 + mean_in_parts(activation.scores, z, bank, most)), z
+        )
+        np.testing.assert_allclose(value, whole_value, rtol=1e-5)
+        np.testing.assert_allclose(found, whole, atol=1e-5 * np.abs(whole).max())
+
+
+def test_only_a_part_is_computed_at_a_time(tiny_network):
+    activation = make_activation(tiny_network, "conv2:1", param.fourier(16), transform.jitter(2))
+    z, bank, seen = activation.param.prior(seeds.root(0), 3), activation.draw(seeds.root(1), 6), []
+
+    def scores(z, part):
+        values = activation.scores(z, part)
+        seen.append(values.shape.as_list())
+        return values
+
+    tf.function(lambda z: value_and_gradient(lambda z: mean_in_parts(scores, z, bank, 2), z)).get_concrete_function(z)
+    # The body of a loop, traced once or more, and nothing beside it.
+    assert seen and all(shape == [3, 2] for shape in seen)
+
+
+def test_a_budget_of_memory_decides_how_many(tiny_network):
+    activation = make_activation(tiny_network, "conv2:1", param.fourier(16), transform.jitter(2))
+    image = bytes_per_image(activation)
+    assert members_at_a_time(activation, 2, 6, 12 * image) is None
+    assert members_at_a_time(activation, 2, 6, 11 * image) == 5
+    assert members_at_a_time(activation, 2, 6, 1) == 1
+
+
+def test_a_run_in_little_memory_draws_from_the_same_density(tiny_network):
+    settings = dict(im_size=16, transforms=transform.jitter(2), optimize_steps=16, anneal_steps=25, progress=False)
+    options = dict(num_results=1, num_burnin_steps=0, num_leapfrog_steps=2, num_chains=2, num_transforms=4)
+    whole = samplevis.render(tiny_network, "conv2:1", options, **settings)
+    parts = samplevis.render(tiny_network, "conv2:1", options, memory=1, **settings)
+    # One short trajectory from the same state: rounding has no time to grow.
+    np.testing.assert_allclose(parts.latents, whole.latents, atol=1e-3)
+    np.testing.assert_allclose(parts.activation, whole.activation, rtol=1e-3)
+    assert parts.latents.tobytes() != whole.latents.tobytes()

@@ -1,0 +1,383 @@
+"""The page of a run, and its charts."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import builtins
+import dataclasses
+import html.parser
+import io
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from conftest import made_samples
+from PIL import Image
+
+from samplevis import Samples, cli
+from samplevis.results import chart, plots
+from samplevis.results.both_ends import TwoEnded
+from samplevis.results.report import LARGEST
+from samplevis.results.summary import AVERAGES, PICTURES, ROWS, VERDICTS
+from samplevis.runtime import files
+from samplevis.sampling import diagnostics
+
+CHAINS, DRAWS, SIZE, FRAMES = 3, 40, 24, 8
+VOID = {"meta", "img", "input", "link", "br", "wbr"}
+HOSTILE = "<b>\"&'</b><script>alert(1)</script>$title"
+
+
+def _samples(size: int = SIZE, draws: int = DRAWS, **changes) -> Samples:
+    options = {"num_results": draws, "smooth": 0.3, "transforms": "Affine(8)"}
+    return made_samples(CHAINS, draws, size=size, **({"options": options} | changes))
+
+
+class _Page(html.parser.HTMLParser):
+    """What a page is made of; an element that is closed by another's tag is an error."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open, self.elements, self.words = [], [], []
+        self.feed(text)
+        self.close()
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.words.append(data.strip())
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def _decoded(address: str) -> Image.Image:
+    kind, _, content = address.partition(",")
+    assert kind == "data:image/webp;base64"
+    return Image.open(io.BytesIO(base64.b64decode(content)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_films():
+    """Random pixels are slow to pack."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("samplevis.export.report.FRAMES", FRAMES)
+        yield
+
+
+@pytest.fixture(scope="module")
+def good() -> Samples:
+    return _samples()
+
+
+@pytest.fixture(scope="module")
+def text(good, tmp_path_factory) -> str:
+    path = tmp_path_factory.mktemp("page") / "page.html"
+    good.report(path, "goldfish")
+    assert list(path.parent.iterdir()) == [path]
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(text) -> _Page:
+    return _Page(text)
+
+
+def _written(samples: Samples, folder, **settings) -> _Page:
+    samples.report(folder / "page.html", **settings)
+    return _Page((folder / "page.html").read_text(encoding="utf-8"))
+
+
+def test_the_parser_of_these_tests_notices_a_missing_tag():
+    with pytest.raises(AssertionError):
+        _Page("<p><b>bold</p>")
+
+
+def test_every_picture_is_in_the_page_and_has_words(page):
+    pictures = page.all("img")
+    # Of each chain: the optimised image, 6 draws, the film at rest and playing, mean and deviation.
+    assert len(pictures) == CHAINS * (1 + 6 + 2 + 2)
+    assert all(picture["alt"].strip() for picture in pictures)
+    assert all(drawing["role"] == "img" and drawing["aria-label"] for drawing in page.all("svg"))
+    assert {_decoded(picture["src"]).size for picture in pictures} == {(288, 288)}
+    films = [p for p in pictures if p.get("class") == "moving"]
+    assert [_decoded(film["src"]).n_frames for film in films] == [FRAMES] * CHAINS
+
+
+def test_pictures_are_those_of_the_run(page, good):
+    shown = next(p for p in page.all("img") if p["alt"].startswith("Draw 39 of chain 2"))
+    expected = Image.fromarray(np.uint8(np.round(255 * good.images[2, 39]))).resize(
+        (288, 288), Image.Resampling.BICUBIC
+    )
+    found, expected = (np.asarray(image.convert("L"), float) for image in (_decoded(shown["src"]), expected))
+    assert np.abs(found - expected).mean() < 8
+    other = np.asarray(Image.fromarray(np.uint8(255 * good.images[1, 39])).resize((288, 288)).convert("L"), float)
+    assert np.abs(found - other).mean() > 16
+
+
+def test_nothing_comes_from_elsewhere(text, page):
+    assert "http:" not in text and "https:" not in text and "url(" not in text and "@import" not in text
+    names = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
+    links = {attributes["href"] for attributes in page.all("a")}
+    assert links - {f"#{name}" for name in names} == {"#closed"}, "the only place that is nowhere closes a picture"
+    assert len(text.encode()) < LARGEST
+
+
+def test_numbers_are_those_of_the_summary(page, good):
+    summary = good.summary()
+    for (label, value), (name, meaning, _) in zip(summary.rows, [ROWS[n] for n in ROWS], strict=True):
+        assert label == name and label in page.words
+        assert value in page.words and any(words.startswith(meaning) for words in page.words)
+    assert page.words.count("fine") == len(summary.judged) == 8
+    assert f"{good.levels.mean():.2f}" in page.words
+
+
+def test_a_good_run_says_so_and_a_bad_one_does_not(page, good, tmp_path):
+    assert VERDICTS[0] in page.words and not set(VERDICTS[1:]) & set(page.words)
+    apart = good.activation + np.array([[-1], [0], [1]], np.float32)
+    disagreeing = _written(dataclasses.replace(good, activation=apart), tmp_path)
+    assert VERDICTS[AVERAGES] in disagreeing.words and VERDICTS[0] not in disagreeing.words
+    lost = dataclasses.replace(good, level=0.9)
+    missed = _written(lost, tmp_path)
+    assert VERDICTS[PICTURES] in missed.words
+    # At the top, and beside the row that shows it.
+    assert missed.words.count(lost.summary().warnings[0]) == 2
+
+
+def test_scalars_that_disagree_are_a_doubt(good):
+    apart = good.scalars["radius"] + 10 * np.arange(CHAINS)[:, None]
+    summary = dataclasses.replace(good, scalars={"radius": apart}).summary()
+    assert summary.worst == AVERAGES and "R-hat of radius" in summary.warnings[0]
+
+
+def test_a_long_heading_breaks_where_parts_of_names_end(tmp_path, good):
+    odd = dataclasses.replace(good, objective="channel(conv3/pre_relu, 5) & 'a:b'")
+    odd.report(tmp_path / "page.html")
+    heading = re.search("<h1>(.*)</h1>", (tmp_path / "page.html").read_text(encoding="utf-8"))[1]
+    assert heading.split("<wbr>") == [
+        "What excites “channel(", "conv3/", "pre_", "relu, 5) &amp; &#x27;a:", "b&#x27;”",
+    ]  # fmt: skip
+
+
+def test_names_are_text(tmp_path, good):
+    odd = dataclasses.replace(good, objective=HOSTILE, model=HOSTILE, options={HOSTILE: HOSTILE})
+    page = _written(odd, tmp_path, title=HOSTILE)
+    assert len(page.all("script")) == 1 and sum(HOSTILE in words for words in page.words) >= 6
+
+
+def test_what_made_it_is_told(page, good, tmp_path):
+    for words in ("num_results", "Affine(8)", "tensorflow", good.versions["tensorflow"], "seed", "11"):
+        assert words in page.words
+    call = next(words for words in page.words if words.startswith("samplevis.render("))
+    assert "'num_results': 40" in call and "smooth=0.3" in call and "seed=11" in call
+    assert "model,  # SqueezeNet\n" in call and "obj,  # logits:goldfish\n" in call
+    ast.parse(call)
+    command = "samplevis render SqueezeNet logits:goldfish --seed 3"
+    told = _written(dataclasses.replace(good, options={"command": command}, versions={}), tmp_path)
+    assert command in told.words and "were not kept" in told.words
+
+
+def test_versions_are_saved_and_older_files_have_none(good, tmp_path):
+    good.save(tmp_path / "a.npz")
+    assert Samples.load(tmp_path / "a.npz").versions == good.versions != {}
+    content = dict(np.load(tmp_path / "a.npz"))
+    content["metadata"] = np.array(re.sub(r', "versions": \{.*?\}', "", str(content["metadata"])))
+    np.savez(tmp_path / "old.npz", **content)
+    assert Samples.load(tmp_path / "old.npz").versions == {}
+
+
+def test_short_grey_and_oblong_runs(tmp_path, good):
+    grey = np.random.default_rng(0).uniform(size=(CHAINS, 1, 8, 20, 1)).astype(np.float32)
+    short = _samples(
+        draws=1,
+        level=None,
+        images=grey,
+        latents=grey,
+        **dict.fromkeys(("optimized", "mean_images", "sd_images"), grey[:, 0]),
+    )
+    page = _written(short, tmp_path)
+    assert len(page.all("img")) == CHAINS * 4, "one draw is no film"
+    assert {_decoded(picture["src"]).size for picture in page.all("img")} == {(288, 115)}
+    assert "nan" not in " ".join(attributes.get("points", "") for attributes in page.all("polyline"))
+
+
+def test_a_page_that_would_be_too_large_has_shorter_films(text, tmp_path, good, monkeypatch):
+    allowed = len(text) - 1
+    monkeypatch.setattr("samplevis.export.report.LARGEST", allowed)
+    page = _written(good, tmp_path, title="goldfish")
+    films = [_decoded(p["src"]).n_frames for p in page.all("img") if p.get("class") == "moving"]
+    assert films == [FRAMES // 2] * CHAINS and (tmp_path / "page.html").stat().st_size <= allowed
+
+
+def test_both_ends(tmp_path, good):
+    prior = dataclasses.replace(_samples(draws=20), init="prior")
+    ends = TwoEnded(good, prior)
+    ends.report(tmp_path / "page.html")
+    page = _Page((tmp_path / "page.html").read_text(encoding="utf-8"))
+    lines = [line["class"] for line in page.all("polyline")]
+    assert lines[: 2 * CHAINS] == ["c0", "c1", "c2", "c0 other", "c1 other", "c2 other"]
+    assert any(f"the gap is {ends.gap:+.2f}, R-hat over both ends {ends.rhat:.2f}" in words for words in page.words)
+    with pytest.raises(ValueError, match="other_end: expected samples of logits:goldfish.*Received: other"):
+        good.report(tmp_path / "page.html", other_end=dataclasses.replace(prior, objective="other"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"path": "a.pdf"}, "path: expected a name that ends in .html"),
+        ({"draws": 0}, "draws: expected a whole number >= 1"),
+    ],
+)
+def test_bad_arguments(good, tmp_path, settings, message):
+    with pytest.raises(ValueError, match=message):
+        good.report(tmp_path / settings.get("path", "page.html"), draws=settings.get("draws", 2))
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_old_page_survives_a_failure(good, tmp_path, monkeypatch):
+    path = tmp_path / "page.html"
+    path.write_text("old")
+    with pytest.raises(ValueError, match="not finite"):
+        dataclasses.replace(good, optimized=good.optimized * np.nan).report(path)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        good.report(path)
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_the_command(good, tmp_path, capsys):
+    good.save(tmp_path / "samples.npz")
+    assert cli.main(["report", str(tmp_path), "--title", "goldfish", "--draws", "2"]) == 0
+    page = _Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "What excites “goldfish”" in page.words and VERDICTS[0] in capsys.readouterr().out
+    other = tmp_path / "other.html"
+    run = str(tmp_path / "samples.npz")
+    assert cli.main(["report", run, "--out", str(other), "--other-end", run]) == 0 and other.is_file()
+    assert cli.main(["report", str(tmp_path / "nothing")]) == 1 and "nothing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("objective", "named"),
+    [
+        ("logits:goldfish", True),
+        ("logits:Egyptian cat", True),
+        ("fire9:10", False),
+        ("-a:star", False),
+        ("a:1 + b:c", False),
+    ],
+)
+def test_only_a_label_is_a_title(objective, named):
+    assert cli._is_label(objective) == named
+
+
+def test_points_of_a_chart_are_where_they_belong():
+    line = chart.Line(np.arange(3), np.array([0.0, np.nan, 10.0]), "c0")
+    drawn = chart.line_chart([line], "told", "x", "y", [(5.0, "half")])
+    (x0, y0), (x1, y1) = (map(float, p.split(",")) for p in re.search('points="(.*?)"', drawn)[1].split())
+    assert (x0, x1) == (chart.LEFT, chart.WIDTH - chart.NAMES)
+    middle = float(re.search(r'class="mark" d="M\d+ ([\d.]+)H', drawn)[1])
+    assert middle == pytest.approx((y0 + y1) / 2, abs=0.1) and y0 > middle > y1
+    assert re.findall(">([^<>]+)</text>", drawn) == "0 5 10 0 0.5 1 1.5 2 half x y".split()
+    _Page(drawn)
+    _Page(chart.line_chart([], "empty", "x", "y"))
+
+
+def test_logarithmic_axes():
+    frequencies = np.array([0.05, 0.1, 0.2, 0.4])
+    drawn = chart.line_chart([chart.Line(frequencies, 100 / frequencies, "c0")], "told", "x", "y", logarithmic=True)
+    points = np.array([[float(v) for v in p.split(",")] for p in re.search('points="(.*?)"', drawn)[1].split()])
+    np.testing.assert_allclose(np.diff(points, n=2, axis=0), 0, atol=0.2)
+    assert {"0.05", "0.1", "0.2", "1000"} <= set(re.findall(">([^<>]+)</text>", drawn))
+
+
+def test_plots_draw_the_run_into_the_axes_given(good):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    for name in ("samples", "trace", "energy", "spectrum", "autocorrelation"):
+        _, ax = pyplot.subplots()
+        assert getattr(good, f"plot_{name}")(ax) is ax and ax.has_data()
+        assert getattr(good, f"plot_{name}")().get_title()
+    np.testing.assert_allclose(good.plot_trace().lines[1].get_ydata(), good.levels[1])
+    frequencies, power = good.plot_spectrum().lines[2].get_data()
+    assert np.polyfit(np.log(frequencies), np.log(power), 1)[0] == pytest.approx(diagnostics.PHOTOGRAPHS)
+    ends = TwoEnded(good, good)
+    assert len(ends.plot().lines) == 2 * CHAINS
+    np.testing.assert_array_equal(good.plot_samples(columns=2).images[0].get_array(), good.grid(2))
+    pyplot.close("all")
+
+
+def test_autocorrelation_is_that_of_a_loop():
+    x = np.random.default_rng(0).normal(size=(2, 9))
+    centred = x - x.mean(1, keepdims=True)
+    expected = [[sum(row[: 9 - lag] * row[lag:]) / sum(row**2) for lag in range(9)] for row in centred]
+    np.testing.assert_allclose(diagnostics.autocorrelation(x), expected, atol=1e-12)
+
+
+def test_without_matplotlib_the_error_says_what_to_install(good, monkeypatch):
+    real = builtins.__import__
+
+    def without(name, *args, **kwargs):
+        if name.startswith("matplotlib"):
+            raise ModuleNotFoundError(f"No module named {name!r}")
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ImportError, match=r"pip install samplevis\[plots\]"):
+        plots.plot_trace(good)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return found or pytest.skip("CHROMIUM NOT FOUND: the page is not tested in a browser")
+
+
+def _browse(chromium: str, page, folder, *flags: str) -> str:
+    command = [
+        chromium,
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--hide-scrollbars",
+    ]
+    command += ["--enable-logging=stderr", f"--user-data-dir={folder / 'profile'}", *flags, page]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
+
+
+def test_a_browser_shows_it_without_complaint(chromium, text, tmp_path):
+    path, picture = tmp_path / "page.html", tmp_path / "page.png"
+    path.write_text(text, encoding="utf-8")
+    shot = ("--window-size=1280,1000", f"--screenshot={picture}")
+    assert _browse(chromium, path.as_uri(), tmp_path, *shot) == ""
+    light = np.asarray(Image.open(picture).convert("RGB"))
+    assert light.shape == (1000, 1280, 3) and light[0, 0].min() > 200
+    assert _browse(chromium, path.as_uri(), tmp_path, *shot, "--blink-settings=preferredColorScheme=0") == ""
+    assert np.asarray(Image.open(picture).convert("RGB"))[0, 0].max() < 60
+    assert _browse(chromium, f"{path.as_uri()}#c1-39", tmp_path, *shot) == ""
+    enlarged = np.asarray(Image.open(picture).convert("RGB"))
+    # The picture fills 84 % of the window's height, on near black.
+    assert enlarged[0, 0].max() < 60 and enlarged[200:800, 400:900].std() > 20
+    # The control: a page with a mistake complains.
+    path.write_text(text.replace("</script>", "nothing()</script>"), encoding="utf-8")
+    assert "nothing is not defined" in _browse(chromium, path.as_uri(), tmp_path, *shot)
