@@ -72,10 +72,12 @@ def ends(options: argparse.Namespace):
         # Levels of the first run: with other chains, the best optimised image is another.
         span = adjusted.optimum_activation - adjusted.prior_activation
         quarter = adjusted.activation.shape[1] // 4
-        other = long_run(unit, options, "split_hmc", options.gradients // 4, init="prior", density=adjusted.law)
+        other = long_run(
+            unit, options, "split_hmc", options.gradients // 4, init="prior", density=adjusted.target_density
+        )
         gap = adjusted.fresh_activation[:, -quarter:].mean() - other.fresh_activation.mean()
         yield {"unit": unit, "two_ended_gap": float(gap / span)}
-        langevin = long_run(unit, options, "langevin", density=adjusted.law)
+        langevin = long_run(unit, options, "langevin", density=adjusted.target_density)
         # Each on the transforms that its law averages over: the bank, and all that there are.
         gap = on_many_transforms(unit, langevin, options.smooth) - adjusted.activation[:, quarter:].mean()
         yield {"unit": unit, "kernel": "langevin", "level_less_adjusted": float(gap / span)} | figures(langevin)

@@ -28,9 +28,9 @@ from benchmarks.rows import write
 from benchmarks.timing import in_turn, ratio, seconds, show
 from samplevis import modelzoo, objectives, param
 from samplevis.activation import make_activation
-from samplevis.activation.batch_size import bytes_per_image, images_at_a_time
+from samplevis.activation.batch_size import bytes_per_image, images_per_batch
 from samplevis.optimizers.keras_stepper import number_of_traces
-from samplevis.runs.sweeping import DEFAULT_MEMORY, LARGEST_BATCH
+from samplevis.runs.sweeping import DEFAULT_MEMORY, MAX_BATCH_SIZE
 
 RATE = 0.05
 LAYERS = {"MobileNetV2": "block_6_expand", "SqueezeNet": "fire5"}
@@ -64,7 +64,7 @@ def run(name: str, options: argparse.Namespace) -> dict[str, Any]:
     network, layer, count = build(name, options.size), LAYERS[name], options.channels
     settings = dict(param=param.pixel(options.size), transforms=None, steps=options.steps, progress=False)
     unit = make_activation(network, f"{layer}:0", settings["param"], None)
-    batch = min(count, options.batch_size or images_at_a_time(unit, count, DEFAULT_MEMORY, LARGEST_BATCH))
+    batch = min(count, options.batch_size or images_per_batch(unit, count, DEFAULT_MEMORY, MAX_BATCH_SIZE))
     one, many = (by_hand(network, layer, options.size, n, options.steps) for n in (1, batch))
     call = partial(samplevis.optimize, network, **settings)
     channels = range(count)

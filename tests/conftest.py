@@ -78,7 +78,7 @@ def made_samples(chains: int = 4, draws: int = 40, thin: int = 1, size: int = 16
         "objective": "logits:goldfish",
         "model": "SqueezeNet",
         "density": "conditioned",
-        "law_numbers": {"target": 5.0, "width": 0.2, "beta": 3.0},
+        "density_params": {"target": 5.0, "width": 0.2, "beta": 3.0},
         "init": "optimize",
         "kernel": "split_hmc",
         "options": {"num_results": draws, "step_size": 0.05, "adapt_mass": True, "transforms": "Affine(8)"},

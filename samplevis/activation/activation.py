@@ -10,8 +10,8 @@ import keras
 import tensorflow as tf
 
 from samplevis import param as parameterizations
-from samplevis.activation.chunked import mean_in_parts
-from samplevis.activation.devices import one_by_one
+from samplevis.activation.chunked import chunked_mean
+from samplevis.activation.devices import per_device
 from samplevis.network import RESERVED, Network, as_network
 from samplevis.network.sources.base import show, sizes
 from samplevis.objectives import Objective, as_objective
@@ -22,7 +22,7 @@ from samplevis.runtime import compiled
 from samplevis.transform import Transform, as_named, as_transform, compose, crop_or_pad_to
 
 # Sides of the signals, images and volumes to make for networks that take any: those to try one with are `Network.usual_size`.
-FREE = {1: 1024, 2: 128, 3: 32}
+DEFAULT_SIDES = {1: 1024, 2: 128, 3: 32}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,12 +44,12 @@ class Activation:
     param: Parameterization
     transform: Transform
     devices: tuple[str, ...] = ()
-    most_members: int | None = None
+    chunk_size: int | None = None
 
     @property
     def key(self) -> tuple:
         """What decides the compiled computation: all but the objective's numbers and the network's identity."""
-        return self.objective.structure, self.param, self.transform, self.devices, self.most_members
+        return self.objective.structure, self.param, self.transform, self.devices, self.chunk_size
 
     @property
     def parameters(self) -> list[tf.Tensor]:
@@ -66,7 +66,7 @@ class Activation:
           (name, function) -> the compiled function. It may use all of this activation but the objective's numbers: they are
           among its arguments.
         """
-        return compiled.kept(self.network.compiled, self.key, *kind)
+        return compiled.cached(self.network.compiled, self.key, *kind)
 
     def check_gradient(self, user: str) -> None:
         """Checks that the gradient is that of the activation, which `user` needs.
@@ -151,8 +151,8 @@ class Activation:
           float32 tensor of shape [N].
         """
         leaves = tf.nest.flatten(draws)
-        if leaves and self.most_members and self.most_members < leaves[0].shape[0]:
-            return mean_in_parts(lambda z, part: self.scores(z, part, parameters), z, draws, self.most_members)
+        if leaves and self.chunk_size and self.chunk_size < leaves[0].shape[0]:
+            return chunked_mean(lambda z, part: self.scores(z, part, parameters), z, draws, self.chunk_size)
         return tf.reduce_mean(self.scores(z, draws, parameters), axis=1)
 
     def paired(
@@ -176,7 +176,7 @@ class Activation:
             scores = self.of_images(self.param.image(z), draws, members, parameters, step)
             return tf.reshape(scores, (z.shape[0], members))
 
-        return one_by_one(of_latents, z, draws, self.devices) if self.devices else of_latents(z, draws)
+        return per_device(of_latents, z, draws, self.devices) if self.devices else of_latents(z, draws)
 
     def of_images(
         self,
@@ -215,7 +215,8 @@ def default_param(
 
     Args:
       network: the network.
-      size: pixels, one int for all sides or one for each. Defaults to the network's own size, and `FREE` where that is free.
+      size: pixels, one int for all sides or one for each. Defaults to the network's own size, and `DEFAULT_SIDES` where it
+        takes any.
       make: which one. Defaults to `param.fourier`.
 
     Returns:
@@ -223,7 +224,7 @@ def default_param(
     """
     *sides, channels = network.image_shape
     if size is None:
-        size = tuple(side or FREE[network.dimensions] for side in sides)
+        size = tuple(side or DEFAULT_SIDES[network.dimensions] for side in sides)
     return make(size, channels=channels, dimensions=network.dimensions)
 
 

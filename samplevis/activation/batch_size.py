@@ -29,14 +29,14 @@ def bytes_per_image(activation: Activation) -> int:
     return compiled[key]
 
 
-def images_at_a_time(activation: Activation, count: int, memory: float, most: int) -> int:
+def images_per_batch(activation: Activation, count: int, memory: float, most: int) -> int:
     """The size of equal batches of `count` images, at most `most` at a time, that take at most `memory` bytes; at least 1."""
     limit = max(1, min(most, int(memory // bytes_per_image(activation))))
     batches = -(-count // limit)
     return -(-count // batches)
 
 
-def members_at_a_time(activation: Activation, chains: int, members: int, memory: float) -> int | None:
+def transforms_per_chunk(activation: Activation, chains: int, members: int, memory: float) -> int | None:
     """How many transforms of a bank, for all chains, take at most `memory` bytes: None if all do, else at least 1."""
     most = max(1, int(memory // (chains * bytes_per_image(activation))))
     return most if most < members else None

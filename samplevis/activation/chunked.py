@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 
-def mean_in_parts(scores: Callable[[tf.Tensor, Any], tf.Tensor], z: tf.Tensor, draws: Any, most: int) -> tf.Tensor:
+def chunked_mean(scores: Callable[[tf.Tensor, Any], tf.Tensor], z: tf.Tensor, draws: Any, most: int) -> tf.Tensor:
     """Mean scores of latents over draws. Each part's gradient is taken with its values, so that only sums are kept.
 
     Args:

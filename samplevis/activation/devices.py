@@ -46,7 +46,7 @@ def _names(name: str, device: str) -> bool:
     return same and spec.device_type is not None
 
 
-def one_by_one(
+def per_device(
     function: Callable[[tf.Tensor, Any], tf.Tensor], z: tf.Tensor, draws: Any, devices: Sequence[str]
 ) -> tf.Tensor:
     """Applies a function to each latent by itself, on devices that share them evenly. Gradients are computed there, too.

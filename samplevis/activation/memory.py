@@ -11,7 +11,7 @@ from samplevis.runtime.memory import Sizes
 
 def of_chains(activation: Activation, chains: int, members: int) -> Sizes:
     """On what the memory of a sampler depends, for `explain_oom`: chains, transforms unless in parts, and the images' size."""
-    bank = {} if activation.most_members else {"num_transforms": members}
+    bank = {} if activation.chunk_size else {"num_transforms": members}
     return {"num_chains": chains} | bank | sides(activation.network, activation.param.image_shape)
 
 

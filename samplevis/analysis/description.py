@@ -102,8 +102,8 @@ def describe(
     """Says what a model is and what it expects, and warns if the declared preprocessing looks wrong.
 
     What was declared is compared with the model's own rescaling layers, with what `keras.applications` does under the model's
-    name, and with what the network makes of images under the field's usual ways (see `samplevis.analysis.preprocessing_checks`). Where nothing can
-    be told, that is said; no warning is no proof.
+    name, and with what the network makes of images under the field's usual ways, see
+    `analysis.preprocessing_checks`. Where nothing can be told, that is said; no warning is no proof.
 
     Args:
       model: a `Network` or a Keras model.
@@ -137,10 +137,10 @@ def describe(
     else:
         pixels = _first(network, images, size if isinstance(images, (str, os.PathLike)) else None, count)
         judged_on = f"{len(pixels)} given images, {' x '.join(map(str, pixels.shape[1:-1]))} pixels"
-    found, doubts = _look(network)
+    found, issues = _look(network)
     judged = preprocessing_checks.gather(network, pixels)
     surer = "" if images is not None else " This is judged on noise; images such as it was trained on tell more."
-    doubts += [
+    issues += [
         f"The preprocessing looks wrong by the check of {doubt.check}. {doubt.text} Try {doubt.better.arguments}.{surer}"
         for doubt in judged
         if doubt.verdict == WRONG
@@ -160,7 +160,7 @@ def describe(
         judged_on=judged_on,
         evidence=tuple(judged),
         dead=dead_channels(network, pixels),
-        warnings=tuple(doubts),
+        warnings=tuple(issues),
     )
 
 
@@ -199,7 +199,7 @@ def dead_channels(model: Network | keras.Model, images: np.ndarray) -> dict[str,
 
 def _look(network: Network) -> tuple[list[str], list[str]]:
     """What the model's first layers and its name say, and what speaks against what was declared."""
-    found, doubts = [], []
+    found, issues = [], []
     own = preprocessing.declared(network)
     span = float(np.abs(own[:-1]).max())
     rescaling = _rescaling(network)
@@ -216,13 +216,13 @@ def _look(network: Network) -> tuple[list[str], list[str]]:
                 and SPANS[0][0] <= inner * (way.value_range[1] - way.value_range[0]) / span <= SPANS[0][1]
                 and way.mean is None
             ]
-            doubts.append(doubt + (f" Try {fitting[-1].arguments}." if fitting else ""))
+            issues.append(doubt + (f" Try {fitting[-1].arguments}." if fitting else ""))
     known = _known(network.name, bool(rescaling)) if network.image_shape[-1] == 3 else None
     if known is not None:
         found.append(f"keras.applications prepares images for {network.name!r} as {known.name}: {known.arguments}")
         if not preprocessing.same(own, known.matrix(3)):
-            doubts.append(f"The name says {known.name}, and something else is declared. Try {known.arguments}.")
-    return found, doubts + _order_of_means(network)
+            issues.append(f"The name says {known.name}, and something else is declared. Try {known.arguments}.")
+    return found, issues + _order_of_means(network)
 
 
 def _known(name: str, rescales: bool) -> Preprocessing | None:

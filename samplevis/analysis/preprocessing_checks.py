@@ -41,7 +41,7 @@ COLORFUL = 5.0
 # forgets the mean has 0.5 at most.
 APART, SHARE = 3.0, 2 / 3
 TINT = 0.15
-FEWEST_CLASSES = 10
+MIN_CLASSES = 10
 
 # Classes of ImageNet by their numbers, chosen for the colour of the thing or of what is around it.
 ORANGE = {
@@ -228,7 +228,7 @@ def colors(network: Network, images: tf.Tensor) -> Evidence:
     if network.image_shape[-1] != 3:
         return Evidence("colors", CANNOT_TELL, f"Images have {network.image_shape[-1]} channels, not 3.")
     orange, blue = imagenet_classes(network)
-    if min(len(orange), len(blue)) < FEWEST_CLASSES:
+    if min(len(orange), len(blue)) < MIN_CLASSES:
         return Evidence("colors", CANNOT_TELL, "Its classes are not those of ImageNet, as far as its labels tell.")
     tint = tf.constant([TINT, 0.0, -TINT])
     warm, cold = (tf.clip_by_value(images + sign * tint, 0.0, 1.0) for sign in (1.0, -1.0))

@@ -12,7 +12,7 @@ from samplevis.runtime.checks import check_array, check_whole
 
 UNIT = (0.0, 1.0)
 # Of the pixels that are enlarged: more than that no viewer opens.
-MOST_BYTES = 2**31
+MAX_BYTES = 2**31
 # The light and dark squares behind what is transparent, and their side in pixels.
 LIGHT, DARK, SQUARE = 255, 204, 8
 
@@ -56,7 +56,7 @@ def check_finite(images: np.ndarray) -> None:
 
 def enlarge(images: np.ndarray, scale: int) -> np.ndarray:
     """Repeats every pixel of [..., H, W, C] `scale` times in both directions."""
-    check_whole("scale", scale, 1, max(int((MOST_BYTES / images.size) ** 0.5), 1))
+    check_whole("scale", scale, 1, max(int((MAX_BYTES / images.size) ** 0.5), 1))
     return images.repeat(scale, axis=-3).repeat(scale, axis=-2)
 
 

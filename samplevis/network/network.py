@@ -15,7 +15,7 @@ from samplevis.network.labels import check_labels, find_label
 from samplevis.network.sources import PRE, Shape, Source, as_source
 from samplevis.network.sources.base import show, sizes
 from samplevis.runtime.checks import brief, check_array, check_flag, check_numbers, check_wholes, is_list
-from samplevis.runtime.lru import Recent
+from samplevis.runtime.lru import LRUDict
 
 Activations = dict[str, tf.Tensor]
 
@@ -28,7 +28,7 @@ READ = 256
 # How Lucid writes PRE.
 LUCID_PRE = "_pre_relu"
 # Sides of the images, by number of dimensions, that a network which takes any is looked at with.
-USUAL = {1: 1024, 2: 96, 3: 32}
+DEFAULT_SIDES = {1: 1024, 2: 96, 3: 32}
 
 
 class Network:
@@ -116,9 +116,9 @@ class Network:
         self._substitute = functools.lru_cache(maxsize=64)(self._make_substitute)
         self._shape = functools.lru_cache(maxsize=256)(self._infer_shape)
         #: Compiled functions by what decides them: the last ones, for as long as the network lives.
-        self.compiled: dict[Any, Any] = Recent(COMPILED)
+        self.compiled: dict[Any, Any] = LRUDict(COMPILED)
         #: The layers that objectives read, by structure and shapes, so that a sweep finds them once.
-        self.read: dict[Any, tuple[str, ...]] = Recent(READ)
+        self.read: dict[Any, tuple[str, ...]] = LRUDict(READ)
 
     def on(self, source: Any, name: str) -> Network:
         """A network of the same preprocessing, labels and aliases on another model with the same layers.
@@ -150,8 +150,8 @@ class Network:
 
     @property
     def usual_size(self) -> tuple[int, ...]:
-        """(height, width), or the other sizes, of images to try the network with: its own, and `USUAL` where that is free."""
-        return tuple(side or USUAL[self.dimensions] for side in self.image_shape[:-1])
+        """Sides of images to try the network with: its own, and `DEFAULT_SIDES` where it takes any."""
+        return tuple(side or DEFAULT_SIDES[self.dimensions] for side in self.image_shape[:-1])
 
     @property
     def model(self) -> Any:

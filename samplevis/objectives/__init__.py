@@ -17,7 +17,7 @@ depend on the size of the batch. Each docstring says where a value differs.
     obj = 2 * channel("fire9", 10) - channel("fire9", 11) - 0.1 * decay(300) * total_variation()
 """
 
-from samplevis.objectives.base import Objective, Setting
+from samplevis.objectives.base import Context, Objective
 from samplevis.objectives.batches import alignment, channel_interpolate, diversity, each, only_image
 from samplevis.objectives.convert import as_objective
 from samplevis.objectives.directions import direction, direction_neuron, random_direction, tensor_direction
@@ -41,6 +41,7 @@ from samplevis.objectives.units import (
 )
 
 __all__ = [
+    "Context",
     "L1",
     "L2",
     "Objective",

@@ -18,7 +18,7 @@ Accessor = Callable[[str], Any]
 Score = Callable[[Accessor, Sequence[Any]], tf.Tensor]
 
 
-class Setting(NamedTuple):
+class Context(NamedTuple):
     """What an objective is checked against.
 
     Attributes:
@@ -67,7 +67,7 @@ class Setting(NamedTuple):
 
 
 # (setting, parameters) -> parameters, checked and numeric.
-Resolver = Callable[[Setting, tuple], tuple]
+Resolver = Callable[[Context, tuple], tuple]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -201,7 +201,7 @@ class Objective:
         """
         size = network.check_size(image_size or network.usual_size)
         channels = network.image_shape[-1]
-        setting = Setting(network, size, tuple(input_shape or (*size, channels)))
+        setting = Context(network, size, tuple(input_shape or (*size, channels)))
         known = dataclasses.replace(self, parameters=self.resolver(setting, self.parameters))
         shapes = tuple(np.shape(number) for number in known.parameters)
         key = self.structure, self.images, shapes, size, setting.input_shape
@@ -209,7 +209,7 @@ class Objective:
             network.read[key] = known._layers_read(setting)
         return dataclasses.replace(known, layers=network.read[key])
 
-    def _layers_read(self, setting: Setting) -> tuple[str, ...]:
+    def _layers_read(self, setting: Context) -> tuple[str, ...]:
         """The layers that a trace of this objective meets; raises ValueError unless it gives one score per image."""
         network = setting.network
         layers: dict[str, None] = {}
@@ -273,7 +273,7 @@ def _combine(operation: Callable, sign: str, left: Any, right: Any) -> Objective
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
         return operation(left.function(T, parameters[:split]), right.function(T, parameters[split:]))
 
-    def check(setting: Setting, parameters: tuple) -> tuple:
+    def check(setting: Context, parameters: tuple) -> tuple:
         return left.resolver(setting, parameters[:split]) + right.resolver(setting, parameters[split:])
 
     return Objective(

@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from samplevis.objectives.base import Accessor, Objective, Setting
+from samplevis.objectives.base import Accessor, Context, Objective
 from samplevis.objectives.convert import as_objective
 from samplevis.objectives.reduce import mean, one_channel
 from samplevis.runtime.checks import check_number, check_whole, is_list
@@ -92,7 +92,7 @@ def each(objectives: Iterable[Objective | str | Callable]) -> Objective:
 
         return tf.concat([one(row) for row in range(T("input").shape[0])], 0)
 
-    def check(setting: Setting, parameters: tuple) -> tuple:
+    def check(setting: Context, parameters: tuple) -> tuple:
         resolved = (part.resolver(setting, numbers_of(n, parameters)) for n, part in enumerate(parts))
         return tuple(itertools.chain.from_iterable(resolved))
 
@@ -127,7 +127,7 @@ def channel_interpolate(layer1: str, n1: int, layer2: str, n2: int) -> Objective
         first, last = (mean(one_channel(T(x), n)) for x, n in zip((layer1, layer2), parameters, strict=True))
         return (1 - weight) * first + weight * last
 
-    def check(setting: Setting, parameters: tuple) -> tuple:
+    def check(setting: Context, parameters: tuple) -> tuple:
         return setting.index("n1", parameters[0], layer1), setting.index("n2", parameters[1], layer2)
 
     return Objective(

@@ -11,7 +11,7 @@ from samplevis.objectives.units import channel, class_logit
 from samplevis.runtime.checks import brief
 
 # A sign between spaces separates units: names of layers hold signs without them.
-MOST_DIGITS = 18
+MAX_DIGITS = 18
 _SIGN = re.compile(r"\s+([+-])\s+")
 
 
@@ -67,7 +67,7 @@ def _unit(text: str, whole: str) -> Objective:
         )
     positive = layer.removeprefix("-").strip()
     # Beyond that no layer has channels, and Python refuses to read the number.
-    if name.isdecimal() and len(name) > MOST_DIGITS:
-        raise ValueError(f"channel: expected a number of at most {MOST_DIGITS} digits. Received: {brief(name)}")
+    if name.isdecimal() and len(name) > MAX_DIGITS:
+        raise ValueError(f"channel: expected a number of at most {MAX_DIGITS} digits. Received: {brief(name)}")
     unit = channel(positive, int(name)) if name.isdecimal() else class_logit(positive, name)
     return -unit if layer.startswith("-") else unit

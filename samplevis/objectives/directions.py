@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from samplevis.objectives.base import Accessor, Objective, Setting
+from samplevis.objectives.base import Accessor, Context, Objective
 from samplevis.objectives.reduce import crop_centre, dot_cossim
 from samplevis.objectives.units import at_position, check_position, show_position
 from samplevis.runtime import seeds
@@ -31,7 +31,7 @@ def direction(layer: str, vector: Any, cossim_pow: float = 0.0) -> Objective:
     vector = _check_vector("direction", vector, 1)
     power = check_power("direction", cossim_pow)
 
-    def check(setting: Setting, parameters: tuple) -> tuple:
+    def check(setting: Context, parameters: tuple) -> tuple:
         _check_channels("direction", vector, setting, layer)
         return parameters
 
@@ -52,7 +52,7 @@ def random_direction(layer: str, seed: int, cossim_pow: float = 0.0) -> Objectiv
     power = check_power("random_direction", cossim_pow)
     stateless = seeds.fold(seeds.root(seed), "direction")
 
-    def check(setting: Setting, parameters: tuple) -> tuple:
+    def check(setting: Context, parameters: tuple) -> tuple:
         vector = tf.random.stateless_normal(setting.shape(layer)[-1:], stateless).numpy()
         return (vector / np.linalg.norm(vector),)
 
@@ -86,7 +86,7 @@ def direction_neuron(
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
         return dot_cossim(at_position(T(layer), *parameters[1:]), tf.cast(parameters[0], tf.float32), power)
 
-    def check(setting: Setting, parameters: tuple) -> tuple:
+    def check(setting: Context, parameters: tuple) -> tuple:
         _check_channels("direction_neuron", vector, setting, layer)
         return vector, *check_position(setting, layer, x, y, z)
 
@@ -121,7 +121,7 @@ def tensor_direction(layer: str, tensor: Any, cossim_pow: float = 0.0) -> Object
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
         return dot_cossim(crop_centre(T(layer), height, width), tf.cast(parameters[0], tf.float32), power)
 
-    def check(setting: Setting, parameters: tuple) -> tuple:
+    def check(setting: Context, parameters: tuple) -> tuple:
         _check_channels("tensor_direction", tensor, setting, layer)
         sizes = setting.shape(layer)[:-1]
         if len(sizes) != 2 or height > sizes[0] or width > sizes[1]:
@@ -165,7 +165,7 @@ def _check_vector(name: str, vector: Any, rank: int) -> np.ndarray:
     return vector
 
 
-def _check_channels(name: str, vector: np.ndarray, setting: Setting, layer: str) -> None:
+def _check_channels(name: str, vector: np.ndarray, setting: Context, layer: str) -> None:
     channels, argument = setting.shape(layer)[-1], "vector" if vector.ndim == 1 else "tensor"
     if vector.shape[-1] != channels:
         raise ValueError(f"{name}: {argument}: {layer!r} has {channels} channels. Received: {vector.shape[-1]} numbers")

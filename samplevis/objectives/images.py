@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from samplevis.objectives.base import Accessor, Objective, Setting
+from samplevis.objectives.base import Accessor, Context, Objective
 from samplevis.objectives.reduce import mean, safe_sqrt, total
 from samplevis.runtime.checks import check_array, check_number, check_whole
 
@@ -32,7 +32,7 @@ def input_diff(image: Any) -> Objective:
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
         return safe_sqrt(mean(tf.square(T("input") - parameters[0])))
 
-    def check(setting: Setting, parameters: tuple) -> tuple:
+    def check(setting: Context, parameters: tuple) -> tuple:
         # Written so that nan fails.
         if image.shape != setting.input_shape or not (image.min() >= 0 and image.max() <= 1):
             raise ValueError(
@@ -74,7 +74,7 @@ def blur_alpha_each_step() -> Objective:
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
         return _unlike_blur(T("input")[..., 3:4])
 
-    def check(setting: Setting, parameters: tuple) -> tuple:
+    def check(setting: Context, parameters: tuple) -> tuple:
         if setting.input_shape[-1] != 4:
             raise ValueError(
                 f"blur_alpha_each_step: expected images of 4 channels, RGBA. Received: {setting.input_shape[-1]} channels"
@@ -110,7 +110,7 @@ def penalize_boundary_complexity(w: int = 20, mask: Any = None, constant: float 
         detail = tf.square(_blur(images, 5) - images) + 0.8 * tf.square(images - grey)
         return -total(detail * weight[:, :, None])
 
-    def check(setting: Setting, parameters: tuple) -> tuple:
+    def check(setting: Context, parameters: tuple) -> tuple:
         shape = setting.input_shape[:2]
         if weights is None:
             border = np.ones(shape, np.float32)

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from samplevis.objectives.base import Accessor, Objective, Setting
+from samplevis.objectives.base import Accessor, Context, Objective
 from samplevis.objectives.directions import check_power, show_power
 from samplevis.objectives.reduce import crop_centre, mean, safe_sqrt, total
 from samplevis.runtime.checks import brief, check_array, check_choice, check_names
@@ -129,7 +129,7 @@ def _with_reference(
         references = (tf.cast(reference, tf.float32) for reference in parameters)
         return tf.add_n([compare(T(layer), reference) for layer, reference in zip(layers, references, strict=True)])
 
-    def check(setting: Setting, parameters: tuple) -> tuple:
+    def check(setting: Context, parameters: tuple) -> tuple:
         activations = setting.network.activations(image[None], layers)
         return tuple(activations[layer].numpy() for layer in layers)
 

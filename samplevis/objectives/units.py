@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from samplevis.objectives.base import Accessor, Objective, Setting
+from samplevis.objectives.base import Accessor, Context, Objective
 from samplevis.objectives.reduce import mean, one_channel
 from samplevis.runtime.checks import check_number, check_whole
 
@@ -32,7 +32,7 @@ def neuron(layer: str, channel: int, x: int | None = None, y: int | None = None,
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
         return one_channel(at_position(T(layer), *parameters[1:]), parameters[0])
 
-    def check(setting: Setting, parameters: tuple) -> tuple:
+    def check(setting: Context, parameters: tuple) -> tuple:
         return setting.index("channel", parameters[0], layer), *check_position(setting, layer, x, y, z)
 
     return Objective(
@@ -102,7 +102,7 @@ def first_positions(layer: str, channel: int, n: int) -> Objective:
     """
     whole = positions(layer, channel)
 
-    def check(setting: Setting, parameters: tuple) -> tuple:
+    def check(setting: Context, parameters: tuple) -> tuple:
         chosen, mask = whole.resolver(setting, parameters)
         check_whole("n", n, 1, mask.size)
         return chosen, (np.arange(mask.size) < n).reshape(mask.shape).astype(np.float32)
@@ -178,7 +178,7 @@ def at_position(activations: tf.Tensor, *position: Any) -> tf.Tensor:
 
 
 def check_position(
-    setting: Setting, layer: str, x: int | None, y: int | None, z: int | None = None
+    setting: Context, layer: str, x: int | None, y: int | None, z: int | None = None
 ) -> tuple[int, int, int]:
     """(row, column, 0) in a layer, or (depth, row, column); the middle for None, 0 for what a layer does not have."""
     *sizes, _ = setting.shape(layer)
@@ -208,7 +208,7 @@ def _channel(layer: str, n: int | str, name: str, description: str) -> Objective
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
         return mean(one_channel(T(layer), parameters[0]))
 
-    def check(setting: Setting, parameters: tuple) -> tuple:
+    def check(setting: Context, parameters: tuple) -> tuple:
         (index,) = parameters
         if name == "label" and isinstance(index, str):
             index = _class_index(setting, layer, index)
@@ -217,7 +217,7 @@ def _channel(layer: str, n: int | str, name: str, description: str) -> Objective
     return Objective(score, ("channel", layer), (n,), description, resolver=check)
 
 
-def _class_index(setting: Setting, layer: str, label: str) -> int:
+def _class_index(setting: Context, layer: str, label: str) -> int:
     """The channel of a class in a layer that scores classes."""
     index = setting.network.class_index(label)
     *positions, channels = setting.shape(layer)
@@ -233,7 +233,7 @@ def _class_index(setting: Setting, layer: str, label: str) -> int:
 def _on_mask(name: str, score: Any, layer: str, channel: int, where: Any, *numbers: float) -> Objective:
     """An objective of (channel, mask [H, W], *numbers)."""
 
-    def check(setting: Setting, parameters: tuple) -> tuple:
+    def check(setting: Context, parameters: tuple) -> tuple:
         chosen = setting.index("channel", parameters[0], layer)
         *sizes, _ = setting.shape(layer)
         if len(sizes) != 2:

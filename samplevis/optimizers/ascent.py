@@ -14,7 +14,7 @@ from samplevis.activation import Activation
 from samplevis.optimizers.base import Method, Stepper, as_method
 from samplevis.optimizers.keras_stepper import KerasStepper, copied, settings_of
 from samplevis.overrides import redirect_relu
-from samplevis.overrides.rebuild import kept
+from samplevis.overrides.rebuild import cached_clone
 from samplevis.param import Parameterization
 from samplevis.results.optimized import Optimized
 from samplevis.runtime import seeds
@@ -35,17 +35,18 @@ def ascend(
     thresholds: Sequence[int] = (),
     seed: tf.Tensor | None = None,
     progress: bool | Sequence[Callback] = False,
-    tolerant: bool = False,
+    skip_nonfinite: bool = False,
     redirect_steps: int = 0,
     stage: Stage | None = None,
     bar: Progress | None = None,
-    alike: bool = False,
+    shared_transforms: bool = False,
 ) -> Optimized:
     """The loop of `optimize`, on an activation and first latents [batch, *latent_shape] that are known to fit.
 
-    With `tolerant`, an image whose activation or gradient is not finite stays where it is and the others go on, unless there
+    With `skip_nonfinite`, an image whose activation or gradient is not finite stays where it is and the others go on, unless there
     are no others. At a `stage` of a checkpoint, a Keras optimizer goes on from what is kept there. Steps count on a `bar` of the
-    caller's, if there is one. With `alike`, a step draws its transforms once, as for one image, and all images take them.
+    caller's, if there is one. With `shared_transforms`, a step draws its transforms once, and all
+    images take them.
     """
     seed = seeds.root(0) if seed is None else seed
     optimizer = as_method(optimizer)
@@ -53,8 +54,10 @@ def ascend(
         if redirect_steps:
             raise ValueError(f"redirect_steps: only for Keras optimizers. Received: {redirect_steps} with {optimizer}")
         activation.check_independent(f"the optimizer {optimizer}")
-    first = kept(activation.network, "redirect_relu", redirect_relu) if redirect_steps else activation.network
-    stepper = _compiled_stepper(dataclasses.replace(activation, network=first), z.shape[0], optimizer, alike)
+    first = cached_clone(activation.network, "redirect_relu", redirect_relu) if redirect_steps else activation.network
+    stepper = _compiled_stepper(
+        dataclasses.replace(activation, network=first), z.shape[0], optimizer, shared_transforms
+    )
     stepper.reset(z)
     parameters = activation.parameters
     stops = sorted({*thresholds, *range(STEPS_PER_CALL, steps, STEPS_PER_CALL), redirect_steps or steps, steps})
@@ -72,11 +75,11 @@ def ascend(
     with own_bar as bar:
         for stop in [s for s in stops if done < s <= steps]:
             if done and done == redirect_steps:
-                stepper = _compiled_stepper(activation, z.shape[0], optimizer, alike).resume(stepper)
+                stepper = _compiled_stepper(activation, z.shape[0], optimizer, shared_transforms).resume(stepper)
             scores = stepper.run(parameters, seed, tf.constant(done), tf.constant(stop - done)).numpy()
             z = tf.identity(stepper.latents)
             finite = np.isfinite(scores).all(0) & np.isfinite(z.numpy().reshape(len(z), -1)).all(1)
-            if not (finite.any() if tolerant else finite.all()):
+            if not (finite.any() if skip_nonfinite else finite.all()):
                 raise FloatingPointError(
                     f"obj: the activation or its gradient is not finite between steps {done} and {stop}: {scores[-1]}"
                 )
@@ -113,16 +116,19 @@ def first_latents(param: Parameterization, batch: int, init: np.ndarray | None, 
 
 
 def _compiled_stepper(
-    activation: Activation, batch: int, optimizer: keras.optimizers.Optimizer | Method | None, alike: bool = False
+    activation: Activation,
+    batch: int,
+    optimizer: keras.optimizers.Optimizer | Method | None,
+    shared_transforms: bool = False,
 ) -> KerasStepper | Stepper:
     """The compiled loop, kept with the network for the next objective of the same kind."""
     compiled = activation.network.compiled
     method = isinstance(optimizer, Method)
-    key = ("optimize", activation.key, batch, optimizer if method else settings_of(optimizer), alike)
+    key = ("optimize", activation.key, batch, optimizer if method else settings_of(optimizer), shared_transforms)
     if key not in compiled:
         compiled[key] = (
             optimizer.stepper(activation, batch)
             if method
-            else KerasStepper(activation, batch, copied(optimizer), alike)
+            else KerasStepper(activation, batch, copied(optimizer), shared_transforms)
         )
     return compiled[key]

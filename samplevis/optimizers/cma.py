@@ -14,7 +14,7 @@ from samplevis.optimizers.population import PopulationStepper
 from samplevis.runtime.checks import check_flag, check_number, check_whole
 
 # A full covariance of more coordinates costs more than it gains: its decomposition is cubic, what it has to learn quadratic.
-LARGEST_FULL = 256
+MAX_FULL_SIZE = 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +61,7 @@ class _CMAStepper(PopulationStepper):
 
     def begin(self, flat: np.ndarray, seed: Sequence[int]) -> None:
         settings, size = self._settings, flat.shape[1]
-        separable = size > LARGEST_FULL if settings.separable is None else settings.separable
+        separable = size > MAX_FULL_SIZE if settings.separable is None else settings.separable
         kind = _cmaes().SepCMA if separable else _cmaes().CMA
         numbers = np.random.SeedSequence(seed).generate_state(len(flat))
         self._searches = [

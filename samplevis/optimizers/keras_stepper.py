@@ -19,7 +19,9 @@ from samplevis.runtime.checks import brief
 class KerasStepper(Stepper):
     """The compiled loop of a Keras optimizer with its variables: latents and the optimizer's state."""
 
-    def __init__(self, activation: Activation, batch: int, optimizer: keras.optimizers.Optimizer, alike: bool):
+    def __init__(
+        self, activation: Activation, batch: int, optimizer: keras.optimizers.Optimizer, shared_transforms: bool
+    ):
         self.z = keras.Variable(np.zeros((batch, *activation.param.latent_shape), np.float32))
         optimizer.build([self.z])
         self._state = [(variable, tf.identity(variable.value)) for variable in optimizer.variables]
@@ -29,8 +31,8 @@ class KerasStepper(Stepper):
             """Runs `count` steps from step `first`; returns the scores before each update, [count, batch]."""
 
             def step(i: tf.Tensor, scores: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-                draws = activation.draw(seeds.fold(seed, "optimize", first + i), 1 if alike else batch)
-                if alike:
+                draws = activation.draw(seeds.fold(seed, "optimize", first + i), 1 if shared_transforms else batch)
+                if shared_transforms:
                     draws = tf.nest.map_structure(lambda draw: tf.repeat(draw, batch, axis=0), draws)
                 with tf.GradientTape() as tape:
                     score = activation.paired(self.z.value, draws, parameters, first + i)[:, 0]

@@ -34,7 +34,7 @@ def rebuild(
     return network.on(source, name)
 
 
-def kept(network: Network, key: Hashable, make: Callable[[Network], Network]) -> Network:
+def cached_clone(network: Network, key: Hashable, make: Callable[[Network], Network]) -> Network:
     """A clone of a network, kept with it under a key: made once, and again when the network's weights have changed."""
     clone = network.compiled.get(key)
     pairs = zip(clone.source.variables, network.source.variables, strict=True) if clone else ()

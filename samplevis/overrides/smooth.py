@@ -11,7 +11,7 @@ from samplevis.network import Network, as_network
 from samplevis.network.sources.base import Function
 from samplevis.network.sources.functions import kinds
 from samplevis.overrides import pooling as pools
-from samplevis.overrides.rebuild import kept, rebuild
+from samplevis.overrides.rebuild import cached_clone, rebuild
 from samplevis.runtime import seeds
 from samplevis.runtime.checks import check_choice, check_number
 
@@ -29,7 +29,7 @@ def smoothed(network: Network, softness: float) -> Network:
     """`smooth(network, softness)`, made once for a network and again when its weights have changed; itself if it has no kinks."""
     if not _kinked(network):
         return network
-    return kept(network, ("smooth", softness), lambda network: smooth(network, softness))
+    return cached_clone(network, ("smooth", softness), lambda network: smooth(network, softness))
 
 
 def smooth(

@@ -18,7 +18,7 @@ START_SCALE = 0.1
 # Pixels are kept this far from 0 and 1 when the sigmoid is inverted: one eighth of a grey level of 256.
 EPSILON = 1 / 2048
 # TensorFlow counts the values of a tensor in 32 bits in places.
-MOST_VALUES = 2**31 - 1
+MAX_VALUES = 2**31 - 1
 
 
 class Parameterization(abc.ABC):
@@ -262,6 +262,6 @@ def image_size(size: int | Sequence[int], channels: int, dimensions: int | None 
         check_whole("size", side, 4)
     check_whole("channels", channels, 1)
     shape = (*map(int, sides), int(channels))
-    if math.prod(shape) > MOST_VALUES:
-        raise ValueError(f"size: expected at most {MOST_VALUES} values in an image. Received: {shape}")
+    if math.prod(shape) > MAX_VALUES:
+        raise ValueError(f"size: expected at most {MAX_VALUES} values in an image. Received: {shape}")
     return shape

@@ -32,9 +32,7 @@ class LaplacianPyramid(base.Parameterization):
         x = 0.0
         for level, size in zip(tf.split(tf.cast(z, tf.float32), self._lengths(), 1), self._sizes(), strict=True):
             level = tf.reshape(level, (z.shape[0], *size, self.image_shape[2]))
-            x += _stretch(
-                level, resize_matrix(self.image_shape[0], size[0]), resize_matrix(self.image_shape[1], size[1])
-            )
+            x += _chunk(level, resize_matrix(self.image_shape[0], size[0]), resize_matrix(self.image_shape[1], size[1]))
         return color.correlate(x * self._gain(), self.correlated)
 
     def image(self, z: tf.Tensor) -> tf.Tensor:
@@ -46,8 +44,8 @@ class LaplacianPyramid(base.Parameterization):
         levels = []
         for size in self._sizes():
             rows, columns = (resize_matrix(*sides) for sides in zip(self.image_shape, size, strict=False))
-            level = _stretch(x, np.linalg.pinv(rows), np.linalg.pinv(columns))
-            x -= _stretch(level, rows, columns)
+            level = _chunk(x, np.linalg.pinv(rows), np.linalg.pinv(columns))
+            x -= _chunk(level, rows, columns)
             levels.append(tf.reshape(level, (x.shape[0], -1)))
         return tf.concat(levels, 1)
 
@@ -114,7 +112,7 @@ def laplacian_pyramid(
     return LaplacianPyramid(shape, int(levels), float(contrast), color.check_decorrelate(decorrelate, channels))
 
 
-def _stretch(pictures: tf.Tensor, rows: np.ndarray, columns: np.ndarray) -> tf.Tensor:
+def _chunk(pictures: tf.Tensor, rows: np.ndarray, columns: np.ndarray) -> tf.Tensor:
     """Pictures [N, h, w, C] times a matrix [H, h] and a matrix [W, w]."""
     return along(along(pictures, rows, 1), columns, 2)
 

@@ -29,7 +29,7 @@ from samplevis.transform import Transform
 
 METHODS = ("umap", "pca")
 # Lucid's: neighbours for the layout, and how close they may lie.
-NEIGHBOURS, LEAST_DISTANCE = 50, 0.05
+NEIGHBOURS, MIN_DISTANCE = 50, 0.05
 # Lucid's: the layout's percentiles that bound it, and the margin around them as a share of the way between.
 PERCENTILES, MARGIN = (1.0, 99.0), 0.1
 # Lucid's power of the cosine similarity.
@@ -192,7 +192,7 @@ def layout(activations: np.ndarray, method: str | None = None, *, seed: int = 0)
     import umap
 
     neighbours = min(NEIGHBOURS, len(activations) - 1)
-    mapper = umap.UMAP(n_neighbors=neighbours, min_dist=LEAST_DISTANCE, metric="cosine", random_state=seed, n_jobs=1)
+    mapper = umap.UMAP(n_neighbors=neighbours, min_dist=MIN_DISTANCE, metric="cosine", random_state=seed, n_jobs=1)
     return np.asarray(mapper.fit_transform(activations), np.float64)
 
 

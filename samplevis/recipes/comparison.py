@@ -27,7 +27,7 @@ from samplevis.sampling.options import HMCOptions, hmc_options
 
 # A dream from noise needs more than one from a photograph; its first octave is no smaller than this.
 DREAM = dict(steps=40, learning_rate=(0.04, 0.02), blur_sigma=(0.8, 0.3))
-SMALLEST = 16
+MIN_SIDE = 16
 # Arguments of `render` that are passed on.
 PASSED_ON = keywords(render)
 # Steps of the optimiser before images are asked to differ.
@@ -215,7 +215,7 @@ def _dreams(network: Network, obj: Any, param: Parameterization, count: int, set
     """Deep dreams of the objective from noise, [count, H, W, C]."""
     *size, _ = param.image_shape
     # A network of a fixed size sees no smaller octave.
-    octaves = min(4, 1 + int(np.log(max(min(size) / SMALLEST, 1)) / np.log(1.4))) if None in network.image_shape else 1
+    octaves = min(4, 1 + int(np.log(max(min(size) / MIN_SIDE, 1)) / np.log(1.4))) if None in network.image_shape else 1
     dreams = (
         deep_dream(
             network,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from samplevis.results.samples import Samples
 
 # Bytes of a page at most: it is sent by mail. Films lose frames until it fits.
-LARGEST = 5_000_000
+MAX_PAGE_BYTES = 5_000_000
 FRAMES, FPS = 48, 5
 # Pictures are enlarged or reduced to a longer side in this range: halving colours, as WebP does, would show on a small one.
 SIDES, QUALITY = (288, 512), 82
@@ -85,7 +85,10 @@ def save_report(
             f"Received: {other_end.objective} in {other_end.model}"
         )
     frames = FRAMES
-    while len(page := _page(samples, title or samples.objective, other_end, draws, frames)) > LARGEST and frames > 2:
+    while (
+        len(page := _page(samples, title or samples.objective, other_end, draws, frames)) > MAX_PAGE_BYTES
+        and frames > 2
+    ):
         frames //= 2
     with files.atomic_path(path) as temporary, open(temporary, "wb") as file:
         file.write(page)
@@ -105,7 +108,7 @@ def _page(samples: Samples, title: str, other_end: Samples | None, draws: int, f
         "asked": "" if samples.level is None else f" ({samples.level:.2f} was asked for)",
         "grade": ("good", "fair", "poor")[summary.worst],
         "verdict": _text(summary.verdict),
-        "doubts": "".join(f"<li>{_text(text)}</li>" for text in summary.warnings),
+        "issues": "".join(f"<li>{_text(text)}</li>" for text in summary.warnings),
         "chains": "".join(_chain(samples, chain, draws, frames) for chain in range(chains)),
         "maps": _maps(samples),
         "trace": _trace(samples, other_end),
@@ -260,7 +263,7 @@ def _command(samples: Samples) -> str:
 def _made_by(samples: Samples) -> dict[str, Any]:
     made = {"network": samples.model, "objective": samples.objective, "seed": samples.seed, "init": samples.init}
     made |= {"density": samples.density}
-    made |= {f"density: {name}": f"{value:.6g}" for name, value in samples.law_numbers.items()}
+    made |= {f"density: {name}": f"{value:.6g}" for name, value in samples.density_params.items()}
     return made | {name: value for name, value in samples.options.items() if name != "command"}
 
 

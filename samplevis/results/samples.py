@@ -21,11 +21,14 @@ from samplevis.results.report import save_report
 from samplevis.results.summary import Summary, summarize
 from samplevis.runtime import files
 from samplevis.runtime.checks import brief, check_whole
+from samplevis.runtime.deprecation import renamed_keys, renamed_property
 from samplevis.runtime.draw_store import as_array, chosen
 from samplevis.runtime.versions import versions
 from samplevis.sampling.density import CLASSES, Density
 
-FORMAT, VERSION = "samplevis-samples", 1
+FORMAT, VERSION = "samplevis-samples", 2
+# Names in the files of earlier versions.
+RENAMED = {"law_numbers": "density_params"}
 ARRAYS = (
     "images",
     "latents",
@@ -78,7 +81,7 @@ class Samples(Sequence):
       objective: what was maximised, in words.
       model: name of the network.
       density: name of the density.
-      law_numbers: its numbers; `law` is the density itself.
+      density_params: its numbers; `target_density` is the density itself.
       init: where the chains started, "optimize", "prior" or "images".
       kernel: name of the kernel.
       options: everything else that made the run, in plain values.
@@ -115,7 +118,7 @@ class Samples(Sequence):
     objective: str
     model: str
     density: str
-    law_numbers: dict[str, float]
+    density_params: dict[str, float]
     init: str
     kernel: str
     options: dict[str, Any]
@@ -141,6 +144,10 @@ class Samples(Sequence):
     plot_spectrum = plots.plot_spectrum
     plot_autocorrelation = plots.plot_autocorrelation
     to_arviz = to_arviz
+
+    law = renamed_property("law", "target_density")
+    law_numbers = renamed_property("law_numbers", "density_params")
+    lost = renamed_property("lost", "nonfinite_chains")
 
     def __post_init__(self) -> None:
         if self.anneal_images is None:
@@ -222,7 +229,7 @@ class Samples(Sequence):
         return int(np.sum(~np.isfinite(self.stats["energy_error"])))
 
     @property
-    def lost(self) -> np.ndarray:
+    def nonfinite_chains(self) -> np.ndarray:
         """Chains that have a draw whose activation is not finite, bool [chain]; the summary's figures leave them out."""
         return ~(np.isfinite(self.activation) & np.isfinite(self.fresh_activation)).all(1)
 
@@ -278,9 +285,9 @@ class Samples(Sequence):
         return self._again(draws)
 
     @property
-    def law(self) -> Density:
-        """The density that was sampled, after calibration: another run can take it, `render(..., density=samples.law)`."""
-        return CLASSES[self.density](**self.law_numbers)
+    def target_density(self) -> Density:
+        """The density that was sampled, after calibration: `render(..., density=samples.target_density)` samples it again."""
+        return CLASSES[self.density](**self.density_params)
 
     @property
     def levels(self) -> np.ndarray:
@@ -340,7 +347,7 @@ class Samples(Sequence):
             found, version = plain.pop("format"), plain.pop("version")
         except Exception as error:
             raise ValueError(f"path: {os.fspath(path)!r} is damaged or not saved samples ({error})") from error
-        if found != FORMAT or version != VERSION:
+        if found != FORMAT or version not in range(1, VERSION + 1):
             raise ValueError(
                 f"path: expected {FORMAT} version {VERSION} in {os.fspath(path)!r}. Received: {found} version {version}"
             )
@@ -353,7 +360,7 @@ class Samples(Sequence):
             for group in GROUPS
         }
         try:
-            return cls(**{"versions": {}} | plain, **arrays, **groups)
+            return cls(**{"versions": {}} | renamed_keys(plain, RENAMED), **arrays, **groups)
         except (TypeError, ValueError) as error:
             raise ValueError(f"path: {os.fspath(path)!r} is damaged or not saved samples ({error})") from error
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from samplevis.runtime.deprecation import renamed_property
 from samplevis.sampling import diagnostics
 from samplevis.sampling.kernels.registry import APPROXIMATE, FIXED_STEP
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 # draws: Vehtari et al. 2021 ask for 1.01 and 400 of a posterior, which few images of a short run can give.
 ACCEPTANCE = (0.6, 0.95)
 RHAT = 1.2
-MOST_RHAT = 1000
+MAX_RHAT = 1000
 ESS = 50
 BFMI = 0.3
 LEVEL_OFF = 0.1
@@ -25,7 +26,7 @@ KEPT = 0.9
 HOT = 0.03
 # Energy gained on a trajectory, in nats, above which it has diverged (Stan's default).
 DIVERGENCE = 1000.0
-FEWEST_DRAWS = 4
+MIN_DRAWS = 4
 
 # Rows of the table: name -> label, what it says, and when to worry.
 ROWS = {
@@ -96,7 +97,7 @@ VERDICTS = (
 WORDS = ("trust it", "trust pictures only", "do not trust it")
 
 
-class Doubt(NamedTuple):
+class Issue(NamedTuple):
     """Something wrong with a run.
 
     Attributes:
@@ -118,25 +119,28 @@ class Summary:
       title: what was sampled.
       figures: name -> value; nan where it cannot be told.
       rows: (label, text) of the table, in the order of `ROWS`.
-      doubts: what is wrong, where it shows and what it spoils; empty if nothing is.
-      judged: names of the rows, keys of `ROWS`, that a doubt could be about.
+      issues: what is wrong, where it shows and what it spoils; empty if nothing is.
+      checked: names of the rows, keys of `ROWS`, that were checked.
     """
 
     title: str
     figures: dict[str, float]
     rows: list[tuple[str, str]]
-    doubts: list[Doubt]
-    judged: frozenset[str]
+    issues: list[Issue]
+    checked: frozenset[str]
+
+    doubts = renamed_property("doubts", "issues")
+    judged = renamed_property("judged", "checked")
 
     @property
     def warnings(self) -> list[str]:
         """What is wrong, in words; empty if nothing is."""
-        return [doubt.text for doubt in self.doubts]
+        return [doubt.text for doubt in self.issues]
 
     @property
     def worst(self) -> int:
         """What is spoilt: TIME (nothing else), AVERAGES or PICTURES."""
-        return max((doubt.spoils for doubt in self.doubts), default=TIME)
+        return max((doubt.spoils for doubt in self.issues), default=TIME)
 
     @property
     def verdict(self) -> str:
@@ -151,7 +155,7 @@ class Summary:
         return f"{level}\nR-hat {_rhat(np.fmax(*rhats))}\n{WORDS[self.worst]}"
 
     def judgement(self, row: str) -> str:
-        """What is wrong with a row of `ROWS`, "fine", or nothing if it is not judged.
+        """What is wrong with a row of `ROWS`, "fine", or nothing if it was not checked.
 
         Args:
           row: a key of `ROWS`.
@@ -159,8 +163,8 @@ class Summary:
         Returns:
           Sentences, "fine" or "".
         """
-        return " ".join(doubt.text for doubt in self.doubts if doubt.row == row) or (
-            "fine" if row in self.judged else ""
+        return " ".join(doubt.text for doubt in self.issues if doubt.row == row) or (
+            "fine" if row in self.checked else ""
         )
 
     def __str__(self) -> str:
@@ -173,7 +177,7 @@ class Summary:
 def summarize(samples: Samples) -> Summary:
     """Computes the figures of `samples`."""
     lost = _lost(samples)
-    healthy = samples.of_chains(~samples.lost) if lost else samples
+    healthy = samples.of_chains(~samples.nonfinite_chains) if lost else samples
     worst = _worst_scalar(healthy)
     figures = _figures(healthy) | {"rhat_worst": worst[1], "non_finite": float(samples.non_finite)}
     chains, draws = samples.activation.shape
@@ -181,17 +185,17 @@ def summarize(samples: Samples) -> Summary:
         f"{samples.objective} on {samples.model}: {chains} chains x {draws} draws, density {samples.density}, "
         f"init {samples.init}, {samples.kernel}, seed {samples.seed}"
     )
-    rows, doubts = _rows(samples, figures, worst[0]), lost + _doubts(samples, figures, worst[0])
-    return Summary(title, figures, rows, doubts, _judged(samples, figures))
+    rows, issues = _rows(samples, figures, worst[0]), lost + _issues(samples, figures, worst[0])
+    return Summary(title, figures, rows, issues, _checked(samples, figures))
 
 
-def _lost(samples: Samples) -> list[Doubt]:
+def _lost(samples: Samples) -> list[Issue]:
     """Names the chains that the figures leave out; if all are lost, the figures that cannot be told say so."""
-    if samples.lost.all() or not samples.lost.any():
+    if samples.nonfinite_chains.all() or not samples.nonfinite_chains.any():
         return []
-    chains = ", ".join(map(str, np.flatnonzero(samples.lost)))
+    chains = ", ".join(map(str, np.flatnonzero(samples.nonfinite_chains)))
     text = f"The activation of chain {chains} is not finite: the figures are those of the other chains."
-    return [Doubt("level", text, AVERAGES)]
+    return [Issue("level", text, AVERAGES)]
 
 
 def _figures(samples: Samples) -> dict[str, float]:
@@ -278,10 +282,10 @@ def _rows(samples: Samples, f: dict[str, float], worst: str) -> list[tuple[str, 
     return [(ROWS[name][0], text) for name, text in texts]
 
 
-def _judged(samples: Samples, f: dict[str, float]) -> frozenset[str]:
+def _checked(samples: Samples, f: dict[str, float]) -> frozenset[str]:
     """Rows on which silence is praise."""
     adapts = samples.kernel not in FIXED_STEP
-    judged = {
+    checked = {
         "level": samples.level is not None,
         "bank": np.isfinite(f["fresh_over_bank"]),
         "acceptance": adapts,
@@ -291,15 +295,15 @@ def _judged(samples: Samples, f: dict[str, float]) -> frozenset[str]:
         "bfmi": adapts and np.isfinite(f["bfmi_worst"]),
         "energy": True,
     }
-    return frozenset(name for name, can in judged.items() if can)
+    return frozenset(name for name, can in checked.items() if can)
 
 
-def _doubts(samples: Samples, f: dict[str, float], worst: str) -> list[Doubt]:
+def _issues(samples: Samples, f: dict[str, float], worst: str) -> list[Issue]:
     low, high = ACCEPTANCE
-    found: list[Doubt] = []
+    found: list[Issue] = []
 
     def doubt(row: str, text: str, spoils: int) -> None:
-        found.append(Doubt(row, text, spoils))
+        found.append(Issue(row, text, spoils))
 
     if samples.kernel in APPROXIMATE:
         doubt(
@@ -349,8 +353,8 @@ def _doubts(samples: Samples, f: dict[str, float], worst: str) -> list[Doubt]:
     if not np.isfinite([f["level_fresh"], f["level_bank"]]).all():
         # A comparison with nan is false: without this, the worst run of all would pass.
         doubt("level", "Some activations are not finite: the figures that need them cannot be told.", PICTURES)
-    elif draws < FEWEST_DRAWS:
-        doubt("rhat", f"Fewer than {FEWEST_DRAWS} draws a chain: too few to judge mixing.", AVERAGES)
+    elif draws < MIN_DRAWS:
+        doubt("rhat", f"Fewer than {MIN_DRAWS} draws a chain: too few to judge mixing.", AVERAGES)
     elif np.isnan(f["ess_bulk"]):
         doubt("ess", "The activation is the same in every draw: the chains are stuck.", PICTURES)
     else:
@@ -374,7 +378,7 @@ def _doubts(samples: Samples, f: dict[str, float], worst: str) -> list[Doubt]:
                 f"Only {f['ess_bulk']:.0f} effective draws: look at the pictures, do not trust averages over them.",
                 AVERAGES,
             )
-    if adapts and draws >= FEWEST_DRAWS and f["bfmi_worst"] < BFMI:
+    if adapts and draws >= MIN_DRAWS and f["bfmi_worst"] < BFMI:
         doubt("bfmi", f"E-BFMI is {f['bfmi_worst']:.2f}: momenta explore the energies slowly.", AVERAGES)
     return found
 
@@ -392,4 +396,4 @@ def _number(value: float, form: str) -> str:
 
 def _rhat(value: float) -> str:
     """Chains that stand still have no end of it."""
-    return _number(value, ".2f") if not value > MOST_RHAT else f"over {MOST_RHAT}"
+    return _number(value, ".2f") if not value > MAX_RHAT else f"over {MAX_RHAT}"

@@ -46,5 +46,7 @@ def two_ended(
         folder = files.check_path(folder, "checkpoint")
     optimized, prior = (None if folder is None else os.path.join(folder, init) for init in ("optimize", "prior"))
     first = render(model, obj, hmc_opts, init="optimize", checkpoint=optimized, **settings)
-    second = render(model, obj, hmc_opts, init="prior", checkpoint=prior, **settings | {"density": first.law})
+    second = render(
+        model, obj, hmc_opts, init="prior", checkpoint=prior, **settings | {"density": first.target_density}
+    )
     return TwoEnded(first, second)

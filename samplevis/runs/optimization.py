@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from samplevis import param as parameterizations
 from samplevis.activation import default_param, make_activation
-from samplevis.activation.activation import FREE
+from samplevis.activation.activation import DEFAULT_SIDES
 from samplevis.activation.memory import sides
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
@@ -93,7 +93,9 @@ def optimize(
     if max(thresholds, default=0) > steps:
         raise ValueError(f"thresholds: expected numbers of updates up to steps, {steps}. Received: {max(thresholds)}")
     check_whole("redirect_steps", redirect_steps, 0)
-    network, obj = _subject(model, obj, parameterizations.fourier(FREE[2]) if param is None else param, optimizer)
+    network, obj = _subject(
+        model, obj, parameterizations.fourier(DEFAULT_SIDES[2]) if param is None else param, optimizer
+    )
     param = default_param(network) if param is None else param
     activation = make_activation(network, obj, param, transforms)
     activation.objective.check_batch(batch)

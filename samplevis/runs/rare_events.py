@@ -101,7 +101,7 @@ def surprisal(
       param: the prior, as a map from white latents to images. Defaults to `param.fourier(im_size)` of the network's channels.
       transforms: distortions that the activation is averaged over. Defaults to "robust", as in `render`; None for none.
       level: from 0 (mean under the prior) to 1 (best optimised image). Defaults to 0.7.
-      density: the conditioned density whose `target` is asked about, such as the `law` of samples. Defaults to one at `level`.
+      density: the conditioned density whose `target` is asked about, such as that of samples. Defaults to one at `level`.
       smooth: softness of the network's kinks, as in `render`; None takes the network as it is. Defaults to 0.3.
       population: states of each population, >= 2. Defaults to 64.
       repeats: independent populations, >= 1. Defaults to 2.
@@ -144,12 +144,14 @@ def surprisal(
         def on_bank(state: tf.Tensor) -> tf.Tensor:
             return activation.mean(activation.param.rotate(state), bank)
 
-        ruler = learn_scale(lambda state: density.tilt(on_bank(state)), states, activation.param.bands(), root)
+        preconditioner = learn_scale(lambda state: density.tilt(on_bank(state)), states, activation.param.bands(), root)
         found = []
         for i in range(repeats):
             stage = seeds.fold(root, "population", i)
             start = activation.param.rotate(activation.param.prior(stage, population))
-            found.append(rare_event(on_bank, density, start, num_leapfrog_steps, stage, scale=ruler, progress=progress))
+            found.append(
+                rare_event(on_bank, density, start, num_leapfrog_steps, stage, scale=preconditioner, progress=progress)
+            )
     latents = np.stack([activation.param.rotate(tf.constant(event.state)).numpy() for event in found])
     nats = np.array([-event.log_probability for event in found])
     return Surprisal(
@@ -248,7 +250,7 @@ def _scout(
 ) -> tuple[Conditioned, tf.Tensor]:
     """The density at the level, and states that sit there."""
     start = activation.param.start(seeds.fold(seed, "optimize"), SCOUTS)
-    optimized = ascend(activation, start, SCOUT_STEPS, None, (), seed, progress, tolerant=True)
+    optimized = ascend(activation, start, SCOUT_STEPS, None, (), seed, progress, skip_nonfinite=True)
     scale = measure_scale(activation, optimized.latents, seed)
     if density is not None:
         level = (float(density.target) - scale.prior) / (scale.optimum - scale.prior)

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from samplevis import param as parameterizations
 from samplevis.activation import Activation, default_param, make_activation
-from samplevis.activation.batch_size import members_at_a_time
+from samplevis.activation.batch_size import transforms_per_chunk
 from samplevis.activation.devices import check_devices
 from samplevis.activation.memory import of_chains
 from samplevis.network import Network, as_network, fingerprint
@@ -27,11 +27,11 @@ from samplevis.runtime import seeds
 from samplevis.runtime.callbacks import Callback, as_callbacks
 from samplevis.runtime.checkpoint import Checkpoint
 from samplevis.runtime.checks import brief, check_between, check_choice, check_number, check_whole
-from samplevis.runtime.draw_store import KEEPS, InMemory, OnDisk
+from samplevis.runtime.draw_store import STORAGES, InMemory, OnDisk
 from samplevis.runtime.memory import explain_oom
 from samplevis.sampling.density import Density, check_density
 from samplevis.sampling.kernels.free_moves import named_moves
-from samplevis.sampling.level_scale import Scale, fresh_transforms, mean_activation, measure_scale, of_draws
+from samplevis.sampling.level_scale import LevelScale, fresh_transforms, mean_activation, measure_scale, of_draws
 from samplevis.sampling.options import HMCOptions, hmc_options
 from samplevis.sampling.sampler import check_room, sample
 from samplevis.transform import Transform
@@ -84,7 +84,7 @@ def render(
         for signals, with smaller shifts for volumes); None for none,
         which is also the default for the density "activation".
       density: "conditioned" (the prior, given that the activation reaches the level), "tilted" (exp(beta * activation)) or
-        "activation" (the density of 2018, a negative control); or the `law` of other samples, which is taken as it is.
+        "activation" (the density of 2018, a negative control); or the `target_density` of other samples, which is taken as it is.
       level: activation asked for, from 0 (mean under the prior) to 1 (best optimised image). Defaults to 0.7.
       beta: strength in nats per unit of activation. Defaults to what the level needs.
       init: "optimize" (chains start at optimised images), "prior" (at prior noise), or images [chain, *image_shape] in [0, 1], such
@@ -156,13 +156,13 @@ def render(
     if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
         raise TypeError(f"checkpoint: expected a folder. Received: {brief(checkpoint)}")
     check_number("checkpoint_interval", checkpoint_interval, 0)
-    check_choice("keep", keep, KEEPS)
+    check_choice("keep", keep, STORAGES)
     if keep == "disk" and checkpoint is None:
         raise ValueError("keep: 'disk' needs checkpoint, the folder that the draws go to. Received: checkpoint=None")
     check_number("memory", memory, 0, above=True)
     watching = as_callbacks(progress, callbacks)
-    most = members_at_a_time(activation, options.num_chains, options.num_transforms, memory)
-    how = functools.partial(dataclasses.replace, devices=devices, most_members=most)
+    most = transforms_per_chunk(activation, options.num_chains, options.num_transforms, memory)
+    how = functools.partial(dataclasses.replace, devices=devices, chunk_size=most)
     own, activation = how(own), how(activation)
 
     # In 2018, too, the first images came from a renderer with a Fourier parameterization and random transforms.
@@ -185,7 +185,7 @@ def render(
             "keep": keep,
             # Where a chain is computed changes nothing; that it is computed by itself changes last bits.
             "chain by chain": bool(activation.devices),
-            "transforms at a time": activation.most_members,
+            "transforms at a time": activation.chunk_size,
         }
         # More draws are no other run.
         del about["num_results"]
@@ -194,7 +194,7 @@ def render(
     check_room(activation, options.num_chains, options, draws)
     sizes = of_chains(activation, options.num_chains, options.num_transforms)
     with explain_oom(sizes), Checkpoint(checkpoint, checkpoint_interval, about) as kept:
-        kept.begin("optimise")
+        kept.start_timer("optimise")
         if about:
             # Notices what no name tells: a function that was rewritten, a decoder of other weights.
             noise = param.prior(seeds.fold(root, "prior mean", 0), options.num_chains)
@@ -202,10 +202,12 @@ def render(
             kept.check("activation of noise", values.numpy())
         start = renderer.param.start(seeds.fold(root, "optimize"), options.num_chains)
         stage = kept.stage("optimise")
-        optimized = ascend(renderer, start, int(optimize_steps), None, (), root, watching, tolerant=True, stage=stage)
+        optimized = ascend(
+            renderer, start, int(optimize_steps), None, (), root, watching, skip_nonfinite=True, stage=stage
+        )
         latents = param.latent(tf.constant(optimized.images)).numpy() if old else optimized.latents
-        ends = kept.once("scale", lambda: measure_scale(activation, latents, root)._asdict())
-        scale = Scale(*(float(ends[name]) for name in Scale._fields))
+        ends = kept.get_or_compute("scale", lambda: measure_scale(activation, latents, root)._asdict())
+        scale = LevelScale(*(float(ends[name]) for name in LevelScale._fields))
         if init == "optimize":
             starts = latents
         elif init == "prior":
@@ -246,7 +248,7 @@ def render(
         objective=str(activation.objective),
         model=activation.network.name,
         density=density_name,
-        law_numbers={name: float(value) for name, value in vars(run.density).items()},
+        density_params={name: float(value) for name, value in vars(run.density).items()},
         init=init,
         kernel=options.kernel,
         options=made_by,

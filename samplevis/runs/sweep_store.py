@@ -14,7 +14,7 @@ from samplevis import export
 from samplevis.runtime import files
 
 # Letters of an objective's name that go into a file's name.
-LONGEST = 60
+MAX_LENGTH = 60
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def paths(folder: str | os.PathLike, names: Sequence[str]) -> list[str]:
       Paths that end in .npz.
     """
     digits = len(str(len(names) - 1))
-    plain = (re.sub(r"[^A-Za-z0-9+.]+", "-", name).strip("-.")[:LONGEST] for name in names)
+    plain = (re.sub(r"[^A-Za-z0-9+.]+", "-", name).strip("-.")[:MAX_LENGTH] for name in names)
     return [os.path.join(folder, f"{n:0{digits}}-{name}.npz") for n, name in enumerate(plain)]
 
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from samplevis import export
 from samplevis.activation import Activation, default_param, make_activation
-from samplevis.activation.batch_size import images_at_a_time
+from samplevis.activation.batch_size import images_per_batch
 from samplevis.network import Network, as_network, fingerprint
 from samplevis.objectives import Objective, as_objective, channel, each, neuron
 from samplevis.optimizers import Method, as_method
@@ -32,7 +32,7 @@ from samplevis.runtime.progress import Progress
 from samplevis.transform import Transform
 
 # On processors larger batches are no faster, take longer to compile, and keep a reader of the folder waiting.
-LARGEST_BATCH = 16
+MAX_BATCH_SIZE = 16
 DEFAULT_MEMORY = 2.0**30
 
 
@@ -184,10 +184,10 @@ def sweep(
                     int(steps),
                     optimizer,
                     seed=root,
-                    tolerant=True,
+                    skip_nonfinite=True,
                     redirect_steps=int(redirect_steps),
                     bar=bar,
-                    alike=True,
+                    shared_transforms=True,
                 )
                 whole = len(found.history) == steps
                 rests = unmoved(found.latents, start) & np.isfinite(found.history[-1])
@@ -277,7 +277,7 @@ def _batches(
         kinds.setdefault(_kind(units[n]), []).append(n)
     batches = []
     for kind in kinds.values():
-        size = min(batch_size or images_at_a_time(units[kind[0]], len(kind), memory, LARGEST_BATCH), len(kind))
+        size = min(batch_size or images_per_batch(units[kind[0]], len(kind), memory, MAX_BATCH_SIZE), len(kind))
         parts = [kind[first : first + size] for first in range(0, len(kind), size)]
         batches += [part + part[-1:] * (size - len(part)) for part in parts]
     return batches
@@ -307,4 +307,4 @@ def _check_start(kept: Checkpoint, units: Sequence[Activation], start: tf.Tensor
     kinds = {_kind(unit): unit for unit in units}
     scores = [float(unit.paired(start, unit.draw(seeds.root(0), 1))[0, 0]) for unit in kinds.values()]
     kept.check("activation at the start", np.array(scores, np.float32))
-    kept.settle()
+    kept.flush()

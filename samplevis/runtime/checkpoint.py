@@ -99,7 +99,7 @@ class Checkpoint:
             )
         return Stage(self, name)
 
-    def once(self, name: str, make: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+    def get_or_compute(self, name: str, make: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
         """What `make` returns, a mapping of names to numbers or arrays, made only if it is not kept yet."""
         stage = self.stage(name)
         if stage.saved is None:
@@ -113,16 +113,16 @@ class Checkpoint:
         """Raises ValueError if numbers are others than when the run began, by more than machines differ."""
         if self.folder is None:
             return
-        stored = self.once(f"check/{what}", lambda: {"values": values})["values"]
+        stored = self.get_or_compute(f"check/{what}", lambda: {"values": values})["values"]
         if stored.shape != values.shape or not np.allclose(stored, values, rtol=1e-3, atol=1e-6, equal_nan=True):
             raise self._other_run(f"{what}: stored {stored.tolist()}, received {values.tolist()}")
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Saves what is kept so far, of a run that keeps its results elsewhere."""
         if self.folder is not None:
             self._save()
 
-    def begin(self, part: str) -> None:
+    def start_timer(self, part: str) -> None:
         """Counts the time from now on to a part of the run."""
         self._seconds = self.seconds
         self._seconds.setdefault(part, 0.0)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 # Characters of a value that a message shows.
-LONGEST = 200
+MAX_LENGTH = 200
 
 
 def brief(value: Any) -> str:
@@ -20,7 +20,7 @@ def brief(value: Any) -> str:
     if getattr(value, "shape", ()) != ():
         return f"an array of shape {tuple(value.shape)}"
     text = repr(value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}..."
 
 
 def is_whole(value: Any) -> bool:

@@ -10,7 +10,7 @@ import tensorflow as tf
 Compile = Callable[[Hashable, Callable], Callable]
 
 
-def anew(name: Hashable, function: Callable) -> Callable:
+def uncached(name: Hashable, function: Callable) -> Callable:
     """Compiles a function, whatever its name."""
     compiled = tf.function(function, autograph=False)
     # TensorFlow counts traces by lines of code, and warns where many functions come from one. These have their names.
@@ -18,7 +18,7 @@ def anew(name: Hashable, function: Callable) -> Callable:
     return compiled
 
 
-def kept(compiled: MutableMapping, *kind: Hashable) -> Compile:
+def cached(compiled: MutableMapping, *kind: Hashable) -> Compile:
     """Compiles functions of one kind once.
 
     Args:
@@ -32,7 +32,7 @@ def kept(compiled: MutableMapping, *kind: Hashable) -> Compile:
     def compile(name: Hashable, function: Callable) -> Callable:
         key = (name, *kind)
         if key not in compiled:
-            compiled[key] = anew(name, function)
+            compiled[key] = uncached(name, function)
         return compiled[key]
 
     return compile

@@ -15,7 +15,7 @@ import numpy as np
 
 from samplevis.runtime import files, memory
 
-KEEPS = ("memory", "disk")
+STORAGES = ("memory", "disk")
 STATES = "states.float32"
 # Bytes that are read at a time.
 BLOCK = 2**24
@@ -36,12 +36,12 @@ class InMemory:
         """Keeps a state of every chain, float32 [chain, ...]."""
         self._states.append(state)
 
-    def kept(self) -> dict[str, np.ndarray]:
+    def state_dict(self) -> dict[str, np.ndarray]:
         """What a checkpoint has to hold of the states."""
         return {"states": np.stack(self._states)}
 
     def resume(self, saved: Mapping[str, np.ndarray]) -> None:
-        """Takes up what `kept` gave, beside "done" (how many states) and "state" (the last one)."""
+        """Takes up what `state_dict` gave, beside "done" (how many states) and "state" (the last one)."""
         self._states = list(saved["states"])
 
     @property
@@ -110,8 +110,8 @@ class OnDisk:
         self._count, self._shape = self._count + 1, state.shape
         self._hash.update(data)
 
-    def kept(self) -> dict[str, np.ndarray]:
-        """As `InMemory.kept`. The states are on the disk before the checkpoint that counts them."""
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """As `InMemory.state_dict`. The states are on the disk before the checkpoint that counts them."""
         files.to_disk(self._path)
         return {"checksum": np.frombuffer(self._hash.digest(), np.uint8)}
 

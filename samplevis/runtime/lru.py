@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-class Recent(dict):
+class LRUDict(dict):
     """A dictionary that keeps what was last made or looked up, so that a cache does not grow without end.
 
     Compiled code holds graphs of megabytes, and a function written anew for every call is a new key each time.

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import tensorflow as tf
 
 # Smallest side of an image.
-SMALLEST = 4
+MIN_SIDE = 4
 
 Sizes = Mapping[str, int | Sequence[int]]
 
@@ -81,7 +81,7 @@ def _half(size: int | Sequence[int]) -> int | tuple[int, ...] | None:
     if isinstance(size, int):
         return size // 2 or None
     half = tuple(side // 2 for side in size)
-    return half if min(half) >= SMALLEST else None
+    return half if min(half) >= MIN_SIDE else None
 
 
 def _shown(size: int | Sequence[int]) -> str:

@@ -18,7 +18,7 @@ Path = Callable[[tf.Tensor, Any], tf.Tensor]
 PILOT_FACTOR, PILOT_ACCEPTANCE = 1.3, 0.75
 
 
-class Weighted(NamedTuple):
+class AISResult(NamedTuple):
     """Draws at the end of a path, with their weights.
 
     Attributes:
@@ -71,7 +71,7 @@ def annealed_importance(
     *,
     scale: Any = 1.0,
     progress: bool = False,
-) -> Weighted:
+) -> AISResult:
     """Moves chains along a path of densities N(0, I) exp(tilt), gathering importance weights (Neal 2001).
 
     At every rung the weight takes up the step of the tilt, at the state where the chain stands; then a split HMC transition
@@ -93,7 +93,7 @@ def annealed_importance(
       progress: whether to show a progress bar.
 
     Returns:
-      `Weighted`.
+      `AISResult`.
 
     Raises:
       ValueError: if the places do not run from one end to the other.
@@ -129,7 +129,7 @@ def annealed_importance(
             bar.update(1, weight_ess=weight_ess(log_weights), acceptance=accept[-1])
             if bar.interrupted:
                 raise KeyboardInterrupt("a path that is cut short has no weights")
-    return Weighted(state.numpy(), log_weights, np.array(accept), np.array(tilts))
+    return AISResult(state.numpy(), log_weights, np.array(accept), np.array(tilts))
 
 
 def pilot_step_sizes(

@@ -88,7 +88,7 @@ def anneal(
     target = prior_mean + level * distance
     unit = float(np.prod(activation.param.latent_shape)) / distance
     chains = state.shape[0]
-    run = activation.compiler()("anneal", _stretch(activation))
+    run = activation.compiler()("anneal", _chunk(activation))
     numbers = tf.constant(target), tf.constant(WIDTH * distance), activation.parameters
     now = LangevinState(
         state,
@@ -143,7 +143,7 @@ def _seen(activation: Activation, state: tf.Tensor) -> np.ndarray:
     return np.round(255 * np.nan_to_num(images)).astype(np.uint8)
 
 
-def _stretch(activation: Activation) -> Callable[..., tuple[LangevinState, tf.Tensor, tf.Tensor]]:
+def _chunk(activation: Activation) -> Callable[..., tuple[LangevinState, tf.Tensor, tf.Tensor]]:
     """A stretch of the dynamics, to be compiled: (state, mean activation [chain], mean strength [chain]) after it."""
 
     def run(

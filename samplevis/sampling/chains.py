@@ -18,20 +18,20 @@ from samplevis.runtime.draw_store import InMemory, OnDisk
 from samplevis.runtime.progress import Progress
 from samplevis.sampling.kernels import registry
 from samplevis.sampling.kernels.free_moves import Move
-from samplevis.sampling.kernels.registry import Step
+from samplevis.sampling.kernels.registry import TransitionStats
 from samplevis.sampling.kernels.split_hmc import Target
 from samplevis.sampling.options import HMCOptions
 from samplevis.sampling.streaming import Moments, merged
 
 # Largest step that warm-up may give a kernel with an exact rotation, in radians: close to a quarter turn, which forgets the state.
 # Without a force any step is accepted, and the adaptation would never stop.
-LARGEST_STEP = 1.5
+MAX_STEP_SIZE = 1.5
 # Pull of dual averaging towards the first step size. TFP's 0.05 is meant for hundreds of transitions; in a dozen the step swings by
 # factors, and the average of the swings is too small (on synthetic energy errors: acceptance 0.87 for a target of 0.75, now 0.83).
 EXPLORATION_SHRINKAGE = 0.1
 
 
-class Chains(NamedTuple):
+class ChainResult(NamedTuple):
     """What the sampler returns.
 
     Attributes:
@@ -43,13 +43,13 @@ class Chains(NamedTuple):
     """
 
     states: np.ndarray
-    warmup: Step
-    trace: Step
+    warmup: TransitionStats
+    trace: TransitionStats
     scalars: dict[str, np.ndarray]
     pictures: Moments | None
 
 
-class Watched(NamedTuple):
+class Monitors(NamedTuple):
     """What is computed of states as they pass; each function may be None.
 
     Attributes:
@@ -71,15 +71,15 @@ def run_chains(
     scale: np.ndarray | float,
     options: HMCOptions,
     seed: tf.Tensor,
-    watched: Watched | None = None,
+    watched: Monitors | None = None,
     progress: bool | Sequence[Callback] = False,
     redraw: Callable[..., Target] | None = None,
     moves: Sequence[Move] = (),
     stages: Callable[[str], Stage] | None = None,
     numbers: Sequence[Any] = (),
-    compile: compiled.Compile = compiled.anew,
+    compile: compiled.Compile = compiled.uncached,
     draws: InMemory | OnDisk | None = None,
-) -> Chains:
+) -> ChainResult:
     """Adapts the step size, freezes it, and draws.
 
     Args:
@@ -99,37 +99,37 @@ def run_chains(
       draws: where the states go. Defaults to memory.
 
     Returns:
-      `Chains`. After Ctrl-C, the draws so far; at least one.
+      `ChainResult`. After Ctrl-C, the draws so far; at least one.
 
     Raises:
       ValueError: if there are more draws already than `options.num_results`.
     """
     stages, draws = stages or Checkpoint().stage, draws or InMemory()
-    ruler = tf.ones_like(state[0]) * scale
+    preconditioner = tf.ones_like(state[0]) * scale
     plain = options.kernel in registry.PLAIN
     # TFP's kernels have a unit mass: they move in coordinates that are divided by the scale.
-    now = state / ruler if plain else state
+    now = state / preconditioner if plain else state
     name, length = options.kernel, options.num_leapfrog_steps
 
     def of_state(function: Callable | None) -> Callable | None:
-        return function and (lambda x, ruler: function(x * ruler if plain else x))
+        return function and (lambda x, preconditioner: function(x * preconditioner if plain else x))
 
-    *functions, told = watched or Watched()
-    watched = Watched(*map(of_state, functions), told)
-    shown = Watched(watched.figure)
+    *functions, told = watched or Monitors()
+    watched = Monitors(*map(of_state, functions), told)
+    shown = Monitors(watched.figure)
     outer = of_state(lambda x: x)
     # A leapfrog step becomes unstable by itself.
-    largest = np.inf if plain else LARGEST_STEP
+    largest = np.inf if plain else MAX_STEP_SIZE
 
     # Kernels are made where they are compiled. A step size and its adaptation go from step to step in their results.
-    def kernel(step_size: Any, ruler: tf.Tensor, *numbers: Any) -> tfp.mcmc.TransitionKernel:
+    def kernel(step_size: Any, preconditioner: tf.Tensor, *numbers: Any) -> tfp.mcmc.TransitionKernel:
         def target(x: tf.Tensor) -> tf.Tensor:
             return target_fn(x, *numbers)
 
         def another(seed: tf.Tensor) -> Target:
             return redraw(seed, *numbers) if redraw else target
 
-        return registry.make_kernel(name, length, target, another, step_size, ruler, moves)
+        return registry.make_kernel(name, length, target, another, step_size, preconditioner, moves)
 
     def adaptive(step_size: Any, *given: Any) -> tfp.mcmc.TransitionKernel:
         return tfp.mcmc.DualAveragingStepSizeAdaptation(
@@ -140,32 +140,38 @@ def run_chains(
             exploration_shrinkage=EXPLORATION_SHRINKAGE,
             step_size_getter_fn=registry.step_size_of,
             step_size_setter_fn=lambda results, size: registry.with_step_size(results, tf.minimum(size, largest)),
-            log_accept_prob_getter_fn=lambda results: registry.told_acceptance(results, options.target_accept_prob),
+            log_accept_prob_getter_fn=lambda results: registry.adaptation_log_accept(
+                results, options.target_accept_prob
+            ),
             # The worst chain decides: a mean would leave it stuck.
             reduce_fn=tfp.math.reduce_log_harmonic_mean_exp,
         )
 
     trace = functools.partial(registry.trace, name, length)
 
-    def trace_inner(state: tf.Tensor, results: Any) -> Step:
+    def trace_inner(state: tf.Tensor, results: Any) -> TransitionStats:
         return trace(state, results.inner_results)
 
-    def run(stage: str, kernel: Callable, trace_fn: Callable, watched: Watched, calls: int, every: int, results: Any):
-        place, given = stages(stage), (tf.constant(step_size, tf.float32), ruler, *numbers)
+    def run(stage: str, kernel: Callable, trace_fn: Callable, watched: Monitors, calls: int, every: int, results: Any):
+        place, given = stages(stage), (tf.constant(step_size, tf.float32), preconditioner, *numbers)
         kinds = bool(watched.scalars), bool(watched.picture)
-        decisive = stage, name, length, every, options.target_accept_prob, *kinds
+        cache_key = stage, name, length, every, options.target_accept_prob, *kinds
         if results is None:
             # Compiled, too: run piece by piece, a gradient holds several times the memory.
-            begin = compile(("begin", *decisive), lambda state, *given: kernel(*given).bootstrap_results(state))
+            begin = compile(("begin", *cache_key), lambda state, *given: kernel(*given).bootstrap_results(state))
             results = begin(now, *given)
-        advance = compile(decisive, _stretch(kernel, trace_fn, watched, every))
+        advance = compile(cache_key, _chunk(kernel, trace_fn, watched, every))
         # Of the warm-up, only the last state is of use.
         kept = (draws, outer) if stage == "sample" else None
         return _run(
             advance, now, results, given, calls, every, seeds.fold(seed, stage), stage, progress, place, watched, kept
         )
 
-    warmup, step_size, results = Step(*(np.zeros((0, 0)) for _ in Step._fields)), options.step_size, None
+    warmup, step_size, results = (
+        TransitionStats(*(np.zeros((0, 0)) for _ in TransitionStats._fields)),
+        options.step_size,
+        None,
+    )
     if options.num_burnin_steps and name in registry.FIXED_STEP:
         now, results, warmup, *_ = run("warm-up", kernel, trace, shown, options.num_burnin_steps, 1, None)
     elif options.num_burnin_steps:
@@ -173,10 +179,10 @@ def run_chains(
         step_size = min(float(adapted.new_step_size), largest)
     every = options.num_steps_between_results + 1
     _, _, steps, scalars, pictures = run("sample", kernel, trace, watched, options.num_results, every, results)
-    return Chains(draws.states, warmup, steps, scalars, pictures)
+    return ChainResult(draws.states, warmup, steps, scalars, pictures)
 
 
-def _stretch(kernel: Callable, trace_fn: Callable, watched: Watched, transitions: int) -> Callable[..., tuple]:
+def _chunk(kernel: Callable, trace_fn: Callable, watched: Monitors, transitions: int) -> Callable[..., tuple]:
     """A stretch of the chains, to be compiled.
 
     Args:
@@ -190,10 +196,10 @@ def _stretch(kernel: Callable, trace_fn: Callable, watched: Watched, transitions
     """
 
     def advance(state: tf.Tensor, results: Any, seed: tf.Tensor, *given: Any) -> tuple:
-        def traced(state: tf.Tensor, results: Any) -> tuple[Step, dict[str, tf.Tensor]]:
-            return trace_fn(state, results), watched.scalars(state, ruler) if watched.scalars else {}
+        def traced(state: tf.Tensor, results: Any) -> tuple[TransitionStats, dict[str, tf.Tensor]]:
+            return trace_fn(state, results), watched.scalars(state, preconditioner) if watched.scalars else {}
 
-        _, ruler, *_ = given
+        _, preconditioner, *_ = given
         with warnings.catch_warnings():
             # TFP warns of approximate kernels; the summary says it in our words.
             warnings.filterwarnings("ignore", "supplied `TransitionKernel` is not calibrated")
@@ -209,7 +215,7 @@ def _stretch(kernel: Callable, trace_fn: Callable, watched: Watched, transitions
             )
         moments = ()
         if watched.picture:
-            pictures = tf.map_fn(lambda state: watched.picture(state, ruler), out.all_states)
+            pictures = tf.map_fn(lambda state: watched.picture(state, preconditioner), out.all_states)
             moments = tf.nn.moments(pictures, axes=[0])
         return out.all_states[-1], out.trace, out.final_kernel_results, moments
 
@@ -227,9 +233,9 @@ def _run(
     stage: str,
     progress: bool | Sequence[Callback],
     place: Stage,
-    watched: Watched,
+    watched: Monitors,
     keeping: tuple[InMemory | OnDisk, Callable] | None,
-) -> tuple[tf.Tensor, Any, Step, dict[str, np.ndarray], Moments | None]:
+) -> tuple[tf.Tensor, Any, TransitionStats, dict[str, np.ndarray], Moments | None]:
     """Calls a compiled stretch `calls` times, keeping the last state of each if asked to."""
     traces, pictures, done = None, None, 0
     draws, outer = keeping or (None, None)
@@ -241,7 +247,7 @@ def _run(
                 f"hmc_opts['num_results']: the checkpoint has {done} draws of each chain already. Received: {calls}"
             )
         state, results = tf.constant(saved["state"]), refilled("results", results, saved)
-        steps = Step(*(saved[f"step.{name}"] for name in Step._fields))
+        steps = TransitionStats(*(saved[f"step.{name}"] for name in TransitionStats._fields))
         scalars = {name.removeprefix("scalar."): a for name, a in saved.items() if name.startswith("scalar.")}
         traces = _written(None, (steps, scalars), 0, calls * transitions)
         if draws is not None:
@@ -249,7 +255,7 @@ def _run(
         if watched.picture:
             pictures = Moments(done * transitions, saved["pictures.mean"], saved["pictures.squares"])
 
-    def traced_so_far() -> tuple[Step, dict[str, np.ndarray]]:
+    def traced_so_far() -> tuple[TransitionStats, dict[str, np.ndarray]]:
         return tf.nest.map_structure(lambda whole: whole[: done * transitions], traces)
 
     def kept() -> dict:
@@ -259,25 +265,25 @@ def _run(
         if pictures is not None:
             found |= {"pictures.mean": pictures.mean, "pictures.squares": pictures.squares}
         if draws is not None:
-            found |= draws.kept()
+            found |= draws.state_dict()
         return found | flat("results", results) | {"state": state, "done": done}
 
-    _, ruler, *_ = given
+    _, preconditioner, *_ = given
     with Progress(stage, calls * transitions, "step", progress, done * transitions) as bar:
         for call in range(done, calls):
             state, traced, results, moments = advance(state, results, seeds.fold(seed, call), *given)
             traced = step, _ = tf.nest.map_structure(lambda t: t.numpy(), traced)
             traces = _written(traces, traced, call * transitions, calls * transitions)
             if draws is not None:
-                draws.append(outer(state, ruler).numpy())
+                draws.append(outer(state, preconditioner).numpy())
             done = call + 1
             if moments:
                 mean, variance = (np.float64(part) for part in moments)
                 pictures = merged(pictures, Moments(transitions, mean, variance * transitions))
-            figures = {"activation": watched.figure(state, ruler)} if watched.figure and bar.watched else {}
+            figures = {"activation": watched.figure(state, preconditioner)} if watched.figure and bar.watched else {}
             bar.update(transitions, **figures, acceptance=float(step.accept.mean()))
             if watched.picture and watched.told:
-                bar.draw(call, lambda: watched.picture(state, ruler).numpy())  # noqa: B023 - called at once.
+                bar.draw(call, lambda: watched.picture(state, preconditioner).numpy())  # noqa: B023 - called at once.
             place.keep(kept)
             if bar.interrupted:
                 break

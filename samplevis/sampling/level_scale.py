@@ -12,11 +12,11 @@ from samplevis.activation import Activation
 from samplevis.runtime import seeds
 
 # Transforms that no chain has seen, for judging robustness.
-FRESH_MEMBERS = 16
+NUM_FRESH_TRANSFORMS = 16
 PRIOR_DRAWS = 32
 
 
-class Scale(NamedTuple):
+class LevelScale(NamedTuple):
     """Activations on fresh transforms.
 
     Attributes:
@@ -28,7 +28,7 @@ class Scale(NamedTuple):
     optimum: float
 
 
-def measure_scale(activation: Activation, optimized: np.ndarray, seed: tf.Tensor) -> Scale:
+def measure_scale(activation: Activation, optimized: np.ndarray, seed: tf.Tensor) -> LevelScale:
     """Measures the two ends of the scale.
 
     Args:
@@ -37,7 +37,7 @@ def measure_scale(activation: Activation, optimized: np.ndarray, seed: tf.Tensor
       seed: int32 tensor of shape [2].
 
     Returns:
-      A `Scale`.
+      A `LevelScale`.
 
     Raises:
       ValueError: if the optimiser did not raise the activation above the prior's mean: the unit gives no gradient.
@@ -53,7 +53,7 @@ def measure_scale(activation: Activation, optimized: np.ndarray, seed: tf.Tensor
             f"obj: optimising {activation.objective} does not raise it: {optimum:g} after, {prior:g} for prior noise. The unit "
             "may be dead there; try its pre-activation layer, another seed or more optimize_steps"
         )
-    return Scale(prior, optimum)
+    return LevelScale(prior, optimum)
 
 
 def finite_mean(values: Any) -> float:
@@ -64,7 +64,7 @@ def finite_mean(values: Any) -> float:
 
 def fresh_transforms(activation: Activation, seed: tf.Tensor) -> Any:
     """Transforms that no chain sees."""
-    return activation.draw(seeds.fold(seed, "fresh"), FRESH_MEMBERS)
+    return activation.draw(seeds.fold(seed, "fresh"), NUM_FRESH_TRANSFORMS)
 
 
 def mean_activation(activation: Activation, draws: Any) -> Callable[[tf.Tensor], tf.Tensor]:

@@ -22,7 +22,7 @@ def learn_scale(
     bands: np.ndarray,
     seed: tf.Tensor,
     numbers: Sequence[Any] = (),
-    compile: compiled.Compile = compiled.anew,
+    compile: compiled.Compile = compiled.uncached,
 ) -> np.ndarray:
     """Measures how stiff each band of coordinates is, and from it how far a step may go there.
 

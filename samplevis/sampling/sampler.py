@@ -17,14 +17,14 @@ from samplevis.runtime.callbacks import Callback
 from samplevis.runtime.checkpoint import Checkpoint
 from samplevis.runtime.draw_store import InMemory, OnDisk
 from samplevis.sampling.annealing import Annealed, anneal
-from samplevis.sampling.chains import Watched, run_chains
+from samplevis.sampling.chains import Monitors, run_chains
 from samplevis.sampling.density import Conditioned, Density, LogActivation, Tilted, check_density
 from samplevis.sampling.kernels.free_moves import named_moves
 from samplevis.sampling.kernels.registry import APPROXIMATE
 from samplevis.sampling.kernels.split_hmc import Target
 from samplevis.sampling.level_scale import (
-    FRESH_MEMBERS,
-    Scale,
+    NUM_FRESH_TRANSFORMS,
+    LevelScale,
     finite_mean,
     fresh_transforms,
     mean_activation,
@@ -35,12 +35,12 @@ from samplevis.sampling.options import HMCOptions
 from samplevis.sampling.scalars import scalar_fn
 
 # Most nats between the ends of the scale: float32 resolves steps of one nat up to here, and Metropolis needs better.
-MOST_NATS = 1e7
+MAX_NATS = 1e7
 # Most that the level on the bank may exceed the level on other transforms before the calibration stops following.
-MOST_OPTIMISM = 1.3
+MAX_OPTIMISM = 1.3
 
 
-class Run(NamedTuple):
+class SampleResult(NamedTuple):
     """What `sample` returns.
 
     Attributes:
@@ -77,7 +77,7 @@ class Run(NamedTuple):
 def sample(
     activation: Activation,
     latents: tf.Tensor,
-    scale: Scale,
+    scale: LevelScale,
     options: HMCOptions,
     *,
     density: str | Density = "conditioned",
@@ -89,7 +89,7 @@ def sample(
     progress: bool | Sequence[Callback] = False,
     checkpoint: Checkpoint | None = None,
     draws: InMemory | OnDisk | None = None,
-) -> Run:
+) -> SampleResult:
     """Anneals, warms up and draws.
 
     Chains overfit their bank. Half of the warm-up measures by how much, on transforms that are used for nothing else, and
@@ -111,7 +111,7 @@ def sample(
       draws: where the draws go. Defaults to memory.
 
     Returns:
-      A `Run`.
+      A `SampleResult`.
 
     Raises:
       ValueError: if the images of a batch depend on each other, if the gradient is not that of the activation, or if `beta` is
@@ -121,16 +121,16 @@ def sample(
     """
     activation.check_sampled()
     nats = (beta or 0.0) * (scale.optimum - scale.prior)
-    if nats > MOST_NATS:
+    if nats > MAX_NATS:
         raise ValueError(
-            f"beta: expected at most {MOST_NATS / (scale.optimum - scale.prior):.3g} for this unit, where float32 still resolves a "
+            f"beta: expected at most {MAX_NATS / (scale.optimum - scale.prior):.3g} for this unit, where float32 still resolves a "
             f"nat. Received: {beta!r}, which puts {nats:.3g} nats between the prior and the optimum"
         )
     param, chains = activation.param, latents.shape[0]
     checkpoint, draws = checkpoint or Checkpoint(), draws or InMemory()
     check_room(activation, chains, options, draws)
     with memory.explain_oom(of_chains(activation, chains, options.num_transforms)):
-        checkpoint.begin("anneal")
+        checkpoint.start_timer("anneal")
         state, target, gradients = param.rotate(latents), LogActivation(), 0
         reached, anneal_images = np.ones(chains, bool), np.zeros((chains, 0, *param.image_shape), np.uint8)
         if check_density(density) != "activation":
@@ -138,7 +138,7 @@ def sample(
             arrived = anneal(activation, state, *ends, level, anneal_steps, from_prior, seed, progress, stage)
             state, reached, gradients, anneal_images = arrived.state, arrived.reached, arrived.gradients, arrived.images
             target = density if isinstance(density, Density) else _density(density, arrived, beta)
-        checkpoint.begin("sample")
+        checkpoint.start_timer("sample")
 
         # One fixed density: the bank is drawn once and stays for warm-up and sampling.
         bank = activation.draw(seeds.fold(seed, "bank"), options.num_transforms)
@@ -152,10 +152,10 @@ def sample(
             other = activation.draw(seed, options.num_transforms)
             return lambda state: tilt(state, other, *numbers)
 
-        ruler = 1.0
+        preconditioner = 1.0
         if options.adapt_mass:
             numbers = bank, parameters, target.numbers
-            ruler = checkpoint.once(
+            preconditioner = checkpoint.get_or_compute(
                 "mass", lambda: {"scale": learn_scale(tilt, state, param.bands(), seed, numbers, compile)}
             )["scale"]
 
@@ -163,17 +163,17 @@ def sample(
             return finite_mean(on_bank(param.rotate(state)))
 
         moves = named_moves(param, options.moves)
-        watched = Watched(
+        watched = Monitors(
             watch, scalar_fn(param.latent_shape, param.bands()), lambda state: param.image(param.rotate(state))
         )
-        rehearsals = []
+        calibration_runs = []
         half = options.num_burnin_steps // 2
         if density == "conditioned" and half:
             short = dataclasses.replace(options, num_burnin_steps=half, num_results=1, num_steps_between_results=0)
             first = run_chains(
                 tilt,
                 state,
-                ruler,
+                preconditioner,
                 short,
                 seeds.fold(seed, "rehearsal"),
                 watched._replace(told=False),
@@ -184,20 +184,20 @@ def sample(
                 (bank, parameters, target.numbers),
                 compile,
             )
-            rehearsals = [first]
+            calibration_runs = [first]
             state = tf.constant(first.states[-1])
-            other = mean_activation(activation, activation.draw(seeds.fold(seed, "calibration"), FRESH_MEMBERS))
+            other = mean_activation(activation, activation.draw(seeds.fold(seed, "calibration"), NUM_FRESH_TRANSFORMS))
             latents = param.rotate(state)
             # Kernels that draw their transforms anew have no bank to overfit, but may rest beside their target.
             anew = options.kernel in APPROXIMATE
-            found = checkpoint.once(
+            found = checkpoint.get_or_compute(
                 "calibration",
                 lambda: {
                     "met": target.target if anew else finite_mean(on_bank(latents)),
                     "other": finite_mean(other(latents)),
                 },
             )
-            least = 1 / MOST_OPTIMISM if anew else 1.0
+            least = 1 / MAX_OPTIMISM if anew else 1.0
             target = _calibrated(target, scale.prior, float(found["met"]), float(found["other"]), least)
             options = dataclasses.replace(
                 options, num_burnin_steps=options.num_burnin_steps - half, step_size=float(first.trace.step_size[-1])
@@ -206,7 +206,7 @@ def sample(
         result = run_chains(
             tilt,
             state,
-            ruler,
+            preconditioner,
             options,
             seed,
             watched,
@@ -224,10 +224,12 @@ def sample(
         latents = draws.gather("latents", len(states), (param.rotate(tf.constant(x)).numpy() for x in states))
         values, fresh = of_draws(on_bank, latents), of_draws(on_fresh, latents)
         steps = sum(
-            int(part.gradients.sum()) for chains in (*rehearsals, result) for part in (chains.warmup, chains.trace)
+            int(part.gradients.sum())
+            for chains in (*calibration_runs, result)
+            for part in (chains.warmup, chains.trace)
         )
         members = options.num_transforms if tf.nest.flatten(bank) else 1
-        return Run(
+        return SampleResult(
             latents=latents,
             activation=values,
             fresh_activation=fresh,
@@ -268,8 +270,10 @@ def check_room(activation: Activation, chains: int, options: HMCOptions, draws: 
 def _tilt(activation: Activation, density: type[Density]) -> Callable[..., tf.Tensor]:
     """The log density of states, less the prior's, as a function of the state and of all numbers that it depends on."""
 
-    def tilt(state: tf.Tensor, bank: Any, parameters: list[tf.Tensor], law: dict[str, tf.Tensor]) -> tf.Tensor:
-        return density(**law).tilt(activation.mean(activation.param.rotate(state), bank, parameters))
+    def tilt(
+        state: tf.Tensor, bank: Any, parameters: list[tf.Tensor], density_params: dict[str, tf.Tensor]
+    ) -> tf.Tensor:
+        return density(**density_params).tilt(activation.mean(activation.param.rotate(state), bank, parameters))
 
     return tilt
 
@@ -278,7 +282,7 @@ def _calibrated(density: Conditioned, prior: float, met: float, other: float, le
     """The density whose target is as far off what is asked for as what the chains meet is off other transforms."""
     optimism = (met - prior) / (other - prior) if other > prior else 1.0
     return dataclasses.replace(
-        density, target=prior + (density.target - prior) * float(np.clip(optimism, least, MOST_OPTIMISM))
+        density, target=prior + (density.target - prior) * float(np.clip(optimism, least, MAX_OPTIMISM))
     )
 
 

@@ -14,7 +14,7 @@ from samplevis.runtime.progress import Progress
 from samplevis.sampling.ais import Path, compile_rung, log_mean_exp, next_step_size, weight_ess
 
 
-class Population(NamedTuple):
+class SMCResult(NamedTuple):
     """Draws at the end of a path.
 
     Attributes:
@@ -50,7 +50,7 @@ def sequential_monte_carlo(
     scale: Any = 1.0,
     max_rungs: int = 1000,
     progress: bool = False,
-) -> Population:
+) -> SMCResult:
     """Multilevel splitting with soft levels: reweight, resample, move (Del Moral, Doucet and Jasra 2006).
 
     The next rung is where the weights of the population are worth `keep` of its size. Every stage has seeds of its own, which
@@ -70,7 +70,7 @@ def sequential_monte_carlo(
       progress: whether to show a progress bar.
 
     Returns:
-      `Population`.
+      `SMCResult`.
 
     Raises:
       ValueError: if `keep` is out of range or a state's activation is not finite.
@@ -111,7 +111,7 @@ def sequential_monte_carlo(
             places.append(place)
             if bar.interrupted:
                 raise KeyboardInterrupt("a path that is cut short has no normaliser")
-    return Population(state.numpy(), float(sum(log_means)), np.array(places), np.array(log_means), family)
+    return SMCResult(state.numpy(), float(sum(log_means)), np.array(places), np.array(log_means), family)
 
 
 def _next_place(increments: Callable[[float], np.ndarray], place: float, wanted: float) -> float:

@@ -22,7 +22,7 @@ network = small_network()
 def places(names: list[str]) -> list[str]:
     """Where values, and where gradients, of four latents are computed."""
     activation = make_activation(network, "last:1", samplevis.param.fourier(24), None)
-    scores = lambda z: devices.one_by_one(lambda z, _: activation.scores(z, ()), z, (), names)[:, 0]  # noqa: E731
+    scores = lambda z: devices.per_device(lambda z, _: activation.scores(z, ()), z, (), names)[:, 0]  # noqa: E731
     run = tf.function(lambda z: value_and_gradient(scores, z))
     graph = run.get_concrete_function(activation.param.prior(seeds.root(0), 4)).graph
     kinds = ("Conv2D", "Conv2DBackpropInput")
@@ -37,6 +37,6 @@ def broken(function, z, draws, names):
 
 
 found = {"one": digest(network, FOUR[:1]), "four": digest(network, FOUR), "places": places(FOUR)}
-whole, samplevis.activation.one_by_one = devices.one_by_one, broken
+whole, samplevis.activation.per_device = devices.per_device, broken
 network.compiled.clear()
 print(json.dumps(found | {"broken": digest(network, FOUR)}))

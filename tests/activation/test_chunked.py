@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 import samplevis
 from samplevis import param, transform
 from samplevis.activation import make_activation
-from samplevis.activation.batch_size import bytes_per_image, members_at_a_time
-from samplevis.activation.chunked import largest_divisor, mean_in_parts
+from samplevis.activation.batch_size import bytes_per_image, transforms_per_chunk
+from samplevis.activation.chunked import chunked_mean, largest_divisor
 from samplevis.runtime import seeds
 from samplevis.sampling.kernels.split_hmc import value_and_gradient
 
@@ -27,7 +27,7 @@ def test_values_and_gradients_are_those_of_the_whole_bank(tiny_network):
     whole_value, whole = value_and_gradient(lambda z: tf.math.log(3 + activation.mean(z, bank)), z)
     for most in (1, 2, 4, 5):
         value, found = value_and_gradient(
-            lambda z, most=most: tf.math.log(3 + mean_in_parts(activation.scores, z, bank, most)), z
+            lambda z, most=most: tf.math.log(3 + chunked_mean(activation.scores, z, bank, most)), z
         )
         np.testing.assert_allclose(value, whole_value, rtol=1e-5)
         np.testing.assert_allclose(found, whole, atol=1e-5 * np.abs(whole).max())
@@ -42,7 +42,7 @@ def test_only_a_part_is_computed_at_a_time(tiny_network):
         seen.append(values.shape.as_list())
         return values
 
-    tf.function(lambda z: value_and_gradient(lambda z: mean_in_parts(scores, z, bank, 2), z)).get_concrete_function(z)
+    tf.function(lambda z: value_and_gradient(lambda z: chunked_mean(scores, z, bank, 2), z)).get_concrete_function(z)
     # The body of a loop, traced once or more, and nothing beside it.
     assert seen and all(shape == [3, 2] for shape in seen)
 
@@ -50,9 +50,9 @@ def test_only_a_part_is_computed_at_a_time(tiny_network):
 def test_a_budget_of_memory_decides_how_many(tiny_network):
     activation = make_activation(tiny_network, "conv2:1", param.fourier(16), transform.jitter(2))
     image = bytes_per_image(activation)
-    assert members_at_a_time(activation, 2, 6, 12 * image) is None
-    assert members_at_a_time(activation, 2, 6, 11 * image) == 5
-    assert members_at_a_time(activation, 2, 6, 1) == 1
+    assert transforms_per_chunk(activation, 2, 6, 12 * image) is None
+    assert transforms_per_chunk(activation, 2, 6, 11 * image) == 5
+    assert transforms_per_chunk(activation, 2, 6, 1) == 1
 
 
 def test_a_run_in_little_memory_draws_from_the_same_density(tiny_network):

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import samplevis
-from samplevis.activation.devices import check_devices, one_by_one
+from samplevis.activation.devices import check_devices, per_device
 
 
 def told(module):
@@ -48,7 +48,7 @@ def test_values_and_gradients_are_those_of_the_batch():
 
     with tf.GradientTape() as tape:
         tape.watch(z)
-        values = one_by_one(function, z, draws, ("CPU:0",))
+        values = per_device(function, z, draws, ("CPU:0",))
     upstream = tf.constant([[1.0, 2.0]] * 3)
     gradient = tape.gradient(values, z, upstream)
     np.testing.assert_allclose(values, function(z, draws), rtol=1e-6)

@@ -17,7 +17,7 @@ from samplevis.activation import make_activation
 from samplevis.activation.memory import sides
 from samplevis.runtime import memory
 from samplevis.runtime.seeds import root
-from samplevis.sampling.level_scale import Scale
+from samplevis.sampling.level_scale import LevelScale
 from samplevis.sampling.options import HMCOptions
 
 QUICK = dict(transforms=None, smooth=None, progress=False)
@@ -61,7 +61,7 @@ def test_sample(tiny_network, monkeypatch):
     activation = make_activation(tiny_network, "conv2:1", samplevis.param.fourier(16), "robust")
     with pytest.raises(MemoryError) as caught:
         samplevis.sample(
-            activation, tf.zeros((6, 16, 16, 3)), Scale(0.0, 1.0), HMCOptions(num_transforms=5), seed=root(0)
+            activation, tf.zeros((6, 16, 16, 3)), LevelScale(0.0, 1.0), HMCOptions(num_transforms=5), seed=root(0)
         )
     # The chains are those that the latents have.
     assert str(caught.value) == (

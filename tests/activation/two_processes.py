@@ -1,4 +1,4 @@
-"""A small run by itself, and on two other processes: python -m tests.activation.two_processes. Prints the digests of both as JSON."""
+"""A small run by itself, and on two other processes: Prints JSON, the digests of both."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from samplevis import cli
 from samplevis.runtime import seeds
 from samplevis.runtime.checkpoint import NAMES, Checkpoint, draws_in
 from samplevis.runtime.progress import Progress
-from samplevis.sampling.chains import Watched, run_chains
+from samplevis.sampling.chains import Monitors, run_chains
 from samplevis.sampling.kernels import registry
 from samplevis.sampling.options import HMCOptions
 
@@ -329,11 +329,11 @@ def test_saves_wait_for_the_interval(tmp_path):
     with Checkpoint(tmp_path, 1e9) as checkpoint:
         stage = checkpoint.stage("walk")
         stage.keep(lambda: pytest.fail("not yet"))
-        checkpoint.once("scale", lambda: {"y": 2})
+        checkpoint.get_or_compute("scale", lambda: {"y": 2})
         stage.close(lambda: {"x": 1}, False)
     with Checkpoint(tmp_path) as checkpoint:
         assert checkpoint.stage("walk").saved["x"] == 1
-        assert checkpoint.once("scale", lambda: pytest.fail("it is known"))["y"] == 2
+        assert checkpoint.get_or_compute("scale", lambda: pytest.fail("it is known"))["y"] == 2
 
 
 @pytest.mark.parametrize("kernel", registry.NAMES)
@@ -352,7 +352,7 @@ def test_every_kernel_goes_on_to_the_same_bytes(kernel, tmp_path):
                 0.5,
                 options,
                 seeds.root(0),
-                Watched(None, lambda x: {"first": x[:, 0]}, lambda x: x**2),
+                Monitors(None, lambda x: {"first": x[:, 0]}, lambda x: x**2),
                 redraw=lambda seed: target,
                 stages=checkpoint.stage,
             )

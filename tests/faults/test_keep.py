@@ -83,7 +83,7 @@ STATE = np.arange(6, dtype=np.float32).reshape(2, 3)
 
 def kept(draws, count):
     """What a checkpoint holds of that many states."""
-    return draw_store.kept() | {"done": np.array(count), "state": STATE}
+    return draw_store.state_dict() | {"done": np.array(count), "state": STATE}
 
 
 def test_what_a_checkpoint_does_not_count_is_cut_off(tmp_path):

@@ -368,8 +368,8 @@ def test_dataset_examples_of_signals_and_volumes(directions, tmp_path):
     np.testing.assert_allclose(found.activations, expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(found.top_images, images[order[::-1][:3]])
     assert found.bottom_names == tuple(map(str, order[:2]))
-    one_by_one = samplevis.collect(known, "logits:a", tf.data.Dataset.from_tensor_slices(images), top=3, bottom=2)
-    assert one_by_one.top_names == found.top_names
+    per_device = samplevis.collect(known, "logits:a", tf.data.Dataset.from_tensor_slices(images), top=3, bottom=2)
+    assert per_device.top_names == found.top_names
     # A picture of the strongest is in the grid.
     shown = np.round(
         255 * np.broadcast_to(drawing := export.as_pictures(images[order[-1]], directions), (*drawing.shape[:2], 3))

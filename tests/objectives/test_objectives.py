@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from samplevis import Network, modelzoo, objectives, optimize, param
-from samplevis.objectives import Objective, Setting, as_objective
+from samplevis.objectives import Context, Objective, as_objective
 
 ACTIVATIONS = np.random.default_rng(0).normal(size=(3, 5, 4, 6)).astype(np.float32)
 LOGITS = np.random.default_rng(1).normal(size=(3, 7)).astype(np.float32)
@@ -18,7 +18,7 @@ VALUES = {"conv": tf.constant(ACTIVATIONS), "logits": tf.constant(LOGITS), "inpu
 NUMBER = st.floats(-3, 3, width=32)
 
 
-class Shapes(Setting):
+class Shapes(Context):
     """The shapes of the values above, without a network."""
 
     def shape(self, layer):

@@ -20,7 +20,7 @@ from PIL import Image
 from samplevis import Samples, cli
 from samplevis.results import chart, plots
 from samplevis.results.both_ends import TwoEnded
-from samplevis.results.report import LARGEST
+from samplevis.results.report import MAX_PAGE_BYTES
 from samplevis.results.summary import AVERAGES, PICTURES, ROWS, VERDICTS
 from samplevis.runtime import files
 from samplevis.sampling import diagnostics
@@ -133,7 +133,7 @@ def test_nothing_comes_from_elsewhere(text, page):
     names = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
     links = {attributes["href"] for attributes in page.all("a")}
     assert links - {f"#{name}" for name in names} == {"#closed"}, "the only place that is nowhere closes a picture"
-    assert len(text.encode()) < LARGEST
+    assert len(text.encode()) < MAX_PAGE_BYTES
 
 
 def test_numbers_are_those_of_the_summary(page, good):
@@ -141,7 +141,7 @@ def test_numbers_are_those_of_the_summary(page, good):
     for (label, value), (name, meaning, _) in zip(summary.rows, [ROWS[n] for n in ROWS], strict=True):
         assert label == name and label in page.words
         assert value in page.words and any(words.startswith(meaning) for words in page.words)
-    assert page.words.count("fine") == len(summary.judged) == 8
+    assert page.words.count("fine") == len(summary.checked) == 8
     assert f"{good.levels.mean():.2f}" in page.words
 
 

@@ -507,9 +507,9 @@ def test_a_lost_chain_is_named_and_left_out_of_the_figures():
     activation = good.activation.copy()
     activation[2, 4:] = np.nan
     broken = made_samples(activation=activation, network_levels=activation)
-    assert broken.lost.tolist() == [i == 2 for i in range(CHAINS)] and not good.lost.any()
-    others = broken.of_chains(~broken.lost)
-    assert others.images.tobytes() == good.images[~broken.lost].tobytes()
+    assert broken.nonfinite_chains.tolist() == [i == 2 for i in range(CHAINS)] and not good.nonfinite_chains.any()
+    others = broken.of_chains(~broken.nonfinite_chains)
+    assert others.images.tobytes() == good.images[~broken.nonfinite_chains].tobytes()
     assert others.stats["accept"].shape[0] == others.scalars["radius"].shape[0] == CHAINS - 1
     assert others.stats["step_size"].shape == good.stats["step_size"].shape
     summary = broken.summary()

@@ -222,18 +222,20 @@ def test_a_unit_without_gradient_is_refused(tiny_network):
 
 def test_a_law_can_be_sampled_again(tiny_network):
     first = render(tiny_network)
-    again = render(tiny_network, density=first.law, init="prior")
-    assert again.law_numbers == first.law_numbers and again.density == "conditioned" and again.init == "prior"
+    again = render(tiny_network, density=first.target_density, init="prior")
+    assert again.density_params == first.density_params and again.density == "conditioned" and again.init == "prior"
     # The same law has the same value on the same activation.
-    np.testing.assert_array_equal(first.law.tilt(first.activation), again.law.tilt(first.activation))
-    assert first.law.target > first.prior_activation
+    np.testing.assert_array_equal(
+        first.target_density.tilt(first.activation), again.target_density.tilt(first.activation)
+    )
+    assert first.target_density.target > first.prior_activation
 
 
 def test_two_ends_meet_on_a_smooth_network(tiny_network):
     options = OPTIONS | dict(num_results=12, num_burnin_steps=8)
     ends = samplevis.two_ended(tiny_network, "conv2:1", options, level=0.5, **FAST | dict(anneal_steps=100))
     assert (ends.optimized.init, ends.prior.init) == ("optimize", "prior")
-    assert ends.optimized.law_numbers == ends.prior.law_numbers and ends.optimized.seed == ends.prior.seed
+    assert ends.optimized.density_params == ends.prior.density_params and ends.optimized.seed == ends.prior.seed
     assert abs(ends.gap) < 0.15, str(ends)
     assert ends.gap == pytest.approx(ends.optimized.levels.mean() - ends.prior.levels.mean())
     assert f"{ends.gap:+.3f}" in str(ends)
@@ -260,13 +262,13 @@ def test_a_decoder_is_a_prior(tiny_network):
 
 
 def test_a_chain_that_is_lost_is_named_and_the_others_go_on(tiny_network):
-    def lost(T):
+    def nonfinite_chains(T):
         score = tf.reduce_mean(T("conv1")[..., 1], (1, 2))
         # The second of three chains, on every transform of it.
         chain = tf.range(tf.shape(score)[0]) * 3 // tf.shape(score)[0]
         return tf.where(chain == 1, float("nan"), score)
 
-    samples = render(tiny_network, lost, OPTIONS | dict(num_burnin_steps=8))
+    samples = render(tiny_network, nonfinite_chains, OPTIONS | dict(num_burnin_steps=8))
     good = render(tiny_network, "conv1:1", OPTIONS | dict(num_burnin_steps=8))
     others = samples.latents[[0, 2]]
     assert np.ptp(others, axis=1).max() > 0.1 and np.isfinite(samples.activation[[0, 2]]).all()
@@ -275,7 +277,9 @@ def test_a_chain_that_is_lost_is_named_and_the_others_go_on(tiny_network):
     warnings = " ".join(samples.summary().warnings)
     assert "in chain 1." in warnings and "not bring chain 1 " in warnings
     # It is left out of the figures.
-    assert samples.lost.tolist() == [False, True, False] and "activation of chain 1 is not finite" in warnings
+    assert (
+        samples.nonfinite_chains.tolist() == [False, True, False] and "activation of chain 1 is not finite" in warnings
+    )
     figures = samples.summary().figures
     assert figures["level_fresh"] == pytest.approx(samples.levels[[0, 2]].mean()) and figures["acceptance_worst"] > 0
 

@@ -16,7 +16,7 @@ from samplevis import Network, Sweep, cli, export, objectives, optimize, param, 
 from samplevis.activation import batch_size, make_activation
 from samplevis.optimizers.keras_stepper import number_of_traces
 
-MODULE = sys.modules["samplevis.sweep"]
+MODULE = sys.modules["samplevis.runs.sweeping"]
 SMALL = dict(param=param.fourier(16), transforms=(transform.noise(0.05), transform.jitter(3)), steps=20)
 SMALL |= dict(redirect_steps=0, progress=False)
 
@@ -110,7 +110,7 @@ def test_the_memory_decides_how_many_images(tiny_network):
     unit = of_size(tiny_network, 16)
     one = batch_size.bytes_per_image(unit)
     found = [
-        batch_size.images_at_a_time(unit, count, images * one, 32)
+        batch_size.images_per_batch(unit, count, images * one, 32)
         for count, images in ((10, 4.5), (9, 4.5), (8, 4.5), (3, 100), (100, 100), (33, 100), (5, 0.1))
     ]
     assert found == [4, 3, 4, 3, 25, 17, 1]

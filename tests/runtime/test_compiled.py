@@ -14,8 +14,8 @@ import tensorflow as tf
 import samplevis
 from samplevis import objectives
 from samplevis.runtime import compiled, seeds
-from samplevis.runtime.lru import Recent
-from samplevis.sampling.chains import Watched, run_chains
+from samplevis.runtime.lru import LRUDict
+from samplevis.sampling.chains import Monitors, run_chains
 from samplevis.sampling.kernels import registry
 from samplevis.sampling.options import HMCOptions
 
@@ -37,14 +37,16 @@ def traces(monkeypatch):
 
 
 def test_one_function_of_a_name_and_a_kind(traces):
-    store = Recent(2)
-    double, other = (compiled.kept(store, kind)("double", lambda x, n=n: n * x) for kind, n in (("a", 2.0), ("b", 3.0)))
-    again = compiled.kept(store, "a")("double", lambda x: 5.0 * x)
+    store = LRUDict(2)
+    double, other = (
+        compiled.cached(store, kind)("double", lambda x, n=n: n * x) for kind, n in (("a", 2.0), ("b", 3.0))
+    )
+    again = compiled.cached(store, "a")("double", lambda x: 5.0 * x)
     assert again is double and double(tf.constant(1.0)) == 2 and other(tf.constant(1.0)) == 3
     before = len(traces)
     assert double(tf.constant(4.0)) == 8 and len(traces) == before
-    assert compiled.anew("double", lambda x: 5.0 * x)(tf.constant(1.0)) == 5 and len(traces) > before
-    compiled.kept(store, "c")("double", lambda x: x)
+    assert compiled.uncached("double", lambda x: 5.0 * x)(tf.constant(1.0)) == 5 and len(traces) > before
+    compiled.cached(store, "c")("double", lambda x: x)
     assert len(store) == 2, "what is kept is bounded"
 
 
@@ -71,7 +73,7 @@ def test_a_second_render_traces_nothing(tiny_network, traces):
 @pytest.mark.parametrize("kernel", registry.NAMES)
 def test_numbers_go_into_the_loops_of_every_kernel(kernel, traces):
     options = HMCOptions(num_results=2, num_burnin_steps=2, num_leapfrog_steps=2, kernel=kernel, step_size=0.1)
-    watched = Watched(None, lambda x: {"first": x[:, 0]}, lambda x: x**2)
+    watched = Monitors(None, lambda x: {"first": x[:, 0]}, lambda x: x**2)
 
     def target(x, centre, weights):
         return -tf.reduce_sum(weights["w"] * tf.square(x - centre), [1])
@@ -86,7 +88,7 @@ def test_numbers_go_into_the_loops_of_every_kernel(kernel, traces):
         arguments = (target, state, scale, options, seeds.root(0), watched, False, redraw, (), None, numbers)
         return run_chains(*arguments, **settings)
 
-    compile = compiled.kept({})
+    compile = compiled.cached({})
     first = run(1.0, 1.0, compile=compile)
     traces.clear()
     second = run(3.0, np.float32([1.0, 0.5, 0.9]), compile=compile)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from samplevis.runtime.lru import Recent
+from samplevis.runtime.lru import LRUDict
 
 
 def test_what_was_looked_up_stays():
-    kept = Recent(2)
+    kept = LRUDict(2)
     kept["a"], kept["b"] = 1, 2
     assert kept["a"] == 1
     kept["c"] = 3
@@ -21,6 +21,6 @@ def test_what_was_looked_up_stays():
 
 
 def test_what_is_not_there_is_a_key_error():
-    kept = Recent(1)
+    kept = LRUDict(1)
     with pytest.raises(KeyError):
         kept["a"]

@@ -9,7 +9,7 @@ from scipy import stats
 
 from samplevis.runtime import seeds
 from samplevis.sampling import diagnostics
-from samplevis.sampling.chains import LARGEST_STEP, run_chains
+from samplevis.sampling.chains import MAX_STEP_SIZE, run_chains
 from samplevis.sampling.kernels import registry, split_hmc
 from samplevis.sampling.options import HMCOptions
 
@@ -374,7 +374,7 @@ def test_chains_at_rest_are_rarely_taken_for_falling():
 @pytest.mark.parametrize("kernel", ["split_hmc", "malt"])
 def test_step_size_stays_below_a_quarter_turn_where_all_is_accepted(kernel):
     chains = draws(flat, kernel, results=4, warmup=60)
-    assert chains.trace.step_size[0] == LARGEST_STEP and chains.warmup.step_size.max() <= LARGEST_STEP
+    assert chains.trace.step_size[0] == MAX_STEP_SIZE and chains.warmup.step_size.max() <= MAX_STEP_SIZE
 
 
 def test_same_seed_same_bytes():

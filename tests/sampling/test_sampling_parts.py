@@ -10,7 +10,7 @@ from samplevis.runtime import seeds
 from samplevis.sampling import density
 from samplevis.sampling.kernels.langevin import LangevinState, langevin_step
 from samplevis.sampling.mass import learn_scale
-from samplevis.sampling.sampler import MOST_OPTIMISM, _calibrated
+from samplevis.sampling.sampler import MAX_OPTIMISM, _calibrated
 
 ACTIVATION = tf.constant([-3.0, 0.2, 1.0, 1.05, 4.0])
 
@@ -110,10 +110,10 @@ def test_a_stochastic_force_heats():
 )
 def test_calibration_raises_the_target_by_what_the_bank_flatters(bank, other, target):
     law = _calibrated(density.Conditioned(6.0, 0.1, 3.0), 2.0, bank, other, 1.0)
-    assert law.target == pytest.approx(min(target, 2 + 4 * MOST_OPTIMISM))
+    assert law.target == pytest.approx(min(target, 2 + 4 * MAX_OPTIMISM))
     assert (law.width, law.beta) == (0.1, 3.0)
 
 
 def test_calibration_lowers_the_target_of_chains_that_rest_above_it():
-    law = _calibrated(density.Conditioned(6.0, 0.1, 3.0), 2.0, 6.0, 6.5, 1 / MOST_OPTIMISM)
+    law = _calibrated(density.Conditioned(6.0, 0.1, 3.0), 2.0, 6.0, 6.5, 1 / MAX_OPTIMISM)
     assert law.target == pytest.approx(2 + 4 * 4 / 4.5)

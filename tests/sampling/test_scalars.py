@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import samplevis
 from samplevis import param
 from samplevis.runtime import seeds
-from samplevis.sampling.chains import Watched, run_chains
+from samplevis.sampling.chains import Monitors, run_chains
 from samplevis.sampling.options import HMCOptions
 from samplevis.sampling.scalars import scalar_fn
 from samplevis.sampling.streaming import Moments, merged
@@ -61,7 +61,7 @@ def test_merged_moments_are_those_of_the_whole(parts, far):
 
 
 def test_all_transitions_are_streamed():
-    watched = Watched(scalars=lambda x: {"first": x[:, 0, 0, 0]}, picture=lambda x: x)
+    watched = Monitors(scalars=lambda x: {"first": x[:, 0, 0, 0]}, picture=lambda x: x)
     state = tf.random.stateless_normal((3, *SHAPE), [1, 2])
     for kernel in ("split_hmc", "hmc"):
         settings = dict(num_leapfrog_steps=2, num_burnin_steps=2, kernel=kernel, step_size=0.5)

@@ -38,7 +38,7 @@ LOG_ZERO = -1e4
 FALL = 1.0
 
 
-class Step(NamedTuple):
+class TransitionStats(NamedTuple):
     """What is traced at every transition: float arrays [transition, chain], but for the last two, [transition].
 
     Attributes:
@@ -119,7 +119,7 @@ def make_kernel(
     return tfp.mcmc.HamiltonianMonteCarlo(log_density, step_size, num_leapfrog_steps, store_parameters_in_results=True)
 
 
-def trace(name: str, num_leapfrog_steps: int, state: tf.Tensor, results: Any) -> Step:
+def trace(name: str, num_leapfrog_steps: int, state: tf.Tensor, results: Any) -> TransitionStats:
     """Reads a kernel's results after a step.
 
     Args:
@@ -129,7 +129,7 @@ def trace(name: str, num_leapfrog_steps: int, state: tf.Tensor, results: Any) ->
       results: the kernel's.
 
     Returns:
-      A `Step` of tensors without the dimension of the transition.
+      A `TransitionStats` of tensors without the dimension of the transition.
     """
     if name == "hmc":
         return _trace_hmc(num_leapfrog_steps, results)
@@ -158,7 +158,7 @@ def log_accept(results: Any) -> tf.Tensor:
     return tf.where(tf.math.is_finite(ratio), tf.clip_by_value(ratio, LOG_ZERO, 0.0), LOG_ZERO)
 
 
-def told_acceptance(results: Any, target: float) -> tf.Tensor:
+def adaptation_log_accept(results: Any, target: float) -> tf.Tensor:
     """Log of the acceptance that a step size is adapted by, [chain]: `target`, which leaves it alone, where nothing is told of it.
 
     A chain that still falls towards its density is accepted whatever the step, which would grow until it is far too long: who
@@ -187,8 +187,8 @@ def half_square(x: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     return tf.reduce_sum(tf.square(tf.cast(x, dtype)), list(range(1, x.shape.rank))) / 2
 
 
-def _trace_split(state: tf.Tensor, results: SplitResults) -> Step:
-    return Step(
+def _trace_split(state: tf.Tensor, results: SplitResults) -> TransitionStats:
+    return TransitionStats(
         tf.exp(log_accept(results)),
         results.is_accepted,
         -results.log_accept_ratio,
@@ -201,11 +201,11 @@ def _trace_split(state: tf.Tensor, results: SplitResults) -> Step:
     )
 
 
-def _trace_hmc(spent: int, results: Any) -> Step:
+def _trace_hmc(spent: int, results: Any) -> TransitionStats:
     proposed = results.proposed_results
     kinetic = half_square(proposed.final_momentum[0], tf.float64)
     size = tf.cast(tf.size(proposed.final_momentum[0][0]), tf.float64)
-    return Step(
+    return TransitionStats(
         tf.exp(log_accept(results)),
         results.is_accepted,
         -results.log_accept_ratio,
@@ -218,9 +218,9 @@ def _trace_hmc(spent: int, results: Any) -> Step:
     )
 
 
-def _trace_nuts(results: Any) -> Step:
+def _trace_nuts(results: Any) -> TransitionStats:
     # NUTS averages the acceptance over its tree; it has no single proposal to judge.
-    return Step(
+    return TransitionStats(
         tf.exp(log_accept(results)),
         results.is_accepted,
         -results.log_accept_ratio,
@@ -233,10 +233,10 @@ def _trace_nuts(results: Any) -> Step:
     )
 
 
-def _trace_langevin(spent: int, state: tf.Tensor, results: LangevinResults) -> Step:
+def _trace_langevin(spent: int, state: tf.Tensor, results: LangevinResults) -> TransitionStats:
     potential = half_square(state, tf.float64) - tf.cast(results.tilt, tf.float64)
     # No step is judged: all are taken, and their energy error is not known.
-    return Step(
+    return TransitionStats(
         tf.ones_like(results.tilt),
         tf.ones_like(results.tilt, tf.bool),
         tf.zeros_like(results.tilt),
