@@ -108,7 +108,7 @@ def bare_peak() -> tuple[float, float]:
     network = smoothed(squeezenet(), DEFAULT_SOFTNESS)
     loaded = resident()
     activation = make_activation(network, UNIT, param.fourier(SIZE), robust_transforms)
-    bank, state = activation.draw(seeds.root(1), BANK), activation.param.prior(seeds.root(0), CHAINS)
+    bank, state = activation.sample_transforms(seeds.root(1), BANK), activation.param.prior(seeds.root(0), CHAINS)
 
     @tf.function(autograph=False)
     def bare(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

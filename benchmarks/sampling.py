@@ -88,7 +88,9 @@ def on_many_transforms(unit: str, samples: samplevis.Samples, smooth: float) -> 
     activation = make_activation(smoothed(squeezenet(), smooth), unit, param.fourier(SIZE), robust_transforms)
     draws = samples.latents.shape[1]
     latents = samples.latents[:, np.linspace(draws // 4, draws - 1, 8).astype(int)]
-    return float(of_draws(mean_activation(activation, activation.draw(seeds.root(1), 256)), latents).mean())
+    return float(
+        of_draws(mean_activation(activation, activation.sample_transforms(seeds.root(1), 256)), latents).mean()
+    )
 
 
 def long_run(
@@ -226,7 +228,7 @@ def pixels(options: argparse.Namespace):
 
 def target_on_bank(activation: Activation, members: int) -> Callable[[tf.Tensor], tf.Tensor]:
     """The mean activation of states on a bank."""
-    bank = activation.draw(seeds.root(1), members)
+    bank = activation.sample_transforms(seeds.root(1), members)
     return lambda z: tf.reduce_mean(activation.scores(activation.param.rotate(z), bank), 1)
 
 

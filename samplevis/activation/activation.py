@@ -1,4 +1,4 @@
-"""The activation A(z): an objective on a network on transformed images, averaged over transform draws."""
+"""The activation A(z): an objective on a network on transformed images, averaged over transforms."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Activation:
       transform: the distortion that every image passes before the network sees it.
       devices: names of the devices that share the latents, each latent computed by itself. Defaults to none: all latents
         as one batch, where TensorFlow computes it.
-      most_members: most transform draws of a bank that `mean` computes at a time, >= 1. Defaults to all.
+      most_members: most transforms of a bank that `mean` computes at a time, >= 1. Defaults to all.
     """
 
     network: Network
@@ -112,97 +112,101 @@ class Activation:
         self.check_independent("a sampler")
         self.check_gradient("a sampler")
 
-    def draw(self, seed: tf.Tensor, members: int) -> Any:
+    def sample_transforms(self, seed: tf.Tensor, num_transforms: int) -> Any:
         """Draws transforms.
 
         Args:
           seed: int32 tensor of shape [2].
-          members: how many, >= 1.
+          num_transforms: how many, >= 1.
 
         Returns:
-          Nest of tensors with leading dimension `members`.
+          Nest of tensors with leading dimension `num_transforms`.
         """
-        return self.transform.draw(seed, members, self.param.image_shape)
+        return self.transform.sample_params(seed, num_transforms, self.param.image_shape)
 
-    def scores(self, z: tf.Tensor, draws: Any, parameters: Sequence | None = None) -> tf.Tensor:
-        """Scores latents under transform draws, the draws shared by all latents.
+    def scores(self, z: tf.Tensor, transform_params: Any, parameters: Sequence | None = None) -> tf.Tensor:
+        """Scores latents under transforms, which are shared by all latents.
 
         Args:
           z: latents of shape [N, *latent_shape].
-          draws: K draws (`draw`).
+          transform_params: parameters of K transforms (`sample_transforms`).
           parameters: numbers of the objective; defaults to its own.
 
         Returns:
           float32 tensor of shape [N, K].
         """
         count = z.shape[0]
-        tiled = tf.nest.map_structure(lambda t: tf.tile(t, [count] + [1] * (t.shape.rank - 1)), draws)
+        tiled = tf.nest.map_structure(lambda t: tf.tile(t, [count] + [1] * (t.shape.rank - 1)), transform_params)
         return self.paired(z, tiled, parameters)
 
-    def mean(self, z: tf.Tensor, draws: Any, parameters: Sequence | None = None) -> tf.Tensor:
-        """Mean scores over transform draws that all latents share.
+    def mean(self, z: tf.Tensor, transform_params: Any, parameters: Sequence | None = None) -> tf.Tensor:
+        """Mean scores over transforms that all latents share.
 
         Args:
           z: latents of shape [N, *latent_shape].
-          draws: K draws (`draw`).
+          transform_params: parameters of K transforms (`sample_transforms`).
           parameters: numbers of the objective; defaults to its own.
 
         Returns:
           float32 tensor of shape [N].
         """
-        leaves = tf.nest.flatten(draws)
+        leaves = tf.nest.flatten(transform_params)
         if leaves and self.chunk_size and self.chunk_size < leaves[0].shape[0]:
-            return chunked_mean(lambda z, part: self.scores(z, part, parameters), z, draws, self.chunk_size)
-        return tf.reduce_mean(self.scores(z, draws, parameters), axis=1)
+            return chunked_mean(lambda z, part: self.scores(z, part, parameters), z, transform_params, self.chunk_size)
+        return tf.reduce_mean(self.scores(z, transform_params, parameters), axis=1)
 
     def paired(
-        self, z: tf.Tensor, draws: Any, parameters: Sequence | None = None, step: tf.Tensor | int = END
+        self, z: tf.Tensor, transform_params: Any, parameters: Sequence | None = None, step: tf.Tensor | int = END
     ) -> tf.Tensor:
-        """Scores latents under transform draws of their own.
+        """Scores latents under transforms of their own.
 
         Args:
           z: latents of shape [N, *latent_shape].
-          draws: N * K draws; latent 0 takes the first K.
+          transform_params: N * parameters of K transforms; latent 0 takes the first K.
           parameters: numbers of the objective; defaults to its own.
           step: number of updates made so far, for weights that change. Defaults to the end of every schedule.
 
         Returns:
           float32 tensor of shape [N, K].
         """
-        leaves = tf.nest.flatten(draws)
-        members = leaves[0].shape[0] // z.shape[0] if leaves else 1
+        leaves = tf.nest.flatten(transform_params)
+        num_transforms = leaves[0].shape[0] // z.shape[0] if leaves else 1
 
-        def of_latents(z: tf.Tensor, draws: Any) -> tf.Tensor:
-            scores = self.of_images(self.param.image(z), draws, members, parameters, step)
-            return tf.reshape(scores, (z.shape[0], members))
+        def of_latents(z: tf.Tensor, transform_params: Any) -> tf.Tensor:
+            scores = self.of_images(self.param.image(z), transform_params, num_transforms, parameters, step)
+            return tf.reshape(scores, (z.shape[0], num_transforms))
 
-        return per_device(of_latents, z, draws, self.devices) if self.devices else of_latents(z, draws)
+        return (
+            per_device(of_latents, z, transform_params, self.devices)
+            if self.devices
+            else of_latents(z, transform_params)
+        )
 
     def of_images(
         self,
         images: tf.Tensor,
-        draws: Any,
-        members: int = 1,
+        transform_params: Any,
+        num_transforms: int = 1,
         parameters: Sequence | None = None,
         step: tf.Tensor | int = END,
     ) -> tf.Tensor:
-        """Scores images [N, *image_shape] under N * members draws.
+        """Scores images [N, *image_shape] under the parameters of N * num_transforms transforms.
 
         Args:
           images: float32 [N, *image_shape] in [0, 1].
-          draws: N * members draws; image 0 takes the first `members`.
-          members: draws for each image, >= 1. Defaults to 1.
+          transform_params: the parameters of N * num_transforms transforms; image 0 takes the first `num_transforms`.
+          num_transforms: draws for each image, >= 1. Defaults to 1.
           parameters: numbers of the objective; defaults to its own.
           step: number of updates made so far, for weights that change. Defaults to the end of every schedule.
 
         Returns:
-          float32 tensor of shape [N * members].
+          float32 tensor of shape [N * num_transforms].
         """
-        images = tf.repeat(images, members, axis=0)
+        images = tf.repeat(images, num_transforms, axis=0)
         layers = tuple(name for name in self.objective.layers if name not in RESERVED)
-        values = self.network.cut(layers)(self.transform.apply(draws, images)) if layers else {}
+        values = self.network.cut(layers)(self.transform.apply(transform_params, images)) if layers else {}
         # Penalties on the image itself act on the clean image, as in Lucid.
-        accessor = make_accessor(values.__getitem__, self.network, images, members, step)
+        accessor = make_accessor(values.__getitem__, self.network, images, num_transforms, step)
         return self.objective.function(accessor, self.objective.parameters if parameters is None else parameters)
 
 

@@ -46,7 +46,7 @@ def _made(activation: Activation) -> list[tf.Tensor]:
     def gradient(z: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             tape.watch(z)
-            score = activation.paired(z, activation.draw(seeds.root(0), 1))
+            score = activation.paired(z, activation.sample_transforms(seeds.root(0), 1))
         return tape.gradient(score, z)
 
     spec = tf.TensorSpec((1, *activation.param.latent_shape), tf.float32)

@@ -1,4 +1,4 @@
-"""A mean over transform draws, some draws at a time, in the memory of these."""
+"""A mean over transforms, some draws at a time, in the memory of these."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ from typing import Any
 import tensorflow as tf
 
 
-def chunked_mean(scores: Callable[[tf.Tensor, Any], tf.Tensor], z: tf.Tensor, draws: Any, most: int) -> tf.Tensor:
+def chunked_mean(
+    scores: Callable[[tf.Tensor, Any], tf.Tensor], z: tf.Tensor, transform_params: Any, most: int
+) -> tf.Tensor:
     """Mean scores of latents over draws. Each part's gradient is taken with its values, so that only sums are kept.
 
     Args:
       scores: (latents [N, *latent_shape], k draws) -> scores [N, k], those of a latent by itself and differentiable in it.
       z: latents [N, *latent_shape].
-      draws: nest of tensors [K, ...], at least one tensor.
+      transform_params: nest of tensors [K, ...], at least one tensor.
       most: most draws at a time, >= 1. Parts are of one size, the largest divisor of K up to here.
 
     Returns:
       float32 tensor [N].
     """
-    members = tf.nest.flatten(draws)[0].shape[0]
-    size = largest_divisor(members, most)
-    parts = tf.nest.map_structure(lambda leaf: tf.reshape(leaf, (members // size, size, *leaf.shape[1:])), draws)
+    num_transforms = tf.nest.flatten(transform_params)[0].shape[0]
+    size = largest_divisor(num_transforms, most)
+    parts = tf.nest.map_structure(
+        lambda leaf: tf.reshape(leaf, (num_transforms // size, size, *leaf.shape[1:])), transform_params
+    )
 
     @tf.custom_gradient
     def mean(z: tf.Tensor) -> tuple[tf.Tensor, Callable]:
@@ -35,14 +39,14 @@ def chunked_mean(scores: Callable[[tf.Tensor, Any], tf.Tensor], z: tf.Tensor, dr
 
         first = tf.constant(0), tf.zeros(z.shape[0]), tf.zeros_like(z)
         _, values, slopes = tf.while_loop(
-            lambda number, *_: number < members // size, add, first, parallel_iterations=1
+            lambda number, *_: number < num_transforms // size, add, first, parallel_iterations=1
         )
 
         def gradient(upstream: tf.Tensor, variables: Any = ()) -> tuple[tf.Tensor, list[None]]:
-            rates = tf.reshape(upstream / members, [-1] + [1] * (z.shape.rank - 1))
+            rates = tf.reshape(upstream / num_transforms, [-1] + [1] * (z.shape.rank - 1))
             return rates * slopes, [None for _ in variables]
 
-        return values / members, gradient
+        return values / num_transforms, gradient
 
     return mean(z)
 

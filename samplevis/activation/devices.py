@@ -47,14 +47,14 @@ def _names(name: str, device: str) -> bool:
 
 
 def per_device(
-    function: Callable[[tf.Tensor, Any], tf.Tensor], z: tf.Tensor, draws: Any, devices: Sequence[str]
+    function: Callable[[tf.Tensor, Any], tf.Tensor], z: tf.Tensor, transform_params: Any, devices: Sequence[str]
 ) -> tf.Tensor:
     """Applies a function to each latent by itself, on devices that share them evenly. Gradients are computed there, too.
 
     Args:
-      function: (latents [1, *latent_shape], K draws) -> values [1, K], differentiable in the latents.
+      function: (latents [1, *latent_shape], parameters of K transforms) -> values [1, K], differentiable in the latents.
       z: latents [N, *latent_shape].
-      draws: nest of tensors [N * K, ...]; latent 0 takes the first K.
+      transform_params: nest of tensors [N * K, ...]; latent 0 takes the first K.
       devices: names, at least one.
 
     Returns:
@@ -69,18 +69,18 @@ def per_device(
             return leaf[number * size : (number + 1) * size]
 
         device = devices[number * len(devices) // count]
-        values.append(_placed(function, device, tf.nest.map_structure(part, draws))(part(z)))
+        values.append(_placed(function, device, tf.nest.map_structure(part, transform_params))(part(z)))
     return tf.concat(values, axis=0)
 
 
-def _placed(function: Callable[[tf.Tensor, Any], tf.Tensor], device: str, draws: Any) -> Callable:
+def _placed(function: Callable[[tf.Tensor, Any], tf.Tensor], device: str, transform_params: Any) -> Callable:
     """A function of latents on a device. A tape alone would leave it to TensorFlow where the gradient is computed."""
 
     @tf.custom_gradient
     def placed(z: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         with tf.device(device), tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(z)
-            values = function(z, draws)
+            values = function(z, transform_params)
 
         def gradient(upstream: tf.Tensor, variables: Sequence[tf.Variable] = ()) -> tuple[tf.Tensor, list[None]]:
             with tf.device(device):

@@ -81,7 +81,7 @@ def importance(
     for number, step in enumerate(steps):
         images = tf.constant(step)
         for member in range(draws):
-            drawn = activation.draw(seeds.fold(root, "importance", number, member), batch)
+            drawn = activation.sample_transforms(seeds.fold(root, "importance", number, member), batch)
             with tf.GradientTape() as tape:
                 tape.watch(images)
                 score = activation.of_images(images, drawn)

@@ -41,7 +41,7 @@ def load(model: str | Path, weights: str | Path | None = None, **options: Any) -
         manifest of one), or of the folder of a SavedModel. See `samplevis.modelzoo.files.load_file`.
       weights: weights of a zoo model. Defaults to the model's own default.
       **options: for a zoo model, its own, such as `labels` or `image_size`; for a file, `value_range`, `bgr`, `mean`,
-        `labels`, `aliases`, `given`, `image_shape` and `input` of `Network`.
+        `labels`, `aliases`, `fixed_inputs`, `image_shape` and `input` of `Network`.
 
     Returns:
       A `Network`.

@@ -15,6 +15,7 @@ from samplevis.network.labels import check_labels, find_label
 from samplevis.network.sources import PRE, Shape, Source, as_source
 from samplevis.network.sources.base import show, sizes
 from samplevis.runtime.checks import brief, check_array, check_flag, check_numbers, check_wholes, is_list
+from samplevis.runtime.deprecation import renamed_keywords, renamed_property
 from samplevis.runtime.lru import LRUDict
 
 Activations = dict[str, tf.Tensor]
@@ -63,7 +64,7 @@ class Network:
         A name may list synonyms between commas. Defaults to none.
       name: what to call it in messages. Defaults to the model's own name.
       aliases: other names for layers, {alias: layer}; they are accepted wherever a layer's name is. Defaults to none.
-      given: for a model of several inputs, arrays or tensors by the name of the input, without the batch: all inputs but the
+      fixed_inputs: for a model of several inputs, arrays or tensors by the name of the input, without the batch: all inputs but the
         image that is explored. Of a function, or a subclassed model that takes no dictionary, arguments by name. Defaults to
         none.
       image_shape: (height, width, channels), (length, channels) or (depth, height, width, channels), None for a size that is free,
@@ -81,6 +82,7 @@ class Network:
       (28, 28, 192)
     """
 
+    @renamed_keywords(given="fixed_inputs")
     def __init__(
         self,
         model: Any,
@@ -91,15 +93,15 @@ class Network:
         labels: Sequence[str] | Callable[[], Sequence[str]] | None = None,
         name: str | None = None,
         aliases: Mapping[str, str] | None = None,
-        given: Mapping[str, Any] | None = None,
+        fixed_inputs: Mapping[str, Any] | None = None,
         image_shape: Shape | None = None,
         input: str | None = None,
     ):
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name: expected a text. Received: {brief(name)}")
-        if given is not None and not isinstance(given, Mapping):
-            raise TypeError(f"given: expected a dictionary {{input: values}}. Received: {brief(given)}")
-        self.source: Source = as_source(model, given, image_shape, input)
+        if fixed_inputs is not None and not isinstance(fixed_inputs, Mapping):
+            raise TypeError(f"fixed_inputs: expected a dictionary {{input: values}}. Received: {brief(fixed_inputs)}")
+        self.source: Source = as_source(model, fixed_inputs, image_shape, input)
         self.name: str = name or self.source.name
         self.exact_gradient = True
         self.image_shape: Shape = self.source.image_shape
@@ -120,7 +122,7 @@ class Network:
         #: The layers that objectives read, by structure and shapes, so that a sweep finds them once.
         self.read: dict[Any, tuple[str, ...]] = LRUDict(READ)
 
-    def on(self, source: Any, name: str) -> Network:
+    def with_model(self, source: Any, name: str) -> Network:
         """A network of the same preprocessing, labels and aliases on another model with the same layers.
 
         Args:
@@ -139,6 +141,8 @@ class Network:
             name=name,
             aliases=self.aliases,
         )
+
+    on = renamed_property("on", "with_model")
 
     def load_graphdef(self) -> None:
         """Does nothing: a network is loaded when it is made. Programs written for Lucid call this first."""

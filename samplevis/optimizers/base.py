@@ -91,7 +91,7 @@ def mean_score(activation: Activation, z: tf.Tensor, parameters: Any, seed: tf.T
     Returns:
       float32 [N], the mean over the bank.
     """
-    draws = activation.draw(seeds.fold(seed, "bank"), bank)
+    draws = activation.sample_transforms(seeds.fold(seed, "bank"), bank)
     return activation.mean(z, draws, parameters)
 
 

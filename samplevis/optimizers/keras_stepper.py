@@ -31,7 +31,9 @@ class KerasStepper(Stepper):
             """Runs `count` steps from step `first`; returns the scores before each update, [count, batch]."""
 
             def step(i: tf.Tensor, scores: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-                draws = activation.draw(seeds.fold(seed, "optimize", first + i), 1 if shared_transforms else batch)
+                draws = activation.sample_transforms(
+                    seeds.fold(seed, "optimize", first + i), 1 if shared_transforms else batch
+                )
                 if shared_transforms:
                     draws = tf.nest.map_structure(lambda draw: tf.repeat(draw, batch, axis=0), draws)
                 with tf.GradientTape() as tape:

@@ -31,7 +31,7 @@ def rebuild(
       A network of the same layer names and shapes, with copies of the weights.
     """
     source = network.source.replaced(activation or (lambda *_: None), layer or (lambda *_: None))
-    return network.on(source, name)
+    return network.with_model(source, name)
 
 
 def cached_clone(network: Network, key: Hashable, make: Callable[[Network], Network]) -> Network:

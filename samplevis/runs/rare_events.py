@@ -139,7 +139,7 @@ def surprisal(
     with memory.explain_oom(sizes | sides(network, param.image_shape)):
         density, states = _scout(activation, level, density, root, progress)
 
-        bank = activation.draw(seeds.fold(root, "bank"), num_transforms)
+        bank = activation.sample_transforms(seeds.fold(root, "bank"), num_transforms)
 
         def on_bank(state: tf.Tensor) -> tf.Tensor:
             return activation.mean(activation.param.rotate(state), bank)

@@ -305,6 +305,6 @@ def _text(objective: Objective) -> str:
 def _check_start(kept: Checkpoint, units: Sequence[Activation], start: tf.Tensor) -> None:
     """Notices what no name tells: a function that was rewritten, a decoder of other weights."""
     kinds = {_kind(unit): unit for unit in units}
-    scores = [float(unit.paired(start, unit.draw(seeds.root(0), 1))[0, 0]) for unit in kinds.values()]
+    scores = [float(unit.paired(start, unit.sample_transforms(seeds.root(0), 1))[0, 0]) for unit in kinds.values()]
     kept.check("activation at the start", np.array(scores, np.float32))
     kept.flush()

@@ -157,7 +157,7 @@ def _chunk(activation: Activation) -> Callable[..., tuple[LangevinState, tf.Tens
         parameters: list[tf.Tensor],
     ):
         def score(state: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-            draws = activation.draw(seed, MEMBERS * state.shape[0])
+            draws = activation.sample_transforms(seed, MEMBERS * state.shape[0])
             return tf.reduce_mean(activation.paired(activation.param.rotate(state), draws, parameters), axis=1)
 
         def step(i: tf.Tensor, now: LangevinState, total: tf.Tensor, strength: tf.Tensor):

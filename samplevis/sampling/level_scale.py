@@ -64,7 +64,7 @@ def finite_mean(values: Any) -> float:
 
 def fresh_transforms(activation: Activation, seed: tf.Tensor) -> Any:
     """Transforms that no chain sees."""
-    return activation.draw(seeds.fold(seed, "fresh"), NUM_FRESH_TRANSFORMS)
+    return activation.sample_transforms(seeds.fold(seed, "fresh"), NUM_FRESH_TRANSFORMS)
 
 
 def mean_activation(activation: Activation, draws: Any) -> Callable[[tf.Tensor], tf.Tensor]:

@@ -141,7 +141,7 @@ def sample(
         checkpoint.start_timer("sample")
 
         # One fixed density: the bank is drawn once and stays for warm-up and sampling.
-        bank = activation.draw(seeds.fold(seed, "bank"), options.num_transforms)
+        bank = activation.sample_transforms(seeds.fold(seed, "bank"), options.num_transforms)
 
         on_bank = mean_activation(activation, bank)
         on_fresh = mean_activation(activation, fresh_transforms(activation, seed))
@@ -149,7 +149,7 @@ def sample(
         compile = activation.compiler(type(target), options.moves, options.num_transforms)
 
         def redraw(seed: tf.Tensor, bank: Any, *numbers: Any) -> Target:
-            other = activation.draw(seed, options.num_transforms)
+            other = activation.sample_transforms(seed, options.num_transforms)
             return lambda state: tilt(state, other, *numbers)
 
         preconditioner = 1.0
@@ -186,7 +186,9 @@ def sample(
             )
             calibration_runs = [first]
             state = tf.constant(first.states[-1])
-            other = mean_activation(activation, activation.draw(seeds.fold(seed, "calibration"), NUM_FRESH_TRANSFORMS))
+            other = mean_activation(
+                activation, activation.sample_transforms(seeds.fold(seed, "calibration"), NUM_FRESH_TRANSFORMS)
+            )
             latents = param.rotate(state)
             # Kernels that draw their transforms anew have no bank to overfit, but may rest beside their target.
             anew = options.kernel in APPROXIMATE
@@ -262,7 +264,7 @@ def check_room(activation: Activation, chains: int, options: HMCOptions, draws: 
     param = activation.param
     draws.check_room(chains, options.num_results, param.latent_shape, param.image_shape)
     # A bank is computed in parts where all of its images have no room. An empty draw is no bank.
-    one = sum(math.prod(leaf.shape) for leaf in tf.nest.flatten(activation.draw(seeds.root(0), 1)))
+    one = sum(math.prod(leaf.shape) for leaf in tf.nest.flatten(activation.sample_transforms(seeds.root(0), 1)))
     memory.check_fits({"num_transforms": options.num_transforms}, one, "the transforms")
     memory.check_fits({"num_chains": chains}, math.prod(param.image_shape), "an image of each chain")
 

@@ -1,12 +1,12 @@
-"""Random distortions of images, signals and volumes: a draw of their parameters, and a deterministic, differentiable apply.
+"""Random distortions of images, signals and volumes: parameters drawn from a seed, and a deterministic, differentiable apply.
 
-Every image gets its own draw. Draws are nests of tensors with the batch as leading dimension, so that a bank
+Every image gets its own parameters. They are nests of tensors with the batch as leading dimension, so that a bank
 drawn once can be sliced, stored, or tiled over chains with `tf.nest.map_structure`. Shapes are static, and
 the gradient with respect to the images is the exact adjoint of the map, as a Metropolis correction needs; but for
 `normalize_gradient`, which samplers refuse.
 
     distortion = transform.affine(shift=8, scale=0.1, rotate=8)
-    bank = distortion.draw(seed, 8, (96, 96, 3))
+    bank = distortion.sample_params(seed, 8, (96, 96, 3))
     distorted = distortion.apply(bank, images)              # images [8, 96, 96, 3]
 """
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from samplevis import param
 from samplevis.runtime.checks import check_number
-from samplevis.transform.base import Draw, Shape, Transform
+from samplevis.transform.base import Params, Shape, Transform
 
 # Standard deviation that Lucid's noise of `sd` 1 gives a pixel before the sigmoid: 1.04 for images of 64 pixels, 1.14 for 128,
 # 1.21 for 224. Its spectrum is 1/f, real and imaginary parts N(0, sd^2), and the image is divided by 4.
@@ -21,15 +21,15 @@ class CollapseAlpha(Transform):
 
     sd: float
 
-    def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Draw:
+    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Params:
         self.output_shape(image_shape)
         backgrounds = param.fourier(image_shape[:-1], channels=3, contrast=LUCID_CONTRAST * self.sd)
         return {"background": backgrounds.image(backgrounds.prior(seed, batch))}
 
-    def apply(self, draw: Draw, images: tf.Tensor) -> tf.Tensor:
+    def apply(self, params: Params, images: tf.Tensor) -> tf.Tensor:
         self.output_shape(images.shape[1:])
         alpha = images[..., 3:]
-        return alpha * images[..., :3] + (1 - alpha) * tf.cast(draw["background"], images.dtype)
+        return alpha * images[..., :3] + (1 - alpha) * tf.cast(params["background"], images.dtype)
 
     def output_shape(self, image_shape: Shape) -> Shape:
         *size, channels = image_shape
@@ -50,7 +50,7 @@ def collapse_alpha_random(sd: float = 0.5) -> Transform:
         sigmoid. Defaults to 0.5, Lucid's.
 
     Returns:
-      Transform from [H, W, 4] to [H, W, 3]. Its draw: {"background": [batch, H, W, 3]} in [0, 1].
+      Transform from [H, W, 4] to [H, W, 3]. Its parameters: {"background": [batch, H, W, 3]} in [0, 1].
       Source: lucid/optvis/transform.py.
 
     Raises:

@@ -10,10 +10,11 @@ import tensorflow as tf
 
 from samplevis.runtime import seeds
 from samplevis.runtime.checks import brief, is_list
+from samplevis.runtime.deprecation import renamed_property, warn_renamed
 
 # (H, W, C) of an image, (L, C) of a signal, (D, H, W, C) of a volume.
 Shape = tuple[int, ...]
-Draw = dict[str, tf.Tensor]
+Params = dict[str, tf.Tensor]
 
 
 class Transform:
@@ -22,7 +23,15 @@ class Transform:
     exact_gradient: bool = True
     """Whether the gradient of `apply` is its derivative. If not, optimisers may use it and samplers must not."""
 
-    def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Any:
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "draw" in vars(cls):
+            warn_renamed(f"{cls.__name__}.draw", "sample_params")
+            cls.sample_params = cls.draw
+
+    draw = renamed_property("draw", "sample_params")
+
+    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Any:
         """Draws the random parameters, independently for each image.
 
         Args:
@@ -36,11 +45,11 @@ class Transform:
         """
         return ()
 
-    def apply(self, draw: Any, images: tf.Tensor) -> tf.Tensor:
+    def apply(self, params: Any, images: tf.Tensor) -> tf.Tensor:
         """Applies drawn parameters.
 
         Args:
-          draw: what `draw` returned for this batch and image shape.
+          params: what `sample_params` returned for this batch and image shape.
           images: [batch, H, W, C], float, static shape.
 
         Returns:
@@ -66,7 +75,7 @@ class Transform:
         return tuple(image_shape)
 
     def __call__(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """A fresh draw, applied: `apply(draw(seed, batch, (H, W, C)), images)`.
+        """Fresh parameters, applied: `apply(sample_params(seed, batch, (H, W, C)), images)`.
 
         Args:
           images: [batch, H, W, C], float, static shape.
@@ -76,7 +85,7 @@ class Transform:
           [batch, H', W', C].
         """
         batch, *image_shape = images.shape
-        return self.apply(self.draw(seed, batch, tuple(image_shape)), images)
+        return self.apply(self.sample_params(seed, batch, tuple(image_shape)), images)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +94,7 @@ class Function(Transform):
 
     function: Callable[[tf.Tensor], tf.Tensor]
 
-    def apply(self, draw: Any, images: tf.Tensor) -> tf.Tensor:
+    def apply(self, params: Any, images: tf.Tensor) -> tf.Tensor:
         return self.function(images)
 
     def output_shape(self, image_shape: Shape) -> Shape:
@@ -113,15 +122,15 @@ class Compose(Transform):
     def exact_gradient(self) -> bool:
         return all(transform.exact_gradient for transform in self.transforms)
 
-    def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> tuple[Any, ...]:
-        draws = []
+    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> tuple[Any, ...]:
+        params = []
         for number, transform in enumerate(self.transforms):
-            draws.append(transform.draw(seeds.fold(seed, number), batch, image_shape))
+            params.append(transform.sample_params(seeds.fold(seed, number), batch, image_shape))
             image_shape = transform.output_shape(image_shape)
-        return tuple(draws)
+        return tuple(params)
 
-    def apply(self, draw: tuple[Any, ...], images: tf.Tensor) -> tf.Tensor:
-        for transform, own in zip(self.transforms, draw, strict=True):
+    def apply(self, params: tuple[Any, ...], images: tf.Tensor) -> tf.Tensor:
+        for transform, own in zip(self.transforms, params, strict=True):
             images = transform.apply(own, images)
         return images
 
@@ -138,7 +147,7 @@ def compose(transforms: Iterable[Transform | Callable[[tf.Tensor], tf.Tensor]]) 
       transforms: anything that `as_transform` takes. An empty list gives the identity.
 
     Returns:
-      Transform. Its draw: a tuple of the draws of the parts, each from a seed of its own.
+      Transform. Its parameters: a tuple of the parameters of the parts, each from a seed of its own.
 
     Raises:
       TypeError: if an item is no transform.

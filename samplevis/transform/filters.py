@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.runtime.checks import check_between, check_number
-from samplevis.transform.base import Draw, Shape, Transform
+from samplevis.transform.base import Params, Shape, Transform
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Blur(Transform):
     def radius(self) -> int:
         return int(4 * self.sigma + 0.5)  # where scipy.ndimage.gaussian_filter truncates, too
 
-    def apply(self, draw: Any, images: tf.Tensor) -> tf.Tensor:
+    def apply(self, params: Any, images: tf.Tensor) -> tf.Tensor:
         self.output_shape(images.shape[1:])
         margins = [[0, 0], *([[self.radius, self.radius]] * (len(images.shape) - 2)), [0, 0]]
         weights = np.exp(-0.5 * (np.arange(-self.radius, self.radius + 1) / self.sigma) ** 2)
@@ -48,7 +48,7 @@ def blur(sigma: float) -> Transform:
       sigma: standard deviation in pixels, > 0; int(4 sigma + 0.5) must be less than the image's shorter side.
 
     Returns:
-      Transform that keeps the size. Its draw is empty.
+      Transform that keeps the size. Its parameters are empty.
 
     Raises:
       ValueError, TypeError: if `sigma` is outside its range.
@@ -79,12 +79,12 @@ class Noise(Transform):
 
     standard_deviation: float
 
-    def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Draw:
+    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Params:
         noise = tf.random.stateless_normal([batch, *image_shape], seed, stddev=self.standard_deviation)
         return {"noise": noise}
 
-    def apply(self, draw: Draw, images: tf.Tensor) -> tf.Tensor:
-        return images + tf.cast(draw["noise"], images.dtype)
+    def apply(self, params: Params, images: tf.Tensor) -> tf.Tensor:
+        return images + tf.cast(params["noise"], images.dtype)
 
 
 def noise(standard_deviation: float) -> Transform:
@@ -94,7 +94,7 @@ def noise(standard_deviation: float) -> Transform:
       standard_deviation: >= 0, on the scale of the image, [0, 1].
 
     Returns:
-      Transform that keeps the size. Its draw: {"noise": [batch, H, W, C]}.
+      Transform that keeps the size. Its parameters: {"noise": [batch, H, W, C]}.
 
     Raises:
       ValueError, TypeError: if `standard_deviation` is outside its range.
@@ -110,12 +110,12 @@ class Gain(Transform):
     decibels: float
     silence: float
 
-    def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Draw:
+    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Params:
         decibels = tf.random.stateless_uniform([batch], seed, -self.decibels, self.decibels)
         return {"factor": 10 ** (decibels / 20)}
 
-    def apply(self, draw: Draw, images: tf.Tensor) -> tf.Tensor:
-        factor = tf.reshape(tf.cast(draw["factor"], images.dtype), [-1] + [1] * (len(images.shape) - 1))
+    def apply(self, params: Params, images: tf.Tensor) -> tf.Tensor:
+        factor = tf.reshape(tf.cast(params["factor"], images.dtype), [-1] + [1] * (len(images.shape) - 1))
         return self.silence + factor * (images - self.silence)
 
 
@@ -128,7 +128,7 @@ def gain(decibels: float = 6.0, silence: float = 0.5) -> Transform:
       silence: the value that stays, from 0 to 1. Defaults to 0.5: silence to a network of `value_range=(-1, 1)`.
 
     Returns:
-      Transform that keeps the size. Its draw: {"factor": [batch]}.
+      Transform that keeps the size. Its parameters: {"factor": [batch]}.
 
     Raises:
       ValueError, TypeError: if an argument is outside its range.

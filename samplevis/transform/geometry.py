@@ -12,7 +12,7 @@ import tensorflow as tf
 from samplevis.runtime import seeds
 from samplevis.runtime.checks import check_choice, check_number, check_numbers, check_whole
 from samplevis.transform import warp
-from samplevis.transform.base import Draw, Shape, Transform
+from samplevis.transform.base import Params, Shape, Transform
 
 # What the sides of a signal, an image and a volume are called.
 SIDES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
@@ -26,10 +26,10 @@ class Pad(Transform):
     mode: str
     value: float
 
-    def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Any:
+    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Any:
         return {"value": tf.random.stateless_uniform([batch], seed)} if self.mode == "uniform" else ()
 
-    def apply(self, draw: Any, images: tf.Tensor) -> tf.Tensor:
+    def apply(self, params: Any, images: tf.Tensor) -> tf.Tensor:
         self.output_shape(images.shape[1:])
         margins = [[0, 0], *([[self.width, self.width]] * (len(images.shape) - 2)), [0, 0]]
         if self.mode == "reflect":
@@ -37,7 +37,7 @@ class Pad(Transform):
         if self.mode == "constant":
             return tf.pad(images, margins, constant_values=self.value)
         border = 1 - tf.pad(tf.ones([1, *images.shape[1:]], images.dtype), margins)
-        value = tf.reshape(tf.cast(draw["value"], images.dtype), [-1] + [1] * (len(images.shape) - 1))
+        value = tf.reshape(tf.cast(params["value"], images.dtype), [-1] + [1] * (len(images.shape) - 1))
         return tf.pad(images, margins) + value * border
 
     def output_shape(self, image_shape: Shape) -> Shape:
@@ -60,7 +60,7 @@ def pad(width: int, mode: str = "reflect", value: float = 0.5) -> Transform:
       value: what mode "constant" fills in.
 
     Returns:
-      Transform to (H + 2 width, W + 2 width). Its draw: empty, or {"value": [batch]} in mode "uniform".
+      Transform to (H + 2 width, W + 2 width). Its parameters: empty, or {"value": [batch]} in mode "uniform".
 
     Raises:
       ValueError, TypeError: if an argument is outside its range.
@@ -77,13 +77,13 @@ class Jitter(Transform):
 
     d: int
 
-    def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Draw:
+    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Params:
         directions = len(image_shape) - 1
         return {"offset": tf.random.stateless_uniform([batch, directions], seed, 0, self.d + 1, tf.int32)}
 
-    def apply(self, draw: Draw, images: tf.Tensor) -> tf.Tensor:
+    def apply(self, params: Params, images: tf.Tensor) -> tf.Tensor:
         *sizes, _ = self.output_shape(images.shape[1:])
-        first = tf.split(draw["offset"], len(sizes), axis=1)
+        first = tf.split(params["offset"], len(sizes), axis=1)
         return warp.take(images, *(start + tf.range(size) for start, size in zip(first, sizes, strict=True)))
 
     def output_shape(self, image_shape: Shape) -> Shape:
@@ -100,7 +100,7 @@ def jitter(d: int) -> Transform:
       d: pixels, >= 0, below the image's shorter side.
 
     Returns:
-      Transform to (H - d, W - d). Its draw: {"offset": int32 [batch, 2]}, the first row and column, each
+      Transform to (H - d, W - d). Its parameters: {"offset": int32 [batch, 2]}, the first row and column, each
       uniform on 0 ... d; of signals and volumes [batch, 1] and [batch, 3].
 
     Raises:
@@ -116,13 +116,13 @@ class Shift(Transform):
 
     d: int
 
-    def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Draw:
+    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Params:
         directions = len(image_shape) - 1
         return {"shift": tf.random.stateless_uniform([batch, directions], seed, -self.d, self.d + 1, tf.int32)}
 
-    def apply(self, draw: Draw, images: tf.Tensor) -> tf.Tensor:
+    def apply(self, params: Params, images: tf.Tensor) -> tf.Tensor:
         sizes = images.shape[1:-1]
-        ways = tf.split(draw["shift"], len(sizes), axis=1)
+        ways = tf.split(params["shift"], len(sizes), axis=1)
         return warp.take(images, *((tf.range(size) - way) % size for way, size in zip(ways, sizes, strict=True)))
 
 
@@ -133,7 +133,7 @@ def shift(d: int) -> Transform:
       d: pixels, >= 0; down and right are each uniform on the integers -d ... d.
 
     Returns:
-      Transform that keeps the size. Its draw: {"shift": int32 [batch, 2]} (down, right); of signals and volumes [batch, 1]
+      Transform that keeps the size. Its parameters: {"shift": int32 [batch, 2]} (down, right); of signals and volumes [batch, 1]
       and [batch, 3].
 
     Raises:
@@ -152,7 +152,7 @@ class Affine(Transform):
     rotate: float
     edges: str
 
-    def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Draw:
+    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Params:
         directions = len(image_shape) - 1
 
         def uniform(name: str, limit: float, *shape: int) -> tf.Tensor:
@@ -165,8 +165,8 @@ class Affine(Transform):
             **_axis(seed, batch, directions),
         }
 
-    def apply(self, draw: Draw, images: tf.Tensor) -> tf.Tensor:
-        return warp.affine_warp(images, warp.inverse_similarity(**draw), self.edges)
+    def apply(self, params: Params, images: tf.Tensor) -> tf.Tensor:
+        return warp.affine_warp(images, warp.inverse_similarity(**params), self.edges)
 
     def output_shape(self, image_shape: Shape) -> Shape:
         if self.rotate:
@@ -187,7 +187,7 @@ def affine(shift: float = 8, scale: float = 0.1, rotate: float = 8, edges: str =
         mode "reflect"); it must be at least 2 x 2. "zero": black.
 
     Returns:
-      Transform that keeps the size. Its draw: {"shift": [batch, 2] (down, right), "scale": [batch],
+      Transform that keeps the size. Its parameters: {"shift": [batch, 2] (down, right), "scale": [batch],
       "angle": [batch], radians, counter-clockwise}.
 
     Raises:
@@ -207,16 +207,16 @@ class Choice(Transform):
     edges: str
     interpolation: str = "bilinear"
 
-    def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Draw:
+    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Params:
         which = tf.random.stateless_uniform([batch], seed, 0, len(self.values), tf.int32)
         values = tf.gather(tf.constant(self.values, tf.float32), which)
         axis = _axis(seed, batch, len(image_shape) - 1) if self.parameter == "angle" else {}
         return {self.parameter: values} | axis
 
-    def apply(self, draw: Draw, images: tf.Tensor) -> tf.Tensor:
+    def apply(self, params: Params, images: tf.Tensor) -> tf.Tensor:
         batch, *sizes, _ = images.shape
         still = {"shift": tf.zeros([batch, len(sizes)]), "scale": tf.ones([batch]), "angle": tf.zeros([batch])}
-        return warp.affine_warp(images, warp.inverse_similarity(**still | draw), self.edges, self.interpolation)
+        return warp.affine_warp(images, warp.inverse_similarity(**still | params), self.edges, self.interpolation)
 
     def output_shape(self, image_shape: Shape) -> Shape:
         if self.parameter == "angle":
@@ -235,7 +235,7 @@ def random_scale(scales: Iterable[float], edges: str = "reflect") -> Transform:
       edges: what comes in from outside when shrinking, as in `affine`.
 
     Returns:
-      Transform that keeps the size. Its draw: {"scale": [batch]}.
+      Transform that keeps the size. Its parameters: {"scale": [batch]}.
 
     Raises:
       ValueError, TypeError: if an argument is outside its range.
@@ -255,7 +255,7 @@ def random_rotate(
       interpolation: "bilinear" or "nearest". Lucid's choice is "nearest".
 
     Returns:
-      Transform that keeps the size. Its draw: {"angle": [batch]}, in radians.
+      Transform that keeps the size. Its parameters: {"angle": [batch]}, in radians.
 
     Raises:
       ValueError, TypeError: if an argument is outside its range.
@@ -273,7 +273,7 @@ class CropOrPad(Transform):
 
     size: tuple[int, ...]
 
-    def apply(self, draw: Any, images: tf.Tensor) -> tf.Tensor:
+    def apply(self, params: Any, images: tf.Tensor) -> tf.Tensor:
         self.output_shape(images.shape[1:])
         cuts = [slice(max(have - want, 0) // 2, max(have - want, 0) // 2 + want) for have, want in self._pairs(images)]
         gaps = [max(want - have, 0) for have, want in self._pairs(images)]
@@ -298,7 +298,7 @@ def crop_or_pad_to(*size: int) -> Transform:
         or adds the extra pixel at the bottom and right.
 
     Returns:
-      Transform to that size. Its draw is empty.
+      Transform to that size. Its parameters are empty.
 
     Raises:
       ValueError, TypeError: if an argument is outside its range.
@@ -314,12 +314,12 @@ def crop_or_pad_to(*size: int) -> Transform:
 class Mirror(Transform):
     """Made by `mirror`."""
 
-    def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Draw:
+    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Params:
         return {"flip": tf.random.stateless_uniform([batch], seed) < 0.5}
 
-    def apply(self, draw: Draw, images: tf.Tensor) -> tf.Tensor:
+    def apply(self, params: Params, images: tf.Tensor) -> tf.Tensor:
         rank = len(images.shape)
-        flip = tf.reshape(draw["flip"], [-1] + [1] * (rank - 1))
+        flip = tf.reshape(params["flip"], [-1] + [1] * (rank - 1))
         return tf.where(flip, tf.reverse(images, [rank - 2]), images)
 
 
@@ -327,12 +327,12 @@ def mirror() -> Transform:
     """Exchanges left and right with probability 1/2; a signal runs backwards.
 
     Returns:
-      Transform that keeps the size. Its draw: {"flip": bool [batch]}.
+      Transform that keeps the size. Its parameters: {"flip": bool [batch]}.
     """
     return Mirror()
 
 
-def _axis(seed: tf.Tensor, batch: int, directions: int) -> Draw:
+def _axis(seed: tf.Tensor, batch: int, directions: int) -> Params:
     """The axes about which volumes turn, {"axis": [batch, 3]}; pictures need none."""
     if directions != 3:
         return {}

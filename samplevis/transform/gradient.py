@@ -20,7 +20,7 @@ class NormalizeGradient(Transform):
 
     exact_gradient = False
 
-    def apply(self, draw: Any, images: tf.Tensor) -> tf.Tensor:
+    def apply(self, params: Any, images: tf.Tensor) -> tf.Tensor:
         batch = images.shape[0]
         if isinstance(self.scales, tuple) and len(self.scales) != batch:
             raise ValueError(
@@ -48,7 +48,7 @@ def normalize_gradient(scales: float | Sequence[float] | None = None) -> Transfo
       scales: the norm, > 0, or one for each image of the batch. Defaults to 1.
 
     Returns:
-      Transform that keeps the size. Its draw is empty.
+      Transform that keeps the size. Its parameters are empty.
 
     Raises:
       ValueError, TypeError: if `scales` is outside its range. Source: lucid/optvis/transform.py.

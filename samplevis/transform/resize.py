@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.runtime.checks import check_numbers
-from samplevis.transform.base import Draw, Shape, Transform
+from samplevis.transform.base import Params, Shape, Transform
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,15 +18,15 @@ class RandomResize(Transform):
 
     scales: tuple[float, ...]
 
-    def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Draw:
+    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Params:
         return {"which": tf.random.stateless_uniform([batch], seed, 0, len(self.scales), tf.int32)}
 
-    def apply(self, draw: Draw, images: tf.Tensor) -> tf.Tensor:
+    def apply(self, params: Params, images: tf.Tensor) -> tf.Tensor:
         sizes = images.shape[1:-1]
         for axis, size in enumerate(sizes):
             grids = tf.constant(np.stack([legacy_grid(size, scale) for scale in self.scales]), images.dtype)
             before, after = "def"[:axis], "uvw"[axis + 1 : len(sizes)]
-            images = tf.einsum(f"bij,b{before}j{after}c->b{before}i{after}c", tf.gather(grids, draw["which"]), images)
+            images = tf.einsum(f"bij,b{before}j{after}c->b{before}i{after}c", tf.gather(grids, params["which"]), images)
         return images
 
 
@@ -60,7 +60,7 @@ def random_resize(scales: Iterable[float]) -> Transform:
       scales: factors > 0, at least one, each as likely as it is often in the list.
 
     Returns:
-      Transform that keeps the size. Its draw: {"which": int32 [batch]}, an index into `scales`.
+      Transform that keeps the size. Its parameters: {"which": int32 [batch]}, an index into `scales`.
 
     Raises:
       ValueError, TypeError: if `scales` is outside its range. Source: lucid/optvis/transform.py.

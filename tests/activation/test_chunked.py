@@ -23,7 +23,7 @@ def test_parts_are_as_large_as_they_can_be(number, most):
 
 def test_values_and_gradients_are_those_of_the_whole_bank(tiny_network):
     activation = make_activation(tiny_network, "conv2:1", param.fourier(16), transform.affine(2, 0.1, 8))
-    z, bank = activation.param.prior(seeds.root(0), 3), activation.draw(seeds.root(1), 6)
+    z, bank = activation.param.prior(seeds.root(0), 3), activation.sample_transforms(seeds.root(1), 6)
     whole_value, whole = value_and_gradient(lambda z: tf.math.log(3 + activation.mean(z, bank)), z)
     for most in (1, 2, 4, 5):
         value, found = value_and_gradient(
@@ -35,7 +35,7 @@ def test_values_and_gradients_are_those_of_the_whole_bank(tiny_network):
 
 def test_only_a_part_is_computed_at_a_time(tiny_network):
     activation = make_activation(tiny_network, "conv2:1", param.fourier(16), transform.jitter(2))
-    z, bank, seen = activation.param.prior(seeds.root(0), 3), activation.draw(seeds.root(1), 6), []
+    z, bank, seen = activation.param.prior(seeds.root(0), 3), activation.sample_transforms(seeds.root(1), 6), []
 
     def scores(z, part):
         values = activation.scores(z, part)

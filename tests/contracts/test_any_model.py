@@ -201,12 +201,12 @@ KINDS = {
     ".h5": Kind(lambda path: modelzoo.load(saved(path, ".h5"))),
     ".pb": Kind(lambda path: modelzoo.load(saved(path, ".pb"))),
     "function": Kind(lambda path: Network(function), top="output"),
-    "several inputs": Kind(lambda path: Network(several_inputs(), given={"scale": np.arange(4.0)})),
+    "several inputs": Kind(lambda path: Network(several_inputs(), fixed_inputs={"scale": np.arange(4.0)})),
     "several inputs, subclassed": Kind(
-        lambda path: Network(several_inputs_subclassed(), given={"scale": np.arange(4.0)})
+        lambda path: Network(several_inputs_subclassed(), fixed_inputs={"scale": np.arange(4.0)})
     ),
     "several inputs, Keras 2": Kind(
-        lambda path: Network(several_inputs(tf_keras.layers, tf_keras.Model), given={"scale": np.arange(4.0)})
+        lambda path: Network(several_inputs(tf_keras.layers, tf_keras.Model), fixed_inputs={"scale": np.arange(4.0)})
     ),
     "several outputs": Kind(lambda path: Network(several_outputs())),
     "fixed size": Kind(lambda path: Network(functional((SIZE, SIZE)))),
@@ -258,7 +258,7 @@ def sampled(network, obj):
     """A few transitions of the sampler on the smoothed network."""
     activation = make_activation(smoothed(network, 0.3), obj, prior(network), None)
     activation.check_sampled()
-    law, draws = Tilted(5.0), activation.draw(seeds.root(0), 1)
+    law, draws = Tilted(5.0), activation.sample_transforms(seeds.root(0), 1)
     kernel = SplitHMC(lambda z: law.tilt(activation.scores(z, draws)[:, 0]), 0.2, 2)
     state = first = activation.param.prior(seeds.root(1), 2)
     results, accepted = kernel.bootstrap_results(state), 0
@@ -396,16 +396,16 @@ def test_half_precision_comes_back_whole(networks, name, images):
 
 def test_given_inputs(images):
     model = several_inputs()
-    network = Network(model, given={"scale": np.arange(4.0)})
+    network = Network(model, fixed_inputs={"scale": np.arange(4.0)})
     expected = model([images, np.tile(np.arange(4.0), (4, 1))])
     np.testing.assert_allclose(network.activations(images, "logits")["logits"], expected, atol=1e-6)
     for given, words in (
-        (None, "2 inputs .image, scale., and 2 of them are free.*given="),
+        (None, "2 inputs .image, scale., and 2 of them are free.*fixed_inputs="),
         ({"scales": 1}, "no input 'scales'"),
         ({"scale": np.zeros((1, 4))}, r"expected 'scale' of shape \(4,\), no batch. Received: \(1, 4\)"),
     ):
         with pytest.raises(ValueError, match=words):
-            Network(model, given=given)
+            Network(model, fixed_inputs=given)
 
 
 @pytest.mark.parametrize(
@@ -418,11 +418,11 @@ def test_given_inputs_of_what_is_traced(make, images):
     images = images[:, :, [*range(12), 0, 1, 2, 3]]
     each = np.tile(scale.astype(np.float32), (4, 1))
     expected = model(images, each) if isinstance(model, SeveralArguments) else model({"image": images, "scale": each})
-    network = Network(model, given={"scale": scale})
+    network = Network(model, fixed_inputs={"scale": scale})
     np.testing.assert_allclose(network.activations(images, "output")["output"], expected, atol=1e-5)
-    other = Network(model, given={"scale": 2 * scale}).activations(images, "output")["output"]
+    other = Network(model, fixed_inputs={"scale": 2 * scale}).activations(images, "output")["output"]
     assert np.abs(other - expected).max() > 1e-3, "the control"
-    with pytest.raises(ValueError, match="given="):
+    with pytest.raises(ValueError, match="fixed_inputs="):
         Network(model)
     if not isinstance(model, SeveralArguments):
         for given, words in (
@@ -430,7 +430,7 @@ def test_given_inputs_of_what_is_traced(make, images):
             ({"scale": np.zeros((1, 4))}, r"expected 'scale' of shape \(4,\), no batch. Received: \(1, 4\)"),
         ):
             with pytest.raises(ValueError, match=words):
-                Network(model, given=given)
+                Network(model, fixed_inputs=given)
 
 
 def test_given_inputs_of_a_function_and_of_a_saved_model(tmp_path, images):
@@ -438,11 +438,11 @@ def test_given_inputs_of_a_function_and_of_a_saved_model(tmp_path, images):
         return tf.reduce_mean(images, (1, 2)) * scale
 
     expected = images.mean((1, 2)) * [1, 2, 3]
-    found = Network(scaled, given={"scale": [1.0, 2.0, 3.0]}).activations(images, "output")["output"]
+    found = Network(scaled, fixed_inputs={"scale": [1.0, 2.0, 3.0]}).activations(images, "output")["output"]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     model = several_inputs()
     model.export(tmp_path / "saved", verbose=False)
-    network = modelzoo.load(tmp_path / "saved", given={"scale": np.arange(4.0, dtype=np.float32)})
+    network = modelzoo.load(tmp_path / "saved", fixed_inputs={"scale": np.arange(4.0, dtype=np.float32)})
     own = model([images, np.tile(np.arange(4.0), (4, 1))])
     np.testing.assert_allclose(network.activations(images, "output_0")["output_0"], own, atol=1e-5)
 

@@ -230,7 +230,7 @@ def test_the_program_of_2018_comes_to_its_last_line(program, monkeypatch):
     assert options == {"hmc_opts": {"num_results": 10}} and program["samples"] == "samples"
     images = np.random.default_rng(0).uniform(size=(2, 64, 64, 3)).astype(np.float32)
     activation = make_activation(network, objective, param.pixel(64), None)
-    score = activation.of_images(tf.constant(images), activation.draw(seeds.root(0), 2))
+    score = activation.of_images(tf.constant(images), activation.sample_transforms(seeds.root(0), 2))
     np.testing.assert_allclose(score, network.activations(images, MIXED_5B)[MIXED_5B][:, 1, 1, 0], rtol=1e-5)
 
 

@@ -168,7 +168,7 @@ def test_gradient_is_the_adjoint(name, directions):
         (KINDS | TURNS)[name] if name in KINDS | TURNS else transform.as_transform(transform.as_named(name, directions))
     )
     size = SIZES[directions]
-    draw = kind.draw(seeds.root(1), 3, (*size, 2))
+    draw = kind.sample_params(seeds.root(1), 3, (*size, 2))
     x = tf.random.stateless_normal([3, *size, 2], [1, 2])
     rest = kind.apply(draw, tf.zeros_like(x))
     assert rest.shape[1:] == kind.output_shape((*size, 2))
@@ -221,7 +221,7 @@ def test_crop_gain_and_their_errors():
         np.testing.assert_array_equal(transform.crop_or_pad_to(*size)(x, seeds.root(0)), expected)
     np.testing.assert_array_equal(transform.crop_or_pad_to(5)(x[:, :, 0], seeds.root(0)), x[:, 2:7, 0])
     kind = transform.gain(20.0, silence=0.25)
-    factor = kind.draw(seeds.root(0), 2, (9, 3))["factor"]
+    factor = kind.sample_params(seeds.root(0), 2, (9, 3))["factor"]
     assert (factor >= 0.1).numpy().all() and (factor <= 10).numpy().all() and factor[0] != factor[1]
     got = kind.apply({"factor": factor}, x[:, :, 0])
     np.testing.assert_allclose(got, 0.25 + factor[:, None, None] * (x[:, :, 0] - 0.25), rtol=1e-5)

@@ -234,14 +234,16 @@ def test_inputs(images, frozen):
     with pytest.raises(ValueError, match="placeholders that may be the images: bytes, keep, other.*input='name'"):
         Network(whole)
     with pytest.raises(ValueError, match="uint8 images, which have no gradient.*after the cast"):
-        Network(whole, input="bytes", given={"keep": 0.5, "other": np.zeros((1, 8, 8, 3))})
-    network = Network(whole, input="cast", image_shape=(8, 8, 3), given={"keep": 0.5, "other": np.ones((8, 8, 3))})
+        Network(whole, input="bytes", fixed_inputs={"keep": 0.5, "other": np.zeros((1, 8, 8, 3))})
+    network = Network(
+        whole, input="cast", image_shape=(8, 8, 3), fixed_inputs={"keep": 0.5, "other": np.ones((8, 8, 3))}
+    )
     batch = images[:, :8, :8]
     np.testing.assert_allclose(network.activations(batch, "out")["out"], 0.5 * batch + 1, rtol=1e-6)
-    with pytest.raises(ValueError, match="needs a value: given={'keep'"):
+    with pytest.raises(ValueError, match="needs a value: fixed_inputs={'keep'"):
         Network(whole, input="other", image_shape=(8, 8, 3))
-    with pytest.raises(ValueError, match="given: there is no node 'kept'"):
-        Network(whole, given={"kept": 1.0})
+    with pytest.raises(ValueError, match="fixed_inputs: there is no node 'kept'"):
+        Network(whole, fixed_inputs={"kept": 1.0})
     with pytest.raises(ValueError, match="input: .* no node 'image'"):
         Network(whole, input="image")
 

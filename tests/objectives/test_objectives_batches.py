@@ -67,7 +67,7 @@ COUPLED = {
 def score(network, objective, images, members=1, transforms=None):
     """Scores [image, member], and what the network sees, [member, image, H, W, C]."""
     activation = make_activation(network, objective, param.pixel(images.shape[1:3]), transforms)
-    bank = activation.draw(seeds.root(0), members)
+    bank = activation.sample_transforms(seeds.root(0), members)
     draws = tf.nest.map_structure(lambda t: tf.concat([t] * len(images), 0), bank)
     scores = activation.of_images(tf.constant(images), draws, members).numpy().reshape(len(images), members)
     seen = activation.transform.apply(draws, tf.repeat(tf.constant(images), members, axis=0)).numpy()
@@ -247,7 +247,7 @@ def test_weights_follow_the_steps(tiny_network, case):
 
 
 def _scores(activation, z):
-    return activation.scores(z, activation.draw(seeds.root(0), 1)).numpy()
+    return activation.scores(z, activation.sample_transforms(seeds.root(0), 1)).numpy()
 
 
 def test_a_schedule_changes_the_picture(tiny_network):

@@ -42,7 +42,7 @@ def score(network, objective, images=IMAGES):
     shape = images.shape[1:]
     transforms = rgb if shape[-1] == 4 else None
     activation = make_activation(network, objective, param.pixel(shape[:2], channels=shape[-1]), transforms)
-    return activation.of_images(tf.constant(images), activation.draw(seeds.root(0), len(images))).numpy()
+    return activation.of_images(tf.constant(images), activation.sample_transforms(seeds.root(0), len(images))).numpy()
 
 
 def cossim(x, v, power):
@@ -177,7 +177,7 @@ def gradient(network, objective, images=IMAGES):
     x = tf.constant(images)
     with tf.GradientTape() as tape:
         tape.watch(x)
-        value = activation.of_images(x, activation.draw(seeds.root(0), len(images)))
+        value = activation.of_images(x, activation.sample_transforms(seeds.root(0), len(images)))
     return tape.gradient(value, x).numpy()
 
 

@@ -263,7 +263,7 @@ def test_views_are_a_transform():
     transform = views(sphere(6, 8), (12, 16), count=5, seed=1)
     assert transform.output_shape((9, 7, 3)) == (12, 16, 3)
     textures = np.stack([np.full((9, 7, 3), grey, np.float32) for grey in (0.2, 0.8)])
-    draw = transform.draw(seeds.root(0), 2, (9, 7, 3))
+    draw = transform.sample_params(seeds.root(0), 2, (9, 7, 3))
     seen = transform.apply(draw, tf.constant(textures)).numpy()
     for number, grey in enumerate((0.2, 0.8)):
         inside = transform.coverage.numpy()[draw["view"][number]][..., 0]
@@ -273,7 +273,7 @@ def test_views_are_a_transform():
         np.testing.assert_allclose(seen[number][~inside], expected)
     # Equal seeds, equal sides; all sides are drawn, and all of the sphere is seen.
     np.testing.assert_array_equal(views(sphere(6, 8), (12, 16), count=5, seed=1).uv, transform.uv)
-    assert set(transform.draw(seeds.root(0), 99, (9, 7, 3))["view"].numpy()) == set(range(5))
+    assert set(transform.sample_params(seeds.root(0), 99, (9, 7, 3))["view"].numpy()) == set(range(5))
     many = views(sphere(6, 8), 16, count=40)
     shown = many.uv.numpy()[many.coverage.numpy()[..., 0]]
     assert len({(int(u * 4), int(v * 4)) for u, v in shown if u < 1 and v < 1}) == 16
@@ -308,7 +308,7 @@ def test_a_texture_excites_from_all_sides(tiny_network):
     # On views that were not optimised, too.
     grey = np.full((1, 12, 16, 3), 0.5, np.float32)
     fresh = views(sphere(6, 8), 16, count=20, seed=9)
-    draw = fresh.draw(seeds.root(1), 20, (12, 16, 3))
+    draw = fresh.sample_params(seeds.root(1), 20, (12, 16, 3))
     found, plain = (
         tiny_network.cut(("conv1",))(fresh.apply(draw, tf.repeat(tf.constant(texture), 20, 0)))["conv1"][..., 3]
         for texture in (result.images, grey)

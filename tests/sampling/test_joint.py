@@ -30,7 +30,7 @@ class Model:
 
     def __init__(self, network):
         self.activation = make_activation(network, UNIT, param.fourier(SIZE), robust_transforms)
-        self.bank = self.activation.draw(seeds.root(1), MEMBERS)
+        self.bank = self.activation.sample_transforms(seeds.root(1), MEMBERS)
         self.shape = (SIZE, SIZE, 3)
 
     def score(self, z, bank=None):
@@ -45,7 +45,7 @@ class Model:
 
         def unstable(z):
             seed = tf.random.uniform((2,), maxval=2**30, dtype=tf.int32)
-            return self.tilt(z, y, self.activation.draw(seed, MEMBERS))
+            return self.tilt(z, y, self.activation.sample_transforms(seed, MEMBERS))
 
         return unstable
 

@@ -70,7 +70,7 @@ def adjoint_error(function, shape: tuple[int, ...], seed: int = 0) -> float:
 @pytest.mark.parametrize("shape", [(3, 24, 24, 3), SHAPE])
 @pytest.mark.parametrize("name", EVERY)
 def test_gradient_is_the_adjoint(name, shape):
-    draw = EVERY[name].draw(seeds.root(4), shape[0], shape[1:])
+    draw = EVERY[name].sample_params(seeds.root(4), shape[0], shape[1:])
     assert adjoint_error(lambda images: EVERY[name].apply(draw, images), shape) < TOLERANCE
 
 
@@ -135,7 +135,7 @@ def test_warp_adjoint_and_values_for_any_shape_and_draw(height, width, edges, do
 )
 def test_adjoint_and_shape_for_any_size(height, width, channels, seed, name):
     shape = (height, width, channels)
-    draw = EVERY[name].draw(seeds.root(seed), 2, shape)
+    draw = EVERY[name].sample_params(seeds.root(seed), 2, shape)
     result = EVERY[name].apply(draw, tf.zeros([2, *shape]))
     assert tuple(result.shape[1:]) == EVERY[name].output_shape(shape)
     assert adjoint_error(lambda images: EVERY[name].apply(draw, images), (2, *shape), seed) < TOLERANCE
@@ -156,7 +156,7 @@ def scipy_affine(picture: np.ndarray, down: float, right: float, scale: float, a
 def test_affine_against_scipy(edges):
     kind = transform.affine(shift=20, scale=0.5, rotate=90, edges=edges)
     images = random_images(6, 21, 34, 2)
-    draw = kind.draw(seeds.root(0), 6, images.shape[1:])
+    draw = kind.sample_params(seeds.root(0), 6, images.shape[1:])
     result = kind.apply(draw, tf.constant(images)).numpy()
     for i in range(6):
         parameters = (*draw["shift"][i].numpy(), float(draw["scale"][i]), float(draw["angle"][i]))
@@ -276,11 +276,11 @@ def test_noise_statistics():
 
 def test_choices_are_as_likely_as_they_are_frequent():
     count = 4000
-    angles = transform.random_rotate([-10, 0, 0, 20]).draw(seeds.root(2), count, (8, 8, 3))["angle"].numpy()
+    angles = transform.random_rotate([-10, 0, 0, 20]).sample_params(seeds.root(2), count, (8, 8, 3))["angle"].numpy()
     for angle, probability in ((-10, 0.25), (0, 0.5), (20, 0.25)):
         seen = np.isclose(angles, math.radians(angle)).mean()
         assert abs(seen - probability) < 4 * math.sqrt(probability * (1 - probability) / count)
-    scales = transform.random_scale([0.9, 1, 1.1]).draw(seeds.root(2), 300, (8, 8, 3))["scale"].numpy()
+    scales = transform.random_scale([0.9, 1, 1.1]).sample_params(seeds.root(2), 300, (8, 8, 3))["scale"].numpy()
     assert set(np.unique(scales)) == set(np.float32([0.9, 1, 1.1]))
 
 
@@ -290,7 +290,7 @@ def test_integer_draws_reach_both_ends_equally_often():
         (transform.jitter(4), "offset", range(5)),
         (transform.shift(2), "shift", range(-2, 3)),
     ):
-        drawn = kind.draw(seeds.root(1), count, (20, 20, 3))[name].numpy()
+        drawn = kind.sample_params(seeds.root(1), count, (20, 20, 3))[name].numpy()
         for axis in (0, 1):
             seen, frequency = np.unique(drawn[:, axis], return_counts=True)
             assert list(seen) == list(values)
@@ -300,7 +300,7 @@ def test_integer_draws_reach_both_ends_equally_often():
 
 def test_affine_draws_follow_the_stated_laws():
     """Kolmogorov-Smirnov at p = 6e-5, as 4 standard errors, against the uniform laws in the docstring."""
-    draw = transform.affine(shift=8, scale=0.1, rotate=8).draw(seeds.root(9), 2000, (96, 96, 3))
+    draw = transform.affine(shift=8, scale=0.1, rotate=8).sample_params(seeds.root(9), 2000, (96, 96, 3))
     columns = {
         "down": draw["shift"][:, 0] / 8,
         "right": draw["shift"][:, 1] / 8,
@@ -325,13 +325,13 @@ def test_every_image_has_a_draw_and_seeds_decide(name):
     assert first.tobytes() == again.tobytes()
     assert first.tobytes() != other.tobytes()
     assert len({image.tobytes() for image in first}) >= 2
-    for leaf in tf.nest.flatten(kind.draw(seeds.root(1), 16, SHAPE[1:])):
+    for leaf in tf.nest.flatten(kind.sample_params(seeds.root(1), 16, SHAPE[1:])):
         assert leaf.shape[0] == 16
 
 
 def test_gradient_gives_the_same_bytes_twice():
     kind = transform.as_transform(transform.standard_transforms)
-    images, draw = tf.constant(random_images(16, *SHAPE[1:])), kind.draw(seeds.root(0), 16, SHAPE[1:])
+    images, draw = tf.constant(random_images(16, *SHAPE[1:])), kind.sample_params(seeds.root(0), 16, SHAPE[1:])
 
     @tf.function
     def gradient():
@@ -347,7 +347,7 @@ def test_second_derivatives_of_a_quadratic():
     """The Hessian of |Wx|^2 / 2 is W'W: differentiating the gradient once more stays exact."""
     kind = transform.affine()
     x, v = tf.constant(random_images(*SHAPE)), tf.constant(random_images(*SHAPE, seed=1))
-    draw = kind.draw(seeds.root(0), 2, SHAPE[1:])
+    draw = kind.sample_params(seeds.root(0), 2, SHAPE[1:])
     with tf.GradientTape() as outer:
         outer.watch(x)
         with tf.GradientTape() as inner:
@@ -363,7 +363,7 @@ def test_second_derivatives_of_a_quadratic():
 
 def test_draws_get_no_gradient():
     kind = transform.affine()
-    draw = kind.draw(seeds.root(0), 2, (9, 9, 1))
+    draw = kind.sample_params(seeds.root(0), 2, (9, 9, 1))
     with tf.GradientTape() as tape:
         tape.watch(draw)
         result = kind.apply(draw, tf.constant(random_images(2, 9, 9, 1)))
@@ -383,7 +383,7 @@ def test_compose_goes_left_to_right():
     np.testing.assert_allclose(transform.compose([increase, double])(images, seeds.root(0)), 2 * images + 2, rtol=1e-6)
     parts = [transform.pad(2), transform.jitter(1), transform.affine()]
     whole = transform.compose(parts)
-    draw = whole.draw(seeds.root(0), 2, (10, 12, 1))
+    draw = whole.sample_params(seeds.root(0), 2, (10, 12, 1))
     expected = images
     for part, own in zip(parts, draw, strict=True):
         expected = part.apply(own, expected)
@@ -391,7 +391,9 @@ def test_compose_goes_left_to_right():
 
 
 def test_compose_gives_equal_parts_different_draws():
-    first, second = transform.compose([transform.affine(), transform.affine()]).draw(seeds.root(0), 3, (9, 9, 3))
+    first, second = transform.compose([transform.affine(), transform.affine()]).sample_params(
+        seeds.root(0), 3, (9, 9, 3)
+    )
     assert np.abs(first["shift"] - second["shift"]).min() > 0
 
 
@@ -415,7 +417,7 @@ def test_static_shape_and_equal_values_inside_tf_function(name):
 def test_apply_under_xla(name):
     """The draw is made outside: under XLA the same seed gives other random numbers."""
     kind, images = EVERY[name], tf.constant(random_images(*SHAPE))
-    draw = kind.draw(seeds.root(6), 2, SHAPE[1:])
+    draw = kind.sample_params(seeds.root(6), 2, SHAPE[1:])
     # Positions in float32 may round differently in another compilation: 1e-5 pixel, slopes of up to 8 a
     # pixel.
     np.testing.assert_allclose(
@@ -426,7 +428,7 @@ def test_apply_under_xla(name):
 def test_gradient_inside_a_loop():
     """As samplers use it: the gradient is taken in the body of a tf.while_loop."""
     kind = transform.affine()
-    images, draw = tf.constant(random_images(*SHAPE)), kind.draw(seeds.root(0), 2, SHAPE[1:])
+    images, draw = tf.constant(random_images(*SHAPE)), kind.sample_params(seeds.root(0), 2, SHAPE[1:])
 
     def ascend(x):
         with tf.GradientTape() as tape:
@@ -440,7 +442,7 @@ def test_gradient_inside_a_loop():
 
 def test_bank_tiles_over_chains():
     kind = transform.as_transform(transform.standard_transforms)
-    bank = kind.draw(seeds.root(0), 8, SHAPE[1:])
+    bank = kind.sample_params(seeds.root(0), 8, SHAPE[1:])
     images = tf.constant(random_images(8, *SHAPE[1:]))
     tiled = tf.nest.map_structure(lambda leaf: tf.repeat(leaf, 2, axis=0), bank)
     result = kind.apply(tiled, tf.repeat(images, 2, axis=0))
@@ -451,7 +453,7 @@ def test_standard_transforms_are_lucids():
     kind = transform.as_transform(transform.standard_transforms)
     assert isinstance(transform.standard_transforms, tuple)
     assert kind.output_shape((128, 128, 3)) == (140, 140, 3)
-    draw = kind.draw(seeds.root(0), 2000, (128, 128, 3))
+    draw = kind.sample_params(seeds.root(0), 2000, (128, 128, 3))
     assert np.unique(draw[2]["scale"]).size == 11 and np.unique(draw[3]["angle"]).size == 21
     assert np.isclose(draw[2]["scale"], np.clip(draw[2]["scale"], 0.9, 1.1)).all()
     assert math.isclose(np.max(draw[3]["angle"]), 10 * math.pi / 180, rel_tol=1e-6)
@@ -529,7 +531,7 @@ def test_as_transform():
         ),
         (
             lambda: transform.affine().apply(
-                transform.affine().draw(seeds.root(0), 3, (9, 9, 3)), tf.zeros([2, 9, 9, 3])
+                transform.affine().sample_params(seeds.root(0), 3, (9, 9, 3)), tf.zeros([2, 9, 9, 3])
             ),
             ValueError,
             "images: expected as many as draws, 3. Received: 2",

@@ -59,7 +59,7 @@ def test_nearest_rotation_is_the_projective_operation_forwards(angle):
 
 def test_lucid_transforms_at_a_fixed_draw():
     kind = transform.as_transform(transform.lucid_transforms)
-    draw = kind.draw(seeds.root(3), 3, (20, 26, 3))
+    draw = kind.sample_params(seeds.root(3), 3, (20, 26, 3))
     padded = np.pad(IMAGES, [(0, 0), (12, 12), (12, 12), (0, 0)], constant_values=0.5)
     for number in range(3):
         (top, left), (low, right) = (draw[i]["offset"][number].numpy() for i in (1, 4))
@@ -127,7 +127,7 @@ def test_normalized_gradient_optimizes(tiny_network):
 def test_collapse_alpha_mixes_with_a_background():
     kind = transform.collapse_alpha_random(0.5)
     images = np.random.default_rng(2).uniform(size=(64, 16, 16, 4)).astype(np.float32)
-    draw = kind.draw(seeds.root(0), 64, (16, 16, 4))
+    draw = kind.sample_params(seeds.root(0), 64, (16, 16, 4))
     background = draw["background"].numpy()
     assert kind.output_shape((16, 16, 4)) == (16, 16, 3) == background.shape[1:]
     expected = images[..., 3:] * images[..., :3] + (1 - images[..., 3:]) * background

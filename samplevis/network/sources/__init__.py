@@ -18,7 +18,7 @@ __all__ = ["PRE", "GraphSource", "ReplaceActivation", "ReplaceLayer", "Shape", "
 
 def as_source(
     model: Any,
-    given: Mapping[str, Any] | None = None,
+    fixed_inputs: Mapping[str, Any] | None = None,
     image_shape: Shape | None = None,
     input: str | None = None,
 ) -> Source:
@@ -27,7 +27,7 @@ def as_source(
     Args:
       model: a Keras 3 model; one of tf_keras; a `keras.layers.TFSMLayer`, or another layer; what `tf.saved_model.load` returns; a
         frozen GraphDef; a function from images to a tensor, or to several; or a `Source`, which is returned as it is.
-      given: values of the inputs that are not the image, by name, without the batch.
+      fixed_inputs: values of the inputs that are not the image, by name, without the batch.
       image_shape: (height, width, channels), (length, channels) or (depth, height, width, channels), None for a size that is free,
         for what does not say it: a function, a model defined by subclassing, a graph.
       input: the node of a graph, or input of a SavedModel, that stands for the images.
@@ -45,14 +45,14 @@ def as_source(
         image_shape = _check_image_shape(image_shape)
     known = model if isinstance(model, Source) else None
     if known is None and isinstance(model, keras.Model) and (whole := functional(model)) is not None:
-        known = FunctionalSource(whole, given)
+        known = FunctionalSource(whole, fixed_inputs)
     if known is not None:
         if image_shape is not None or input is not None:
             raise ValueError("image_shape, input: this model says itself what images it takes.")
         return known
     if isinstance(model, tf.compat.v1.GraphDef):
-        return GraphSource(model, input=input, given=given, image_shape=image_shape)
-    source = traced(model, given=given, image_shape=image_shape, input=input)
+        return GraphSource(model, input=input, fixed_inputs=fixed_inputs, image_shape=image_shape)
+    source = traced(model, fixed_inputs=fixed_inputs, image_shape=image_shape, input=input)
     if source is None:
         raise TypeError(
             "model: expected a samplevis.Network (see samplevis.modelzoo), a Keras model or layer, a SavedModel that is loaded, a "

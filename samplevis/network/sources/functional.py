@@ -23,7 +23,7 @@ from samplevis.network.sources.base import (
     to_last_shape,
 )
 from samplevis.network.sources.functions import FUNCTIONS, OTHERS, is_function, kind
-from samplevis.network.sources.inputs import check_given, image_input
+from samplevis.network.sources.inputs import check_fixed_inputs, image_input
 
 _KERAS = keras.layers
 # Layers whose argument `activation` is the last thing that they apply.
@@ -41,7 +41,7 @@ class FunctionalSource:
 
     Args:
       model: the model.
-      given: arrays or tensors by the name of the input that they are for, without the batch: all inputs but the image.
+      fixed_inputs: arrays or tensors by the name of the input that they are for, without the batch: all inputs but the image.
 
     Raises:
       ValueError: if the inputs are not one image of floats and those that are given, or a weight is not finite.
@@ -49,10 +49,10 @@ class FunctionalSource:
 
     missing: Mapping[str, str] = MappingProxyType({})
 
-    def __init__(self, model: keras.Model, given: Mapping[str, Any] | None = None):
+    def __init__(self, model: keras.Model, fixed_inputs: Mapping[str, Any] | None = None):
         self.model = model
         self.name: str = model.name
-        self._image, self._given = _inputs(model, given or {})
+        self._image, self._given = _inputs(model, fixed_inputs or {})
         self._channels_first = _is_channels_first(model)
         self._rank = len(self._image.shape)
         self.image_shape = to_last_shape(self._image.shape[1:], self._channels_first, self._rank)
@@ -155,16 +155,16 @@ def functional(model: keras.Model) -> keras.Model | None:
     return model if hasattr(model, "_nodes_by_depth") else None
 
 
-def _inputs(model: keras.Model, given: Mapping[str, Any]) -> tuple[Any, dict[str, tf.Tensor]]:
+def _inputs(model: keras.Model, fixed_inputs: Mapping[str, Any]) -> tuple[Any, dict[str, tf.Tensor]]:
     """The input that is the image, and what the others are given."""
     tensors = {tensor.name: tensor for tensor in model.inputs}
-    image = tensors.pop(image_input(model.name, list(tensors), given))
+    image = tensors.pop(image_input(model.name, list(tensors), fixed_inputs))
     if not is_image_shape(image.shape[1:]):
         raise ValueError(f"model: {model.name!r} takes {show(image.shape)}; expected {IMAGES}.")
     if not tf.as_dtype(image.dtype).is_floating:
         raise ValueError(f"model: {model.name!r} takes {image.dtype} images, which have no gradient; expected floats.")
     return image, {
-        name: tf.cast(check_given(name, tuple(tensor.shape[1:]), given[name]), tensor.dtype)
+        name: tf.cast(check_fixed_inputs(name, tuple(tensor.shape[1:]), fixed_inputs[name]), tensor.dtype)
         for name, tensor in tensors.items()
     }
 

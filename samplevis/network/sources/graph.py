@@ -58,7 +58,7 @@ class GraphSource:
     Args:
       graph_def: a GraphDef without variables.
       input: the node, or tensor, that stands for the images. Defaults to the only placeholder that is left.
-      given: values of the other placeholders by name; one without the batch that the placeholder declares serves every image.
+      fixed_inputs: values of the other placeholders by name; one without the batch dimension serves every image.
       image_shape: (height, width, channels), or that of signals or volumes. Defaults to what the placeholder declares, else
         (None, None, 3).
       name: its name. Defaults to "graph".
@@ -76,7 +76,7 @@ class GraphSource:
         graph_def: Any,
         *,
         input: str | None = None,
-        given: Mapping[str, Any] | None = None,
+        fixed_inputs: Mapping[str, Any] | None = None,
         image_shape: Shape | None = None,
         name: str = "graph",
         outputs: Mapping[str, str] | None = None,
@@ -85,7 +85,9 @@ class GraphSource:
         self.model, self.name = graph_def if model is None else model, name
         self._graph = Graph([*graph_def.node, *_concatenations(graph_def)])
         self._functions: Functions = {}
-        self._given = {as_output(one): _constant(self._graph, one, value) for one, value in (given or {}).items()}
+        self._given = {
+            as_output(one): _constant(self._graph, one, value) for one, value in (fixed_inputs or {}).items()
+        }
         self._input = self._find_input(input)
         node = self._graph.nodes[self._input[0]]
         self._dtype = tf.as_dtype(node.attr["dtype"].type) if node.attr["dtype"].type else tf.float32
@@ -203,7 +205,7 @@ class GraphSource:
         if len(images) != 1:
             raise ValueError(
                 f"model: {self.name!r} has {len(images)} placeholders that may be the images: {_placeholders(nodes)}. Say which "
-                "node it is, input='name', and what others are, given={'name': value}."
+                "node it is, input='name', and what others are, fixed_inputs={'name': value}."
             )
         return images[0], 0
 
@@ -346,7 +348,7 @@ def _concatenations(graph_def: Any) -> list[Any]:
 def _constant(graph: Graph, name: str, value: Any) -> tf.Tensor:
     node = graph.nodes.get(as_output(name)[0])
     if node is None:
-        raise ValueError(f"given: there is no node {name!r}. Placeholders: {_placeholders(graph.nodes)}")
+        raise ValueError(f"fixed_inputs: there is no node {name!r}. Placeholders: {_placeholders(graph.nodes)}")
     dtype = node.attr["dtype"].type
     return tf.constant(value, tf.as_dtype(dtype) if dtype else None)
 

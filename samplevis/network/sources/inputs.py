@@ -10,13 +10,13 @@ import numpy as np
 from samplevis.network.sources.base import Shape, show
 
 
-def image_input(model: str, names: Sequence[str], given: Mapping[str, Any]) -> str:
+def image_input(model: str, names: Sequence[str], fixed_inputs: Mapping[str, Any]) -> str:
     """The input that is left for the image.
 
     Args:
       model: the model's name.
       names: its inputs.
-      given: values of the others by name.
+      fixed_inputs: values of the others by name.
 
     Returns:
       One of `names`.
@@ -24,20 +24,22 @@ def image_input(model: str, names: Sequence[str], given: Mapping[str, Any]) -> s
     Raises:
       ValueError: if a given input is none of them, or not just one is left.
     """
-    if unknown := [name for name in given if name not in names]:
-        raise ValueError(f"given: {model!r} has no input {unknown[0]!r}. Its inputs: {', '.join(names)}")
-    free = [name for name in names if name not in given]
+    if unknown := [name for name in fixed_inputs if name not in names]:
+        raise ValueError(f"fixed_inputs: {model!r} has no input {unknown[0]!r}. Its inputs: {', '.join(names)}")
+    free = [name for name in names if name not in fixed_inputs]
     if len(free) != 1:
         raise ValueError(
             f"model: {model!r} has {len(names)} inputs ({', '.join(names)}), and {len(free)} of them are free; "
-            "expected one, the image. Say what the others are: given={'name': array}."
+            "expected one, the image. Say what the others are: fixed_inputs={'name': array}."
         )
     return free[0]
 
 
-def check_given(name: str, shape: Shape, value: Any) -> np.ndarray:
+def check_fixed_inputs(name: str, shape: Shape, value: Any) -> np.ndarray:
     """A given value as an array, floats as float32; ValueError unless it has the shape of its input, which has no batch."""
     value = np.asarray(value)
     if value.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, value.shape, strict=True)):
-        raise ValueError(f"given: expected {name!r} of shape {show(shape)}, no batch. Received: {show(value.shape)}")
+        raise ValueError(
+            f"fixed_inputs: expected {name!r} of shape {show(shape)}, no batch. Received: {show(value.shape)}"
+        )
     return value.astype(np.float32) if value.dtype.kind == "f" else value

@@ -64,36 +64,36 @@ def compute(node: Any, inputs: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     if node.op in OUTSIDE:
         raise ValueError(f"the node {node.name!r} is a {node.op}, which would reach out of the model.")
     if node.op == "Placeholder":
-        raise ValueError(f"the placeholder {node.name!r} needs a value: given={{{node.name!r}: ...}}")
+        raise ValueError(f"the placeholder {node.name!r} needs a value: fixed_inputs={{{node.name!r}: ...}}")
     if op_def_registry.get(node.op) is None or not hasattr(tf.raw_ops, node.op):
         raise ValueError(f"the node {node.name!r} is a {node.op}, an operation that this TensorFlow does not have.")
     if node.op in RETIRED:
         return [RETIRED[node.op](node, *inputs)]
     call, arguments, attributes = _signature(node.op)
-    rest, given = list(inputs), {}
+    rest, fixed_inputs = list(inputs), {}
     for argument, name in arguments:
         count = _count(node, argument)
-        given[name] = rest.pop(0) if count is None else [rest.pop(0) for _ in range(count)]
+        fixed_inputs[name] = rest.pop(0) if count is None else [rest.pop(0) for _ in range(count)]
     for attribute, name in attributes:
         if attribute in node.attr:
-            given[name] = _value(node.attr[attribute])
+            fixed_inputs[name] = _value(node.attr[attribute])
     if node.op in CHANNELS_LAST and node.attr["data_format"].s.startswith(b"NC"):
-        return [_channels_last(call, given)]
-    outputs = call(**given)
+        return [_channels_last(call, fixed_inputs)]
+    outputs = call(**fixed_inputs)
     return tf.nest.flatten(outputs)
 
 
-def _channels_last(call: Callable, given: dict[str, Any]) -> tf.Tensor:
+def _channels_last(call: Callable, fixed_inputs: dict[str, Any]) -> tf.Tensor:
     """An operation with the channels first, computed with the channels last; its first argument are the images."""
-    rank = len(given["strides"])
+    rank = len(fixed_inputs["strides"])
     last, first = [0, *range(2, rank), 1], [0, rank - 1, *range(1, rank - 1)]
     # Strides and the like have a number for each axis, explicit paddings have two.
     turned = {
         name: np.reshape(value, (rank, -1))[last].ravel().tolist() if isinstance(value, list) and value else value
-        for name, value in given.items()
+        for name, value in fixed_inputs.items()
     }
-    images = next(iter(given))
-    turned |= {images: tf.transpose(given[images], last), "data_format": "NHWC" if rank == 4 else "NDHWC"}
+    images = next(iter(fixed_inputs))
+    turned |= {images: tf.transpose(fixed_inputs[images], last), "data_format": "NHWC" if rank == 4 else "NDHWC"}
     return tf.transpose(call(**turned), first)
 
 

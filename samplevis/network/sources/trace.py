@@ -13,7 +13,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from samplevis.network.sources.base import IMAGES, Shape, is_image_shape, show
 from samplevis.network.sources.graph import GraphSource
-from samplevis.network.sources.inputs import check_given, image_input
+from samplevis.network.sources.inputs import check_fixed_inputs, image_input
 from samplevis.network.sources.scopes import recorded, renamed
 
 # The signature that serves where a SavedModel has several.
@@ -21,13 +21,17 @@ SERVING = "serving_default"
 
 
 def traced(
-    model: Any, *, given: Mapping[str, Any] | None = None, image_shape: Shape | None = None, input: str | None = None
+    model: Any,
+    *,
+    fixed_inputs: Mapping[str, Any] | None = None,
+    image_shape: Shape | None = None,
+    input: str | None = None,
 ) -> GraphSource | None:
     """A model as a frozen graph.
 
     Args:
       model: a function of an image batch, a Keras layer or model, one of tf_keras, or what `tf.saved_model.load` returned.
-      given: values of inputs that are not the images, by name, without the batch: inputs of a SavedModel; keys of the dictionary
+      fixed_inputs: values of inputs that are not the images, by name, without the batch: of a SavedModel; keys of the dictionary
         that a model takes; else arguments of the function, or of the model's `call`.
       image_shape: (height, width, channels), or of another number of directions, as the model takes them. Defaults to what the
         model knows, or was built with; for a function to (None, None, 3).
@@ -41,11 +45,11 @@ def traced(
     """
     signature = _signature(model)
     if signature is not None:
-        return _frozen(signature, {}, model, _name(model), given, image_shape, input)
+        return _frozen(signature, {}, model, _name(model), fixed_inputs, image_shape, input)
     if not callable(model) or isinstance(model, type):
         return None
     name = _name(model)
-    run, shape, others = _call(model, name, given or {}, image_shape)
+    run, shape, others = _call(model, name, fixed_inputs or {}, image_shape)
     spec = tf.TensorSpec([None, *shape], tf.float32, "images")
     rest = {one: tf.TensorSpec([None, *value.shape], value.dtype, one) for one, value in others.items()}
     try:
@@ -55,24 +59,24 @@ def traced(
         raise ValueError(
             f"model: {name!r} cannot be traced on images [batch, {', '.join(map(str, shape))}]: {error}. Expected a function of "
             "tensors, written in TensorFlow; say what images it takes: image_shape=(height, width, channels), and what other "
-            "inputs are: given={'name': array}."
+            "inputs are: fixed_inputs={'name': array}."
         ) from error
     return _frozen(concrete, scopes, model, name, others, None, input)
 
 
 def _call(
-    model: Any, name: str, given: Mapping[str, Any], image_shape: Shape | None
+    model: Any, name: str, fixed_inputs: Mapping[str, Any], image_shape: Shape | None
 ) -> tuple[Callable[[tf.Tensor, Mapping[str, tf.Tensor]], Any], Shape, dict[str, np.ndarray]]:
     """How to call a model, or function, on images and the other inputs; the shape of the images; and the others, checked."""
     is_keras = isinstance(model, keras.layers.Layer) or _is_keras_2(model)
     mode = {"training": False} if is_keras else {}
     built = _built_shapes(model) if is_keras else None
     if isinstance(built, Mapping):
-        image = image_input(name, list(built), given)
-        others = {one: check_given(one, tuple(built[one])[1:], value) for one, value in given.items()}
+        image = image_input(name, list(built), fixed_inputs)
+        others = {one: check_fixed_inputs(one, tuple(built[one])[1:], value) for one, value in fixed_inputs.items()}
         shape = image_shape or _image_shape(name, built[image])
         return lambda images, rest: model({image: images, **rest}, **mode), shape, others
-    others = {one: check_given(one, np.shape(value), value) for one, value in given.items()}
+    others = {one: check_fixed_inputs(one, np.shape(value), value) for one, value in fixed_inputs.items()}
     shape = image_shape or (_image_shape(name, built) if is_keras else (None, None, 3))
     return lambda images, rest: model(images, **rest, **mode), shape, others
 
@@ -82,7 +86,7 @@ def _frozen(
     scopes: dict[str, str],
     model: Any,
     name: str,
-    given: Mapping[str, Any] | None,
+    fixed_inputs: Mapping[str, Any] | None,
     image_shape: Shape | None,
     input: str | None,
 ) -> GraphSource:
@@ -93,7 +97,7 @@ def _frozen(
     return GraphSource(
         graph_def,
         input=input,
-        given=given,
+        fixed_inputs=fixed_inputs,
         image_shape=image_shape,
         name=name,
         outputs={one: rename(tensor) for one, tensor in outputs.items()},

@@ -25,7 +25,7 @@ from samplevis.runs.optimization import optimize
 from samplevis.runtime import seeds
 from samplevis.runtime.checks import check_number, check_whole
 from samplevis.transform import Transform, crop_or_pad_to
-from samplevis.transform.base import Draw, Shape
+from samplevis.transform.base import Params, Shape
 
 # A narrow field of view from afar, as a photographer's long lens. Source: lucid/misc/gl/meshutil.py.
 FIELD_OF_VIEW = 10.0
@@ -42,15 +42,15 @@ class Views(Transform):
     uv: tf.Tensor
     coverage: tf.Tensor
 
-    def draw(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Draw:
+    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Params:
         return {
             "view": tf.random.stateless_uniform([batch], seeds.fold(seed, "view"), 0, len(self.uv), tf.int32),
             "background": tf.random.stateless_uniform([batch, 1, 1, image_shape[-1]], seeds.fold(seed, "background")),
         }
 
-    def apply(self, draw: Draw, images: tf.Tensor) -> tf.Tensor:
-        seen = sample_bilinear(images, tf.gather(self.uv, draw["view"]))
-        return tf.where(tf.gather(self.coverage, draw["view"]), seen, draw["background"])
+    def apply(self, params: Params, images: tf.Tensor) -> tf.Tensor:
+        seen = sample_bilinear(images, tf.gather(self.uv, params["view"]))
+        return tf.where(tf.gather(self.coverage, params["view"]), seen, params["background"])
 
     def output_shape(self, image_shape: Shape) -> Shape:
         return (*self.uv.shape[1:3], image_shape[-1])
@@ -69,7 +69,7 @@ def views(mesh: Mesh, size: int | tuple[int, int] = 128, *, count: int = 64, see
       seed: int from 0 to 2**31 - 1.
 
     Returns:
-      Transform from textures [batch, h, w, C] to views [batch, H, W, C]. Its draw: {"view": int32 [batch], "background":
+      Transform from textures [batch, h, w, C] to views [batch, H, W, C]. Its parameters: {"view": int32 [batch], "background":
       [batch, 1, 1, C]}.
 
     Raises:

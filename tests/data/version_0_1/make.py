@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import keras
+
 import samplevis
 
 OPTIONS = dict(num_results=2, num_chains=2, num_burnin_steps=2, num_leapfrog_steps=2, num_transforms=2)
