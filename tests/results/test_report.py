@@ -216,7 +216,7 @@ def test_short_grey_and_oblong_runs(tmp_path, good):
 
 def test_a_page_that_would_be_too_large_has_shorter_films(text, tmp_path, good, monkeypatch):
     allowed = len(text) - 1
-    monkeypatch.setattr("samplevis.results.report.LARGEST", allowed)
+    monkeypatch.setattr("samplevis.results.report.MAX_PAGE_BYTES", allowed)
     page = _written(good, tmp_path, title="goldfish")
     films = [_decoded(p["src"]).n_frames for p in page.all("img") if p.get("class") == "moving"]
     assert films == [FRAMES // 2] * CHAINS and (tmp_path / "page.html").stat().st_size <= allowed

@@ -112,7 +112,7 @@ class NoHalfStep(split_hmc.SplitHMC):
 
 @pytest.mark.parametrize("broken", [NoWork, WrongSign, NoHalfStep])
 def test_broken_kernels_are_rejected(broken, monkeypatch):
-    monkeypatch.setattr("samplevis.sampling.named.SplitHMC", broken)
+    monkeypatch.setattr("samplevis.sampling.kernels.registry.SplitHMC", broken)
     states = draws(quadratic, "split_hmc", warmup=0, step_size=0.5, results=800).states
     scores = np.stack([z_scores(states, 4 / 3), z_scores((states - 4 / 3) ** 2, 1 / 3)])
     # All coordinates have the same law: their mean score is N(0, 1 / 24) for a correct kernel.
@@ -146,7 +146,7 @@ class CountsFriction(split_hmc.SplitHMC):
 
 
 def test_malt_leaves_the_energy_of_its_refreshments_out(monkeypatch):
-    monkeypatch.setattr("samplevis.sampling.named.SplitHMC", CountsFriction)
+    monkeypatch.setattr("samplevis.sampling.kernels.registry.SplitHMC", CountsFriction)
     for kernel, right in (("split_hmc", True), ("malt", False)):
         states = draws(quadratic, kernel, warmup=0, step_size=0.3).states
         assert (np.nanmax(np.abs(z_scores((states - 4 / 3) ** 2, 1 / 3))) < 4) == right, kernel
@@ -241,7 +241,7 @@ def test_thermostat_carries_the_heat_of_a_stochastic_force_off(monkeypatch):
     temperature, spread = run()
     assert abs(temperature - 1) < 0.03 and abs(spread - 1) < 0.05
     # The control: a thermostat too heavy to move. The heat is step * noise^2 / (2 * friction) = 5.
-    monkeypatch.setattr("samplevis.sampling.langevin.THERMAL_MASS", 1e9)
+    monkeypatch.setattr("samplevis.sampling.kernels.langevin.THERMAL_MASS", 1e9)
     temperature, spread = run()
     assert temperature > 3 and spread > 3
 
