@@ -223,7 +223,7 @@ def _render_to_folder(network: Any, objective: str, options: argparse.Namespace)
         progress=not options.quiet and lines is None,
         callbacks=[lines] if lines else [],
         checkpoint=options.checkpoint,
-        keep=options.keep,
+        storage=options.keep,
         devices=options.devices,
         memory=options.memory * 2**30,
     )
@@ -247,13 +247,13 @@ def _render_to_folder(network: Any, objective: str, options: argparse.Namespace)
 
 def _extended(options: argparse.Namespace) -> int:
     """The draws to ask for, so many more than the checkpoint holds."""
-    from samplevis.runtime.checkpoint import draws_in
     from samplevis.runtime.checks import check_whole
+    from samplevis.sampling.chains import num_draws_in
 
     check_whole("extend", options.extend, 1)
     if options.checkpoint is None:
         raise ValueError("extend: needs --checkpoint, the folder of the run that gets more draws. Received: none")
-    return draws_in(options.checkpoint) + options.extend
+    return num_draws_in(options.checkpoint) + options.extend
 
 
 def _parser() -> argparse.ArgumentParser:

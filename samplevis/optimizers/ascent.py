@@ -88,7 +88,7 @@ def ascend(
             done = stop
             if done in thresholds:
                 snapshots[done] = activation.param.image(z).numpy()
-            stage.keep(state)
+            stage.update(state)
             if bar.interrupted or stepper.finished:
                 break
     stage.close(state, bar.interrupted)

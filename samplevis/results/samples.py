@@ -8,7 +8,7 @@ import json
 import operator
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -132,9 +132,8 @@ class Samples(Sequence):
     anneal_images: np.ndarray | None = None
     versions: dict[str, str] = dataclasses.field(default_factory=versions)
 
-    # The call that made these samples, for another number of draws; of samples that can be extended. No field: it is left out of
-    # files, copies and `dataclasses.replace`.
-    _again: ClassVar[Callable[[int], Samples] | None] = None
+    # The run that made these samples, for another number of draws. Files and copies are without it.
+    rerun: Callable[[int], Samples] | None = None
 
     # Pictures of the run: functions of `export` that take the samples first.
     report = save_report
@@ -204,7 +203,7 @@ class Samples(Sequence):
         return self._flat[index if isinstance(index, slice) else operator.index(index)]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "rerun"}
 
     def __repr__(self) -> str:
         chain, draw, *size, _ = self.images.shape
@@ -250,7 +249,7 @@ class Samples(Sequence):
             raise ValueError(
                 f"chains: expected {len(self.reached)} times True or False, at least one True. Received: {brief(chains.tolist())}"
             )
-        changes: dict[str, Any] = {name: chosen(getattr(self, name), chains) for name in ARRAYS}
+        changes: dict[str, Any] = {"rerun": None} | {name: chosen(getattr(self, name), chains) for name in ARRAYS}
         changes["stats"] = {name: a if name in SHARED else a[chains] for name, a in self.stats.items()}
         changes["scalars"] = {name: a[chains] for name, a in self.scalars.items()}
         return dataclasses.replace(self, **changes)
@@ -277,12 +276,12 @@ class Samples(Sequence):
         """
         check_whole("n", n, 1)
         draws = self.images.shape[1] + int(n)
-        if self._again is None:
+        if self.rerun is None:
             raise ValueError(
                 "n: expected samples as render(..., checkpoint=FOLDER) returned them in this process. For others, call render "
                 f"with the same arguments, the checkpoint of the run and num_results={draws}; a run without one starts again"
             )
-        return self._again(draws)
+        return self.rerun(draws)
 
     @property
     def target_density(self) -> Density:
@@ -316,7 +315,7 @@ class Samples(Sequence):
             arrays |= {f"{group}.{name}": array for name, array in getattr(self, group).items()}
         plain = {"format": FORMAT, "version": VERSION}
         for field in dataclasses.fields(self):
-            if field.name not in (*ARRAYS, *GROUPS):
+            if field.name not in (*ARRAYS, *GROUPS, "rerun"):
                 plain[field.name] = getattr(self, field.name)
         metadata = np.array(json.dumps(plain, default=_plain))
         with files.atomic_path(path) as temporary, open(temporary, "wb") as file:

@@ -11,9 +11,9 @@ import keras
 from samplevis.network import Network
 from samplevis.objectives import Objective
 from samplevis.results.both_ends import TwoEnded
-from samplevis.runs.rendering import render
+from samplevis.runs.rendering import render, render_keywords
 from samplevis.runtime import files
-from samplevis.runtime.checks import check_known, keywords
+from samplevis.runtime.checks import check_known
 from samplevis.sampling.options import HMCOptions
 
 
@@ -40,7 +40,7 @@ def two_ended(
     """
     if "init" in settings:
         raise TypeError("init: two_ended runs both, 'optimize' and 'prior'")
-    check_known(settings, keywords(render))
+    check_known(settings, (*render_keywords(), "keep"))
     folder = settings.pop("checkpoint", None)
     if folder is not None:
         folder = files.check_path(folder, "checkpoint")

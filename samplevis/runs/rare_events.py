@@ -19,7 +19,9 @@ from samplevis.optimizers.ascent import ascend
 from samplevis.overrides.smooth import DEFAULT_SOFTNESS, smoothed
 from samplevis.param import Parameterization
 from samplevis.runtime import memory, seeds
+from samplevis.runtime.callbacks import as_callbacks
 from samplevis.runtime.checks import check_between, check_number, check_whole
+from samplevis.runtime.context import RunContext
 from samplevis.sampling.ais import log_mean_exp
 from samplevis.sampling.annealing import anneal
 from samplevis.sampling.density import Conditioned
@@ -255,5 +257,6 @@ def _scout(
     if density is not None:
         level = (float(density.target) - scale.prior) / (scale.optimum - scale.prior)
     state = activation.param.rotate(tf.constant(optimized.latents))
-    arrived = anneal(activation, state, scale.prior, scale.optimum, level, SCOUT_STEPS, False, seed, progress)
-    return density or arrived.density, arrived.state
+    context = RunContext(seed, as_callbacks(progress))
+    annealed = anneal(activation, state, scale, level, SCOUT_STEPS, False, context)
+    return density or annealed.density, annealed.state

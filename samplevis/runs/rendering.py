@@ -3,41 +3,38 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from samplevis import param as parameterizations
-from samplevis.activation import Activation, default_param, make_activation
-from samplevis.activation.batch_size import transforms_per_chunk
-from samplevis.activation.devices import check_devices
+from samplevis.activation import Activation, default_param
 from samplevis.activation.memory import of_chains
-from samplevis.network import Network, as_network, fingerprint
+from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
-from samplevis.optimizers.ascent import ascend, first_latents
-from samplevis.overrides.smooth import DEFAULT_SOFTNESS, smoothed
+from samplevis.optimizers.ascent import ascend
 from samplevis.param import Parameterization
+from samplevis.results.optimized import Optimized
 from samplevis.results.samples import Samples
+from samplevis.runs.options import RenderOptions, RunOptions
+from samplevis.runs.render_plan import RenderPlan, Transforms, plan_render, preset_of
 from samplevis.runtime import seeds
 from samplevis.runtime.callbacks import Callback, as_callbacks
 from samplevis.runtime.checkpoint import Checkpoint
-from samplevis.runtime.checks import brief, check_between, check_choice, check_number, check_whole
-from samplevis.runtime.draw_store import STORAGES, InMemory, OnDisk
+from samplevis.runtime.checks import brief, check_known, keywords
+from samplevis.runtime.context import RunContext
+from samplevis.runtime.deprecation import warn_renamed
 from samplevis.runtime.memory import explain_oom
 from samplevis.sampling.density import Density, check_density
-from samplevis.sampling.kernels.free_moves import named_moves
 from samplevis.sampling.level_scale import LevelScale, fresh_transforms, mean_activation, measure_scale, of_draws
 from samplevis.sampling.options import HMCOptions, hmc_options
-from samplevis.sampling.sampler import check_room, sample
-from samplevis.transform import Transform
+from samplevis.sampling.sampler import SampleResult, check_room, sample
 
-INITS = ("optimize", "prior")
-DEFAULT_MEMORY = 2.0**32
+# Names of arguments in checkpoints of version 0.1.0.
+RENAMED = {"keep": "storage"}
 
 
 def render(
@@ -47,27 +44,24 @@ def render(
     *,
     im_size: int | tuple[int, ...] | None = None,
     param: Parameterization | None = None,
-    transforms: Transform | Sequence[Transform] | None | str = "robust",
-    density: str | Density = "conditioned",
-    level: float = 0.7,
+    transforms: Transforms = "robust",
+    density: Literal["conditioned", "tilted", "activation"] | Density = "conditioned",
+    level: float = RenderOptions.level,
     beta: float | None = None,
-    init: str | np.ndarray = "optimize",
-    smooth: float | None = DEFAULT_SOFTNESS,
-    optimize_steps: int = 256,
-    anneal_steps: int = 600,
+    init: Literal["optimize", "prior"] | np.ndarray = "optimize",
+    smooth: float | None = RenderOptions.smooth,
+    optimize_steps: int = RenderOptions.optimize_steps,
+    anneal_steps: int = RenderOptions.anneal_steps,
     seed: int = 0,
     progress: bool = True,
     callbacks: Sequence[Callback] = (),
-    checkpoint: str | os.PathLike | None = None,
-    checkpoint_interval: float = 60.0,
-    keep: str = "memory",
-    devices: Sequence[str] | None = None,
-    memory: float = DEFAULT_MEMORY,
+    run_opts: Mapping[str, Any] | RunOptions | None = None,
+    **flat: Any,
 ) -> Samples:
     """Samples images in which a unit of a network is highly active.
 
     Optimises one image for each chain, anneals the chains to the level, warms an HMC kernel up, freezes it, and draws.
-    Each step is public: `optimize`, `samplevis.sampling.sample`, the kernels.
+    Each step is public: `optimize`, `samplevis.sampling.sample`, the kernels; the documentation has a render made by hand.
 
     Args:
       model: a `Network` (from `modelzoo`, or your own with its preprocessing) or a Keras model that takes images in [0, 1].
@@ -98,18 +92,9 @@ def render(
       progress: whether to show progress bars.
       callbacks: what else hears of stages, steps and draws: your own `samplevis.Callback`, `JSONLines`, `TensorBoard`. Defaults to
         none.
-      checkpoint: folder in which the run keeps what it has done. The same call goes on from there, and returns the bytes of a run
-        that was never ended; a call for more `num_results` adds to the draws, and so does `Samples.extend`. Ctrl-C and SIGTERM
-        end the run after the step: with the draws so far, or a KeyboardInterrupt if there are none yet. Defaults to none.
-      checkpoint_interval: seconds between two saves, >= 0; there is one at the end of each stage, too. Defaults to 60.
-      keep: where the draws go: "memory" or "disk", to files in the folder of `checkpoint`, which it needs. With "disk" a run of
-        any number of draws takes the memory of one, and `images` and `latents` of the samples are maps of files that
-        can only be read. Defaults to "memory".
-      devices: names of devices that share the chains, such as ["GPU:0", "GPU:1"]. Each chain is then computed by itself, so
-        that the draws are the same bytes on one device and on many of its kind. Defaults to one batch of all chains, where
-        TensorFlow computes it.
-      memory: bytes that a gradient of all chains on the bank may take, > 0, beside the model's weights; what an image takes is
-        estimated from above. A bank that takes more is computed some transforms at a time. Defaults to 4 GiB.
+      run_opts: where the run is computed and saved, see `RunOptions`: `checkpoint`, `checkpoint_interval`, `storage`, `devices`,
+        `memory`. Defaults to none of them.
+      **flat: the names of `run_opts`, as keywords of their own; they override it.
 
     Returns:
       `Samples`.
@@ -124,183 +109,185 @@ def render(
       >>> samples = samplevis.render(modelzoo.Shapes(), "logits:4", dict(num_results=10), im_size=64)
       >>> samples.save_gif("star.gif")
     """
-    # All arguments as they came, for `Samples.extend`: before there are other names here.
-    given = dict(locals())
-    options = hmc_options(hmc_opts)
-    density_name = check_density(density)
-    if init is None or (isinstance(init, str) and init not in INITS):
-        raise ValueError(f"init: expected 'optimize', 'prior' or images. Received: {init!r}")
-    check_between("level", level, 0.0, 1.0)
-    if beta is not None:
-        check_between("beta", beta, 0.0, 1e30)
-    check_whole("optimize_steps", optimize_steps, 1)
-    check_whole("anneal_steps", anneal_steps, 1)
-    root = seeds.root(seed)
-    old = density_name == "activation"
+    hmc, run = hmc_options(hmc_opts), run_options(run_opts, flat)
+    options = RenderOptions(level, density, beta, init, smooth, optimize_steps, anneal_steps, seed)
     network = as_network(model)
     if param is None:
-        param = default_param(network, im_size, parameterizations.uniform if old else parameterizations.fourier)
-    if old and isinstance(transforms, str) and transforms == "robust":
-        transforms = None
-    if smooth is not None:
-        check_number("smooth", smooth, 0, above=True)
-    devices = check_devices(devices)
-    own = activation = make_activation(network, obj, param, transforms)
-    named_moves(param, options.moves)
-    activation.check_sampled()
-    starts = None if isinstance(init, str) else first_latents(param, options.num_chains, init, root)
-    init = init if isinstance(init, str) else "images"
-    if smooth is not None and not old:
-        activation = make_activation(smoothed(network, smooth), obj, param, transforms)
+        param = default_param(network, im_size, preset_of(density).make_param)
+    plan = plan_render(network, obj, hmc, options, run, param, transforms)
+    return carry_out(plan, as_callbacks(progress, callbacks))
 
-    if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
-        raise TypeError(f"checkpoint: expected a folder. Received: {brief(checkpoint)}")
-    check_number("checkpoint_interval", checkpoint_interval, 0)
-    check_choice("keep", keep, STORAGES)
-    if keep == "disk" and checkpoint is None:
-        raise ValueError("keep: 'disk' needs checkpoint, the folder that the draws go to. Received: checkpoint=None")
-    check_number("memory", memory, 0, above=True)
-    watching = as_callbacks(progress, callbacks)
-    most = transforms_per_chunk(activation, options.num_chains, options.num_transforms, memory)
-    how = functools.partial(dataclasses.replace, devices=devices, chunk_size=most)
-    own, activation = how(own), how(activation)
 
-    # In 2018, too, the first images came from a renderer with a Fourier parameterization and random transforms.
-    *size, channels = param.image_shape
-    renderer = activation
-    if old:
-        natural = parameterizations.fourier(tuple(size), channels=channels)
-        renderer = how(make_activation(network, obj, natural, "robust"))
+def carry_out(plan: RenderPlan, callbacks: Sequence[Callback] = ()) -> Samples:
+    """Does what is planned: optimise, scale, sample, collect.
 
-    made_by = _record(options, activation, level, smooth, optimize_steps, anneal_steps)
-    about = None
-    if checkpoint is not None:
-        about = made_by | {
-            "model": fingerprint.weights(network),
-            "obj": fingerprint.text(activation.objective),
-            "density": fingerprint.text(density),
-            "beta": beta,
-            "init": init if starts is None else fingerprint.array(starts),
-            "seed": int(seed),
-            "keep": keep,
-            # Where a chain is computed changes nothing; that it is computed by itself changes last bits.
-            "chain by chain": bool(activation.devices),
-            "transforms at a time": activation.chunk_size,
-        }
-        # More draws are no other run.
-        del about["num_results"]
-    draws = OnDisk(checkpoint) if keep == "disk" else InMemory()
-    # Before there is a checkpoint of such a run.
-    check_room(activation, options.num_chains, options, draws)
-    sizes = of_chains(activation, options.num_chains, options.num_transforms)
-    with explain_oom(sizes), Checkpoint(checkpoint, checkpoint_interval, about) as kept:
-        kept.start_timer("optimise")
-        if about:
-            # Notices what no name tells: a function that was rewritten, a decoder of other weights.
-            noise = param.prior(seeds.fold(root, "prior mean", 0), options.num_chains)
-            values = mean_activation(activation, fresh_transforms(activation, root))(noise)
-            kept.check("activation of noise", values.numpy())
-        start = renderer.param.start(seeds.fold(root, "optimize"), options.num_chains)
-        stage = kept.stage("optimise")
-        optimized = ascend(
-            renderer, start, int(optimize_steps), None, (), root, watching, skip_nonfinite=True, stage=stage
-        )
-        latents = param.latent(tf.constant(optimized.images)).numpy() if old else optimized.latents
-        ends = kept.get_or_compute("scale", lambda: measure_scale(activation, latents, root)._asdict())
-        scale = LevelScale(*(float(ends[name]) for name in LevelScale._fields))
-        if init == "optimize":
-            starts = latents
-        elif init == "prior":
-            starts = param.prior(seeds.fold(root, "start"), options.num_chains)
-        run = sample(
+    Args:
+      plan: of the run.
+      callbacks: notified of stages, steps and draws. Defaults to none.
+
+    Returns:
+      `Samples`.
+
+    Raises:
+      ValueError, OSError, MemoryError: as in `render`.
+    """
+    activation, run, draw_store = plan.activation, plan.run, plan.draw_store()
+    # Before there is a checkpoint of a run that can never fit.
+    check_room(activation, plan.hmc.num_chains, plan.hmc, draw_store)
+    saved = run.checkpoint is not None
+    checkpoint = Checkpoint(run.checkpoint, run.checkpoint_interval, plan.run_id() if saved else None, renamed=RENAMED)
+    with explain_oom(of_chains(activation, plan.hmc.num_chains, plan.hmc.num_transforms)), checkpoint:
+        context = RunContext(plan.seed, tuple(callbacks), checkpoint, draw_store)
+        optimized, latents = _optimized(plan, context)
+        scale = LevelScale(**{name: float(end) for name, end in _ends(plan, latents, context).items()})
+        result = sample(
             activation,
-            tf.convert_to_tensor(starts),
+            _starts(plan, latents),
             scale,
-            options,
-            density=density,
-            level=level,
-            beta=beta,
-            from_prior=init == "prior",
-            anneal_steps=int(anneal_steps),
-            seed=root,
-            progress=watching,
-            checkpoint=kept,
-            draws=draws,
+            plan.hmc,
+            density=plan.options.density,
+            level=plan.options.level,
+            beta=plan.options.beta,
+            from_prior=plan.init == "prior",
+            anneal_steps=int(plan.options.anneal_steps),
+            context=context,
         )
-        count = run.latents.shape[1]
-        images = draws.gather(
-            "images", count, (param.image(tf.constant(z)).numpy() for z in run.latents.swapaxes(0, 1))
-        )
-    levels = (run.fresh_activation - scale.prior) / (scale.optimum - scale.prior)
-    samples = Samples(
+        images = _images(plan, result, context)
+    samples = _collected(plan, optimized, latents, scale, result, images)
+    if not saved:
+        return samples
+    # Found again from wherever the process is by then.
+    absolute = dataclasses.replace(plan, run=dataclasses.replace(run, checkpoint=os.path.abspath(run.checkpoint)))
+    return dataclasses.replace(samples, rerun=lambda n: carry_out(absolute.with_num_results(n), callbacks))
+
+
+def run_options(run_opts: Mapping[str, Any] | RunOptions | None, flat: Mapping[str, Any]) -> RunOptions:
+    """The options of a run, from a dictionary and keywords, which override it.
+
+    Args:
+      run_opts: names and values of `RunOptions`; None for the defaults.
+      flat: the same names as keywords of a call.
+
+    Returns:
+      The options.
+
+    Raises:
+      TypeError: for a name that is none of these, with the nearest spelling; or if `run_opts` is no dictionary.
+      ValueError: if a value is out of range.
+    """
+    if not isinstance(run_opts, (Mapping, RunOptions, type(None))):
+        raise TypeError(f"run_opts: expected a dict. Received: {brief(run_opts)}")
+    merged = (vars(run_opts) if isinstance(run_opts, RunOptions) else dict(run_opts or {})) | dict(flat)
+    if "keep" in merged:
+        warn_renamed("keep", "storage", stacklevel=4)
+        merged["storage"] = merged.pop("keep")
+    check_known(merged, render_keywords())
+    return RunOptions(**merged)
+
+
+def render_keywords() -> tuple[str, ...]:
+    """All keywords of `render`, those of `RunOptions` among them."""
+    return (*keywords(render), *(field.name for field in dataclasses.fields(RunOptions)))
+
+
+def _optimized(plan: RenderPlan, context: RunContext) -> tuple[Optimized, np.ndarray]:
+    """An optimised image for each chain, and its latents in the parameterization that is sampled."""
+    context.checkpoint.start_timer("optimise")
+    if context.checkpoint.folder is not None:
+        # Notices what no name tells: a function that was rewritten, a decoder of other weights.
+        noise = plan.param.prior(seeds.fold(context.seed, "prior mean", 0), plan.hmc.num_chains)
+        values = mean_activation(plan.activation, fresh_transforms(plan.activation, context.seed))(noise)
+        context.checkpoint.check("activation of noise", values.numpy())
+    start = plan.renderer.param.start(seeds.fold(context.seed, "optimize"), plan.hmc.num_chains)
+    optimized = ascend(
+        plan.renderer,
+        start,
+        int(plan.options.optimize_steps),
+        None,
+        (),
+        context.seed,
+        context.callbacks,
+        skip_nonfinite=True,
+        stage=context.stage("optimise"),
+    )
+    if plan.is_2018:
+        return optimized, plan.param.latent(tf.constant(optimized.images)).numpy()
+    return optimized, optimized.latents
+
+
+def _ends(plan: RenderPlan, latents: np.ndarray, context: RunContext) -> Mapping[str, Any]:
+    """The ends of the scale, by the names of `LevelScale`."""
+    return context.checkpoint.get_or_compute(
+        "scale", lambda: measure_scale(plan.activation, latents, context.seed)._asdict()
+    )
+
+
+def _starts(plan: RenderPlan, optimized: np.ndarray) -> tf.Tensor:
+    """First latents of the chains, [chain, *latent_shape]."""
+    if plan.init == "prior":
+        return plan.param.prior(seeds.fold(plan.seed, "start"), plan.hmc.num_chains)
+    return tf.convert_to_tensor(optimized if plan.starts is None else plan.starts)
+
+
+def _images(plan: RenderPlan, result: SampleResult, context: RunContext) -> np.ndarray:
+    """The draws as images, [chain, draw, *image_shape]."""
+    latents = result.latents.swapaxes(0, 1)
+    return context.draw_store.gather(
+        "images", len(latents), (plan.param.image(tf.constant(z)).numpy() for z in latents)
+    )
+
+
+def _collected(
+    plan: RenderPlan,
+    optimized: Optimized,
+    latents: np.ndarray,
+    scale: LevelScale,
+    result: SampleResult,
+    images: np.ndarray,
+) -> Samples:
+    """The samples of a run."""
+    options, activation = plan.options, plan.activation
+    levels = (result.fresh_activation - scale.prior) / (scale.optimum - scale.prior)
+    if activation.network is not plan.exact_activation.network:
+        levels = network_levels(plan.exact_activation, result.latents, latents, plan.seed)
+    of_result = {name: getattr(result, name) for name in SampleResult._fields if name != "density"}
+    return Samples(
+        **of_result,
         images=images,
-        latents=run.latents,
-        activation=run.activation,
-        fresh_activation=run.fresh_activation,
-        network_levels=levels if activation.network is own.network else own_levels(own, run.latents, latents, root),
-        strength=run.strength,
+        network_levels=levels,
         optimized=optimized.images,
         prior_activation=scale.prior,
         optimum_activation=scale.optimum,
-        level=None if old or beta is not None else float(level),
-        beta=float(getattr(run.density, "beta", 1.0)),
-        seed=int(seed),
+        level=None if plan.is_2018 or options.beta is not None else float(options.level),
+        beta=float(getattr(result.density, "beta", 1.0)),
+        seed=int(options.seed),
         objective=str(activation.objective),
         model=activation.network.name,
-        density=density_name,
-        density_params={name: float(value) for name, value in vars(run.density).items()},
-        init=init,
-        kernel=options.kernel,
-        options=made_by,
-        stats=run.stats,
-        scalars=run.scalars,
-        mean_images=run.mean_images,
-        sd_images=run.sd_images,
-        gradients=run.gradients,
-        seconds=run.seconds,
-        reached=run.reached,
-        anneal_images=run.anneal_images,
+        density=check_density(result.density),
+        density_params={name: float(value) for name, value in vars(result.density).items()},
+        init=plan.init,
+        kernel=plan.hmc.kernel,
+        options=plan.config(),
     )
-    if checkpoint is not None:
-        given |= {"model": network, "hmc_opts": options, "checkpoint": os.path.abspath(checkpoint)}
-        object.__setattr__(samples, "_again", functools.partial(_again, given))
-    return samples
 
 
-def _again(given: dict[str, Any], num_results: int) -> Samples:
-    """The call with arguments as they were given, for another number of draws."""
-    options = dataclasses.replace(given["hmc_opts"], num_results=num_results)
-    return render(**given | {"hmc_opts": options})
+def network_levels(
+    exact_activation: Activation, draws: np.ndarray, optimized: np.ndarray, seed: tf.Tensor
+) -> np.ndarray:
+    """Levels of draws on the network itself; 1 is the best of the optimised latents, nan if that is none.
 
-
-def own_levels(own: Activation, draws: np.ndarray, optimized: np.ndarray, seed: tf.Tensor) -> np.ndarray:
-    """Levels of draws [chain, draw, ...] on the network itself; 1 is the best of the optimised latents, nan if that is none.
+    Args:
+      exact_activation: the activation on the network itself.
+      draws: latents [chain, draw, *latent_shape].
+      optimized: latents [N, *latent_shape].
+      seed: int32 tensor of shape [2].
 
     Returns:
       float32 [chain, draw].
     """
-    fresh = mean_activation(own, fresh_transforms(own, seed))
+    fresh = mean_activation(exact_activation, fresh_transforms(exact_activation, seed))
     try:
-        scale = measure_scale(own, optimized, seed)
+        scale = measure_scale(exact_activation, optimized, seed)
     except ValueError:
         return np.full(draws.shape[:2], np.nan, np.float32)
     return (of_draws(fresh, draws) - scale.prior) / (scale.optimum - scale.prior)
-
-
-def _record(
-    options: HMCOptions,
-    activation: Activation,
-    level: float,
-    smooth: float | None,
-    optimize_steps: int,
-    anneal_steps: int,
-) -> dict:
-    """What made the samples, in plain types."""
-    return vars(options) | {
-        "level": float(level),
-        "smooth": None if smooth is None else float(smooth),
-        "param": repr(activation.param),
-        "transforms": repr(activation.transform),
-        "optimize_steps": int(optimize_steps),
-        "anneal_steps": int(anneal_steps),
-    }

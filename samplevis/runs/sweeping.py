@@ -169,7 +169,7 @@ def sweep(
     paths = None if folder is None else sweep_store.paths(folder, names)
     done: dict[int, _Unit] = {}
     still: dict[str, None] = {}
-    with Checkpoint(folder, about=None if paths is None else _about(units) | made_by, argument="folder") as kept:
+    with Checkpoint(folder, run_id=None if paths is None else _about(units) | made_by, argument="folder") as kept:
         if paths is not None:
             _check_start(kept, units, start)
             done = {

@@ -1,4 +1,4 @@
-"""Runs that survive: what a run has done so far, kept in a folder."""
+"""Checkpoints: what a run has done so far, saved in a folder, from which the same run resumes."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from samplevis._version import __version__
 from samplevis.runtime import files
+from samplevis.runtime.deprecation import renamed_keys
 
 try:
     import fcntl
@@ -30,7 +31,7 @@ FORMAT, VERSION = "samplevis-checkpoint", 2
 NAMES = ("checkpoint-a.npz", "checkpoint-b.npz")
 LOCK = "lock"
 # Arguments that an error lists.
-TOLD = 8
+MAX_LISTED = 8
 CHECKSUM = hashlib.sha256().digest_size
 
 Arrays = dict[str, np.ndarray]
@@ -39,20 +40,21 @@ logger = logging.getLogger(__name__)
 
 
 class Checkpoint:
-    """What a run has done so far. Without a folder it keeps nothing, and every stage starts from the beginning.
+    """What a run has done so far. Without a folder nothing is saved, and every stage starts from the beginning.
 
-    All that is random follows from the seed and the place where it is drawn, so that a run is a chain of stages, each a function
-    of what came before. A stage keeps the state of its loop here. Entered again, it goes on from there; one that was done
-    has nothing left to do.
+    All random numbers follow from the seed and the place where they are drawn, so that a run is a sequence of stages, each a
+    function of those before. A stage saves the state of its loop here. Entered again, it resumes; a finished one has nothing
+    left to do.
 
     The folder holds two generations of one file, arrays and JSON in an .npz with a checksum; no pickle. It belongs to one process
     at a time. Inside the `with` block, SIGTERM does what Ctrl-C does.
 
     Args:
-      folder: where to keep it; made if there is none. Defaults to nowhere.
+      folder: where to save; created if missing. Defaults to none.
       interval: seconds between two saves inside a stage, >= 0. Defaults to 60. Every stage saves at its end.
-      about: name of an argument -> plain value: the run that this belongs to.
-      argument: what callers know the folder as. Defaults to "checkpoint".
+      run_id: name of an argument -> plain value: what tells this run from others. Defaults to none.
+      argument: the caller's name of the folder, for messages. Defaults to "checkpoint".
+      renamed: old name -> new name of arguments, for folders written by earlier versions. Defaults to none.
 
     Raises:
       ValueError: if the folder holds another run (the arguments that differ are named), or no undamaged file of several.
@@ -63,13 +65,14 @@ class Checkpoint:
         self,
         folder: str | os.PathLike | None = None,
         interval: float = 60.0,
-        about: Mapping[str, Any] | None = None,
+        run_id: Mapping[str, Any] | None = None,
         argument: str = "checkpoint",
+        renamed: Mapping[str, str] | None = None,
     ):
         self.folder = None if folder is None else os.fspath(folder)
-        self._interval, self._argument = interval, argument
+        self._interval, self._argument, self._renamed = interval, argument, renamed or {}
         # As it comes back from the file: tuples are lists there.
-        self._about = json.loads(json.dumps(dict(about or {}), default=lambda value: value.item()))
+        self._run_id = json.loads(json.dumps(dict(run_id or {}), default=lambda value: value.item()))
         self._arrays: Arrays = {}
         self._seconds: dict[str, float] = {}
         self._clock: tuple[str, float] | None = None
@@ -88,7 +91,7 @@ class Checkpoint:
         self._saved_at = time.monotonic()
 
     def stage(self, name: str) -> Stage:
-        """The place of a stage's loop.
+        """The place of a stage's state.
 
         Raises:
           KeyboardInterrupt: if an earlier stage was asked to stop: its state is kept, and what follows belongs to another time.
@@ -100,7 +103,7 @@ class Checkpoint:
         return Stage(self, name)
 
     def get_or_compute(self, name: str, make: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
-        """What `make` returns, a mapping of names to numbers or arrays, made only if it is not kept yet."""
+        """What `make` returns, a mapping of names to numbers or arrays; computed once and saved."""
         stage = self.stage(name)
         if stage.saved is None:
             made = make()
@@ -110,7 +113,7 @@ class Checkpoint:
         return stage.saved
 
     def check(self, what: str, values: np.ndarray) -> None:
-        """Raises ValueError if numbers are others than when the run began, by more than machines differ."""
+        """Raises ValueError if numbers differ from those at the run's beginning by more than machines do."""
         if self.folder is None:
             return
         stored = self.get_or_compute(f"check/{what}", lambda: {"values": values})["values"]
@@ -118,26 +121,26 @@ class Checkpoint:
             raise self._other_run(f"{what}: stored {stored.tolist()}, received {values.tolist()}")
 
     def flush(self) -> None:
-        """Saves what is kept so far, of a run that keeps its results elsewhere."""
+        """Saves now, for a run whose results are stored elsewhere."""
         if self.folder is not None:
             self._save()
 
     def start_timer(self, part: str) -> None:
-        """Counts the time from now on to a part of the run."""
+        """Counts the time from now on towards a part of the run."""
         self._seconds = self.seconds
         self._seconds.setdefault(part, 0.0)
         self._clock = part, time.perf_counter()
 
     @property
     def seconds(self) -> dict[str, float]:
-        """Part of the run -> wall time spent on it, in all processes that worked on it."""
+        """Part of the run -> wall time in seconds, summed over all processes that worked on it."""
         if self._clock is None:
             return dict(self._seconds)
         part, since = self._clock
         return self._seconds | {part: self._seconds[part] + time.perf_counter() - since}
 
     def close(self) -> None:
-        """Lets other processes use the folder."""
+        """Releases the folder for other processes."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -178,7 +181,7 @@ class Checkpoint:
             "version": VERSION,
             "samplevis": __version__,
             "save": self._saves + 1,
-            "about": self._about,
+            "about": self._run_id,
             "seconds": self.seconds,
         }
         with files.atomic_path(os.path.join(self.folder, NAMES[self._saves % 2])) as temporary:
@@ -193,11 +196,12 @@ class Checkpoint:
         if newest is None:
             return False
         header, self._arrays = newest
-        stored = header["about"]
-        names = [name for name in {**stored, **self._about} if stored.get(name) != self._about.get(name)]
+        stored, run_id = renamed_keys(header["about"], self._renamed), self._run_id
+        names = [name for name in {**stored, **run_id} if stored.get(name) != run_id.get(name)]
         if names:
-            told = [f"{n}: stored {stored.get(n)!r}, received {self._about.get(n)!r}" for n in names[:TOLD]]
-            raise self._other_run("; ".join(told) + (f" and {len(names) - TOLD} more" if names[TOLD:] else ""))
+            listed = [f"{n}: stored {stored.get(n)!r}, received {run_id.get(n)!r}" for n in names[:MAX_LISTED]]
+            more = f" and {len(names) - MAX_LISTED} more" if names[MAX_LISTED:] else ""
+            raise self._other_run("; ".join(listed) + more)
         self._saves, self._seconds = header["save"], header["seconds"]
         return True
 
@@ -215,11 +219,11 @@ class Stage:
 
     @property
     def saved(self) -> Arrays | None:
-        """The state that was kept last; None to start from the beginning."""
+        """The state that was saved last; None to start from the beginning."""
         return self._checkpoint._get(self._name)
 
-    def keep(self, state: Callable[[], Mapping[str, Any]]) -> None:
-        """Saves the loop's state if the interval has passed; call it after every step."""
+    def update(self, state: Callable[[], Mapping[str, Any]]) -> None:
+        """Updates the saved state if the interval has passed; call it after every step."""
         self._news = True
         if self._checkpoint._due:
             self._save(state)
@@ -240,14 +244,14 @@ class Stage:
         self._news = False
 
 
-def draws_in(folder: str | os.PathLike) -> int:
-    """Draws of each chain that a checkpoint holds; a run that has not come so far has 0.
+def saved_arrays(folder: str | os.PathLike) -> Arrays:
+    """The arrays of a checkpoint.
 
     Args:
       folder: that of the checkpoint.
 
     Returns:
-      Their number.
+      "stage/name" -> array.
 
     Raises:
       FileNotFoundError: if it holds no run.
@@ -256,8 +260,7 @@ def draws_in(folder: str | os.PathLike) -> int:
     newest = _newest(os.fspath(folder), "checkpoint")
     if newest is None:
         raise FileNotFoundError(f"checkpoint: there is no run in {os.fspath(folder)!r}")
-    _, arrays = newest
-    return int(arrays.get("sample/done", 0))
+    return newest[1]
 
 
 def flat(prefix: str, nest: Any) -> Arrays:

@@ -1,4 +1,4 @@
-"""Where a run keeps its draws: in memory, or in files that are never read whole."""
+"""Where the draws of a run are stored: in memory, or in files that are never read whole."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ import numpy as np
 
 from samplevis.runtime import files, memory
 
-STORAGES = ("memory", "disk")
 STATES = "states.float32"
 # Bytes that are read at a time.
 BLOCK = 2**24
 
 
 class InMemory:
-    """Draws in memory; a checkpoint holds all of them."""
+    """Draws in memory; a checkpoint saves all of them."""
 
     def __init__(self) -> None:
         self._states: list[np.ndarray] = []
@@ -30,14 +29,16 @@ class InMemory:
     def check_room(self, chains: int, draws: int, state: tuple[int, ...], image: tuple[int, ...]) -> None:
         """Raises ValueError if no memory of this machine could hold that many draws: states, latents and images."""
         sizes = {"num_results": draws, "num_chains": chains}
-        memory.check_fits(sizes, _values(state, image), "the draws", " Or give checkpoint and keep='disk'.")
+        memory.check_fits(
+            sizes, _values(state, image), "the draws", "hmc_opts", " Or give checkpoint and storage='disk'."
+        )
 
     def append(self, state: np.ndarray) -> None:
-        """Keeps a state of every chain, float32 [chain, ...]."""
+        """Adds a state of every chain, float32 [chain, ...]."""
         self._states.append(state)
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """What a checkpoint has to hold of the states."""
+        """What a checkpoint has to save of the states."""
         return {"states": np.stack(self._states)}
 
     def resume(self, saved: Mapping[str, np.ndarray]) -> None:
@@ -71,7 +72,7 @@ class OnDisk:
 
     Args:
       folder: that of the checkpoint, which belongs to this process.
-      argument: what callers know the folder as. Defaults to "checkpoint".
+      argument: the caller's name of the folder, for messages. Defaults to "checkpoint".
     """
 
     def __init__(self, folder: str | os.PathLike, argument: str = "checkpoint"):
@@ -168,6 +169,9 @@ class OnDisk:
 def _values(state: tuple[int, ...], image: tuple[int, ...]) -> int:
     """Numbers of a draw of one chain: its state, its latents and its image."""
     return 2 * math.prod(state) + math.prod(image)
+
+
+DrawStore = InMemory | OnDisk
 
 
 def chosen(array: np.ndarray, chains: np.ndarray) -> np.ndarray:

@@ -37,13 +37,14 @@ def explain_oom(sizes: Sizes) -> Iterator[None]:
         raise MemoryError(f"out of memory: {advice}. TensorFlow says: {_first_line(error)}") from error
 
 
-def check_fits(sizes: Mapping[str, int], values: int, what: str, advice: str = "") -> None:
+def check_fits(sizes: Mapping[str, int], values: int, what: str, argument: str, advice: str = "") -> None:
     """Refuses what no memory of this machine could hold, however the work is done.
 
     Args:
       sizes: argument -> its value >= 1; what is held grows with each of them. The first is the one to lower, if that is enough.
       values: float32 numbers that are held where all sizes are 1.
       what: what is held, for the message.
+      argument: the dictionary of the sizes, as the caller knows it, such as "hmc_opts".
       advice: what else helps, a sentence that begins with a blank. Defaults to nothing.
 
     Raises:
@@ -57,13 +58,13 @@ def check_fits(sizes: Mapping[str, int], values: int, what: str, advice: str = "
     if name is None:
         given = " and ".join(f"{name}={size}" for name, size in sizes.items())
         raise ValueError(
-            f"hmc_opts: {what} of {given} take {needed / 1e9:.3g} GB, of {room / 1e9:.3g} GB of memory. Lower each, or the images' "
-            f"size.{advice}"
+            f"{argument}: {what} of {given} take {needed / 1e9:.3g} GB, of {room / 1e9:.3g} GB of memory. Lower each, or the "
+            f"images' size.{advice}"
         )
     others = " and ".join(f"{other}={size}" for other, size in sizes.items() if other != name)
     beside = f" with {others}" if others else ""
     raise ValueError(
-        f"hmc_opts[{name!r}]: expected at most {most[name]}{beside}: {what} have to fit in {room / 1e9:.3g} GB of memory. "
+        f"{argument}[{name!r}]: expected at most {most[name]}{beside}: {what} have to fit in {room / 1e9:.3g} GB of memory. "
         f"Received: {sizes[name]}, which take {needed / 1e9:.3g} GB.{advice}"
     )
 

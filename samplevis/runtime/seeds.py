@@ -40,3 +40,22 @@ def fold(seed: tf.Tensor, *path: str | int | tf.Tensor) -> tf.Tensor:
         number = zlib.crc32(part.encode()) & 0x7FFFFFFF if isinstance(part, str) else part
         seed = tf.random.experimental.stateless_fold_in(seed, number)
     return seed
+
+
+def as_seed(seed: int | tf.Tensor) -> tf.Tensor:
+    """A stateless seed of a user's integer, as `root` makes it; a tensor is one already.
+
+    Args:
+      seed: int, 0 <= seed < 2**31, or an int32 tensor of shape [2].
+
+    Returns:
+      int32 tensor of shape [2].
+
+    Raises:
+      ValueError: if `seed` is another number.
+
+    Example:
+      >>> as_seed(3).numpy().tolist() == root(3).numpy().tolist()
+      True
+    """
+    return seed if tf.is_tensor(seed) else root(seed)

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from samplevis.activation import Activation
 from samplevis.runtime import seeds
-from samplevis.runtime.callbacks import Callback
-from samplevis.runtime.checkpoint import Checkpoint, Stage
+from samplevis.runtime.context import RunContext
 from samplevis.runtime.progress import Progress
 from samplevis.sampling.density import Conditioned
 from samplevis.sampling.kernels.langevin import LangevinState, langevin_step
-from samplevis.sampling.level_scale import finite_mean
+from samplevis.sampling.level_scale import LevelScale, finite_mean
 
 # Langevin step in radians, friction per unit of time, and transforms drawn for each chain and step: all from trials on
 # SqueezeNet at 96 pixels. A stochastic force heats the chain by step * noise / friction, which these keep below a half.
 STEP_SIZE = 0.02
 FRICTION = 2.0
-MEMBERS = 2
+NUM_TRANSFORMS = 2
 STEPS_PER_CALL = 25
 # Force added in a step, in nats per latent coordinate and unit of level. Units of ImageNet networks nucleate at one to four.
 RAMP = 0.02
@@ -55,14 +55,11 @@ class Annealed(NamedTuple):
 def anneal(
     activation: Activation,
     state: tf.Tensor,
-    prior_mean: float,
-    optimum: float,
+    scale: LevelScale,
     level: float,
     steps: int,
     from_prior: bool,
-    seed: tf.Tensor,
-    progress: bool | Sequence[Callback] = False,
-    stage: Stage | None = None,
+    context: RunContext,
 ) -> Annealed:
     """Runs Langevin dynamics with stochastic transforms until the chains sit at the level.
 
@@ -72,93 +69,117 @@ def anneal(
     Args:
       activation: what is explored.
       state: coordinates of `param.rotate`, [chain, *latent_shape].
-      prior_mean: mean activation under the prior.
-      optimum: activation of the best optimised image.
-      level: level asked for, in units from `prior_mean` (0) to `optimum` (1).
-      steps: gradients of each chain; up to three times as many while a chain is below the level.
+      scale: activations of levels 0 and 1.
+      level: level asked for.
+      steps: gradients of each chain, >= 1; up to three times as many while a chain is below the level.
       from_prior: whether the states are draws of the prior.
-      seed: int32 tensor of shape [2].
-      progress: whether to show a progress bar, or callbacks.
-      stage: where the loop keeps its state, and goes on from. Defaults to nowhere.
+      context: seed, callbacks and checkpoint; the stage is "anneal".
 
     Returns:
       An `Annealed`.
     """
-    distance = optimum - prior_mean
-    target = prior_mean + level * distance
+    distance = scale.optimum - scale.prior
+    target, width = scale.prior + level * distance, WIDTH * distance
     unit = float(np.prod(activation.param.latent_shape)) / distance
-    chains = state.shape[0]
     run = activation.compiler()("anneal", _chunk(activation))
-    numbers = tf.constant(target), tf.constant(WIDTH * distance), activation.parameters
-    now = LangevinState(
-        state,
-        tf.random.stateless_normal(state.shape, seeds.fold(seed, "anneal velocity")),
-        tf.zeros(chains),
-        tf.zeros(chains),
-    )
-    force, done, most = 0.0 if from_prior else FIRST_FORCE, 0, steps
-    strengths, reached, images = [], np.zeros(chains, bool), [_seen(activation, state)]
-    stage = stage or Checkpoint().stage("anneal")
-    saved = stage.saved
-    if saved:
-        now = LangevinState(*(tf.constant(saved[name]) for name in LangevinState._fields))
-        force, done, most = float(saved["force"]), int(saved["done"]), int(saved["most"])
-        strengths, reached, images = saved["strengths"].tolist(), saved["reached"], list(saved["images"])
-
-    def kept() -> dict:
-        return now._asdict() | dict(
-            force=force, done=done, most=most, strengths=strengths, reached=reached, images=images
-        )
-
-    with Progress("anneal", steps, "step", progress, done) as bar:
-        while done < most and not bar.interrupted:
-            rise = RAMP if from_prior and not reached.all() else 0.0
+    edge = tf.constant(target), tf.constant(width)
+    stage = context.stage("anneal")
+    if saved := stage.saved:
+        path = _Path.resume(saved)
+    else:
+        path = _Path.start(activation, state, steps, 0.0 if from_prior else FIRST_FORCE, context.seed)
+    with Progress("anneal", steps, "step", context.callbacks, path.done) as bar:
+        while path.done < path.most and not bar.interrupted:
+            rise = RAMP if from_prior and not path.reached.all() else 0.0
+            forces = tuple(tf.constant(force * unit, tf.float32) for force in (path.force, rise))
             now, mean, strength = run(
-                now,
-                seed,
-                tf.constant(done),
-                tf.constant(force * unit, tf.float32),
-                tf.constant(rise * unit, tf.float32),
-                *numbers,
+                path.now, context.seed, tf.constant(path.done), forces, edge, activation.parameters
             )
-            force += rise * STEPS_PER_CALL
-            done += STEPS_PER_CALL
-            levels = (mean.numpy() - prior_mean) / distance
-            reached |= levels > level - 2 * WIDTH
-            strengths.append(finite_mean(strength))
-            images.append(_seen(activation, now.state))
-            if not reached.all():
-                most = min(3 * steps, done + steps // 2) if done >= steps // 2 else most
-            bar.update(STEPS_PER_CALL, level=finite_mean(levels), strength=strengths[-1])
-            stage.keep(kept)
-    stage.close(kept, bar.interrupted)
-    strength = float(np.mean(strengths[-4:])) if reached.any() else force * unit / MARGIN
-    density = Conditioned(target, WIDTH * distance, MARGIN * strength)
-    return Annealed(now.state, density, strength, reached, done * MEMBERS, np.stack(images, axis=1))
+            levels = (mean.numpy() - scale.prior) / distance
+            path.add(now, levels > level - 2 * WIDTH, finite_mean(strength), rise, steps)
+            path.images.append(_image(activation, now.state))
+            bar.update(STEPS_PER_CALL, level=finite_mean(levels), strength=path.strengths[-1])
+            stage.update(path.state_dict)
+    stage.close(path.state_dict, bar.interrupted)
+    strength = float(np.mean(path.strengths[-4:])) if path.reached.any() else path.force * unit / MARGIN
+    density = Conditioned(target, width, MARGIN * strength)
+    return Annealed(
+        path.now.state, density, strength, path.reached, path.done * NUM_TRANSFORMS, np.stack(path.images, axis=1)
+    )
 
 
-def _seen(activation: Activation, state: tf.Tensor) -> np.ndarray:
+@dataclasses.dataclass
+class _Path:
+    """How far the annealing has come.
+
+    Attributes:
+      now: state of the dynamics.
+      force: nats per latent coordinate and unit of level.
+      done: steps so far.
+      most: steps at most, which grows while a chain is below the level.
+      strengths: mean force on the activation in each call.
+      reached: bool [chain].
+      images: of the chains, before the first step and after each call.
+    """
+
+    now: LangevinState
+    force: float
+    done: int
+    most: int
+    strengths: list[float]
+    reached: np.ndarray
+    images: list[np.ndarray]
+
+    @classmethod
+    def start(cls, activation: Activation, state: tf.Tensor, steps: int, force: float, seed: tf.Tensor) -> _Path:
+        chains = state.shape[0]
+        velocity = tf.random.stateless_normal(state.shape, seeds.fold(seed, "anneal velocity"))
+        now = LangevinState(state, velocity, tf.zeros(chains), tf.zeros(chains))
+        return cls(now, force, 0, steps, [], np.zeros(chains, bool), [_image(activation, state)])
+
+    @classmethod
+    def resume(cls, saved: Mapping[str, np.ndarray]) -> _Path:
+        now = LangevinState(*(tf.constant(saved[name]) for name in LangevinState._fields))
+        numbers = float(saved["force"]), int(saved["done"]), int(saved["most"])
+        return cls(now, *numbers, saved["strengths"].tolist(), saved["reached"], list(saved["images"]))
+
+    def add(self, now: LangevinState, reached: np.ndarray, strength: float, rise: float, steps: int) -> None:
+        """Adds a call of the compiled chunk, which ends in `now`."""
+        self.now = now
+        self.force += rise * STEPS_PER_CALL
+        self.done += STEPS_PER_CALL
+        self.reached = self.reached | reached
+        self.strengths.append(strength)
+        if not self.reached.all() and self.done >= steps // 2:
+            self.most = min(3 * steps, self.done + steps // 2)
+
+    def state_dict(self) -> dict[str, Any]:
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "now"}
+        return self.now._asdict() | fields
+
+
+def _image(activation: Activation, state: tf.Tensor) -> np.ndarray:
     """Images of the chains in bytes; black where they are not finite."""
     images = activation.param.image(activation.param.rotate(state)).numpy()
     return np.round(255 * np.nan_to_num(images)).astype(np.uint8)
 
 
 def _chunk(activation: Activation) -> Callable[..., tuple[LangevinState, tf.Tensor, tf.Tensor]]:
-    """A stretch of the dynamics, to be compiled: (state, mean activation [chain], mean strength [chain]) after it."""
+    """Some steps of the dynamics, to be compiled: (state, mean activation [chain], mean strength [chain]) after them."""
 
     def run(
         now: LangevinState,
         seed: tf.Tensor,
         first: tf.Tensor,
-        force: tf.Tensor,
-        rise: tf.Tensor,
-        target: tf.Tensor,
-        width: tf.Tensor,
+        forces: tuple[tf.Tensor, tf.Tensor],
+        edge: tuple[tf.Tensor, tf.Tensor],
         parameters: list[tf.Tensor],
-    ):
+    ) -> tuple[LangevinState, tf.Tensor, tf.Tensor]:
+        (force, rise), (target, width) = forces, edge
+
         def score(state: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-            draws = activation.sample_transforms(seed, MEMBERS * state.shape[0])
-            return tf.reduce_mean(activation.paired(activation.param.rotate(state), draws, parameters), axis=1)
+            transforms = activation.sample_transforms(seed, NUM_TRANSFORMS * state.shape[0])
+            return tf.reduce_mean(activation.paired(activation.param.rotate(state), transforms, parameters), axis=1)
 
         def step(i: tf.Tensor, now: LangevinState, total: tf.Tensor, strength: tf.Tensor):
             density = Conditioned(target, width, force + rise * tf.cast(i, tf.float32))

@@ -1,8 +1,9 @@
-"""Warm-up and sampling: an adjusted kernel under `tfp.mcmc.sample_chain`, on a fixed bank of transforms."""
+"""Warm-up and sampling: a kernel under `tfp.mcmc.sample_chain`, on a fixed bank of transforms."""
 
 from __future__ import annotations
 
-import functools
+import dataclasses
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -12,16 +13,16 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from samplevis.runtime import compiled, seeds
-from samplevis.runtime.callbacks import Callback
-from samplevis.runtime.checkpoint import Checkpoint, Stage, flat, refilled
-from samplevis.runtime.draw_store import InMemory, OnDisk
+from samplevis.runtime.checkpoint import flat, refilled, saved_arrays
+from samplevis.runtime.context import RunContext
 from samplevis.runtime.progress import Progress
 from samplevis.sampling.kernels import registry
 from samplevis.sampling.kernels.free_moves import Move
 from samplevis.sampling.kernels.registry import TransitionStats
 from samplevis.sampling.kernels.split_hmc import Target
 from samplevis.sampling.options import HMCOptions
-from samplevis.sampling.streaming import Moments, merged
+from samplevis.sampling.streaming import Moments
+from samplevis.sampling.trace_record import TraceRecord
 
 # Largest step that warm-up may give a kernel with an exact rotation, in radians: close to a quarter turn, which forgets the state.
 # Without a force any step is accepted, and the adaptation would never stop.
@@ -32,269 +33,304 @@ EXPLORATION_SHRINKAGE = 0.1
 
 
 class ChainResult(NamedTuple):
-    """What the sampler returns.
+    """What the chains return.
 
     Attributes:
       states: float32 [draw, chain, *latent_shape].
-      warmup: trace of the warm-up.
-      trace: trace of all transitions after warm-up.
+      warmup: statistics of the warm-up.
+      stats: statistics of all transitions after warm-up.
       scalars: name -> float32 [transition, chain], of the states after warm-up.
-      pictures: mean and deviation of what `Watched.picture` makes of all states after warm-up, each [chain, ...]; None without it.
+      moments: mean and deviation of what `Monitors.image` makes of all states after warm-up, each [chain, ...]; None without it.
     """
 
     states: np.ndarray
     warmup: TransitionStats
-    trace: TransitionStats
+    stats: TransitionStats
     scalars: dict[str, np.ndarray]
-    pictures: Moments | None
+    moments: Moments | None
 
 
 class Monitors(NamedTuple):
     """What is computed of states as they pass; each function may be None.
 
     Attributes:
-      figure: state -> the figure to show beside the progress bar.
-      scalars: state [chain, ...] -> name -> [chain], kept for every transition after warm-up.
-      picture: state [chain, ...] -> array [chain, ...], of which mean and deviation are kept.
-      told: whether callbacks get the pictures of the draws. Defaults to True.
+      figure: state -> the figure beside the progress bar.
+      scalars: state [chain, ...] -> name -> [chain], traced for every transition after warm-up.
+      image: state [chain, ...] -> array [chain, ...], whose mean and deviation are accumulated.
+      notify: whether callbacks get the images of the draws. Defaults to True.
     """
 
     figure: Callable[[tf.Tensor], float] | None = None
     scalars: Callable[[tf.Tensor], dict[str, tf.Tensor]] | None = None
-    picture: Callable[[tf.Tensor], tf.Tensor] | None = None
-    told: bool = True
+    image: Callable[[tf.Tensor], tf.Tensor] | None = None
+    notify: bool = True
 
 
-def run_chains(
-    target_fn: Callable[..., tf.Tensor],
-    state: tf.Tensor,
-    scale: np.ndarray | float,
-    options: HMCOptions,
-    seed: tf.Tensor,
-    watched: Monitors | None = None,
-    progress: bool | Sequence[Callback] = False,
-    redraw: Callable[..., Target] | None = None,
-    moves: Sequence[Move] = (),
-    stages: Callable[[str], Stage] | None = None,
-    numbers: Sequence[Any] = (),
-    compile: compiled.Compile = compiled.uncached,
-    draws: InMemory | OnDisk | None = None,
-) -> ChainResult:
+@dataclasses.dataclass(frozen=True, eq=False)
+class ChainProblem:
+    """What chains sample, and how it is compiled.
+
+    Attributes:
+      target_fn: (state [chain, ...], *arguments) -> tilt [chain]: the log density less that of N(0, I).
+      preconditioner: root of the inverse diagonal mass, broadcasts against one state. Defaults to 1.
+      redraw: (seed, *arguments) -> a target on other transforms, for the kernels that draw them anew. Defaults to `target_fn`.
+      moves: free moves of the states, one of which is offered after every trajectory. Defaults to none.
+      arguments: nests of tensors, for `target_fn` and `redraw`. Defaults to none.
+      monitors: what is computed of the states. Defaults to nothing.
+      compile: compiles these functions and others of their kind. Defaults to one that caches nothing.
+    """
+
+    target_fn: Callable[..., tf.Tensor]
+    preconditioner: np.ndarray | float = 1.0
+    redraw: Callable[..., Target] | None = None
+    moves: Sequence[Move] = ()
+    arguments: Sequence[Any] = ()
+    monitors: Monitors = Monitors()
+    compile: compiled.Compile = compiled.uncached
+
+
+def run_chains(problem: ChainProblem, state: tf.Tensor, options: HMCOptions, context: RunContext) -> ChainResult:
     """Adapts the step size, freezes it, and draws.
 
+    The stages "warm-up" and "sample" save their states in the context's checkpoint, and resume from there: a run that asks for
+    more `num_results` than it has gets more draws of the kernel as it was frozen.
+
     Args:
-      target_fn: (state [chain, ...], *numbers) -> tilt [chain]: the log density less that of N(0, I).
+      problem: what is sampled.
       state: first states, [chain, ...].
-      scale: root of the inverse diagonal mass, broadcasts against one state.
       options: the sampler's options.
-      seed: int32 tensor of shape [2].
-      watched: what is computed of the states. Defaults to nothing.
-      progress: whether to show progress bars, or callbacks.
-      redraw: (seed, *numbers) -> a target on other transforms, for the kernels that draw them anew.
-      moves: free moves of the states, one of which is offered after every trajectory. Defaults to none.
-      stages: name -> where the loops "warm-up" and "sample" keep their states, and go on from. Defaults to nowhere. The
-        kernel that a finished run left behind gives more draws to one that asks for more `num_results`.
-      numbers: nests of tensors, for `target_fn` and `redraw`. Defaults to none.
-      compile: of these functions, `watched` and `moves`, and others of their kind. Defaults to one that keeps nothing.
-      draws: where the states go. Defaults to memory.
+      context: seed, callbacks, checkpoint and store of the draws.
 
     Returns:
       `ChainResult`. After Ctrl-C, the draws so far; at least one.
 
     Raises:
       ValueError: if there are more draws already than `options.num_results`.
+
+    Example:
+      >>> problem = ChainProblem(lambda state: -tf.reduce_sum(state**2, -1))
+      >>> run_chains(problem, tf.zeros([4, 2]), HMCOptions(num_results=20), RunContext(seeds.root(0))).states.shape
+      (20, 4, 2)
     """
-    stages, draws = stages or Checkpoint().stage, draws or InMemory()
-    preconditioner = tf.ones_like(state[0]) * scale
-    plain = options.kernel in registry.PLAIN
-    # TFP's kernels have a unit mass: they move in coordinates that are divided by the scale.
-    now = state / preconditioner if plain else state
-    name, length = options.kernel, options.num_leapfrog_steps
+    kernels = _Kernels(problem, options)
+    preconditioner = tf.ones_like(state[0]) * problem.preconditioner
+    state = state / preconditioner if kernels.unit_mass else state
+    monitors = kernels.monitors
+    warmup = TransitionStats(*(np.zeros((0, 0)) for _ in TransitionStats._fields))
+    step_size, results = options.step_size, None
+    if options.num_burnin_steps:
+        loop = _Loop("warm-up", options.num_burnin_steps, 1, Monitors(monitors.figure), adapts=kernels.adapts)
+        given = tf.constant(step_size, tf.float32), preconditioner, *problem.arguments
+        state, results, record = loop.run(kernels, state, results, given, context)
+        warmup = record.traced[0]
+        if kernels.adapts:
+            step_size, results = min(float(results.new_step_size), kernels.max_step_size), None
+    loop = _Loop("sample", options.num_results, options.num_steps_between_results + 1, monitors, stores_draws=True)
+    given = tf.constant(step_size, tf.float32), preconditioner, *problem.arguments
+    _, _, record = loop.run(kernels, state, results, given, context)
+    return ChainResult(context.draw_store.states, warmup, *record.traced, record.moments)
 
-    def of_state(function: Callable | None) -> Callable | None:
-        return function and (lambda x, preconditioner: function(x * preconditioner if plain else x))
 
-    *functions, told = watched or Monitors()
-    watched = Monitors(*map(of_state, functions), told)
-    shown = Monitors(watched.figure)
-    outer = of_state(lambda x: x)
-    # A leapfrog step becomes unstable by itself.
-    largest = np.inf if plain else MAX_STEP_SIZE
+def num_draws_in(folder: str | os.PathLike) -> int:
+    """Draws of each chain in a checkpoint; a run that has not come so far has 0.
 
-    # Kernels are made where they are compiled. A step size and its adaptation go from step to step in their results.
-    def kernel(step_size: Any, preconditioner: tf.Tensor, *numbers: Any) -> tfp.mcmc.TransitionKernel:
+    Args:
+      folder: that of the checkpoint.
+
+    Returns:
+      Their number.
+
+    Raises:
+      FileNotFoundError: if it holds no run.
+      ValueError: if it is damaged.
+    """
+    return int(saved_arrays(folder).get("sample/done", 0))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Kernels:
+    """Makes the kernels of a problem where they are compiled. Step sizes and what is adapted go from step to step in results."""
+
+    problem: ChainProblem
+    options: HMCOptions
+
+    @property
+    def unit_mass(self) -> bool:
+        """TFP's kernels have a unit mass: they move in coordinates that are divided by the preconditioner."""
+        return self.options.kernel in registry.PLAIN
+
+    @property
+    def adapts(self) -> bool:
+        return self.options.kernel not in registry.FIXED_STEP
+
+    @property
+    def max_step_size(self) -> float:
+        # A leapfrog step becomes unstable by itself.
+        return np.inf if self.unit_mass else MAX_STEP_SIZE
+
+    @property
+    def monitors(self) -> Monitors:
+        """The problem's monitors as functions of a state in the kernel's coordinates and the preconditioner."""
+        *functions, notify = self.problem.monitors
+        return Monitors(*(self.of_state(function) if function else None for function in functions), notify)
+
+    def of_state(self, function: Callable[[tf.Tensor], Any]) -> Callable[[tf.Tensor, tf.Tensor], Any]:
+        """A function of a state, as one of the kernel's coordinates and the preconditioner."""
+        return lambda x, preconditioner: function(x * preconditioner if self.unit_mass else x)
+
+    def frozen(self, step_size: Any, preconditioner: tf.Tensor, *arguments: Any) -> tfp.mcmc.TransitionKernel:
+        """The kernel with a step size."""
+        problem, options = self.problem, self.options
+
         def target(x: tf.Tensor) -> tf.Tensor:
-            return target_fn(x, *numbers)
+            return problem.target_fn(x, *arguments)
 
-        def another(seed: tf.Tensor) -> Target:
-            return redraw(seed, *numbers) if redraw else target
+        def redraw(seed: tf.Tensor) -> Target:
+            return problem.redraw(seed, *arguments) if problem.redraw else target
 
-        return registry.make_kernel(name, length, target, another, step_size, preconditioner, moves)
+        return registry.make_kernel(
+            options.kernel, options.num_leapfrog_steps, target, redraw, step_size, preconditioner, problem.moves
+        )
 
-    def adaptive(step_size: Any, *given: Any) -> tfp.mcmc.TransitionKernel:
+    def adapting(self, step_size: Any, *given: Any) -> tfp.mcmc.TransitionKernel:
+        """The kernel in its warm-up."""
+        aim = self.options.target_accept_prob
         return tfp.mcmc.DualAveragingStepSizeAdaptation(
-            kernel(step_size, *given),
-            num_adaptation_steps=options.num_burnin_steps,
-            target_accept_prob=options.target_accept_prob,
+            self.frozen(step_size, *given),
+            num_adaptation_steps=self.options.num_burnin_steps,
+            target_accept_prob=aim,
             shrinkage_target=step_size,
             exploration_shrinkage=EXPLORATION_SHRINKAGE,
             step_size_getter_fn=registry.step_size_of,
-            step_size_setter_fn=lambda results, size: registry.with_step_size(results, tf.minimum(size, largest)),
-            log_accept_prob_getter_fn=lambda results: registry.adaptation_log_accept(
-                results, options.target_accept_prob
+            step_size_setter_fn=lambda results, size: registry.with_step_size(
+                results, tf.minimum(size, self.max_step_size)
             ),
+            log_accept_prob_getter_fn=lambda results: registry.adaptation_log_accept(results, aim),
             # The worst chain decides: a mean would leave it stuck.
             reduce_fn=tfp.math.reduce_log_harmonic_mean_exp,
         )
 
-    trace = functools.partial(registry.trace, name, length)
-
-    def trace_inner(state: tf.Tensor, results: Any) -> TransitionStats:
-        return trace(state, results.inner_results)
-
-    def run(stage: str, kernel: Callable, trace_fn: Callable, watched: Monitors, calls: int, every: int, results: Any):
-        place, given = stages(stage), (tf.constant(step_size, tf.float32), preconditioner, *numbers)
-        kinds = bool(watched.scalars), bool(watched.picture)
-        cache_key = stage, name, length, every, options.target_accept_prob, *kinds
-        if results is None:
-            # Compiled, too: run piece by piece, a gradient holds several times the memory.
-            begin = compile(("begin", *cache_key), lambda state, *given: kernel(*given).bootstrap_results(state))
-            results = begin(now, *given)
-        advance = compile(cache_key, _chunk(kernel, trace_fn, watched, every))
-        # Of the warm-up, only the last state is of use.
-        kept = (draws, outer) if stage == "sample" else None
-        return _run(
-            advance, now, results, given, calls, every, seeds.fold(seed, stage), stage, progress, place, watched, kept
-        )
-
-    warmup, step_size, results = (
-        TransitionStats(*(np.zeros((0, 0)) for _ in TransitionStats._fields)),
-        options.step_size,
-        None,
-    )
-    if options.num_burnin_steps and name in registry.FIXED_STEP:
-        now, results, warmup, *_ = run("warm-up", kernel, trace, shown, options.num_burnin_steps, 1, None)
-    elif options.num_burnin_steps:
-        now, adapted, warmup, *_ = run("warm-up", adaptive, trace_inner, shown, options.num_burnin_steps, 1, None)
-        step_size = min(float(adapted.new_step_size), largest)
-    every = options.num_steps_between_results + 1
-    _, _, steps, scalars, pictures = run("sample", kernel, trace, watched, options.num_results, every, results)
-    return ChainResult(draws.states, warmup, steps, scalars, pictures)
+    def stats(self, state: tf.Tensor, results: Any, adapting: bool) -> TransitionStats:
+        """What is traced of a transition."""
+        inner = results.inner_results if adapting else results
+        return registry.trace(self.options.kernel, self.options.num_leapfrog_steps, state, inner)
 
 
-def _chunk(kernel: Callable, trace_fn: Callable, watched: Monitors, transitions: int) -> Callable[..., tuple]:
-    """A stretch of the chains, to be compiled.
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Loop:
+    """A stage: calls of a compiled chunk of transitions, between which Python saves and reports.
 
-    Args:
-      kernel: (step size, ruler, *numbers) -> kernel.
-      trace_fn: (state, results) -> what is traced.
-      watched: what is computed of the states.
-      transitions: how many.
-
-    Returns:
-      (state, results, seed, *given) -> (state, trace, results, moments of the pictures), where the kernel is made of `given`.
+    Attributes:
+      stage: its name.
+      num_calls: how many calls.
+      num_transitions: transitions in a call.
+      monitors: what is computed of the states.
+      adapts: whether the step size adapts. Defaults to False.
+      stores_draws: whether the last state of each call is a draw. Defaults to False.
     """
 
-    def advance(state: tf.Tensor, results: Any, seed: tf.Tensor, *given: Any) -> tuple:
-        def traced(state: tf.Tensor, results: Any) -> tuple[TransitionStats, dict[str, tf.Tensor]]:
-            return trace_fn(state, results), watched.scalars(state, preconditioner) if watched.scalars else {}
+    stage: str
+    num_calls: int
+    num_transitions: int
+    monitors: Monitors
+    adapts: bool = False
+    stores_draws: bool = False
 
-        _, preconditioner, *_ = given
-        with warnings.catch_warnings():
-            # TFP warns of approximate kernels; the summary says it in our words.
-            warnings.filterwarnings("ignore", "supplied `TransitionKernel` is not calibrated")
-            out = tfp.mcmc.sample_chain(
-                transitions,
-                state,
-                results,
-                kernel(*given),
-                trace_fn=traced,
-                return_final_kernel_results=True,
-                seed=seed,
-                parallel_iterations=1,
-            )
-        moments = ()
-        if watched.picture:
-            pictures = tf.map_fn(lambda state: watched.picture(state, preconditioner), out.all_states)
-            moments = tf.nn.moments(pictures, axes=[0])
-        return out.all_states[-1], out.trace, out.final_kernel_results, moments
+    def run(
+        self, kernels: _Kernels, state: tf.Tensor, results: Any, given: tuple, context: RunContext
+    ) -> tuple[tf.Tensor, Any, TraceRecord]:
+        """Runs the stage, or what of it an earlier process has left.
 
-    return advance
+        Args:
+          kernels: makes the kernel.
+          state: first states, in the kernel's coordinates.
+          results: the kernel's results there; None to begin.
+          given: step size, preconditioner and the problem's arguments, tensors.
+          context: of the run.
 
+        Returns:
+          (state, results, record) at the end.
+        """
+        make, compile = kernels.adapting if self.adapts else kernels.frozen, kernels.problem.compile
+        key = self._cache_key(kernels.options)
+        if results is None:
+            # Compiled, too: run piece by piece, a gradient holds several times the memory.
+            begin = compile(("begin", *key), lambda state, *given: make(*given).bootstrap_results(state))
+            results = begin(state, *given)
+        advance = compile(key, self._chunk(kernels, make))
+        record = TraceRecord(self.num_calls, self.num_transitions, context.draw_store if self.stores_draws else None)
+        place, seed, preconditioner = context.stage(self.stage), seeds.fold(context.seed, self.stage), given[1]
+        if saved := place.saved:
+            record.resume(saved, bool(self.monitors.image))
+            state, results = tf.constant(saved["state"]), refilled("results", results, saved)
 
-def _run(
-    advance: Callable[..., tuple],
-    state: tf.Tensor,
-    results: Any,
-    given: tuple,
-    calls: int,
-    transitions: int,
-    seed: tf.Tensor,
-    stage: str,
-    progress: bool | Sequence[Callback],
-    place: Stage,
-    watched: Monitors,
-    keeping: tuple[InMemory | OnDisk, Callable] | None,
-) -> tuple[tf.Tensor, Any, TransitionStats, dict[str, np.ndarray], Moments | None]:
-    """Calls a compiled stretch `calls` times, keeping the last state of each if asked to."""
-    traces, pictures, done = None, None, 0
-    draws, outer = keeping or (None, None)
-    saved = place.saved
-    if saved:
-        done = int(saved["done"])
-        if done > calls:
-            raise ValueError(
-                f"hmc_opts['num_results']: the checkpoint has {done} draws of each chain already. Received: {calls}"
-            )
-        state, results = tf.constant(saved["state"]), refilled("results", results, saved)
-        steps = TransitionStats(*(saved[f"step.{name}"] for name in TransitionStats._fields))
-        scalars = {name.removeprefix("scalar."): a for name, a in saved.items() if name.startswith("scalar.")}
-        traces = _written(None, (steps, scalars), 0, calls * transitions)
-        if draws is not None:
-            draws.resume(saved)
-        if watched.picture:
-            pictures = Moments(done * transitions, saved["pictures.mean"], saved["pictures.squares"])
+        def state_dict() -> dict[str, Any]:
+            return record.state_dict() | flat("results", results) | {"state": state}
 
-    def traced_so_far() -> tuple[TransitionStats, dict[str, np.ndarray]]:
-        return tf.nest.map_structure(lambda whole: whole[: done * transitions], traces)
+        outer = kernels.of_state(lambda x: x)
+        size, first = self.num_calls * self.num_transitions, record.done
+        with Progress(self.stage, size, "step", context.callbacks, first * self.num_transitions) as bar:
+            for call in range(first, self.num_calls):
+                state, traced, results, moments = advance(state, results, seeds.fold(seed, call), *given)
+                traced = tf.nest.map_structure(lambda t: t.numpy(), traced)
+                record.add(traced, moments, outer(state, preconditioner).numpy() if self.stores_draws else None)
+                self._report(bar, call, traced[0], state, preconditioner)
+                place.update(state_dict)
+                if bar.interrupted:
+                    break
+        place.close(state_dict, bar.interrupted)
+        return state, results, record
 
-    def kept() -> dict:
-        steps, scalars = traced_so_far()
-        found = {f"scalar.{name}": values for name, values in scalars.items()}
-        found |= {f"step.{name}": values for name, values in steps._asdict().items()}
-        if pictures is not None:
-            found |= {"pictures.mean": pictures.mean, "pictures.squares": pictures.squares}
-        if draws is not None:
-            found |= draws.state_dict()
-        return found | flat("results", results) | {"state": state, "done": done}
+    def _cache_key(self, options: HMCOptions) -> tuple:
+        """What the compiled code depends on, beside the problem's kind and the shapes of its tensors."""
+        kinds = bool(self.monitors.scalars), bool(self.monitors.image)
+        return (
+            self.stage,
+            options.kernel,
+            options.num_leapfrog_steps,
+            self.num_transitions,
+            options.target_accept_prob,
+            *kinds,
+        )
 
-    _, preconditioner, *_ = given
-    with Progress(stage, calls * transitions, "step", progress, done * transitions) as bar:
-        for call in range(done, calls):
-            state, traced, results, moments = advance(state, results, seeds.fold(seed, call), *given)
-            traced = step, _ = tf.nest.map_structure(lambda t: t.numpy(), traced)
-            traces = _written(traces, traced, call * transitions, calls * transitions)
-            if draws is not None:
-                draws.append(outer(state, preconditioner).numpy())
-            done = call + 1
-            if moments:
-                mean, variance = (np.float64(part) for part in moments)
-                pictures = merged(pictures, Moments(transitions, mean, variance * transitions))
-            figures = {"activation": watched.figure(state, preconditioner)} if watched.figure and bar.watched else {}
-            bar.update(transitions, **figures, acceptance=float(step.accept.mean()))
-            if watched.picture and watched.told:
-                bar.draw(call, lambda: watched.picture(state, preconditioner).numpy())  # noqa: B023 - called at once.
-            place.keep(kept)
-            if bar.interrupted:
-                break
-    place.close(kept, bar.interrupted)
-    return state, results, *traced_so_far(), pictures
+    def _report(
+        self, bar: Progress, call: int, stats: TransitionStats, state: tf.Tensor, preconditioner: tf.Tensor
+    ) -> None:
+        """Notifies callbacks of a call."""
+        monitors = self.monitors
+        figures = {"activation": monitors.figure(state, preconditioner)} if monitors.figure and bar.watched else {}
+        bar.update(self.num_transitions, **figures, acceptance=float(stats.accept.mean()))
+        if monitors.image and monitors.notify:
+            bar.draw(call, lambda: monitors.image(state, preconditioner).numpy())
 
+    def _chunk(self, kernels: _Kernels, make: Callable[..., tfp.mcmc.TransitionKernel]) -> Callable[..., tuple]:
+        """Some transitions, to be compiled: (state, results, seed, *given) -> (state, traced, results, moments of the images)."""
+        monitors = self.monitors
 
-def _written(traces: Any, part: Any, first: int, transitions: int) -> Any:
-    """A nest of arrays [transition, ...], with a part written from `first` on; made with room for all if there is none yet."""
-    if traces is None:
-        traces = tf.nest.map_structure(lambda a: np.zeros((transitions, *a.shape[1:]), a.dtype), part)
-    for whole, values in zip(tf.nest.flatten(traces), tf.nest.flatten(part), strict=True):
-        whole[first : first + len(values)] = values
-    return traces
+        def advance(state: tf.Tensor, results: Any, seed: tf.Tensor, *given: Any) -> tuple:
+            _, preconditioner, *_ = given
+
+            def traced(state: tf.Tensor, results: Any) -> tuple[TransitionStats, dict[str, tf.Tensor]]:
+                scalars = monitors.scalars(state, preconditioner) if monitors.scalars else {}
+                return kernels.stats(state, results, self.adapts), scalars
+
+            with warnings.catch_warnings():
+                # TFP warns of approximate kernels; the summary says it in our words.
+                warnings.filterwarnings("ignore", "supplied `TransitionKernel` is not calibrated")
+                out = tfp.mcmc.sample_chain(
+                    self.num_transitions,
+                    state,
+                    results,
+                    make(*given),
+                    trace_fn=traced,
+                    return_final_kernel_results=True,
+                    seed=seed,
+                    parallel_iterations=1,
+                )
+            moments = ()
+            if monitors.image:
+                images = tf.map_fn(lambda state: monitors.image(state, preconditioner), out.all_states)
+                moments = tf.nn.moments(images, axes=[0])
+            return out.all_states[-1], out.trace, out.final_kernel_results, moments
+
+        return advance

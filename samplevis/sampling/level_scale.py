@@ -13,14 +13,14 @@ from samplevis.runtime import seeds
 
 # Transforms that no chain has seen, for judging robustness.
 NUM_FRESH_TRANSFORMS = 16
-PRIOR_DRAWS = 32
+NUM_PRIOR_LATENTS = 32
 
 
 class LevelScale(NamedTuple):
     """Activations on fresh transforms.
 
     Attributes:
-      prior: mean over prior draws.
+      prior: mean over latents from the prior.
       optimum: that of the best optimised image.
     """
 
@@ -28,24 +28,28 @@ class LevelScale(NamedTuple):
     optimum: float
 
 
-def measure_scale(activation: Activation, optimized: np.ndarray, seed: tf.Tensor) -> LevelScale:
+def measure_scale(activation: Activation, optimized: np.ndarray, seed: int | tf.Tensor = 0) -> LevelScale:
     """Measures the two ends of the scale.
 
     Args:
       activation: what is explored.
       optimized: latents of optimised images, [N, *latent_shape].
-      seed: int32 tensor of shape [2].
+      seed: int from 0 to 2**31 - 1, or an int32 tensor of shape [2].
 
     Returns:
       A `LevelScale`.
 
+    Example:
+      >>> measure_scale(activation, samplevis.optimize(model, "fire9:10", batch=4).latents)
+
     Raises:
       ValueError: if the optimiser did not raise the activation above the prior's mean: the unit gives no gradient.
     """
+    seed = seeds.as_seed(seed)
     fresh, chains = mean_activation(activation, fresh_transforms(activation, seed)), len(optimized)
-    batches = -(-PRIOR_DRAWS // chains)
-    draws = (activation.param.prior(seeds.fold(seed, "prior mean", i), chains) for i in range(batches))
-    prior = finite_mean([fresh(z).numpy() for z in draws])
+    batches = -(-NUM_PRIOR_LATENTS // chains)
+    noise = (activation.param.prior(seeds.fold(seed, "prior mean", i), chains) for i in range(batches))
+    prior = finite_mean([fresh(z).numpy() for z in noise])
     found = fresh(tf.constant(optimized)).numpy()
     optimum = float(np.max(found[np.isfinite(found)], initial=-np.inf))
     if not optimum > prior:
@@ -63,23 +67,23 @@ def finite_mean(values: Any) -> float:
 
 
 def fresh_transforms(activation: Activation, seed: tf.Tensor) -> Any:
-    """Transforms that no chain sees."""
+    """Samples a bank that no chain sees."""
     return activation.sample_transforms(seeds.fold(seed, "fresh"), NUM_FRESH_TRANSFORMS)
 
 
-def mean_activation(activation: Activation, draws: Any) -> Callable[[tf.Tensor], tf.Tensor]:
-    """A compiled function: latents [N, *latent_shape] -> mean activation over `draws`, [N].
+def mean_activation(activation: Activation, bank: Any) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A compiled function: latents [N, *latent_shape] -> mean activation over a bank, [N].
 
-    It is kept with the network for the next objective of the same kind.
+    It is cached with the network, for the next objective of the same kind.
     """
 
-    def mean(z: tf.Tensor, draws: Any, parameters: list[tf.Tensor]) -> tf.Tensor:
-        return activation.mean(z, draws, parameters)
+    def mean(z: tf.Tensor, bank: Any, parameters: list[tf.Tensor]) -> tf.Tensor:
+        return activation.mean(z, bank, parameters)
 
     run, parameters = activation.compiler()("mean", mean), activation.parameters
-    return lambda z: run(z, draws, parameters)
+    return lambda z: run(z, bank, parameters)
 
 
 def of_draws(mean: Callable[[tf.Tensor], tf.Tensor], latents: np.ndarray) -> np.ndarray:
-    """What a function of latents [chain, ...] says of draws [chain, draw, ...], one at a time: float32 [chain, draw]."""
+    """Applies a function of latents [chain, ...] to draws [chain, draw, ...], one draw at a time: float32 [chain, draw]."""
     return np.stack([mean(tf.constant(z)).numpy() for z in latents.swapaxes(0, 1)], axis=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,11 +13,11 @@ import tensorflow as tf
 from samplevis.activation import Activation
 from samplevis.activation.memory import of_chains
 from samplevis.runtime import memory, seeds
-from samplevis.runtime.callbacks import Callback
-from samplevis.runtime.checkpoint import Checkpoint
-from samplevis.runtime.draw_store import InMemory, OnDisk
+from samplevis.runtime.callbacks import Callback, as_callbacks
+from samplevis.runtime.context import RunContext
+from samplevis.runtime.draw_store import DrawStore
 from samplevis.sampling.annealing import Annealed, anneal
-from samplevis.sampling.chains import Monitors, run_chains
+from samplevis.sampling.chains import ChainProblem, ChainResult, Monitors, run_chains
 from samplevis.sampling.density import Conditioned, Density, LogActivation, Tilted, check_density
 from samplevis.sampling.kernels.free_moves import named_moves
 from samplevis.sampling.kernels.registry import APPROXIMATE
@@ -31,7 +31,7 @@ from samplevis.sampling.level_scale import (
     of_draws,
 )
 from samplevis.sampling.mass import PAIRS, learn_scale
-from samplevis.sampling.options import HMCOptions
+from samplevis.sampling.options import HMCOptions, hmc_options
 from samplevis.sampling.scalars import scalar_fn
 
 # Most nats between the ends of the scale: float32 resolves steps of one nat up to here, and Metropolis needs better.
@@ -78,17 +78,16 @@ def sample(
     activation: Activation,
     latents: tf.Tensor,
     scale: LevelScale,
-    options: HMCOptions,
+    options: Mapping[str, Any] | HMCOptions | None = None,
     *,
     density: str | Density = "conditioned",
     level: float = 0.7,
     beta: float | None = None,
     from_prior: bool = False,
     anneal_steps: int = 600,
-    seed: tf.Tensor,
+    seed: int = 0,
     progress: bool | Sequence[Callback] = False,
-    checkpoint: Checkpoint | None = None,
-    draws: InMemory | OnDisk | None = None,
+    context: RunContext | None = None,
 ) -> SampleResult:
     """Anneals, warms up and draws.
 
@@ -98,17 +97,17 @@ def sample(
     Args:
       activation: what is explored.
       latents: first latents, [chain, *latent_shape].
-      scale: the ends of the activation's scale.
-      options: the sampler's options.
-      density: "conditioned", "tilted" or "activation"; or a density that is taken as it is, without calibration.
-      level: activation asked for, from 0 (`scale.prior`) to 1 (`scale.optimum`).
+      scale: the ends of the activation's scale, see `measure_scale`.
+      options: names and values of `HMCOptions`; `num_chains` is that of the latents. Defaults to the options' own defaults.
+      density: "conditioned", "tilted" or "activation"; or a density that is taken as it is, without calibration. Defaults to
+        "conditioned".
+      level: activation asked for, from 0 (`scale.prior`) to 1 (`scale.optimum`). Defaults to 0.7.
       beta: strength in nats per unit of activation. Defaults to what the level needs.
-      from_prior: whether the latents are prior draws, so that the strength has to rise from zero.
-      anneal_steps: Langevin steps. Defaults to 600.
-      seed: int32 tensor of shape [2].
-      progress: whether to show progress bars, or callbacks.
-      checkpoint: where the run keeps what it has done, and goes on from. Defaults to nowhere.
-      draws: where the draws go. Defaults to memory.
+      from_prior: whether the latents are from the prior, so that the strength has to rise from zero. Defaults to False.
+      anneal_steps: Langevin steps, >= 1. Defaults to 600.
+      seed: int from 0 to 2**31 - 1. Defaults to 0.
+      progress: whether to show progress bars, or callbacks. Defaults to False.
+      context: seed, callbacks, checkpoint and store of a larger run, in place of `seed` and `progress`. Defaults to none.
 
     Returns:
       A `SampleResult`.
@@ -116,183 +115,209 @@ def sample(
     Raises:
       ValueError: if the images of a batch depend on each other, if the gradient is not that of the activation, or if `beta` is
         stronger than float32 can carry; or if the run asks for more than this machine could ever hold.
-      OSError: if `draws` go to a disk without room for them.
+      OSError: if the draws go to a disk without room for them.
       MemoryError: if memory is full; it says which of chains, bank and size to lower, and to what.
+
+    Example:
+      >>> activation = make_activation(model, "fire9:10", param.fourier(96), "robust")
+      >>> latents = samplevis.optimize(model, "fire9:10", param=param.fourier(96), batch=4).latents
+      >>> result = sample(activation, latents, measure_scale(activation, latents), dict(num_results=20))
+      >>> result.latents.shape[:2]
+      (4, 20)
     """
     activation.check_sampled()
+    _check_strength(beta, scale)
+    options, latents = hmc_options(options), tf.convert_to_tensor(latents)
+    context = context or RunContext(seeds.as_seed(seed), as_callbacks(progress))
+    chains = latents.shape[0]
+    check_room(activation, chains, options, context.draw_store)
+    with memory.explain_oom(of_chains(activation, chains, options.num_transforms)):
+        context.checkpoint.start_timer("anneal")
+        state = activation.param.rotate(latents)
+        if check_density(density) == "activation":
+            annealed, target = _not_annealed(activation, state), LogActivation()
+        else:
+            annealed = anneal(activation, state, scale, level, anneal_steps, from_prior, context)
+            target = density if isinstance(density, Density) else _density(density, annealed, beta)
+        context.checkpoint.start_timer("sample")
+
+        # One fixed density: the bank is drawn once, for warm-up and sampling.
+        bank = activation.sample_transforms(seeds.fold(context.seed, "bank"), options.num_transforms)
+        problem = _problem(activation, bank, target, options)
+        if options.adapt_mass:
+            learned = _preconditioner(problem, annealed.state, activation.param.bands(), context)
+            problem = dataclasses.replace(problem, preconditioner=learned)
+        state, runs = annealed.state, []
+        if density == "conditioned" and options.num_burnin_steps >= 2:
+            calibration_run = _calibration_run(problem, state, options, context)
+            state, runs = tf.constant(calibration_run.states[-1]), [calibration_run]
+            target = _calibrated(target, activation, bank, state, scale, options, context)
+            problem = dataclasses.replace(problem, arguments=(bank, activation.parameters, target.numbers))
+            options = _after_calibration(options, calibration_run)
+        runs.append(run_chains(problem, state, options, context))
+        return _collected(activation, bank, target, annealed, runs, context)
+
+
+def _check_strength(beta: float | None, scale: LevelScale) -> None:
+    """Raises ValueError if a strength of the user's is more than float32 can carry."""
     nats = (beta or 0.0) * (scale.optimum - scale.prior)
     if nats > MAX_NATS:
         raise ValueError(
             f"beta: expected at most {MAX_NATS / (scale.optimum - scale.prior):.3g} for this unit, where float32 still resolves a "
             f"nat. Received: {beta!r}, which puts {nats:.3g} nats between the prior and the optimum"
         )
-    param, chains = activation.param, latents.shape[0]
-    checkpoint, draws = checkpoint or Checkpoint(), draws or InMemory()
-    check_room(activation, chains, options, draws)
-    with memory.explain_oom(of_chains(activation, chains, options.num_transforms)):
-        checkpoint.start_timer("anneal")
-        state, target, gradients = param.rotate(latents), LogActivation(), 0
-        reached, anneal_images = np.ones(chains, bool), np.zeros((chains, 0, *param.image_shape), np.uint8)
-        if check_density(density) != "activation":
-            ends, stage = (scale.prior, scale.optimum), checkpoint.stage("anneal")
-            arrived = anneal(activation, state, *ends, level, anneal_steps, from_prior, seed, progress, stage)
-            state, reached, gradients, anneal_images = arrived.state, arrived.reached, arrived.gradients, arrived.images
-            target = density if isinstance(density, Density) else _density(density, arrived, beta)
-        checkpoint.start_timer("sample")
-
-        # One fixed density: the bank is drawn once and stays for warm-up and sampling.
-        bank = activation.sample_transforms(seeds.fold(seed, "bank"), options.num_transforms)
-
-        on_bank = mean_activation(activation, bank)
-        on_fresh = mean_activation(activation, fresh_transforms(activation, seed))
-        tilt, parameters = _tilt(activation, type(target)), activation.parameters
-        compile = activation.compiler(type(target), options.moves, options.num_transforms)
-
-        def redraw(seed: tf.Tensor, bank: Any, *numbers: Any) -> Target:
-            other = activation.sample_transforms(seed, options.num_transforms)
-            return lambda state: tilt(state, other, *numbers)
-
-        preconditioner = 1.0
-        if options.adapt_mass:
-            numbers = bank, parameters, target.numbers
-            preconditioner = checkpoint.get_or_compute(
-                "mass", lambda: {"scale": learn_scale(tilt, state, param.bands(), seed, numbers, compile)}
-            )["scale"]
-
-        def watch(state: tf.Tensor) -> float:
-            return finite_mean(on_bank(param.rotate(state)))
-
-        moves = named_moves(param, options.moves)
-        watched = Monitors(
-            watch, scalar_fn(param.latent_shape, param.bands()), lambda state: param.image(param.rotate(state))
-        )
-        calibration_runs = []
-        half = options.num_burnin_steps // 2
-        if density == "conditioned" and half:
-            short = dataclasses.replace(options, num_burnin_steps=half, num_results=1, num_steps_between_results=0)
-            first = run_chains(
-                tilt,
-                state,
-                preconditioner,
-                short,
-                seeds.fold(seed, "rehearsal"),
-                watched._replace(told=False),
-                progress,
-                redraw,
-                moves,
-                lambda name: checkpoint.stage(f"rehearsal/{name}"),
-                (bank, parameters, target.numbers),
-                compile,
-            )
-            calibration_runs = [first]
-            state = tf.constant(first.states[-1])
-            other = mean_activation(
-                activation, activation.sample_transforms(seeds.fold(seed, "calibration"), NUM_FRESH_TRANSFORMS)
-            )
-            latents = param.rotate(state)
-            # Kernels that draw their transforms anew have no bank to overfit, but may rest beside their target.
-            anew = options.kernel in APPROXIMATE
-            found = checkpoint.get_or_compute(
-                "calibration",
-                lambda: {
-                    "met": target.target if anew else finite_mean(on_bank(latents)),
-                    "other": finite_mean(other(latents)),
-                },
-            )
-            least = 1 / MAX_OPTIMISM if anew else 1.0
-            target = _calibrated(target, scale.prior, float(found["met"]), float(found["other"]), least)
-            options = dataclasses.replace(
-                options, num_burnin_steps=options.num_burnin_steps - half, step_size=float(first.trace.step_size[-1])
-            )
-        numbers = bank, parameters, target.numbers
-        result = run_chains(
-            tilt,
-            state,
-            preconditioner,
-            options,
-            seed,
-            watched,
-            progress,
-            redraw,
-            moves,
-            checkpoint.stage,
-            numbers,
-            compile,
-            draws,
-        )
-        seconds = checkpoint.seconds
-
-        states = result.states
-        latents = draws.gather("latents", len(states), (param.rotate(tf.constant(x)).numpy() for x in states))
-        values, fresh = of_draws(on_bank, latents), of_draws(on_fresh, latents)
-        steps = sum(
-            int(part.gradients.sum())
-            for chains in (*calibration_runs, result)
-            for part in (chains.warmup, chains.trace)
-        )
-        members = options.num_transforms if tf.nest.flatten(bank) else 1
-        return SampleResult(
-            latents=latents,
-            activation=values,
-            fresh_activation=fresh,
-            strength=target.strength(tf.constant(values)).numpy(),
-            density=target,
-            reached=reached,
-            stats={name: array.T if array.ndim == 2 else array for name, array in result.trace._asdict().items()},
-            scalars={name: array.T for name, array in result.scalars.items()},
-            mean_images=result.pictures.mean.astype(np.float32),
-            sd_images=result.pictures.deviation.astype(np.float32),
-            gradients=gradients + members * (steps + PAIRS + 1),
-            seconds=seconds,
-            anneal_images=anneal_images,
-        )
 
 
-def check_room(activation: Activation, chains: int, options: HMCOptions, draws: InMemory | OnDisk) -> None:
+def check_room(activation: Activation, chains: int, options: HMCOptions, draw_store: DrawStore) -> None:
     """Refuses a run that can never fit: its draws where they go to, or its transforms or an image of each chain in memory.
 
     Args:
       activation: what is explored.
       chains: number of chains.
       options: the sampler's options.
-      draws: where the draws go.
+      draw_store: where the draws go.
 
     Raises:
       ValueError: if memory cannot hold it; it says how much of what it can.
       OSError: if the disk has no room for the draws.
     """
     param = activation.param
-    draws.check_room(chains, options.num_results, param.latent_shape, param.image_shape)
-    # A bank is computed in parts where all of its images have no room. An empty draw is no bank.
+    draw_store.check_room(chains, options.num_results, param.latent_shape, param.image_shape)
+    # A bank whose images have no room is computed in chunks. Without parameters there is no bank.
     one = sum(math.prod(leaf.shape) for leaf in tf.nest.flatten(activation.sample_transforms(seeds.root(0), 1)))
-    memory.check_fits({"num_transforms": options.num_transforms}, one, "the transforms")
-    memory.check_fits({"num_chains": chains}, math.prod(param.image_shape), "an image of each chain")
+    memory.check_fits({"num_transforms": options.num_transforms}, one, "the transforms", "hmc_opts")
+    memory.check_fits({"num_chains": chains}, math.prod(param.image_shape), "an image of each chain", "hmc_opts")
 
 
-def _tilt(activation: Activation, density: type[Density]) -> Callable[..., tf.Tensor]:
-    """The log density of states, less the prior's, as a function of the state and of all numbers that it depends on."""
-
-    def tilt(
-        state: tf.Tensor, bank: Any, parameters: list[tf.Tensor], density_params: dict[str, tf.Tensor]
-    ) -> tf.Tensor:
-        return density(**density_params).tilt(activation.mean(activation.param.rotate(state), bank, parameters))
-
-    return tilt
+def _not_annealed(activation: Activation, state: tf.Tensor) -> Annealed:
+    """States that begin where they are: the density of 2018 has no level to come to."""
+    chains, images = state.shape[0], np.zeros((state.shape[0], 0, *activation.param.image_shape), np.uint8)
+    return Annealed(state, LogActivation(), math.nan, np.ones(chains, bool), 0, images)
 
 
-def _calibrated(density: Conditioned, prior: float, met: float, other: float, least: float) -> Conditioned:
-    """The density whose target is as far off what is asked for as what the chains meet is off other transforms."""
-    optimism = (met - prior) / (other - prior) if other > prior else 1.0
-    return dataclasses.replace(
-        density, target=prior + (density.target - prior) * float(np.clip(optimism, least, MAX_OPTIMISM))
+def _density(name: str, annealed: Annealed, beta: float | None) -> Density:
+    """The density at the level, with a strength of the user's if there is one."""
+    if name == "tilted":
+        # At the level, the conditioned chains felt 1 / MARGIN of the declared strength.
+        return Tilted(annealed.strength if beta is None else beta)
+    if beta is None:
+        return annealed.density
+    return Conditioned(annealed.density.target, annealed.density.width, beta)
+
+
+def _problem(activation: Activation, bank: Any, target: Density, options: HMCOptions) -> ChainProblem:
+    """What the chains sample: the density of the activation on the bank, in the coordinates of `param.rotate`."""
+    param, density, on_bank = activation.param, type(target), mean_activation(activation, bank)
+
+    def tilt(state: tf.Tensor, bank: Any, parameters: list[tf.Tensor], density_params: dict) -> tf.Tensor:
+        return density(**density_params).tilt(activation.mean(param.rotate(state), bank, parameters))
+
+    def redraw(seed: tf.Tensor, bank: Any, *arguments: Any) -> Target:
+        other = activation.sample_transforms(seed, options.num_transforms)
+        return lambda state: tilt(state, other, *arguments)
+
+    return ChainProblem(
+        tilt,
+        redraw=redraw,
+        moves=named_moves(param, options.moves),
+        arguments=(bank, activation.parameters, target.numbers),
+        monitors=Monitors(
+            lambda state: finite_mean(on_bank(param.rotate(state))),
+            scalar_fn(param.latent_shape, param.bands()),
+            lambda state: param.image(param.rotate(state)),
+        ),
+        compile=activation.compiler(density, options.moves, options.num_transforms),
     )
 
 
-def _density(name: str, arrived: Annealed, beta: float | None) -> Density:
-    """The density at the level, with a strength of the user's if one is given."""
-    if name == "tilted":
-        # At the level, the conditioned chains felt 1 / MARGIN of the declared strength.
-        return Tilted(arrived.strength if beta is None else beta)
-    if beta is None:
-        return arrived.density
-    return Conditioned(arrived.density.target, arrived.density.width, beta)
+def _preconditioner(problem: ChainProblem, state: tf.Tensor, bands: np.ndarray, context: RunContext) -> np.ndarray:
+    """The learned preconditioner, from the checkpoint if it is there."""
+    return context.checkpoint.get_or_compute(
+        "mass",
+        lambda: {
+            "scale": learn_scale(problem.target_fn, state, bands, context.seed, problem.arguments, problem.compile)
+        },
+    )["scale"]
+
+
+def _calibration_run(problem: ChainProblem, state: tf.Tensor, options: HMCOptions, context: RunContext) -> ChainResult:
+    """The first half of the warm-up, on the density before its calibration. Its draw is not shown."""
+    short = dataclasses.replace(
+        options, num_burnin_steps=options.num_burnin_steps // 2, num_results=1, num_steps_between_results=0
+    )
+    quiet = dataclasses.replace(problem, monitors=problem.monitors._replace(notify=False))
+    # The seeds, and the checkpoints of earlier versions, have this part under the name of "rehearsal".
+    return run_chains(quiet, state, short, context.part("rehearsal"))
+
+
+def _after_calibration(options: HMCOptions, calibration_run: ChainResult) -> HMCOptions:
+    """Options of the rest: the other half of the warm-up, from the step size that the first half came to."""
+    return dataclasses.replace(
+        options,
+        num_burnin_steps=options.num_burnin_steps - options.num_burnin_steps // 2,
+        step_size=float(calibration_run.stats.step_size[-1]),
+    )
+
+
+def _calibrated(
+    density: Conditioned,
+    activation: Activation,
+    bank: Any,
+    state: tf.Tensor,
+    scale: LevelScale,
+    options: HMCOptions,
+    context: RunContext,
+) -> Conditioned:
+    """The density whose target exceeds the one asked for by as much as the chains' level on the bank exceeds that on others."""
+    latents = activation.param.rotate(state)
+    other = activation.sample_transforms(seeds.fold(context.seed, "calibration"), NUM_FRESH_TRANSFORMS)
+    # Kernels that draw their transforms anew have no bank to overfit, but may settle beside their target.
+    approximate = options.kernel in APPROXIMATE
+    found = context.checkpoint.get_or_compute(
+        "calibration",
+        lambda: {
+            "met": density.target if approximate else finite_mean(mean_activation(activation, bank)(latents)),
+            "other": finite_mean(mean_activation(activation, other)(latents)),
+        },
+    )
+    met, other_level = float(found["met"]) - scale.prior, float(found["other"]) - scale.prior
+    optimism = met / other_level if other_level > 0 else 1.0
+    least = 1 / MAX_OPTIMISM if approximate else 1.0
+    target = scale.prior + (density.target - scale.prior) * float(np.clip(optimism, least, MAX_OPTIMISM))
+    return dataclasses.replace(density, target=target)
+
+
+def _collected(
+    activation: Activation,
+    bank: Any,
+    target: Density,
+    annealed: Annealed,
+    runs: Sequence[ChainResult],
+    context: RunContext,
+) -> SampleResult:
+    """The draws of the last of the runs, and their figures."""
+    result, rotate, seconds = runs[-1], activation.param.rotate, context.checkpoint.seconds
+    latents = context.draw_store.gather(
+        "latents", len(result.states), (rotate(tf.constant(state)).numpy() for state in result.states)
+    )
+    on_bank, on_fresh = (
+        mean_activation(activation, each) for each in (bank, fresh_transforms(activation, context.seed))
+    )
+    values = of_draws(on_bank, latents)
+    steps = sum(int(stats.gradients.sum()) for run in runs for stats in (run.warmup, run.stats))
+    num_transforms = tf.nest.flatten(bank)[0].shape[0] if tf.nest.flatten(bank) else 1
+    return SampleResult(
+        latents=latents,
+        activation=values,
+        fresh_activation=of_draws(on_fresh, latents),
+        strength=target.strength(tf.constant(values)).numpy(),
+        density=target,
+        reached=annealed.reached,
+        stats={name: array.T if array.ndim == 2 else array for name, array in result.stats._asdict().items()},
+        scalars={name: array.T for name, array in result.scalars.items()},
+        mean_images=result.moments.mean.astype(np.float32),
+        sd_images=result.moments.deviation.astype(np.float32),
+        gradients=annealed.gradients + num_transforms * (steps + PAIRS + 1),
+        seconds=seconds,
+        anneal_images=annealed.images,
+    )

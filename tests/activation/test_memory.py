@@ -130,13 +130,13 @@ def test_a_run_without_transforms_has_no_bank_and_one_on_disk_no_draws(tiny_netw
     call = functools.partial(samplevis.render, tiny_network, "conv2:1", im_size=16, smooth=None, progress=False)
     with pytest.raises(KeyboardInterrupt):
         call(dict(num_results=1, num_transforms=10**12), transforms=None)
-    with pytest.raises(ValueError, match="num_results.*have to fit in .* GB.* Or give checkpoint and keep='disk'."):
+    with pytest.raises(ValueError, match="num_results.*have to fit in .* GB.* Or give checkpoint and storage='disk'."):
         call(dict(num_results=100, num_transforms=1))
     with pytest.raises(KeyboardInterrupt):
-        call(dict(num_results=100, num_transforms=1), checkpoint=tmp_path / "run", keep="disk")
+        call(dict(num_results=100, num_transforms=1), checkpoint=tmp_path / "run", storage="disk")
     # A folder that is not there yet has the room of the one that it comes into.
     with pytest.raises(OSError, match=r"checkpoint: 10+ draws of 4 chains take .* GB are free: \d+ fit. Give a folder"):
-        call(dict(num_results=10**12, num_transforms=1), checkpoint=tmp_path / "a" / "b", keep="disk")
+        call(dict(num_results=10**12, num_transforms=1), checkpoint=tmp_path / "a" / "b", storage="disk")
     assert not (tmp_path / "a").exists()
 
 
@@ -144,7 +144,7 @@ def test_the_memory_of_the_machine(monkeypatch):
     assert 10**8 < memory.of_machine() < 10**15
     monkeypatch.delattr(os, "sysconf")
     assert memory.of_machine() == math.inf
-    memory.check_fits({"num_results": 10**12}, 10**12, "the draws")
+    memory.check_fits({"num_results": 10**12}, 10**12, "the draws", "hmc_opts")
 
 
 def test_what_cannot_be_lowered_is_left_out():

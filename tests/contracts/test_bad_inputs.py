@@ -183,7 +183,7 @@ RENDER_NAMES = [
     "smooth",
     "seed",
     "checkpoint_interval",
-    "keep",
+    "storage",
 ]
 
 

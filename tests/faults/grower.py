@@ -47,7 +47,7 @@ def growth(keep: str) -> tuple[samplevis.Samples, int]:
         callbacks=[watch],
         checkpoint=os.path.join(folder, keep),
         checkpoint_interval=1e9,
-        keep=keep,
+        storage=keep,
     )
     early, late = watch.at
     return samples, late - early

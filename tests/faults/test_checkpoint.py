@@ -20,9 +20,10 @@ from runs import Crash, Full, content, kill_at_random, reloaded, render, run_wit
 import samplevis
 from samplevis import cli
 from samplevis.runtime import seeds
-from samplevis.runtime.checkpoint import NAMES, Checkpoint, draws_in
+from samplevis.runtime.checkpoint import NAMES, Checkpoint
+from samplevis.runtime.context import RunContext
 from samplevis.runtime.progress import Progress
-from samplevis.sampling.chains import Monitors, run_chains
+from samplevis.sampling.chains import ChainProblem, Monitors, num_draws_in, run_chains
 from samplevis.sampling.kernels import registry
 from samplevis.sampling.options import HMCOptions
 
@@ -92,11 +93,11 @@ class Stages(samplevis.Callback):
         self.steps.append(stage)
 
 
-@pytest.mark.parametrize("keep", ["memory", "disk"])
-def test_samples_are_extended_to_those_of_one_long_run(tiny_network, uninterrupted, tmp_path, monkeypatch, keep):
+@pytest.mark.parametrize("storage", ["memory", "disk"])
+def test_samples_are_extended_to_those_of_one_long_run(tiny_network, uninterrupted, tmp_path, monkeypatch, storage):
     monkeypatch.chdir(tmp_path)
     watch = Stages()
-    samples = render(tiny_network, "run", draws=1, callbacks=[watch], keep=keep)
+    samples = render(tiny_network, "run", draws=1, callbacks=[watch], storage=storage)
     assert set(watch.steps) == {"optimise", "anneal", "warm-up", "sample"}
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
@@ -168,7 +169,7 @@ def two_generations(folder):
     with Checkpoint(folder, 0, {"seed": 3}) as checkpoint:
         stage = checkpoint.stage("walk")
         for step in (1, 2):
-            stage.keep(lambda step=step: {"step": step, "x": np.full(50, step / 3)})
+            stage.update(lambda step=step: {"step": step, "x": np.full(50, step / 3)})
     return max((folder / name for name in NAMES), key=lambda path: path.stat().st_mtime_ns)
 
 
@@ -201,7 +202,7 @@ def walk(folder, pipe):
     with Checkpoint(folder, 0, {"seed": 3}) as checkpoint:
         stage = checkpoint.stage("walk")
         for step in itertools.count(int(stage.saved["step"]) + 1 if stage.saved else 1):
-            stage.keep(lambda step=step: {"step": step, "x": np.full(50, step / 3)})
+            stage.update(lambda step=step: {"step": step, "x": np.full(50, step / 3)})
             os.write(pipe, b".")
 
 
@@ -247,15 +248,15 @@ def full_disk():
 def test_a_full_disk_does_not_end_a_run_and_spoils_nothing(tmp_path, full_disk, caplog):
     with Checkpoint(tmp_path, 0) as checkpoint:
         stage = checkpoint.stage("walk")
-        stage.keep(lambda: {"x": np.arange(1000)})
+        stage.update(lambda: {"x": np.arange(1000)})
         before = {name: (tmp_path / name).read_bytes() for name in NAMES}
         with full_disk:
-            stage.keep(lambda: {"x": np.arange(1, 1001)})
+            stage.update(lambda: {"x": np.arange(1, 1001)})
         assert {name: (tmp_path / name).read_bytes() for name in NAMES} == before
         assert "The run goes on" in caplog.text and len(os.listdir(tmp_path)) == 3
         with full_disk:
-            stage.keep(lambda: {"x": np.arange(2, 1002)})
-        stage.keep(lambda: {"x": np.arange(3, 1003)})
+            stage.update(lambda: {"x": np.arange(2, 1002)})
+        stage.update(lambda: {"x": np.arange(3, 1003)})
     assert Checkpoint(tmp_path).stage("walk").saved["x"][0] == 3
 
 
@@ -328,7 +329,7 @@ def test_folders_that_cannot_be_used(tiny_network, tmp_path):
 def test_saves_wait_for_the_interval(tmp_path):
     with Checkpoint(tmp_path, 1e9) as checkpoint:
         stage = checkpoint.stage("walk")
-        stage.keep(lambda: pytest.fail("not yet"))
+        stage.update(lambda: pytest.fail("not yet"))
         checkpoint.get_or_compute("scale", lambda: {"y": 2})
         stage.close(lambda: {"x": 1}, False)
     with Checkpoint(tmp_path) as checkpoint:
@@ -346,16 +347,10 @@ def test_every_kernel_goes_on_to_the_same_bytes(kernel, tmp_path):
             num_results=results, num_burnin_steps=2, num_leapfrog_steps=2, num_steps_between_results=1, kernel=kernel
         )
         with Checkpoint(folder, 0) as checkpoint:
-            return run_chains(
-                target,
-                tf.zeros((2, 3)),
-                0.5,
-                options,
-                seeds.root(0),
-                Monitors(None, lambda x: {"first": x[:, 0]}, lambda x: x**2),
-                redraw=lambda seed: target,
-                stages=checkpoint.stage,
-            )
+            monitors = Monitors(None, lambda x: {"first": x[:, 0]}, lambda x: x**2)
+            problem = ChainProblem(target, 0.5, redraw=lambda seed: target, monitors=monitors)
+            context = RunContext(seeds.root(0), checkpoint=checkpoint)
+            return run_chains(problem, tf.zeros((2, 3)), options, context)
 
     whole = run(None, 3)
     run(tmp_path, 1)
@@ -419,9 +414,9 @@ def test_the_command_asks_for_more_draws_than_there_are(tiny_network, tmp_path, 
     words += ["--warmup", "2", "--leapfrog-steps", "2", "--transforms", "2", "--optimize-steps", "8"]
     words = [str(word) for word in words]
     assert cli.main([*words, "--extend", "3"]) == 1 and "there is no run in" in capsys.readouterr().err
-    assert cli.main([*words, "--draws", "1"]) == 0 and draws_in(folder) == 1
+    assert cli.main([*words, "--draws", "1"]) == 0 and num_draws_in(folder) == 1
     first = samplevis.Samples.load(out / "samples.npz").images
-    assert cli.main([*words, "--extend", "2"]) == 0 and draws_in(folder) == 3
+    assert cli.main([*words, "--extend", "2"]) == 0 and num_draws_in(folder) == 3
     samples = samplevis.Samples.load(out / "samples.npz")
     assert samples.images.shape[:2] == (2, 3) and (samples.images[:, :1] == first).all()
     assert samples.options["command"].endswith("--extend 2  # to 3 draws")

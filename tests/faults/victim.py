@@ -31,5 +31,5 @@ samplevis.render(
     progress=False,
     checkpoint=folder,
     checkpoint_interval=0,
-    keep=keep[0] if keep else "memory",
+    storage=keep[0] if keep else "memory",
 ).save(out)

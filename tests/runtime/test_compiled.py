@@ -14,8 +14,9 @@ import tensorflow as tf
 import samplevis
 from samplevis import objectives
 from samplevis.runtime import compiled, seeds
+from samplevis.runtime.context import RunContext
 from samplevis.runtime.lru import LRUDict
-from samplevis.sampling.chains import Monitors, run_chains
+from samplevis.sampling.chains import ChainProblem, Monitors, run_chains
 from samplevis.sampling.kernels import registry
 from samplevis.sampling.options import HMCOptions
 
@@ -85,8 +86,8 @@ def test_numbers_go_into_the_loops_of_every_kernel(kernel, traces):
             return lambda x: target(x, *numbers)
 
         state = tf.constant([[0.1, 0.2, 0.3], [0.3, 0.2, 0.1]])
-        arguments = (target, state, scale, options, seeds.root(0), watched, False, redraw, (), None, numbers)
-        return run_chains(*arguments, **settings)
+        problem = ChainProblem(target, scale, redraw, arguments=numbers, monitors=watched, **settings)
+        return run_chains(problem, state, options, RunContext(seeds.root(0)))
 
     compile = compiled.cached({})
     first = run(1.0, 1.0, compile=compile)

@@ -10,7 +10,8 @@ import tensorflow as tf
 import samplevis
 from samplevis import param
 from samplevis.runtime import seeds
-from samplevis.sampling.chains import run_chains
+from samplevis.runtime.context import RunContext
+from samplevis.sampling.chains import ChainProblem, run_chains
 from samplevis.sampling.kernels.free_moves import FreeMoves, named_moves
 from samplevis.sampling.options import HMCOptions
 
@@ -20,7 +21,8 @@ PRIORS = [param.fourier(8), param.pyramid(8), param.pixel(8), param.uniform(8)]
 def run(target, moves, results=400, chains=16, shape=(4, 4, 1), **settings):
     state = 0.3 * tf.random.stateless_normal((chains, *shape), [3, 4]) + settings.pop("start", 0.0)
     settings = dict(step_size=0.3, num_leapfrog_steps=4, num_burnin_steps=20) | settings
-    return run_chains(target, state, 1.0, HMCOptions(num_results=results, **settings), seeds.root(0), moves=moves)
+    problem, options = ChainProblem(target, moves=moves), HMCOptions(num_results=results, **settings)
+    return run_chains(problem, state, options, RunContext(seeds.root(0)))
 
 
 def modes(x):
@@ -34,12 +36,12 @@ def test_inversion_crosses_between_modes_that_mirror_each_other():
     chains = run(modes, invert, start=1.25)
     positive = chains.states.sum((2, 3, 4)) > 0
     # The move is always accepted: every transition changes the sign.
-    np.testing.assert_allclose(chains.trace.move_accept, 1, atol=1e-4)
+    np.testing.assert_allclose(chains.stats.move_accept, 1, atol=1e-4)
     assert positive.mean() == pytest.approx(0.5, abs=0.01)
     np.testing.assert_allclose((chains.states**2).sum((2, 3, 4)).mean(), 16 + 25, rtol=0.02)
     # The control: without moves the chains never leave.
     alone = run(modes, (), start=1.25)
-    assert np.all(alone.states.sum((2, 3, 4)) > 0) and np.isnan(alone.trace.move_accept).all()
+    assert np.all(alone.states.sum((2, 3, 4)) > 0) and np.isnan(alone.stats.move_accept).all()
 
 
 def corner(x):
@@ -55,7 +57,7 @@ def test_moves_leave_the_density_alone(names):
     for values, truth in ((corners, 6), (corners**2, 37), (others, 0), (others**2, 1)):
         means = values.reshape(800, 16, -1).mean((0, 2))
         assert abs(means.mean() - truth) < 4 * means.std(ddof=1) / 4
-    offered = chains.trace.move_accept
+    offered = chains.stats.move_accept
     assert 0 < offered.mean() < 0.9, "most shifts are refused"
 
 
@@ -89,7 +91,7 @@ def test_all_shifts_are_as_likely():
 
 def test_moves_are_gradients_that_are_counted():
     chains = run(corner, named_moves(param.pixel((4, 4), channels=1), ["mirror"]), results=40)
-    assert (chains.trace.gradients.min(), chains.trace.gradients.max()) == (3, 7)
+    assert (chains.stats.gradients.min(), chains.stats.gradients.max()) == (3, 7)
 
 
 def test_render_takes_names(tiny_network):

@@ -8,8 +8,9 @@ import tensorflow as tf
 from scipy import stats
 
 from samplevis.runtime import seeds
+from samplevis.runtime.context import RunContext
 from samplevis.sampling import diagnostics
-from samplevis.sampling.chains import MAX_STEP_SIZE, run_chains
+from samplevis.sampling.chains import MAX_STEP_SIZE, ChainProblem, run_chains
 from samplevis.sampling.kernels import registry, split_hmc
 from samplevis.sampling.options import HMCOptions
 
@@ -41,7 +42,7 @@ def draws(target, kernel, chains=16, results=200, step_size=0.4, scale=1.0, warm
         kernel=kernel,
         num_steps_between_results=between,
     )
-    return run_chains(target, state, scale, options, seeds.root(seed))
+    return run_chains(ChainProblem(target, scale), state, options, RunContext(seeds.root(seed)))
 
 
 def z_scores(values, truth):
@@ -174,7 +175,7 @@ def test_no_friction_is_hmc_and_much_of_it_forgets_the_velocity():
     ],
 )
 def test_gradients_are_counted(kernel, fewest, most):
-    spent = draws(linear, kernel, results=40, warmup=2).trace.gradients
+    spent = draws(linear, kernel, results=40, warmup=2).stats.gradients
     assert (spent.min(), spent.max()) == (fewest, most)
     # The standard deviation of a length between 2 and 6 is the root of 2.
     assert abs(spent.mean() - (fewest + most) / 2) < 4 * np.sqrt(2 / 40)
@@ -206,7 +207,7 @@ def redraw_run(kernel, redraw, step_size, results=300, between=0, warmup=40):
         num_results=results, step_size=step_size, num_leapfrog_steps=4, num_burnin_steps=warmup, kernel=kernel,
         num_steps_between_results=between,
     )  # fmt: skip
-    return run_chains(quadratic, state, 1.0, options, seeds.root(0), redraw=redraw)
+    return run_chains(ChainProblem(quadratic, redraw=redraw), state, options, RunContext(seeds.root(0)))
 
 
 def test_redrawn_targets_have_the_bias_of_theory():
@@ -226,7 +227,7 @@ def test_langevin_samples_a_smooth_density():
     assert np.abs(z_scores(chains.states, 4 / 3)).max() < 4
     # A step of .1 costs a bias of the second order; the thermostat shares its fluctuations out over only 24 coordinates.
     assert abs(chains.states.var() * 3 - 1) < 0.03
-    assert abs(chains.trace.temperature.mean() - 1) < 0.03
+    assert abs(chains.stats.temperature.mean() - 1) < 0.03
 
 
 def test_thermostat_carries_the_heat_of_a_stochastic_force_off(monkeypatch):
@@ -236,7 +237,7 @@ def test_thermostat_carries_the_heat_of_a_stochastic_force_off(monkeypatch):
 
     def run():
         chains = redraw_run("langevin", shaky, 0.05, results=400, between=3)
-        return chains.trace.temperature.mean(), 3 * chains.states.var()
+        return chains.stats.temperature.mean(), 3 * chains.states.var()
 
     temperature, spread = run()
     assert abs(temperature - 1) < 0.03 and abs(spread - 1) < 0.05
@@ -247,7 +248,7 @@ def test_thermostat_carries_the_heat_of_a_stochastic_force_off(monkeypatch):
 
 
 def test_nuts_doubles_its_trajectory():
-    steps = draws(linear, "nuts", results=20, warmup=0, step_size=0.1).trace.gradients
+    steps = draws(linear, "nuts", results=20, warmup=0, step_size=0.1).stats.gradients
     assert steps.min() >= 1 and steps.max() <= 63 and len(np.unique(steps)) > 1
 
 
@@ -255,11 +256,11 @@ def test_constant_tilt_is_always_accepted_in_any_dimension():
     for pixels in (8, 64):
         state = tf.random.stateless_normal((2, pixels, pixels, 3), [0, 1])
         options = HMCOptions(num_results=5, step_size=0.5, num_leapfrog_steps=3, num_burnin_steps=0)
-        chains = run_chains(flat, state, 1.0, options, seeds.root(0))
-        np.testing.assert_allclose(chains.trace.accept, 1)
+        chains = run_chains(ChainProblem(flat), state, options, RunContext(seeds.root(0)))
+        np.testing.assert_allclose(chains.stats.accept, 1)
     # TFP's leapfrog cannot do that: the reason for the split.
     plain = HMCOptions(num_results=5, step_size=0.5, num_leapfrog_steps=3, num_burnin_steps=0, kernel="hmc")
-    assert run_chains(flat, state, 1.0, plain, seeds.root(0)).trace.accept.mean() < 0.9
+    assert run_chains(ChainProblem(flat), state, plain, RunContext(seeds.root(0))).stats.accept.mean() < 0.9
 
 
 def smooth(x):
@@ -324,8 +325,10 @@ def test_target_that_is_not_finite_is_rejected_and_counted():
         return value + tf.where(tf.range(tf.shape(x)[0]) == 1, float("nan"), 0.0)
 
     state = tf.random.stateless_normal((3, *SHAPE), [1, 1])
-    chains = run_chains(broken, state, 1.0, HMCOptions(num_results=4, num_burnin_steps=0), seeds.root(0))
-    errors = chains.trace.energy_error
+    chains = run_chains(
+        ChainProblem(broken), state, HMCOptions(num_results=4, num_burnin_steps=0), RunContext(seeds.root(0))
+    )
+    errors = chains.stats.energy_error
     assert not np.isfinite(errors[:, 1]).any() and np.isfinite(errors[:, [0, 2]]).all()
     np.testing.assert_array_equal(chains.states[:, 1], np.repeat(state[None, 1], 4, 0))
     assert np.abs(chains.states[-1, 0] - state[0]).max() > 0
@@ -333,18 +336,18 @@ def test_target_that_is_not_finite_is_rejected_and_counted():
 
 def test_step_size_adapts_in_warmup_only():
     chains = draws(lambda x: 200 * quadratic(x), "split_hmc", results=30, warmup=60)
-    assert len(np.unique(chains.trace.step_size)) == 1
+    assert len(np.unique(chains.stats.step_size)) == 1
     assert len(np.unique(chains.warmup.step_size)) > 10
-    assert 0.5 < chains.trace.accept.mean() < 0.99
+    assert 0.5 < chains.stats.accept.mean() < 0.99
 
 
 def adapted_while_falling():
     """Step size after a few short trajectories that start far above a stiff target, in radians."""
     far = tf.fill((2, 5000), 30.0)
     options = HMCOptions(num_results=1, num_burnin_steps=6, num_leapfrog_steps=1)
-    chains = run_chains(stiff, far, 1.0, options, seeds.root(0))
+    chains = run_chains(ChainProblem(stiff), far, options, RunContext(seeds.root(0)))
     assert chains.warmup.energy_error.max() < -registry.FALL, "they have arrived: the test says nothing"
-    return float(chains.trace.step_size[0])
+    return float(chains.stats.step_size[0])
 
 
 def stiff(x):
@@ -355,7 +358,7 @@ def stiff(x):
 def accepted_at_rest(step_size):
     rest = tf.random.stateless_normal((8, 5000), [3, 3]) / 2
     options = HMCOptions(num_results=20, num_burnin_steps=0, num_leapfrog_steps=3, step_size=step_size)
-    return run_chains(stiff, rest, 1.0, options, seeds.root(1)).trace.accept.mean()
+    return run_chains(ChainProblem(stiff), rest, options, RunContext(seeds.root(1))).stats.accept.mean()
 
 
 def test_falling_chains_do_not_lengthen_the_step(monkeypatch):
@@ -374,7 +377,7 @@ def test_chains_at_rest_are_rarely_taken_for_falling():
 @pytest.mark.parametrize("kernel", ["split_hmc", "malt"])
 def test_step_size_stays_below_a_quarter_turn_where_all_is_accepted(kernel):
     chains = draws(flat, kernel, results=4, warmup=60)
-    assert chains.trace.step_size[0] == MAX_STEP_SIZE and chains.warmup.step_size.max() <= MAX_STEP_SIZE
+    assert chains.stats.step_size[0] == MAX_STEP_SIZE and chains.warmup.step_size.max() <= MAX_STEP_SIZE
 
 
 def test_same_seed_same_bytes():

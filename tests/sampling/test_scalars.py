@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 import samplevis
 from samplevis import param
 from samplevis.runtime import seeds
-from samplevis.sampling.chains import Monitors, run_chains
+from samplevis.runtime.context import RunContext
+from samplevis.sampling.chains import ChainProblem, Monitors, run_chains
 from samplevis.sampling.options import HMCOptions
 from samplevis.sampling.scalars import scalar_fn
 from samplevis.sampling.streaming import Moments, merged
@@ -61,20 +62,23 @@ def test_merged_moments_are_those_of_the_whole(parts, far):
 
 
 def test_all_transitions_are_streamed():
-    watched = Monitors(scalars=lambda x: {"first": x[:, 0, 0, 0]}, picture=lambda x: x)
+    watched = Monitors(scalars=lambda x: {"first": x[:, 0, 0, 0]}, image=lambda x: x)
+    first = lambda x: x[:, 0, 0, 0]  # noqa: E731
+    plain, monitored = ChainProblem(first, 0.5), ChainProblem(first, 0.5, monitors=watched)
+    context = lambda: RunContext(seeds.root(0))  # noqa: E731
     state = tf.random.stateless_normal((3, *SHAPE), [1, 2])
     for kernel in ("split_hmc", "hmc"):
         settings = dict(num_leapfrog_steps=2, num_burnin_steps=2, kernel=kernel, step_size=0.5)
-        every = run_chains(lambda x: x[:, 0, 0, 0], state, 0.5, HMCOptions(num_results=6, **settings), seeds.root(0))
+        every = run_chains(plain, state, HMCOptions(num_results=6, **settings), context())
         options = HMCOptions(num_results=6, **settings)
-        chains = run_chains(lambda x: x[:, 0, 0, 0], state, 0.5, options, seeds.root(0), watched)
+        chains = run_chains(monitored, state, options, context())
         np.testing.assert_array_equal(chains.states, every.states)
         np.testing.assert_allclose(chains.scalars["first"], every.states[:, :, 0, 0, 0], atol=1e-6)
-        np.testing.assert_allclose(chains.pictures.mean, every.states.mean(0), atol=1e-6)
-        np.testing.assert_allclose(chains.pictures.deviation, every.states.std(0, ddof=1), atol=1e-5)
+        np.testing.assert_allclose(chains.moments.mean, every.states.mean(0), atol=1e-6)
+        np.testing.assert_allclose(chains.moments.deviation, every.states.std(0, ddof=1), atol=1e-5)
         thinned = HMCOptions(num_results=2, num_steps_between_results=2, **settings)
-        chains = run_chains(lambda x: x[:, 0, 0, 0], state, 0.5, thinned, seeds.root(0), watched)
-        assert chains.scalars["first"].shape == (6, 3) and chains.pictures.count == 6
+        chains = run_chains(monitored, state, thinned, context())
+        assert chains.scalars["first"].shape == (6, 3) and chains.moments.count == 6
 
 
 def test_render_keeps_means_of_what_it_leaves_out(tiny_network):

@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def on_disk(tiny_network, folder):
-    return render(tiny_network, folder, keep="disk")
+    return render(tiny_network, folder, storage="disk")
 
 
 def test_draws_on_disk_are_those_in_memory(on_disk, uninterrupted, folder):
@@ -64,16 +64,16 @@ def test_crashes_end_in_the_same_bytes_and_more_draws_add_to_them(tiny_network, 
 
     monkeypatch.setattr(OnDisk, "resume", resumed)
     saves = lambda: int(random.integers(2, 7))  # noqa: E731
-    samples, crashes = run_with_crashes(tiny_network, tmp_path, monkeypatch, saves, draws=2, keep="disk")
+    samples, crashes = run_with_crashes(tiny_network, tmp_path, monkeypatch, saves, draws=2, storage="disk")
     assert crashes >= 2 and samples.images.tobytes() == uninterrupted.images[:, :2].tobytes()
-    more, crashes = run_with_crashes(tiny_network, tmp_path, monkeypatch, lambda: 1, keep="disk")
+    more, crashes = run_with_crashes(tiny_network, tmp_path, monkeypatch, lambda: 1, storage="disk")
     assert crashes >= 1 and content(more) == content(uninterrupted)
     # A crash left states that no checkpoint counts, and they were cut off.
     assert any(there > size for there, size in counted)
     # The samples from before still are what they were.
     assert samples.images.tobytes() == uninterrupted.images[:, :2].tobytes()
     with pytest.raises(ValueError, match="the checkpoint has 4 draws of each chain already. Received: 3"):
-        render(tiny_network, tmp_path, draws=3, keep="disk")
+        render(tiny_network, tmp_path, draws=3, storage="disk")
     with pytest.raises(ValueError, match="belongs to another run. keep: stored 'disk', received 'memory'"):
         render(tiny_network, tmp_path)
 
@@ -161,9 +161,9 @@ def test_a_full_disk_ends_the_run_with_what_was_saved(tiny_network, uninterrupte
             f"cannot write '.*{STATES}': File too large. What was saved" if what == "states" else "cannot write '.*npy'"
         )
         with pytest.raises(OSError, match=expected):
-            render(tiny_network, tmp_path, keep="disk")
+            render(tiny_network, tmp_path, storage="disk")
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".partial")]
-    assert content(render(tiny_network, tmp_path, keep="disk")) == content(uninterrupted)
+    assert content(render(tiny_network, tmp_path, storage="disk")) == content(uninterrupted)
 
 
 def test_a_disk_without_room_is_told_before_the_work(tiny_network, folder, tmp_path, monkeypatch):
@@ -174,16 +174,18 @@ def test_a_disk_without_room_is_told_before_the_work(tiny_network, folder, tmp_p
     with pytest.raises(
         OSError, match=r"checkpoint: 4 draws of 2 chains take 7.*e-05 GB in '.*', where 1e-05 GB are free"
     ):
-        render(tiny_network, tmp_path, keep="disk")
+        render(tiny_network, tmp_path, storage="disk")
     with pytest.raises(Crash):
         render(tiny_network, tmp_path / "memory")
 
 
 def test_disk_needs_a_folder(tiny_network):
-    with pytest.raises(ValueError, match="keep: 'disk' needs checkpoint, the folder that the draws go to. Received: "):
-        render(tiny_network, keep="disk")
-    with pytest.raises(ValueError, match="keep: expected one of 'disk', 'memory'. Received: 'disc'"):
-        render(tiny_network, keep="disc")
+    with pytest.raises(
+        ValueError, match="storage: 'disk' needs checkpoint, the folder that the draws go to. Received: "
+    ):
+        render(tiny_network, storage="disk")
+    with pytest.raises(ValueError, match="storage: expected one of 'disk', 'memory'. Received: 'disc'"):
+        render(tiny_network, storage="disc")
 
 
 def test_the_command_asks_for_it(tmp_path, monkeypatch):

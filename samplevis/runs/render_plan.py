@@ -1,0 +1,197 @@
+"""What `render` is going to do: everything checked and put together before any work."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from samplevis import param as parameterizations
+from samplevis.activation import Activation, make_activation
+from samplevis.activation.batch_size import transforms_per_chunk
+from samplevis.activation.devices import check_devices
+from samplevis.network import Network, fingerprint
+from samplevis.objectives import Objective
+from samplevis.optimizers.ascent import first_latents
+from samplevis.overrides.smooth import smoothed
+from samplevis.param import Parameterization
+from samplevis.runs.options import RenderOptions, RunOptions
+from samplevis.runtime import seeds
+from samplevis.runtime.draw_store import DrawStore, InMemory, OnDisk
+from samplevis.sampling.density import Density, check_density
+from samplevis.sampling.kernels.free_moves import named_moves
+from samplevis.sampling.options import HMCOptions
+from samplevis.transform import Transform
+
+Transforms = Transform | Sequence[Transform] | str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """What a kind of run defaults to.
+
+    Attributes:
+      make_param: makes the default parameterization.
+      transforms: what "robust", the default, stands for.
+      smooths: whether the network is smoothed.
+    """
+
+    make_param: Callable[..., Parameterization]
+    transforms: str | None
+    smooths: bool
+
+
+USUAL = Preset(parameterizations.fourier, "robust", True)
+# The control: uniform pixels without transforms on the network as it is, as in 2018.
+OF_2018 = Preset(parameterizations.uniform, None, False)
+
+
+def preset_of(density: str | Density) -> Preset:
+    """The preset of a density, or of the name of one.
+
+    Args:
+      density: a name, or a density.
+
+    Returns:
+      A `Preset`.
+
+    Raises:
+      ValueError: for another name.
+    """
+    return OF_2018 if check_density(density) == "activation" else USUAL
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RenderPlan:
+    """The parts of a run.
+
+    Attributes:
+      activation: what is sampled, on the smoothed network if there is one.
+      exact_activation: the same on the network itself.
+      renderer: what is optimised for the first images: `activation`, but for the control of 2018.
+      hmc: options of the sampler.
+      options: what is sampled, and how it gets there.
+      run: where the run is computed and saved.
+      starts: latents of the user's images, [chain, *latent_shape]; None if chains start elsewhere.
+    """
+
+    activation: Activation
+    exact_activation: Activation
+    renderer: Activation
+    hmc: HMCOptions
+    options: RenderOptions
+    run: RunOptions
+    starts: tf.Tensor | None
+
+    @property
+    def seed(self) -> tf.Tensor:
+        """Stateless seed of the run, int32 [2]."""
+        return seeds.root(self.options.seed)
+
+    @property
+    def param(self) -> Parameterization:
+        return self.activation.param
+
+    @property
+    def is_2018(self) -> bool:
+        """Whether this is the control of 2018."""
+        return self.renderer is not self.activation
+
+    @property
+    def init(self) -> str:
+        """Where the chains start: "optimize", "prior" or "images"."""
+        return self.options.init if self.starts is None else "images"
+
+    def draw_store(self) -> DrawStore:
+        """A new store for the draws."""
+        return OnDisk(self.run.checkpoint) if self.run.storage == "disk" else InMemory()
+
+    def config(self) -> dict[str, Any]:
+        """What made the samples, in plain types."""
+        options = self.options
+        return vars(self.hmc) | {
+            "level": float(options.level),
+            "smooth": None if options.smooth is None else float(options.smooth),
+            "param": repr(self.param),
+            "transforms": repr(self.activation.transform),
+            "optimize_steps": int(options.optimize_steps),
+            "anneal_steps": int(options.anneal_steps),
+        }
+
+    def run_id(self) -> dict[str, Any]:
+        """What tells this run from others, in plain types. A run with more draws is the same run."""
+        options, activation = self.options, self.activation
+        placement = {
+            "storage": self.run.storage,
+            # Where a chain is computed changes nothing; that it is computed by itself changes last bits.
+            "chain by chain": bool(activation.devices),
+            "transforms at a time": activation.chunk_size,
+        }
+        config = {name: value for name, value in self.config().items() if name != "num_results"}
+        return (
+            config
+            | placement
+            | {
+                "model": fingerprint.weights(self.exact_activation.network),
+                "obj": fingerprint.text(activation.objective),
+                "density": fingerprint.text(options.density),
+                "beta": options.beta,
+                "init": options.init if self.starts is None else fingerprint.array(self.starts),
+                "seed": int(options.seed),
+            }
+        )
+
+    def with_num_results(self, num_results: int) -> RenderPlan:
+        """The same run with another number of draws."""
+        return dataclasses.replace(self, hmc=dataclasses.replace(self.hmc, num_results=num_results))
+
+
+def plan_render(
+    network: Network,
+    obj: Objective | str | Callable,
+    hmc: HMCOptions,
+    options: RenderOptions,
+    run: RunOptions,
+    param: Parameterization,
+    transforms: Transforms,
+) -> RenderPlan:
+    """Checks the arguments of `render` and puts the parts together.
+
+    Args:
+      network: the network.
+      obj, param, transforms: as in `render`.
+      hmc, options, run: its options.
+
+    Returns:
+      A `RenderPlan`.
+
+    Raises:
+      ValueError, TypeError: if an argument is out of range, or the parts do not fit each other.
+    """
+    preset, seed = preset_of(options.density), seeds.root(options.seed)
+    if isinstance(transforms, str) and transforms == "robust":
+        transforms = preset.transforms
+    devices = check_devices(run.devices)
+    exact = make_activation(network, obj, param, transforms)
+    named_moves(param, hmc.moves)
+    exact.check_sampled()
+    starts = None if isinstance(options.init, str) else first_latents(param, hmc.num_chains, options.init, seed)
+    sampled = exact
+    if preset.smooths and options.smooth is not None:
+        sampled = make_activation(smoothed(network, options.smooth), obj, param, transforms)
+    chunk_size = transforms_per_chunk(sampled, hmc.num_chains, hmc.num_transforms, run.memory)
+
+    def placed(activation: Activation) -> Activation:
+        return dataclasses.replace(activation, devices=devices, chunk_size=chunk_size)
+
+    sampled, exact = placed(sampled), placed(exact)
+    renderer = placed(_renderer_of_2018(network, obj, param)) if preset is OF_2018 else sampled
+    return RenderPlan(sampled, exact, renderer, hmc, options, run, starts)
+
+
+def _renderer_of_2018(network: Network, obj: Objective | str | Callable, param: Parameterization) -> Activation:
+    """What first images come from: in 2018, too, a renderer with a Fourier parameterization and random transforms."""
+    *size, channels = param.image_shape
+    return make_activation(network, obj, parameterizations.fourier(tuple(size), channels=channels), "robust")
