@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,10 +16,11 @@ from samplevis.runtime.callbacks import Callback
 from samplevis.runtime.checkpoint import Checkpoint, Stage, flat, refilled
 from samplevis.runtime.draw_store import InMemory, OnDisk
 from samplevis.runtime.progress import Progress
-from samplevis.sampling.kernels import registry
+from samplevis.sampling.kernels import adaptation
+from samplevis.sampling.kernels.base import Target
 from samplevis.sampling.kernels.free_moves import Move
-from samplevis.sampling.kernels.registry import TransitionStats
-from samplevis.sampling.kernels.split_hmc import Target
+from samplevis.sampling.kernels.registry import KERNELS
+from samplevis.sampling.kernels.stats import RENAMED_STATS, TransitionStats
 from samplevis.sampling.options import HMCOptions
 from samplevis.sampling.streaming import Moments, merged
 
@@ -106,7 +107,8 @@ def run_chains(
     """
     stages, draws = stages or Checkpoint().stage, draws or InMemory()
     preconditioner = tf.ones_like(state[0]) * scale
-    plain = options.kernel in registry.PLAIN
+    spec = KERNELS[options.kernel]
+    plain = spec.unit_mass
     # TFP's kernels have a unit mass: they move in coordinates that are divided by the scale.
     now = state / preconditioner if plain else state
     name, length = options.kernel, options.num_leapfrog_steps
@@ -129,7 +131,7 @@ def run_chains(
         def another(seed: tf.Tensor) -> Target:
             return redraw(seed, *numbers) if redraw else target
 
-        return registry.make_kernel(name, length, target, another, step_size, preconditioner, moves)
+        return spec.make(target, another, step_size, length, preconditioner, moves)
 
     def adaptive(step_size: Any, *given: Any) -> tfp.mcmc.TransitionKernel:
         return tfp.mcmc.DualAveragingStepSizeAdaptation(
@@ -138,16 +140,16 @@ def run_chains(
             target_accept_prob=options.target_accept_prob,
             shrinkage_target=step_size,
             exploration_shrinkage=EXPLORATION_SHRINKAGE,
-            step_size_getter_fn=registry.step_size_of,
-            step_size_setter_fn=lambda results, size: registry.with_step_size(results, tf.minimum(size, largest)),
-            log_accept_prob_getter_fn=lambda results: registry.adaptation_log_accept(
+            step_size_getter_fn=adaptation.step_size_of,
+            step_size_setter_fn=lambda results, size: adaptation.with_step_size(results, tf.minimum(size, largest)),
+            log_accept_prob_getter_fn=lambda results: adaptation.adaptation_log_accept(
                 results, options.target_accept_prob
             ),
             # The worst chain decides: a mean would leave it stuck.
             reduce_fn=tfp.math.reduce_log_harmonic_mean_exp,
         )
 
-    trace = functools.partial(registry.trace, name, length)
+    trace = functools.partial(spec.trace, length)
 
     def trace_inner(state: tf.Tensor, results: Any) -> TransitionStats:
         return trace(state, results.inner_results)
@@ -172,7 +174,7 @@ def run_chains(
         options.step_size,
         None,
     )
-    if options.num_burnin_steps and name in registry.FIXED_STEP:
+    if options.num_burnin_steps and not spec.adapts_step_size:
         now, results, warmup, *_ = run("warm-up", kernel, trace, shown, options.num_burnin_steps, 1, None)
     elif options.num_burnin_steps:
         now, adapted, warmup, *_ = run("warm-up", adaptive, trace_inner, shown, options.num_burnin_steps, 1, None)
@@ -247,7 +249,7 @@ def _run(
                 f"hmc_opts['num_results']: the checkpoint has {done} draws of each chain already. Received: {calls}"
             )
         state, results = tf.constant(saved["state"]), refilled("results", results, saved)
-        steps = TransitionStats(*(saved[f"step.{name}"] for name in TransitionStats._fields))
+        steps = _saved_stats(saved)
         scalars = {name.removeprefix("scalar."): a for name, a in saved.items() if name.startswith("scalar.")}
         traces = _written(None, (steps, scalars), 0, calls * transitions)
         if draws is not None:
@@ -281,7 +283,7 @@ def _run(
                 mean, variance = (np.float64(part) for part in moments)
                 pictures = merged(pictures, Moments(transitions, mean, variance * transitions))
             figures = {"activation": watched.figure(state, preconditioner)} if watched.figure and bar.watched else {}
-            bar.update(transitions, **figures, acceptance=float(step.accept.mean()))
+            bar.update(transitions, **figures, acceptance=float(step.acceptance_rate.mean()))
             if watched.picture and watched.told:
                 bar.draw(call, lambda: watched.picture(state, preconditioner).numpy())  # noqa: B023 - called at once.
             place.keep(kept)
@@ -289,6 +291,13 @@ def _run(
                 break
     place.close(kept, bar.interrupted)
     return state, results, *traced_so_far(), pictures
+
+
+def _saved_stats(saved: Mapping[str, np.ndarray]) -> TransitionStats:
+    """The statistics in the state of a loop; samplevis 0.1 had other names for some."""
+    old = {new: f"step.{old}" for old, new in RENAMED_STATS.items()}
+    names = ((f"step.{name}", old.get(name)) for name in TransitionStats._fields)
+    return TransitionStats(*(saved[new] if new in saved else saved[old] for new, old in names))
 
 
 def _written(traces: Any, part: Any, first: int, transitions: int) -> Any:

@@ -10,6 +10,9 @@ import tensorflow as tf
 
 from samplevis.param import spectrum
 
+# R-hat, effective sample sizes, their errors and E-BFMI are those of ArviZ, to the last digits (a test compares them). They are
+# computed here because arviz-stats needs Python 3.11 and SciPy, and takes a second to import.
+
 #: Fewest draws in a chain that can be judged: two in each half.
 MIN_DRAWS = 4
 #: Band of `power_slope`. Below 4 cycles per image the window smears the spectrum, above .4 cycles per pixel lie the corners.
@@ -21,6 +24,8 @@ PHOTOGRAPHS = -2.4
 LUMINANCE = (0.2126, 0.7152, 0.0722)
 # Bytes of images, as float64, that are worked on at a time: they may be mapped from a file that is larger than memory.
 BLOCK = 2**24
+#: Energy gained on a trajectory, in nats, above which it has diverged (Stan's default).
+MAX_ENERGY_ERROR = 1000.0
 
 
 def rhat(x: np.ndarray) -> float:
@@ -111,6 +116,22 @@ def ebfmi(energy: np.ndarray) -> np.ndarray:
         return np.full(len(energy), np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.var(energy, axis=1, ddof=1)
+
+
+def diverging(energy_error: np.ndarray) -> np.ndarray:
+    """Whether trajectories have diverged: their energy error is not finite, or above 1,000 nats.
+
+    Args:
+      energy_error: energies gained along trajectories, in nats, of any shape.
+
+    Returns:
+      bool, of the same shape.
+
+    Example:
+      >>> diverging(np.array([-2.0, 0.1, 1e4, np.nan]))
+      array([False, False,  True,  True])
+    """
+    return ~np.isfinite(energy_error) | (np.asarray(energy_error) > MAX_ENERGY_ERROR)
 
 
 def power_slope(images: np.ndarray, dimensions: int = 2) -> float:

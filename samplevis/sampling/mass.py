@@ -9,14 +9,14 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.runtime import compiled, seeds
-from samplevis.sampling.kernels.split_hmc import value_and_gradient
+from samplevis.sampling.kernels.base import value_and_gradient
 
 # Displacement at which the curvature is measured, in radians: about a leapfrog step, so that kinks that a step meets count.
 ANGLE = 0.03
-PAIRS = 4
+NUM_PAIRS = 4
 
 
-def learn_scale(
+def learn_preconditioner(
     target_fn: Callable[..., tf.Tensor],
     state: tf.Tensor,
     bands: np.ndarray,
@@ -27,8 +27,8 @@ def learn_scale(
     """Measures how stiff each band of coordinates is, and from it how far a step may go there.
 
     The states are turned a little towards prior noise; the change of the force over the displacement, root mean square over a
-    band, all chains and four such turns, is its curvature k. The prior's own curvature is 1, so that the scale (the root of an
-    inverse mass) is 1 / sqrt(1 + k).
+    band, all chains and four such turns, is its curvature k. The prior's own curvature is 1, so that the
+    preconditioner, the root of the inverse mass, is 1 / sqrt(1 + k).
 
     Args:
       target_fn: (state [chain, ...], *numbers) -> tilt [chain].
@@ -53,7 +53,7 @@ def learn_scale(
         return np.ones(bands.shape, np.float32)
     labels, count = bands.ravel(), bands.max() + 1
     change, moved = np.zeros(count), np.zeros(count)
-    for pair in range(PAIRS):
+    for pair in range(NUM_PAIRS):
         noise = tf.random.stateless_normal(state.shape, seeds.fold(seed, "mass", pair))
         there = state * np.cos(ANGLE) + noise * np.sin(ANGLE)
         for total, difference in ((change, force(there, *numbers) - before), (moved, there - state)):

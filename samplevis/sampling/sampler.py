@@ -19,9 +19,9 @@ from samplevis.runtime.draw_store import InMemory, OnDisk
 from samplevis.sampling.annealing import Annealed, anneal
 from samplevis.sampling.chains import Monitors, run_chains
 from samplevis.sampling.density import Conditioned, Density, LogActivation, Tilted, check_density
+from samplevis.sampling.kernels.base import Target
 from samplevis.sampling.kernels.free_moves import named_moves
-from samplevis.sampling.kernels.registry import APPROXIMATE
-from samplevis.sampling.kernels.split_hmc import Target
+from samplevis.sampling.kernels.registry import KERNELS
 from samplevis.sampling.level_scale import (
     NUM_FRESH_TRANSFORMS,
     LevelScale,
@@ -30,7 +30,7 @@ from samplevis.sampling.level_scale import (
     mean_activation,
     of_draws,
 )
-from samplevis.sampling.mass import PAIRS, learn_scale
+from samplevis.sampling.mass import NUM_PAIRS, learn_preconditioner
 from samplevis.sampling.options import HMCOptions
 from samplevis.sampling.scalars import scalar_fn
 
@@ -50,7 +50,7 @@ class SampleResult(NamedTuple):
       strength: force on the activation, in nats per unit, [chain, draw].
       density: what was sampled, after calibration.
       reached: bool [chain], whether annealing reached the level.
-      stats: name -> array [chain, transition], after warm-up; "step_size" and "gradients" [transition].
+      stats: name -> array [chain, transition], after warm-up; "step_size" and "num_gradient_evals" [transition].
       scalars: name -> array [chain, transition], after warm-up, see `scalar_fn`.
       mean_images: mean image of each chain over all transitions after warm-up, [chain, H, W, C].
       sd_images: standard deviation of every pixel over them, [chain, H, W, C].
@@ -156,7 +156,7 @@ def sample(
         if options.adapt_mass:
             numbers = bank, parameters, target.numbers
             preconditioner = checkpoint.get_or_compute(
-                "mass", lambda: {"scale": learn_scale(tilt, state, param.bands(), seed, numbers, compile)}
+                "mass", lambda: {"scale": learn_preconditioner(tilt, state, param.bands(), seed, numbers, compile)}
             )["scale"]
 
         def watch(state: tf.Tensor) -> float:
@@ -191,7 +191,7 @@ def sample(
             )
             latents = param.rotate(state)
             # Kernels that draw their transforms anew have no bank to overfit, but may rest beside their target.
-            anew = options.kernel in APPROXIMATE
+            anew = not KERNELS[options.kernel].exact
             found = checkpoint.get_or_compute(
                 "calibration",
                 lambda: {
@@ -226,7 +226,7 @@ def sample(
         latents = draws.gather("latents", len(states), (param.rotate(tf.constant(x)).numpy() for x in states))
         values, fresh = of_draws(on_bank, latents), of_draws(on_fresh, latents)
         steps = sum(
-            int(part.gradients.sum())
+            int(part.num_gradient_evals.sum())
             for chains in (*calibration_runs, result)
             for part in (chains.warmup, chains.trace)
         )
@@ -242,7 +242,7 @@ def sample(
             scalars={name: array.T for name, array in result.scalars.items()},
             mean_images=result.pictures.mean.astype(np.float32),
             sd_images=result.pictures.deviation.astype(np.float32),
-            gradients=gradients + members * (steps + PAIRS + 1),
+            gradients=gradients + members * (steps + NUM_PAIRS + 1),
             seconds=seconds,
             anneal_images=anneal_images,
         )
