@@ -92,9 +92,9 @@ def surprisal(
 ) -> Surprisal:
     """Estimates -log P(A >= level) under the image prior, in nats.
 
-    Populations climb from prior noise to the level by multilevel splitting (`sequential_monte_carlo`); what the last step lacks
-    to the hard event is made up by its weights. The estimate of P is unbiased up to the adaptation of temperatures and step sizes, but of
-    large surprisals single populations miss paths, and then err to the high side: compare the repeats.
+    Populations climb from prior noise to the level by multilevel splitting (`sequential_monte_carlo`); weights make up for
+    what the last step lacks to the hard event. The estimate of P is unbiased up to the adaptation of temperatures and step
+    sizes, but of large surprisals single populations miss paths, and then err to the high side: compare the repeats.
 
     Args:
       model: a `Network` or a Keras model that takes images in [0, 1].

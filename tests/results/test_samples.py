@@ -199,7 +199,7 @@ def _rewrite(path, drop=(), **changes) -> None:
     "changes, message",
     [
         ({}, None),
-        ({"version": 2}, "version 1.*Received.*version 2"),
+        ({"version": 4}, "version 3.*Received.*version 4"),
         ({"format": "other"}, "Received: other"),
         ({"drop": ["latents"]}, "latents"),
         ({"drop": ["stats.energy"]}, "damaged.*Missing: energy"),

@@ -54,7 +54,7 @@ def log_z_error(log_weights):
 
 
 def test_stale_tilts_are_what_is_wrong_with_tfp():
-    """`sample_annealed_importance_chain` keeps the tilt of the step before; ours is evaluated afresh. If this fails, TFP is mended."""
+    """`sample_annealed_importance_chain` keeps the tilt of the step before; ours is made afresh. If this fails, TFP is mended."""
 
     def log_prior(x):
         return -0.5 * tf.reduce_sum(x**2, -1) - DIMENSIONS / 2 * np.log(2 * np.pi)
