@@ -102,7 +102,7 @@ def bare_peak() -> tuple[float, float]:
     from samplevis.activation import make_activation
     from samplevis.overrides.smooth import DEFAULT_SOFTNESS, smoothed
     from samplevis.runtime import seeds
-    from samplevis.sampling.kernels.split_hmc import value_and_gradient
+    from samplevis.sampling.kernels.base import value_and_gradient
     from samplevis.transform import robust_transforms
 
     network = smoothed(squeezenet(), DEFAULT_SOFTNESS)

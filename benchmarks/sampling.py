@@ -23,7 +23,8 @@ from samplevis.activation import Activation, make_activation
 from samplevis.overrides.smooth import smoothed
 from samplevis.runtime import seeds
 from samplevis.sampling import diagnostics
-from samplevis.sampling.kernels.split_hmc import trajectory, value_and_gradient
+from samplevis.sampling.kernels.base import value_and_gradient
+from samplevis.sampling.kernels.integrator import IntegratorState, integrate
 from samplevis.sampling.level_scale import mean_activation, of_draws
 from samplevis.transform import robust_transforms
 
@@ -134,9 +135,9 @@ def path(unit: str, options: argparse.Namespace, *parts: str) -> Path:
 
 def figures(samples: samplevis.Samples) -> dict[str, float]:
     """Cost of an effective draw, how far chains forget, and how far they overfit."""
-    x, spent = samples.activation, samples.stats["gradients"].sum()
+    x, spent = samples.activation, samples.stats["num_gradient_evals"].sum()
     effective = [diagnostics.ess_bulk(chain[None]) for chain in x]
-    lag = min(round(LAG / samples.stats["gradients"].mean()), x.shape[1] - 1)
+    lag = min(round(LAG / samples.stats["num_gradient_evals"].mean()), x.shape[1] - 1)
     half = x.shape[1] // 2
     last = x.shape[1] * 3 // 4
     prior = samples.prior_activation
@@ -145,7 +146,7 @@ def figures(samples: samplevis.Samples) -> dict[str, float]:
     summary = samples.summary().figures
     return {
         "gradients_per_effective_draw": float(spent / np.mean(effective)),
-        "lag_gradients": float(lag * samples.stats["gradients"].mean()),
+        "lag_gradients": float(lag * samples.stats["num_gradient_evals"].mean()),
         "latent_correlation": correlation(samples.latents, lag),
         "image_correlation": correlation(before, lag),
         "level_fresh": float(samples.levels[:, last:].mean()),
@@ -181,7 +182,7 @@ def sizes(options: argparse.Namespace):
         samples = samplevis.render(
             network, "fire5:7", dict(num_results=12, num_burnin_steps=0) | settings, im_size=size, progress=False
         )
-        yield {"size": size, "acceptance": float(samples.stats["accept"].mean())}
+        yield {"size": size, "acceptance": float(samples.stats["acceptance_rate"].mean())}
 
 
 def overhead(options: argparse.Namespace):
@@ -239,8 +240,8 @@ def leapfrog_steps(
 
     @tf.function(autograph=False, jit_compile=xla or None)
     def run(z: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
-        start = tf.zeros(z.shape[:1]), tf.zeros_like(z)
-        return trajectory(target, z, tf.ones_like(z), start, 0.01, steps).state
+        start = IntegratorState.start(z, tf.ones_like(z), tf.zeros(z.shape[:1]), tf.zeros_like(z))
+        return integrate(target, start, 0.01, steps).state
 
     return lambda: seconds(lambda: run(state, tf.constant(steps)).numpy(), steps)
 

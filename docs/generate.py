@@ -104,6 +104,23 @@ def summary() -> str:
     return _table(("row", "what it says", "worry when"), ROWS.values())
 
 
+def kernels() -> str:
+    """The kernels: what each is, whether it is exact, and its defaults."""
+    from samplevis.sampling import KERNELS
+
+    rows = (
+        (
+            f"`{name}`",
+            spec.summary,
+            "exact" if spec.exact else "approximate",
+            f"{spec.step_size}",
+            f"{spec.num_transforms}",
+        )
+        for name, spec in KERNELS.items()
+    )
+    return _table(("kernel", "what it is", "target density", "first step size", "transforms"), rows)
+
+
 def verdicts() -> str:
     """The sentences that a summary ends in, the best first."""
     from samplevis.results.summary import VERDICTS
@@ -149,6 +166,7 @@ GENERATED = {
     "kinds": kinds,
     "from_lucid": from_lucid,
     "summary": summary,
+    "kernels": kernels,
     "verdicts": verdicts,
     "objectives": objectives,
     "members": members,

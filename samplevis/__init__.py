@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
 from samplevis._version import __version__
+from samplevis.runtime.lazy import lazy_exports
 
 # ruff: noqa: F401 - What editors and type checkers read; `_SOURCES` says the same to Python.
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ if TYPE_CHECKING:
     from samplevis.runtime.callbacks import Callback, JSONLines, ProgressBar
     from samplevis.sampling.sampler import sample
 
-# Public name -> the module that it comes from, None for a module, imported when it is first asked for: TensorFlow takes seconds
-# to load.
+# Public name -> the module that it comes from, None for a module; imported when it is first used.
 _SOURCES = {
     "Callback": "runtime.callbacks",
     "Description": "analysis.description",
@@ -78,18 +77,4 @@ _SOURCES = {
     "two_ended": "runs.both_ends",
 }
 
-__all__ = list(_SOURCES)
-
-
-def __getattr__(name: str) -> object:
-    if name not in _SOURCES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    source = _SOURCES[name]
-    module = importlib.import_module(f"{__name__}.{source or name}")
-    value = getattr(module, name) if source else module
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, __all__ = lazy_exports(__name__, _SOURCES)

@@ -21,12 +21,13 @@ from samplevis.results.report import save_report
 from samplevis.results.summary import Summary, summarize
 from samplevis.runtime import files
 from samplevis.runtime.checks import brief, check_whole
-from samplevis.runtime.deprecation import renamed_keys, renamed_property
+from samplevis.runtime.deprecation import RenamedKeys, renamed_keys, renamed_property
 from samplevis.runtime.draw_store import as_array, chosen
 from samplevis.runtime.versions import versions
 from samplevis.sampling.density import CLASSES, Density
+from samplevis.sampling.kernels.stats import RENAMED_STATS, TransitionStats
 
-FORMAT, VERSION = "samplevis-samples", 2
+FORMAT, VERSION = "samplevis-samples", 3
 # Names in the files of earlier versions.
 RENAMED = {"law_numbers": "density_params"}
 ARRAYS = (
@@ -42,9 +43,9 @@ ARRAYS = (
     "reached",
     "anneal_images",
 )
-# Of each transition, and all but the last two of each chain.
-SHARED = ("step_size", "gradients")
-STATS = ("accept", "is_accepted", "energy_error", "energy", "log_density", "temperature", "move_accept", *SHARED)
+# Statistics of each transition; all but two of each chain, too.
+STATS = TransitionStats._fields
+SHARED = ("step_size", "num_gradient_evals")
 GROUPS = ("stats", "scalars")
 # Draws of a chain that a grid shows unless told otherwise.
 GRID_DRAWS = 10
@@ -55,6 +56,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"options: expected plain values. Received: {value!r}")
+
+
+class Stats(RenamedKeys):
+    """Sampler statistics by name; the names of samplevis 0.1 work for one more release."""
+
+    names = RENAMED_STATS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -85,8 +92,9 @@ class Samples(Sequence):
       init: where the chains started, "optimize", "prior" or "images".
       kernel: name of the kernel.
       options: everything else that made the run, in plain values.
-      stats: "accept", "is_accepted", "energy_error", "energy", "log_density", "temperature", "move_accept" [chain, transition];
-        "step_size", "gradients" (of the longest chain) [transition].
+      stats: "acceptance_rate", "is_accepted", "energy_error", "energy", "log_density", "temperature", "move_acceptance_rate"
+        [chain, transition]; "step_size", "num_gradient_evals" (of the longest chain) [transition]. See
+        `samplevis.sampling.TransitionStats`.
       scalars: by which mixing is judged: name -> [chain, transition], see `sampling.scalars`.
       mean_images: mean of each chain over all transitions after warm-up, also those between draws, [chain, *image].
       sd_images: standard deviation of every pixel over them, [chain, *image].
@@ -154,6 +162,7 @@ class Samples(Sequence):
             object.__setattr__(self, "anneal_images", np.zeros((chain, 0, *image), np.uint8))
         for name in ARRAYS:
             object.__setattr__(self, name, as_array(getattr(self, name)))
+        object.__setattr__(self, "stats", Stats(self.stats))
         if self.images.ndim not in (4, 5, 6):
             raise ValueError(
                 "images: expected shape [chain, draw, H, W, C], or [chain, draw, length, C] for signals, [chain, draw, depth, H, "
@@ -358,6 +367,7 @@ class Samples(Sequence):
             }
             for group in GROUPS
         }
+        groups["stats"] = renamed_keys(groups["stats"], RENAMED_STATS)
         try:
             return cls(**{"versions": {}} | renamed_keys(plain, RENAMED), **arrays, **groups)
         except (TypeError, ValueError) as error:

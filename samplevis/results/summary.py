@@ -9,7 +9,7 @@ import numpy as np
 
 from samplevis.runtime.deprecation import renamed_property
 from samplevis.sampling import diagnostics
-from samplevis.sampling.kernels.registry import APPROXIMATE, FIXED_STEP
+from samplevis.sampling.kernels.registry import KERNELS
 
 if TYPE_CHECKING:
     from samplevis.results.samples import Samples
@@ -24,8 +24,6 @@ BFMI = 0.3
 LEVEL_OFF = 0.1
 KEPT = 0.9
 HOT = 0.03
-# Energy gained on a trajectory, in nats, above which it has diverged (Stan's default).
-DIVERGENCE = 1000.0
 MIN_DRAWS = 4
 
 # Rows of the table: name -> label, what it says, and when to worry.
@@ -204,7 +202,7 @@ def _figures(samples: Samples) -> dict[str, float]:
     bank = (samples.activation - samples.prior_activation) / distance
     activation = float(samples.fresh_activation.mean())
     worst = fresh.mean(axis=1)
-    accept = samples.stats["accept"]
+    accept = samples.stats["acceptance_rate"]
     bulk = diagnostics.ess_bulk(samples.activation)
     asked = np.nan if samples.level is None else samples.level
     # The worst chain is the one furthest from the level asked for, or the lowest if none was.
@@ -233,7 +231,7 @@ def _figures(samples: Samples) -> dict[str, float]:
         "ess_tail": diagnostics.ess_tail(samples.activation),
         "mcse": diagnostics.mcse_mean(samples.activation),
         "bfmi_worst": float(np.min(bfmi)),
-        "divergences": float(np.sum(~(errors <= DIVERGENCE))),
+        "divergences": float(np.sum(diagnostics.diverging(errors))),
         "energy_error_95": float(
             np.quantile(np.where(np.isfinite(errors), np.abs(errors), np.inf), 0.95, method="higher")
         ),
@@ -284,7 +282,7 @@ def _rows(samples: Samples, f: dict[str, float], worst: str) -> list[tuple[str, 
 
 def _checked(samples: Samples, f: dict[str, float]) -> frozenset[str]:
     """Rows on which silence is praise."""
-    adapts = samples.kernel not in FIXED_STEP
+    adapts = KERNELS[samples.kernel].adapts_step_size
     checked = {
         "level": samples.level is not None,
         "bank": np.isfinite(f["fresh_over_bank"]),
@@ -305,7 +303,7 @@ def _issues(samples: Samples, f: dict[str, float], worst: str) -> list[Issue]:
     def doubt(row: str, text: str, spoils: int) -> None:
         found.append(Issue(row, text, spoils))
 
-    if samples.kernel in APPROXIMATE:
+    if not KERNELS[samples.kernel].exact:
         doubt(
             "rhat",
             f"{samples.kernel} is approximate: it draws its transforms anew and leaves no density invariant.",
@@ -339,7 +337,7 @@ def _issues(samples: Samples, f: dict[str, float], worst: str) -> list[Issue]:
             f"A chain accepts only {f['acceptance_worst']:.0%} of its proposals. Give more num_burnin_steps.",
             AVERAGES,
         )
-    adapts = samples.kernel not in FIXED_STEP
+    adapts = KERNELS[samples.kernel].adapts_step_size
     if adapts and f["acceptance"] > high:
         doubt("acceptance", "Nearly every proposal is accepted: the steps are shorter than they could be.", TIME)
     if f["non_finite"]:

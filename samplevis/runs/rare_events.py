@@ -22,12 +22,12 @@ from samplevis.runtime import memory, seeds
 from samplevis.runtime.callbacks import as_callbacks
 from samplevis.runtime.checks import check_between, check_number, check_whole
 from samplevis.runtime.context import RunContext
-from samplevis.sampling.ais import log_mean_exp
+from samplevis.runtime.deprecation import renamed_property
 from samplevis.sampling.annealing import anneal
 from samplevis.sampling.density import Conditioned
 from samplevis.sampling.level_scale import measure_scale
-from samplevis.sampling.mass import learn_scale
-from samplevis.sampling.smc import sequential_monte_carlo
+from samplevis.sampling.mass import learn_preconditioner
+from samplevis.sampling.smc import log_mean_exp, sequential_monte_carlo
 from samplevis.transform import Transform
 
 # Images that are optimised, and chains that are annealed, to find the scale of the activation and the strength at the level.
@@ -47,7 +47,7 @@ class Surprisal(NamedTuple):
       log_z: log normaliser of the soft density that the populations end in, [repeat].
       ancestors: how many first states have descendants at the end, [repeat]; one means that the population has seen one basin only.
       population: states of each repeat.
-      rungs: rungs of each repeat's path, [repeat].
+      temperature_steps: temperature steps of each repeat's path, [repeat].
       latents: the populations at the end, [repeat, population, *latent_shape].
       images: the same as images, [repeat, population, H, W, C].
       activation: on the bank, [repeat, population].
@@ -59,10 +59,12 @@ class Surprisal(NamedTuple):
     log_z: np.ndarray
     ancestors: np.ndarray
     population: int
-    rungs: np.ndarray
+    temperature_steps: np.ndarray
     latents: np.ndarray
     images: np.ndarray
     activation: np.ndarray
+
+    rungs = renamed_property("rungs", "temperature_steps")
 
     def __str__(self) -> str:
         repeats = ", ".join(f"{nats:.1f}" for nats in self.repeats)
@@ -92,9 +94,9 @@ def surprisal(
 ) -> Surprisal:
     """Estimates -log P(A >= level) under the image prior, in nats.
 
-    Populations climb from prior noise to the level by multilevel splitting (`sequential_monte_carlo`); what the last rung lacks
-    to the hard event is made up by its weights. The estimate of P is unbiased up to the adaptation of rungs and steps, but of
-    large surprisals single populations miss paths, and then err to the high side: compare the repeats.
+    Populations climb from prior noise to the level by multilevel splitting (`sequential_monte_carlo`); weights make up for
+    what the last step lacks to the hard event. The estimate of P is unbiased up to the adaptation of temperatures and step
+    sizes, but of large surprisals single populations miss paths, and then err to the high side: compare the repeats.
 
     Args:
       model: a `Network` or a Keras model that takes images in [0, 1].
@@ -108,7 +110,7 @@ def surprisal(
       population: states of each population, >= 2. Defaults to 64.
       repeats: independent populations, >= 1. Defaults to 2.
       num_transforms: members of the bank, >= 1. Defaults to 8.
-      num_leapfrog_steps: mean gradients of a transition, two of which are made at each rung, >= 1. Defaults to 4.
+      num_leapfrog_steps: mean gradients of a transition, two of which are made at each temperature step, >= 1. Defaults to 4.
       seed: int from 0 to 2**31 - 1.
       progress: whether to show progress bars.
 
@@ -146,13 +148,17 @@ def surprisal(
         def on_bank(state: tf.Tensor) -> tf.Tensor:
             return activation.mean(activation.param.rotate(state), bank)
 
-        preconditioner = learn_scale(lambda state: density.tilt(on_bank(state)), states, activation.param.bands(), root)
+        preconditioner = learn_preconditioner(
+            lambda state: density.tilt(on_bank(state)), states, activation.param.bands(), root
+        )
         found = []
         for i in range(repeats):
             stage = seeds.fold(root, "population", i)
             start = activation.param.rotate(activation.param.prior(stage, population))
             found.append(
-                rare_event(on_bank, density, start, num_leapfrog_steps, stage, scale=preconditioner, progress=progress)
+                rare_event(
+                    on_bank, density, start, num_leapfrog_steps, stage, preconditioner=preconditioner, progress=progress
+                )
             )
     latents = np.stack([activation.param.rotate(tf.constant(event.state)).numpy() for event in found])
     nats = np.array([-event.log_probability for event in found])
@@ -163,7 +169,7 @@ def surprisal(
         np.array([event.log_z for event in found]),
         np.array([event.ancestors for event in found]),
         int(population),
-        np.array([event.rungs for event in found]),
+        np.array([event.temperature_steps for event in found]),
         latents,
         np.stack([activation.param.image(tf.constant(z)).numpy() for z in latents]),
         np.stack([event.activation for event in found]),
@@ -179,7 +185,7 @@ class RareEvent(NamedTuple):
       state: the population, [chain, ...].
       activation: at its states, [chain].
       ancestors: how many first states have descendants at the end.
-      rungs: rungs of the path.
+      temperature_steps: temperature steps of the path.
     """
 
     log_probability: float
@@ -187,7 +193,7 @@ class RareEvent(NamedTuple):
     state: np.ndarray
     activation: np.ndarray
     ancestors: int
-    rungs: int
+    temperature_steps: int
 
 
 def rare_event(
@@ -197,7 +203,7 @@ def rare_event(
     num_leapfrog_steps: int,
     seed: tf.Tensor,
     *,
-    scale: Any = 1.0,
+    preconditioner: Any = 1.0,
     progress: bool = False,
 ) -> RareEvent:
     """Estimates log P(A >= density.target) under N(0, I) with one population.
@@ -209,7 +215,7 @@ def rare_event(
       activation_fn: state [chain, ...] -> activation [chain].
       density: the soft form of the event.
       state: draws of the prior, [chain, ...].
-      num_leapfrog_steps, seed, scale, progress: as in `sequential_monte_carlo`.
+      num_leapfrog_steps, seed, preconditioner, progress: as in `sequential_monte_carlo`.
 
     Returns:
       `RareEvent`.
@@ -218,11 +224,11 @@ def rare_event(
       RuntimeError: if the population does not reach `density.target`.
     """
     strengths = [0.0] + [density.beta * 2**i for i in range(MAX_DOUBLINGS + 1)]
-    log_z, family, rungs = 0.0, np.arange(state.shape[0]), 0
+    log_z, ancestor_indices, temperature_steps = 0.0, np.arange(state.shape[0]), 0
     for stage, (low, high) in enumerate(itertools.pairwise(strengths), start=1):
 
-        def path(activation: tf.Tensor, place: Any, low: float = low, high: float = high) -> tf.Tensor:
-            return dataclasses.replace(density, beta=low + (high - low) * place).tilt(activation)
+        def path(activation: tf.Tensor, temperature: Any, low: float = low, high: float = high) -> tf.Tensor:
+            return dataclasses.replace(density, beta=low + (high - low) * temperature).tilt(activation)
 
         end = sequential_monte_carlo(
             activation_fn,
@@ -230,17 +236,18 @@ def rare_event(
             state,
             num_leapfrog_steps,
             seeds.fold(seed, "strength", stage),
-            scale=scale,
+            preconditioner=preconditioner,
             progress=progress,
         )
-        state, log_z, rungs = tf.constant(end.state), log_z + end.log_z, rungs + len(end.places) - 1
-        family = family[end.family]
+        state, log_z = tf.constant(end.state), log_z + end.log_z
+        temperature_steps += len(end.schedule) - 1
+        ancestor_indices = ancestor_indices[end.ancestor_indices]
         values = activation_fn(state).numpy()
         there = values >= density.target
         if there.mean() >= 0.5:
             tilts = np.float64(path(tf.constant(values), 1.0))
             log_probability = log_z + log_mean_exp(np.where(there, -tilts, -np.inf))
-            return RareEvent(log_probability, log_z, end.state, values, len(set(family)), rungs)
+            return RareEvent(log_probability, log_z, end.state, values, len(set(ancestor_indices)), temperature_steps)
     raise RuntimeError(
         f"density: only {there.sum()} of {len(values)} states reach the target {density.target:g} (highest: {values.max():g}), "
         f"even under {2**MAX_DOUBLINGS} times the strength. Lower the level, or give more leapfrog steps"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 
 def warn_renamed(old: str, new: str, stacklevel: int = 3) -> None:
@@ -78,3 +78,19 @@ def renamed_keys(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[st
       The same values in the same order.
     """
     return {names.get(key, key): value for key, value in values.items()}
+
+
+class RenamedKeys(dict):
+    """A dictionary whose old keys can still be read, with a warning. A subclass says them.
+
+    Attributes:
+      names: old key -> new key.
+    """
+
+    names: ClassVar[Mapping[str, str]] = {}
+
+    def __missing__(self, key: Any) -> Any:
+        if key not in self.names or self.names[key] not in self:
+            raise KeyError(key)
+        warn_renamed(f"[{key!r}]", repr(self.names[key]))
+        return self[self.names[key]]

@@ -16,10 +16,11 @@ from samplevis.runtime import compiled, seeds
 from samplevis.runtime.checkpoint import flat, refilled, saved_arrays
 from samplevis.runtime.context import RunContext
 from samplevis.runtime.progress import Progress
-from samplevis.sampling.kernels import registry
+from samplevis.sampling.kernels import adaptation
+from samplevis.sampling.kernels.base import Target
 from samplevis.sampling.kernels.free_moves import Move
-from samplevis.sampling.kernels.registry import TransitionStats
-from samplevis.sampling.kernels.split_hmc import Target
+from samplevis.sampling.kernels.registry import KERNELS, KernelSpec
+from samplevis.sampling.kernels.stats import TransitionStats
 from samplevis.sampling.options import HMCOptions
 from samplevis.sampling.streaming import Moments
 from samplevis.sampling.trace_record import TraceRecord
@@ -114,16 +115,18 @@ def run_chains(problem: ChainProblem, state: tf.Tensor, options: HMCOptions, con
     """
     kernels = _Kernels(problem, options)
     preconditioner = tf.ones_like(state[0]) * problem.preconditioner
-    state = state / preconditioner if kernels.unit_mass else state
+    state = state / preconditioner if kernels.spec.unit_mass else state
     monitors = kernels.monitors
     warmup = TransitionStats(*(np.zeros((0, 0)) for _ in TransitionStats._fields))
     step_size, results = options.step_size, None
     if options.num_burnin_steps:
-        loop = _Loop("warm-up", options.num_burnin_steps, 1, Monitors(monitors.figure), adapts=kernels.adapts)
+        loop = _Loop(
+            "warm-up", options.num_burnin_steps, 1, Monitors(monitors.figure), adapts=kernels.spec.adapts_step_size
+        )
         given = tf.constant(step_size, tf.float32), preconditioner, *problem.arguments
         state, results, record = loop.run(kernels, state, results, given, context)
         warmup = record.traced[0]
-        if kernels.adapts:
+        if kernels.spec.adapts_step_size:
             step_size, results = min(float(results.new_step_size), kernels.max_step_size), None
     loop = _Loop("sample", options.num_results, options.num_steps_between_results + 1, monitors, stores_draws=True)
     given = tf.constant(step_size, tf.float32), preconditioner, *problem.arguments
@@ -155,18 +158,13 @@ class _Kernels:
     options: HMCOptions
 
     @property
-    def unit_mass(self) -> bool:
-        """TFP's kernels have a unit mass: they move in coordinates that are divided by the preconditioner."""
-        return self.options.kernel in registry.PLAIN
-
-    @property
-    def adapts(self) -> bool:
-        return self.options.kernel not in registry.FIXED_STEP
+    def spec(self) -> KernelSpec:
+        return KERNELS[self.options.kernel]
 
     @property
     def max_step_size(self) -> float:
         # A leapfrog step becomes unstable by itself.
-        return np.inf if self.unit_mass else MAX_STEP_SIZE
+        return np.inf if self.spec.unit_mass else MAX_STEP_SIZE
 
     @property
     def monitors(self) -> Monitors:
@@ -176,11 +174,12 @@ class _Kernels:
 
     def of_state(self, function: Callable[[tf.Tensor], Any]) -> Callable[[tf.Tensor, tf.Tensor], Any]:
         """A function of a state, as one of the kernel's coordinates and the preconditioner."""
-        return lambda x, preconditioner: function(x * preconditioner if self.unit_mass else x)
+        # A kernel of unit mass moves in coordinates that are divided by the preconditioner.
+        return lambda x, preconditioner: function(x * preconditioner if self.spec.unit_mass else x)
 
     def frozen(self, step_size: Any, preconditioner: tf.Tensor, *arguments: Any) -> tfp.mcmc.TransitionKernel:
         """The kernel with a step size."""
-        problem, options = self.problem, self.options
+        problem = self.problem
 
         def target(x: tf.Tensor) -> tf.Tensor:
             return problem.target_fn(x, *arguments)
@@ -188,9 +187,8 @@ class _Kernels:
         def redraw(seed: tf.Tensor) -> Target:
             return problem.redraw(seed, *arguments) if problem.redraw else target
 
-        return registry.make_kernel(
-            options.kernel, options.num_leapfrog_steps, target, redraw, step_size, preconditioner, problem.moves
-        )
+        length, moves = self.options.num_leapfrog_steps, problem.moves
+        return self.spec.make(target, redraw, step_size, length, preconditioner, moves)
 
     def adapting(self, step_size: Any, *given: Any) -> tfp.mcmc.TransitionKernel:
         """The kernel in its warm-up."""
@@ -201,11 +199,11 @@ class _Kernels:
             target_accept_prob=aim,
             shrinkage_target=step_size,
             exploration_shrinkage=EXPLORATION_SHRINKAGE,
-            step_size_getter_fn=registry.step_size_of,
-            step_size_setter_fn=lambda results, size: registry.with_step_size(
+            step_size_getter_fn=adaptation.step_size_of,
+            step_size_setter_fn=lambda results, size: adaptation.with_step_size(
                 results, tf.minimum(size, self.max_step_size)
             ),
-            log_accept_prob_getter_fn=lambda results: registry.adaptation_log_accept(results, aim),
+            log_accept_prob_getter_fn=lambda results: adaptation.adaptation_log_accept(results, aim),
             # The worst chain decides: a mean would leave it stuck.
             reduce_fn=tfp.math.reduce_log_harmonic_mean_exp,
         )
@@ -213,7 +211,7 @@ class _Kernels:
     def stats(self, state: tf.Tensor, results: Any, adapting: bool) -> TransitionStats:
         """What is traced of a transition."""
         inner = results.inner_results if adapting else results
-        return registry.trace(self.options.kernel, self.options.num_leapfrog_steps, state, inner)
+        return self.spec.trace(self.options.num_leapfrog_steps, state, inner)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -299,7 +297,7 @@ class _Loop:
         """Notifies callbacks of a call."""
         monitors = self.monitors
         figures = {"activation": monitors.figure(state, preconditioner)} if monitors.figure and bar.watched else {}
-        bar.update(self.num_transitions, **figures, acceptance=float(stats.accept.mean()))
+        bar.update(self.num_transitions, **figures, acceptance=float(stats.acceptance_rate.mean()))
         if monitors.image and monitors.notify:
             bar.draw(call, lambda: monitors.image(state, preconditioner).numpy())
 

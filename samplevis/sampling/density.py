@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from typing import Any
+from typing import Any, Literal, get_args
 
 import tensorflow as tf
 
 from samplevis.runtime.checks import did_you_mean
+
+DensityName = Literal["conditioned", "tilted", "activation"]
 
 
 class Density(abc.ABC):
@@ -16,7 +18,7 @@ class Density(abc.ABC):
 
     @property
     def numbers(self) -> dict[str, tf.Tensor]:
-        """Its attributes, as they go into compiled code: a density of the same class is made of them there."""
+        """Its attributes as tensors: arguments of compiled code, which makes a density of the same class from them."""
         return {name: tf.constant(value, tf.float32) for name, value in vars(self).items()}
 
     @abc.abstractmethod
@@ -46,13 +48,18 @@ class Density(abc.ABC):
 class Conditioned(Density):
     """The prior conditioned softly on the activation reaching `target`: -beta * width * softplus((target - A) / width).
 
-    For a large `beta` this is the law of prior images given A >= target. The force on A fades once the target is
+    For a large `beta` this is the distribution of prior images given A >= target. The force on A fades once the target is
     reached, which keeps the density soft where the chain lives.
 
     Attributes:
       target: activation asked for, scalar.
       width: softness of the edge, in units of the activation, > 0, scalar.
       beta: force on A far below the target, in nats per unit of activation, >= 0, scalar.
+
+    Example:
+      >>> density = Conditioned(target=5.0, width=0.1, beta=20.0)
+      >>> density.strength(tf.constant([0.0, 5.0, 10.0])).numpy()
+      array([20., 10.,  0.], dtype=float32)
     """
 
     target: Any
@@ -70,10 +77,14 @@ class Conditioned(Density):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Tilted(Density):
-    """The prior tilted by the activation, beta * A: the least committed law with a given mean activation.
+    """The prior tilted by the activation, beta * A: the distribution of largest entropy with a given mean activation.
 
     Attributes:
       beta: nats per unit of activation, scalar.
+
+    Example:
+      >>> Tilted(beta=2.0).tilt(tf.constant([1.0, 3.0])).numpy()
+      array([2., 6.], dtype=float32)
     """
 
     beta: Any
@@ -105,11 +116,11 @@ class LogActivation(Density):
         return tf.math.divide_no_nan(1.0, tf.nn.relu(activation))
 
 
-CLASSES = {"conditioned": Conditioned, "tilted": Tilted, "activation": LogActivation}
-NAMES = tuple(CLASSES)
+CLASSES: dict[str, type[Density]] = {"conditioned": Conditioned, "tilted": Tilted, "activation": LogActivation}
+NAMES = get_args(DensityName)
 
 
-def check_density(density: str | Density) -> str:
+def check_density(density: DensityName | Density) -> DensityName:
     """Checks a density or the name of one.
 
     Args:

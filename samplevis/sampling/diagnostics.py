@@ -1,4 +1,4 @@
-"""How far draws can be trusted: R-hat, effective sample sizes, E-BFMI, and two figures about pictures."""
+"""How far to trust draws: R-hat, effective sample sizes, E-BFMI, divergences, and two numbers about pictures."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import tensorflow as tf
 
 from samplevis.param import spectrum
 
-#: Fewest draws in a chain that can be judged: two in each half.
+# R-hat, effective sample sizes, their errors and E-BFMI are those of ArviZ, to the last digits (a test compares them). They are
+# computed here because arviz-stats needs Python 3.11 and SciPy, and takes a second to import.
+
+#: Fewest draws of a chain for which these are defined: two in each half.
 MIN_DRAWS = 4
 #: Band of `power_slope`. Below 4 cycles per image the window smears the spectrum, above .4 cycles per pixel lie the corners.
-LOWEST_CYCLES, HIGHEST_FREQUENCY = 4.0, 0.4
+MIN_CYCLES, MAX_FREQUENCY = 4.0, 0.4
 POWER_BINS = 8
 #: What `power_slope` finds in photographs.
 PHOTOGRAPHS = -2.4
@@ -21,12 +24,14 @@ PHOTOGRAPHS = -2.4
 LUMINANCE = (0.2126, 0.7152, 0.0722)
 # Bytes of images, as float64, that are worked on at a time: they may be mapped from a file that is larger than memory.
 BLOCK = 2**24
+#: Energy gained on a trajectory, in nats, above which it has diverged (Stan's default).
+MAX_ENERGY_ERROR = 1000.0
 
 
 def rhat(x: np.ndarray) -> float:
     """Rank-normalised split R-hat, the larger of the bulk's and the folded (Vehtari et al. 2021, equations 4 and 14).
 
-    1 if the chains agree in location and scale; above 1.01 they have not mixed.
+    It is 1 if the chains agree in location and scale; above 1.01 they have not mixed.
 
     Args:
       x: [chain, draw].
@@ -46,12 +51,33 @@ def rhat(x: np.ndarray) -> float:
 
 
 def two_ended_gap(optimized: np.ndarray, prior: np.ndarray) -> float:
-    """Mean level [chain, draw] of chains from optimised images less that of chains from prior noise: 0 if they have met."""
+    """Difference of the mean levels of chains that started at optimised images and at prior noise: 0 if they have met.
+
+    Args:
+      optimized: levels of the chains from optimised images, [chain, draw].
+      prior: levels of the chains from prior noise, [chain, draw].
+
+    Returns:
+      The difference, positive if the optimised end is higher.
+
+    Example:
+      >>> two_ended_gap(both.optimized.levels, both.prior.levels)  # of both = samplevis.two_ended(...)
+    """
     return float(optimized.mean() - prior.mean())
 
 
 def two_ended_rhat(optimized: np.ndarray, prior: np.ndarray) -> float:
-    """R-hat over the chains of both ends, [chain, draw] each: of their last draws, if one end has more than the other."""
+    """R-hat over the chains of both ends; if one end has more draws than the other, over its last ones.
+
+    Args:
+      optimized, prior: as for `two_ended_gap`.
+
+    Returns:
+      R-hat; nan as for `rhat`.
+
+    Example:
+      >>> two_ended_rhat(both.optimized.levels, both.prior.levels)  # of both = samplevis.two_ended(...)
+    """
     fewest = min(optimized.shape[1], prior.shape[1])
     return rhat(np.concatenate([end[:, -fewest:] for end in (optimized, prior)]))
 
@@ -64,6 +90,9 @@ def ess_bulk(x: np.ndarray) -> float:
 
     Returns:
       Independent draws that these are worth; nan for fewer than 4 draws, values that are not finite and if all are equal.
+
+    Example:
+      >>> ess_bulk(np.random.default_rng(0).normal(size=(4, 1000)))  # about 4000
     """
     x = _checked(x)
     return _ess(_rank_normalised(_split(x))) if _judgeable(x) else np.nan
@@ -77,6 +106,9 @@ def ess_tail(x: np.ndarray) -> float:
 
     Returns:
       As `ess_bulk`.
+
+    Example:
+      >>> ess_tail(np.random.default_rng(0).normal(size=(4, 1000)))  # about 4000
     """
     x = _checked(x)
     if not _judgeable(x):
@@ -92,6 +124,9 @@ def mcse_mean(x: np.ndarray) -> float:
 
     Returns:
       The error in the unit of `x`; nan as in `ess_bulk`.
+
+    Example:
+      >>> mcse_mean(np.random.default_rng(0).normal(size=(4, 1000)))  # about 1 / sqrt(4000)
     """
     x = _checked(x)
     return float(np.std(x, ddof=1) / np.sqrt(_ess(_split(x)))) if _judgeable(x) else np.nan
@@ -105,12 +140,31 @@ def ebfmi(energy: np.ndarray) -> np.ndarray:
 
     Returns:
       [chain]; about 1 if momenta reach every energy level, below .3 if they do not; nan for fewer than 4 transitions.
+
+    Example:
+      >>> ebfmi(samples.stats["energy"])
     """
     energy = _checked(energy)
     if energy.shape[1] < MIN_DRAWS:
         return np.full(len(energy), np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.var(energy, axis=1, ddof=1)
+
+
+def diverging(energy_error: np.ndarray) -> np.ndarray:
+    """Whether trajectories have diverged: their energy error is not finite, or above 1,000 nats.
+
+    Args:
+      energy_error: energies gained along trajectories, in nats, of any shape.
+
+    Returns:
+      bool, of the same shape.
+
+    Example:
+      >>> diverging(np.array([-2.0, 0.1, 1e4, np.nan]))
+      array([False, False,  True,  True])
+    """
+    return ~np.isfinite(energy_error) | (np.asarray(energy_error) > MAX_ENERGY_ERROR)
 
 
 def power_slope(images: np.ndarray, dimensions: int = 2) -> float:
@@ -121,6 +175,9 @@ def power_slope(images: np.ndarray, dimensions: int = 2) -> float:
 
     Returns:
       The slope; nan for sides below 16 pixels or images without contrast.
+
+    Example:
+      >>> power_slope(np.random.default_rng(0).uniform(size=(8, 64, 64, 3)))  # about 0
     """
     frequencies, power = power_spectrum(images, dimensions)
     if not len(power) or not np.all(np.isfinite(power)) or power.min() <= 0:
@@ -144,13 +201,16 @@ def power_spectrum(images: np.ndarray, dimensions: int = 2) -> tuple[np.ndarray,
 
     Raises:
       ValueError: for images of another number of dimensions.
+
+    Example:
+      >>> frequencies, power = power_spectrum(samples[:])
     """
     images = np.asarray(images)
     if images.ndim != dimensions + 2:
         shape = {1: "[N, length, C]", 2: "[N, H, W, C]", 3: "[N, depth, H, W, C]"}[dimensions]
         raise ValueError(f"images: expected shape {shape}. Received: {images.shape}")
     _, *size, channels = images.shape
-    lowest = LOWEST_CYCLES / min(size)
+    lowest = MIN_CYCLES / min(size)
     if not len(images) or min(size) < 16:
         return np.zeros(0), np.zeros(0)
     axes = tuple(range(1, 1 + dimensions))
@@ -162,7 +222,7 @@ def power_spectrum(images: np.ndarray, dimensions: int = 2) -> tuple[np.ndarray,
         power += np.sum(np.abs(np.fft.fftn(luminance * window, axes=axes)) ** 2, axis=0) / len(images)
 
     frequency = spectrum.frequency(size, half=False)
-    edges = np.geomspace(lowest, HIGHEST_FREQUENCY, POWER_BINS + 1)
+    edges = np.geomspace(lowest, MAX_FREQUENCY, POWER_BINS + 1)
     rings = [(edges[i] <= frequency) & (frequency < edges[i + 1]) for i in range(POWER_BINS)]
     rings = [ring for ring in rings if ring.any()]
     centres = np.exp([np.log(frequency[ring]).mean() for ring in rings])
@@ -170,13 +230,16 @@ def power_spectrum(images: np.ndarray, dimensions: int = 2) -> tuple[np.ndarray,
 
 
 def autocorrelation(x: np.ndarray) -> np.ndarray:
-    """How alike values of a chain are that lie a number of draws apart.
+    """Autocorrelation of each chain at every lag.
 
     Args:
       x: [chain, draw].
 
     Returns:
-      [chain, lag]: 1 at lag 0; nan for a chain that stands still.
+      [chain, lag]: 1 at lag 0; nan for a chain that does not move.
+
+    Example:
+      >>> autocorrelation(samples.activation)[:, 1]
     """
     covariance = _autocovariance(_checked(x))
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -196,6 +259,9 @@ def pixel_correlation(images: np.ndarray) -> float:
 
     Raises:
       ValueError: for images of another number of dimensions.
+
+    Example:
+      >>> pixel_correlation(samples.images)
     """
     images = np.asarray(images)
     if images.ndim not in (4, 5, 6):

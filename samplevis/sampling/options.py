@@ -1,4 +1,4 @@
-"""The options of the sampler, checked before any work."""
+"""The options of the sampler, checked before any work. This file imports no TensorFlow: the command's help reads it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from samplevis.runtime.checks import brief, check_whole
-from samplevis.sampling.kernels import registry
+from samplevis.sampling.kernels.registry import KERNELS, KernelName, check_kernel
 
-# A step of .03 on four transforms keeps the stochastic heat that the thermostat has to carry off at a few per cent of the friction.
-DEFAULTS = {"step_size": 0.1, "num_transforms": 32}
-FIXED_STEP_DEFAULTS = {"step_size": 0.03, "num_transforms": 4}
+MINIMA = {
+    "num_results": 1,
+    "num_leapfrog_steps": 1,
+    "num_burnin_steps": 0,
+    "num_steps_between_results": 0,
+    "num_chains": 1,
+    "num_transforms": 1,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,22 +24,29 @@ class HMCOptions:
     """How the chains are run. The first five names are those of the original work.
 
     Attributes:
-      num_results: draws kept in each chain, >= 1. Defaults to 10.
-      step_size: first step size, an angle in radians, > 0; adapted in warm-up, but for "langevin". Defaults to 0.1, for
-        "langevin" to 0.03.
-      num_leapfrog_steps: gradients in a trajectory, >= 1; the mean of a jittered length, but for TFP's kernels. Defaults to 10.
+      num_results: draws collected from each chain, >= 1. Defaults to 10.
+      step_size: first step size, an angle in radians, in (0, 2); warm-up adapts it, except for "langevin". Defaults to the
+        kernel's: 0.1, for "langevin" 0.03.
+      num_leapfrog_steps: gradients in a trajectory, >= 1; the mean of a random length, except for TFP's kernels. Defaults to 10.
       num_burnin_steps: warm-up transitions, in which step size, mass and target adapt, >= 0. Defaults to 12.
-      num_steps_between_results: transitions left out between two draws that are kept, >= 0. Defaults to 0.
+      num_steps_between_results: chain steps between collected draws, >= 0; 0 means no thinning. Defaults to 0.
       num_chains: chains, run as one batch, >= 1. Defaults to 4.
-      kernel: "split_hmc" (exact rotation of the Gaussian prior), "malt" (the same with partial refreshment along the way),
-        "hmc" or "nuts" (TFP's; NUTS for small problems), "pcn" (no gradient, a baseline). Two are approximate: "redrawn_hmc" (a
-        bank of its own for every trajectory) and "langevin" (transforms of its own for every step, no accept step, a
-        thermostat). Defaults to "split_hmc".
-      target_accept_prob: acceptance that the warm-up aims at in the worst chain, in (0, 1). Defaults to 0.85.
-      num_transforms: size of the bank, >= 1; for "langevin", transforms drawn at a step. Defaults to 32, for "langevin" to 4.
+      kernel: a key of `samplevis.sampling.KERNELS`: "split_hmc", "malt", "hmc", "nuts", "pcn", or the approximate "redrawn_hmc"
+        and "langevin". Defaults to "split_hmc".
+      target_accept_prob: acceptance probability that warm-up aims at in the worst chain, in (0, 1). Defaults to 0.85.
+      num_transforms: size of the bank, >= 1; for "langevin", transforms drawn at each step. Defaults to the kernel's: 32, for
+        "langevin" 4.
       adapt_mass: whether warm-up learns a diagonal mass. Defaults to True.
-      moves: names of free moves, "shift", "mirror", "invert"; one is offered after every trajectory of "split_hmc" or "malt".
-        They pay where the activation hardly notices them. Defaults to none.
+      moves: names of free moves that the prior has (`Parameterization.symmetries`), such as "shift", "mirror" and "invert"; one
+        is proposed after every trajectory of "split_hmc" or "malt". They help where the activation hardly notices them.
+        Defaults to none.
+
+    Raises:
+      ValueError: if a value is out of range; it says which.
+
+    Example:
+      >>> HMCOptions(num_results=100, kernel="malt").step_size
+      0.1
     """
 
     num_results: int = 10
@@ -44,19 +55,21 @@ class HMCOptions:
     num_burnin_steps: int = 12
     num_steps_between_results: int = 0
     num_chains: int = 4
-    kernel: str = "split_hmc"
+    kernel: KernelName = "split_hmc"
     target_accept_prob: float = 0.85
     num_transforms: int | None = None
     adapt_mass: bool = True
     moves: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        registry.check_name(self.kernel)
-        chosen = FIXED_STEP_DEFAULTS if self.kernel in registry.FIXED_STEP else DEFAULTS
-        for name, value in chosen.items():
+        # NumPy, which the checks import, takes longer than all else that the command's help needs.
+        from samplevis.runtime.checks import brief, check_whole
+
+        spec = check_kernel(self.kernel)
+        for name in ("step_size", "num_transforms"):
             if getattr(self, name) is None:
-                object.__setattr__(self, name, value)
-        for name, lowest in _LOWEST.items():
+                object.__setattr__(self, name, getattr(spec, name))
+        for name, lowest in MINIMA.items():
             value = getattr(self, name)
             check_whole(f"hmc_opts[{name!r}]", value, lowest)
         for name, highest in (("step_size", 2.0), ("target_accept_prob", 1.0)):
@@ -70,27 +83,16 @@ class HMCOptions:
                 f"hmc_opts['moves']: expected a list of names such as 'shift'. Received: {brief(self.moves)}"
             )
         object.__setattr__(self, "moves", tuple(self.moves))
-        if self.moves and self.kernel not in registry.MOVABLE:
-            raise ValueError(
-                f"hmc_opts['moves']: expected with the kernel {' or '.join(registry.MOVABLE)}. Received: {self.kernel!r}"
-            )
-
-
-_LOWEST = {
-    "num_results": 1,
-    "num_leapfrog_steps": 1,
-    "num_burnin_steps": 0,
-    "num_steps_between_results": 0,
-    "num_chains": 1,
-    "num_transforms": 1,
-}
+        if self.moves and not spec.takes_moves:
+            able = " or ".join(name for name, other in KERNELS.items() if other.takes_moves)
+            raise ValueError(f"hmc_opts['moves']: expected with the kernel {able}. Received: {self.kernel!r}")
 
 
 def hmc_options(hmc_opts: Mapping[str, Any] | HMCOptions | None) -> HMCOptions:
-    """Checks `hmc_opts`.
+    """Makes options of a dictionary, and checks them.
 
     Args:
-      hmc_opts: names and values of `HMCOptions`; None for the defaults.
+      hmc_opts: names and values of `HMCOptions`, or the options themselves; None for the defaults.
 
     Returns:
       The options.
@@ -98,10 +100,16 @@ def hmc_options(hmc_opts: Mapping[str, Any] | HMCOptions | None) -> HMCOptions:
     Raises:
       TypeError: if it is no mapping.
       ValueError: for an unknown name (the nearest spelling comes first) or a value out of range.
+
+    Example:
+      >>> hmc_options(dict(num_results=100)).num_chains
+      4
     """
     if isinstance(hmc_opts, HMCOptions):
         return hmc_opts
     if not isinstance(hmc_opts, (Mapping, type(None))):
+        from samplevis.runtime.checks import brief
+
         raise TypeError(f"hmc_opts: expected a dict. Received: {brief(hmc_opts)}")
     names = [field.name for field in dataclasses.fields(HMCOptions)]
     for name in hmc_opts or ():

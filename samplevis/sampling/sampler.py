@@ -19,9 +19,9 @@ from samplevis.runtime.draw_store import DrawStore
 from samplevis.sampling.annealing import Annealed, anneal
 from samplevis.sampling.chains import ChainProblem, ChainResult, Monitors, run_chains
 from samplevis.sampling.density import Conditioned, Density, LogActivation, Tilted, check_density
+from samplevis.sampling.kernels.base import Target
 from samplevis.sampling.kernels.free_moves import named_moves
-from samplevis.sampling.kernels.registry import APPROXIMATE
-from samplevis.sampling.kernels.split_hmc import Target
+from samplevis.sampling.kernels.registry import KERNELS
 from samplevis.sampling.level_scale import (
     NUM_FRESH_TRANSFORMS,
     LevelScale,
@@ -30,7 +30,7 @@ from samplevis.sampling.level_scale import (
     mean_activation,
     of_draws,
 )
-from samplevis.sampling.mass import PAIRS, learn_scale
+from samplevis.sampling.mass import NUM_PAIRS, learn_preconditioner
 from samplevis.sampling.options import HMCOptions, hmc_options
 from samplevis.sampling.scalars import scalar_fn
 
@@ -50,7 +50,7 @@ class SampleResult(NamedTuple):
       strength: force on the activation, in nats per unit, [chain, draw].
       density: what was sampled, after calibration.
       reached: bool [chain], whether annealing reached the level.
-      stats: name -> array [chain, transition], after warm-up; "step_size" and "gradients" [transition].
+      stats: name -> array [chain, transition], after warm-up; "step_size" and "num_gradient_evals" [transition].
       scalars: name -> array [chain, transition], after warm-up, see `scalar_fn`.
       mean_images: mean image of each chain over all transitions after warm-up, [chain, H, W, C].
       sd_images: standard deviation of every pixel over them, [chain, H, W, C].
@@ -235,7 +235,9 @@ def _preconditioner(problem: ChainProblem, state: tf.Tensor, bands: np.ndarray, 
     return context.checkpoint.get_or_compute(
         "mass",
         lambda: {
-            "scale": learn_scale(problem.target_fn, state, bands, context.seed, problem.arguments, problem.compile)
+            "scale": learn_preconditioner(
+                problem.target_fn, state, bands, context.seed, problem.arguments, problem.compile
+            )
         },
     )["scale"]
 
@@ -272,7 +274,7 @@ def _calibrated(
     latents = activation.param.rotate(state)
     other = activation.sample_transforms(seeds.fold(context.seed, "calibration"), NUM_FRESH_TRANSFORMS)
     # Kernels that draw their transforms anew have no bank to overfit, but may settle beside their target.
-    approximate = options.kernel in APPROXIMATE
+    approximate = not KERNELS[options.kernel].exact
     found = context.checkpoint.get_or_compute(
         "calibration",
         lambda: {
@@ -304,7 +306,7 @@ def _collected(
         mean_activation(activation, each) for each in (bank, fresh_transforms(activation, context.seed))
     )
     values = of_draws(on_bank, latents)
-    steps = sum(int(stats.gradients.sum()) for run in runs for stats in (run.warmup, run.stats))
+    steps = sum(int(stats.num_gradient_evals.sum()) for run in runs for stats in (run.warmup, run.stats))
     num_transforms = tf.nest.flatten(bank)[0].shape[0] if tf.nest.flatten(bank) else 1
     return SampleResult(
         latents=latents,
@@ -317,7 +319,7 @@ def _collected(
         scalars={name: array.T for name, array in result.scalars.items()},
         mean_images=result.moments.mean.astype(np.float32),
         sd_images=result.moments.deviation.astype(np.float32),
-        gradients=annealed.gradients + num_transforms * (steps + PAIRS + 1),
+        gradients=annealed.gradients + num_transforms * (steps + NUM_PAIRS + 1),
         seconds=seconds,
         anneal_images=annealed.images,
     )

@@ -1,4 +1,4 @@
-"""Named scalars of a state, by which mixing is judged: pixels are too many, and nearly all alike."""
+"""Scalar summaries of a state for diagnostics of mixing: pixels are too many, and nearly all alike."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import tensorflow as tf
 
 from samplevis.runtime import seeds
 
-PROJECTIONS = 8
+NUM_PROJECTIONS = 8
 # Thirds of the bands of a prior, from coarse to fine.
 POWERS = ("power_low", "power_middle", "power_high")
 
 
 def scalar_fn(shape: tuple[int, ...], bands: np.ndarray) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-    """Makes the function that is traced at every transition.
+    """Makes the function that computes the scalars of every transition.
 
     Args:
       shape: of one state.
@@ -23,12 +23,18 @@ def scalar_fn(shape: tuple[int, ...], bands: np.ndarray) -> Callable[[tf.Tensor]
 
     Returns:
       Function: state [chain, *shape] -> name -> [chain]. "radius" is |z|^2 / d, which is 1 under the prior; "power_low",
-      "power_middle" and "power_high" are the same for thirds of the bands, if there are as many; "projection_0" to
+      "power_middle" and "power_high" are the same for thirds of the bands, if there are at least three bands; "projection_0" to
       "projection_7" are inner products with fixed random directions of unit length.
+
+    Example:
+      >>> prior = param.fourier(16)
+      >>> scalars = scalar_fn(prior.latent_shape, prior.bands())(prior.prior(seeds.root(0), 4))
+      >>> scalars["radius"].shape
+      TensorShape([4])
     """
     size = int(np.prod(shape))
     seed = seeds.fold(seeds.root(0), "projections")
-    directions = tf.random.stateless_normal((size, PROJECTIONS), seed)
+    directions = tf.random.stateless_normal((size, NUM_PROJECTIONS), seed)
     directions /= tf.norm(directions, axis=0)
     labels = np.searchsorted(np.unique(bands), bands.ravel())
     third = labels * len(POWERS) // (labels.max() + 1)
@@ -43,6 +49,6 @@ def scalar_fn(shape: tuple[int, ...], bands: np.ndarray) -> Callable[[tf.Tensor]
         power = squares @ tf.constant(weights)
         found |= {name: power[:, i] for i, name in enumerate(powers)}
         projected = flat @ directions
-        return found | {f"projection_{i}": projected[:, i] for i in range(PROJECTIONS)}
+        return found | {f"projection_{i}": projected[:, i] for i in range(NUM_PROJECTIONS)}
 
     return scalars

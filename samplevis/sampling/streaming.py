@@ -1,4 +1,4 @@
-"""Mean and standard deviation of arrays that pass by and are not kept."""
+"""Running mean and standard deviation of a stream of arrays."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 
 
 class Moments(NamedTuple):
-    """Of what has passed so far.
+    """The moments of the arrays so far.
 
     Attributes:
-      count: how many.
+      count: number of arrays.
       mean: their mean, float64.
       squares: sum of their squared deviations from the mean, float64.
     """
@@ -27,7 +27,7 @@ class Moments(NamedTuple):
 
 
 def merged(a: Moments | None, b: Moments) -> Moments:
-    """The moments of both together (Chan, Golub and LeVeque 1979); `a` may be None for nothing yet."""
+    """The moments of both streams together (Chan, Golub and LeVeque 1979); `a` is None if there is nothing yet."""
     if a is None:
         return b
     count = a.count + b.count

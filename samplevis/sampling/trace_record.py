@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from samplevis.runtime.deprecation import renamed_keys
 from samplevis.runtime.draw_store import DrawStore
-from samplevis.sampling.kernels.registry import TransitionStats
+from samplevis.sampling.kernels.stats import RENAMED_STATS, TransitionStats
 from samplevis.sampling.streaming import Moments, merged
 
 # Names in checkpoints of version 0.1.0.
-RENAMED: dict[str, str] = {}
+RENAMED = {f"step.{old}": f"step.{new}" for old, new in RENAMED_STATS.items()}
 
 Scalars = dict[str, np.ndarray]
 

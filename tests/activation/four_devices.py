@@ -9,7 +9,7 @@ import tensorflow as tf
 import samplevis
 from samplevis.activation import devices, make_activation
 from samplevis.runtime import seeds
-from samplevis.sampling.kernels.split_hmc import value_and_gradient
+from samplevis.sampling.kernels.base import value_and_gradient
 from tests.activation.device_run import digest, small_network
 
 cpu = tf.config.list_physical_devices("CPU")[0]

@@ -11,7 +11,7 @@ from samplevis.activation import make_activation
 from samplevis.activation.batch_size import bytes_per_image, transforms_per_chunk
 from samplevis.activation.chunked import chunked_mean, largest_divisor
 from samplevis.runtime import seeds
-from samplevis.sampling.kernels.split_hmc import value_and_gradient
+from samplevis.sampling.kernels.base import value_and_gradient
 
 
 @given(st.integers(1, 60), st.integers(1, 80))

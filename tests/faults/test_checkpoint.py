@@ -24,7 +24,7 @@ from samplevis.runtime.checkpoint import NAMES, Checkpoint
 from samplevis.runtime.context import RunContext
 from samplevis.runtime.progress import Progress
 from samplevis.sampling.chains import ChainProblem, Monitors, num_draws_in, run_chains
-from samplevis.sampling.kernels import registry
+from samplevis.sampling.kernels.registry import KERNELS
 from samplevis.sampling.options import HMCOptions
 
 
@@ -337,7 +337,7 @@ def test_saves_wait_for_the_interval(tmp_path):
         assert checkpoint.get_or_compute("scale", lambda: pytest.fail("it is known"))["y"] == 2
 
 
-@pytest.mark.parametrize("kernel", registry.NAMES)
+@pytest.mark.parametrize("kernel", KERNELS)
 def test_every_kernel_goes_on_to_the_same_bytes(kernel, tmp_path):
     def target(x):
         return -tf.reduce_sum(tf.square(x - 1), [1])

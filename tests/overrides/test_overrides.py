@@ -11,7 +11,8 @@ from scipy import special
 from samplevis import Network, overrides
 from samplevis.overrides import pooling
 from samplevis.overrides.gradients import _redirected
-from samplevis.sampling.kernels import split_hmc
+from samplevis.sampling.kernels.base import value_and_gradient
+from samplevis.sampling.kernels.integrator import IntegratorState, integrate
 
 SOFTMAX, POWER = (pooling.POOLINGS[keras.layers.MaxPooling2D][kind] for kind in ("softmax", "power"))
 BATCH = np.random.default_rng(1).uniform(size=(3, 12, 12, 3)).astype(np.float32)
@@ -273,9 +274,10 @@ def energy_slope(network: Network) -> float:
         return 8 * tf.reduce_sum(cut(tf.sigmoid(z))["logits"], 1)
 
     z, v = tf.random.stateless_normal((2, 48, 12, 12, 3), [5, 6])
-    start, errors, sizes = split_hmc.value_and_gradient(tilt, z), [], (0.08, 0.04, 0.02)
+    start = IntegratorState.start(z, v, *value_and_gradient(tilt, z))
+    errors, sizes = [], (0.08, 0.04, 0.02)
     for size in sizes:
-        end = split_hmc.trajectory(tilt, z, v, start, size, round(0.4 / size), 1.0)
+        end = integrate(tilt, start, size, round(0.4 / size))
         errors.append(np.std(np.float64(end.tilt) - np.float64(tilt(z)) - end.work.numpy()))
     return np.polyfit(np.log(sizes), np.log(errors), 1)[0]
 

@@ -86,7 +86,7 @@ def test_shapes_are_checked(name, value):
 @pytest.mark.parametrize(
     "name, value",
     [
-        ("accept", np.zeros((DRAWS, CHAINS))),
+        ("acceptance_rate", np.zeros((DRAWS, CHAINS))),
         ("energy", np.zeros((CHAINS, DRAWS - 1))),
         ("step_size", np.float32(0.03)),
         ("step_size", np.zeros(0)),
@@ -199,7 +199,7 @@ def _rewrite(path, drop=(), **changes) -> None:
     "changes, message",
     [
         ({}, None),
-        ({"version": 2}, "version 1.*Received.*version 2"),
+        ({"version": 4}, "version 3.*Received.*version 4"),
         ({"format": "other"}, "Received: other"),
         ({"drop": ["latents"]}, "latents"),
         ({"drop": ["stats.energy"]}, "damaged.*Missing: energy"),
@@ -274,8 +274,8 @@ def test_figures_are_what_they_say(good):
         "level_fresh": level,
         "level_bank": level + 0.01,
         "fresh_over_bank": level / (level + 0.01),
-        "acceptance": good.stats["accept"].mean(),
-        "acceptance_worst": min(chain.mean() for chain in good.stats["accept"]),
+        "acceptance": good.stats["acceptance_rate"].mean(),
+        "acceptance_worst": min(chain.mean() for chain in good.stats["acceptance_rate"]),
         "temperature": 1.0,
         "step_size": 0.03,
         "gradients": 12000,
@@ -328,12 +328,15 @@ BAD_RUNS = {
         "overfit their bank of transforms by 1[45]%",
     ),
     "reached": (lambda: made_samples(reached=np.array([True, False, True, False])), "chain 1, 3"),
-    "low acceptance": (lambda: _with_stats(accept=np.full((CHAINS, DRAWS), 0.5)), "50%"),
+    "low acceptance": (lambda: _with_stats(acceptance_rate=np.full((CHAINS, DRAWS), 0.5)), "50%"),
     "one low acceptance": (
-        lambda: _with_stats(accept=np.where(np.arange(CHAINS)[:, None] == 2, 0.1, 0.9) * np.ones(DRAWS)),
+        lambda: _with_stats(acceptance_rate=np.where(np.arange(CHAINS)[:, None] == 2, 0.1, 0.9) * np.ones(DRAWS)),
         "A chain accepts only 10%",
     ),
-    "high acceptance": (lambda: _with_stats(accept=np.full((CHAINS, DRAWS), 0.99)), "every proposal is accepted"),
+    "high acceptance": (
+        lambda: _with_stats(acceptance_rate=np.full((CHAINS, DRAWS), 0.99)),
+        "every proposal is accepted",
+    ),
     "disagreement": (lambda: made_samples(**_one_bad_chain(1.0)), "chains disagree"),
     "few effective draws": (
         lambda: made_samples(activation=made_samples().activation[:, :8].repeat(5, axis=1)),
@@ -477,7 +480,7 @@ def test_arviz_statistics_are_those_of_the_draws_kept(monkeypatch):
     assert {array.shape for array in stats.values()} == {(CHAINS, 5)}
     # After two transitions that are left out comes the one that makes the draw.
     np.testing.assert_array_equal(stats["energy"], samples.stats["energy"][:, [2, 5, 8, 11, 14]])
-    np.testing.assert_array_equal(stats["acceptance_rate"], samples.stats["accept"][:, 2::3])
+    np.testing.assert_array_equal(stats["acceptance_rate"], samples.stats["acceptance_rate"][:, 2::3])
     assert not stats["diverging"].any()
 
 
@@ -510,7 +513,7 @@ def test_a_lost_chain_is_named_and_left_out_of_the_figures():
     assert broken.nonfinite_chains.tolist() == [i == 2 for i in range(CHAINS)] and not good.nonfinite_chains.any()
     others = broken.of_chains(~broken.nonfinite_chains)
     assert others.images.tobytes() == good.images[~broken.nonfinite_chains].tobytes()
-    assert others.stats["accept"].shape[0] == others.scalars["radius"].shape[0] == CHAINS - 1
+    assert others.stats["acceptance_rate"].shape[0] == others.scalars["radius"].shape[0] == CHAINS - 1
     assert others.stats["step_size"].shape == good.stats["step_size"].shape
     summary = broken.summary()
     assert summary.warnings[0].startswith("The activation of chain 2 is not finite")

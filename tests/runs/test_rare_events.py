@@ -69,7 +69,7 @@ def test_what_it_returns(found, tiny_network):
     assert found.images.shape == found.latents.shape == (4, 128, 16, 16, 3) and found.activation.shape == (4, 128)
     values = tiny_network.activations(found.images[0], "conv2")["conv2"].numpy()[..., 1].mean((1, 2))
     np.testing.assert_allclose(values, found.activation[0], atol=1e-5)
-    assert found.nats == found.repeats.mean() and (found.rungs > 1).all()
+    assert found.nats == found.repeats.mean() and (found.temperature_steps > 1).all()
     assert f"surprisal {found.nats:.1f} nats" in str(found) and "128 states each" in str(found)
     assert len(set(found.repeats)) == 4, "the repeats are independent"
 

@@ -30,7 +30,7 @@ def test_shapes_and_ranges(samples):
     assert samples.images.min() >= 0 and samples.images.max() <= 1
     assert samples.latents.shape == (3, 4, 16, 16, 3) and samples.activation.shape == (3, 4)
     assert [image.shape for image in samples] == [(16, 16, 3)] * 12
-    assert samples.stats["accept"].shape == (3, 4) and samples.stats["step_size"].shape == (4,)
+    assert samples.stats["acceptance_rate"].shape == (3, 4) and samples.stats["step_size"].shape == (4,)
 
 
 def test_figures_are_those_of_the_pictures(samples, tiny_network):
@@ -142,7 +142,7 @@ def test_other_densities_and_kernels(tiny_network, density, kernel):
 def test_every_kernel_samples_the_default_density(tiny_network, kernel, fewest, most):
     samples = render(tiny_network, "conv1:1", OPTIONS | dict(kernel=kernel))
     assert samples.kernel == kernel and np.ptp(samples.images, axis=1).max() > 0.01
-    spent = samples.stats["gradients"]
+    spent = samples.stats["num_gradient_evals"]
     assert spent.shape == (4,) and spent.min() >= fewest and spent.max() <= most
     approximate = any("approximate" in warning for warning in samples.summary().warnings)
     assert approximate == (kernel in ("redrawn_hmc", "langevin"))

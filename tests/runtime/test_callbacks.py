@@ -65,7 +65,9 @@ def test_stages_come_in_order_and_end_where_they_said(heard):
 def test_figures_are_those_of_the_samples(heard):
     figures = [event[4] for event in heard.events if event[:2] == ("step", "sample")][1:]
     np.testing.assert_allclose([f["activation"] for f in figures], heard.samples.activation.mean(0), rtol=1e-5)
-    np.testing.assert_allclose([f["acceptance"] for f in figures], heard.samples.stats["accept"].mean(0), rtol=1e-5)
+    np.testing.assert_allclose(
+        [f["acceptance"] for f in figures], heard.samples.stats["acceptance_rate"].mean(0), rtol=1e-5
+    )
 
 
 def test_draws_are_those_of_the_samples_and_no_rehearsals(heard):

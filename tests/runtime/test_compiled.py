@@ -17,7 +17,7 @@ from samplevis.runtime import compiled, seeds
 from samplevis.runtime.context import RunContext
 from samplevis.runtime.lru import LRUDict
 from samplevis.sampling.chains import ChainProblem, Monitors, run_chains
-from samplevis.sampling.kernels import registry
+from samplevis.sampling.kernels.registry import KERNELS
 from samplevis.sampling.options import HMCOptions
 
 OPTIONS = dict(num_results=2, num_burnin_steps=5, num_leapfrog_steps=2, num_chains=2, num_transforms=2)
@@ -71,7 +71,7 @@ def test_a_second_render_traces_nothing(tiny_network, traces):
     assert render(unit(3, 0.7), seed=5, level=0.6).latents.tobytes() == second.latents.tobytes()
 
 
-@pytest.mark.parametrize("kernel", registry.NAMES)
+@pytest.mark.parametrize("kernel", KERNELS)
 def test_numbers_go_into_the_loops_of_every_kernel(kernel, traces):
     options = HMCOptions(num_results=2, num_burnin_steps=2, num_leapfrog_steps=2, kernel=kernel, step_size=0.1)
     watched = Monitors(None, lambda x: {"first": x[:, 0]}, lambda x: x**2)

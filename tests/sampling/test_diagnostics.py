@@ -251,3 +251,9 @@ def test_a_colour_in_common_is_not_a_picture_in_common():
 def test_pixel_correlation_of_one_chain_or_of_grey_is_nan():
     assert np.isnan(diagnostics.pixel_correlation(np.random.default_rng(0).uniform(size=(1, 5, 8, 8, 3))))
     assert np.isnan(diagnostics.pixel_correlation(np.full((2, 5, 8, 8, 3), 0.5)))
+
+
+def test_divergences_are_too_much_energy_or_none_that_is_finite():
+    errors = np.array([[-5.0, 0.0, 1000.0], [1000.1, np.inf, np.nan], [-np.inf, -1e6, 3.0]])
+    expected = [[False, False, False], [True, True, True], [True, False, False]]
+    np.testing.assert_array_equal(diagnostics.diverging(errors), expected)

@@ -36,12 +36,12 @@ def test_inversion_crosses_between_modes_that_mirror_each_other():
     chains = run(modes, invert, start=1.25)
     positive = chains.states.sum((2, 3, 4)) > 0
     # The move is always accepted: every transition changes the sign.
-    np.testing.assert_allclose(chains.stats.move_accept, 1, atol=1e-4)
+    np.testing.assert_allclose(chains.stats.move_acceptance_rate, 1, atol=1e-4)
     assert positive.mean() == pytest.approx(0.5, abs=0.01)
     np.testing.assert_allclose((chains.states**2).sum((2, 3, 4)).mean(), 16 + 25, rtol=0.02)
     # The control: without moves the chains never leave.
     alone = run(modes, (), start=1.25)
-    assert np.all(alone.states.sum((2, 3, 4)) > 0) and np.isnan(alone.stats.move_accept).all()
+    assert np.all(alone.states.sum((2, 3, 4)) > 0) and np.isnan(alone.stats.move_acceptance_rate).all()
 
 
 def corner(x):
@@ -57,7 +57,7 @@ def test_moves_leave_the_density_alone(names):
     for values, truth in ((corners, 6), (corners**2, 37), (others, 0), (others**2, 1)):
         means = values.reshape(800, 16, -1).mean((0, 2))
         assert abs(means.mean() - truth) < 4 * means.std(ddof=1) / 4
-    offered = chains.stats.move_accept
+    offered = chains.stats.move_acceptance_rate
     assert 0 < offered.mean() < 0.9, "most shifts are refused"
 
 
@@ -91,14 +91,14 @@ def test_all_shifts_are_as_likely():
 
 def test_moves_are_gradients_that_are_counted():
     chains = run(corner, named_moves(param.pixel((4, 4), channels=1), ["mirror"]), results=40)
-    assert (chains.stats.gradients.min(), chains.stats.gradients.max()) == (3, 7)
+    assert (chains.stats.num_gradient_evals.min(), chains.stats.num_gradient_evals.max()) == (3, 7)
 
 
 def test_render_takes_names(tiny_network):
     options = dict(num_results=3, num_chains=2, num_burnin_steps=2, num_leapfrog_steps=2, num_transforms=2)
     settings = dict(im_size=16, optimize_steps=8, anneal_steps=25, progress=False)
     samples = samplevis.render(tiny_network, "conv1:1", options | dict(moves=["shift", "mirror"]), **settings)
-    assert np.isfinite(samples.stats["move_accept"]).all()
+    assert np.isfinite(samples.stats["move_acceptance_rate"]).all()
 
 
 def test_refusals(tiny_network):

@@ -14,7 +14,9 @@ from samplevis import param
 from samplevis.activation import make_activation
 from samplevis.runtime import seeds
 from samplevis.sampling import diagnostics
-from samplevis.sampling.kernels import registry, split_hmc
+from samplevis.sampling.kernels.base import choose
+from samplevis.sampling.kernels.integrator import IntegratorState, integrate
+from samplevis.sampling.kernels.registry import KERNELS
 from samplevis.sampling.kernels.split_hmc import SplitHMC
 from samplevis.transform import robust_transforms
 
@@ -62,7 +64,7 @@ def split(target):
 def by_name(name):
     def make(target):
         size = 0.3 if name == "hmc" else STEP_SIZE
-        return registry.make_kernel(name, STEPS, target, None, size, tf.ones(()))
+        return KERNELS[name].make(target, None, size, STEPS, tf.ones(()))
 
     return make
 
@@ -73,15 +75,14 @@ class WrongSign(SplitHMC):
     def one_step(self, state, previous, seed=None):
         there, results = super().one_step(state, previous, seed)
         uniform = tf.random.stateless_uniform(results.is_accepted.shape, seeds.fold(seed, "wrong"))
-        end = split_hmc.trajectory(
-            self.parameters["target_fn"], state, tf.random.stateless_normal(state.shape, seeds.fold(seed, "v")),
-            (previous.tilt, previous.gradient), previous.step_size, STEPS,
-        )  # fmt: skip
+        velocity = tf.random.stateless_normal(state.shape, seeds.fold(seed, "v"))
+        start = IntegratorState.start(state, velocity, previous.tilt, previous.gradient)
+        end = integrate(self.parameters["target_fn"], start, previous.step_size, STEPS)
         ratio = tf.cast(tf.cast(end.tilt - previous.tilt, tf.float64) - end.work, tf.float32)
         accepted = tf.math.log(uniform) < -ratio
-        return split_hmc.choose(accepted, end.state, state), results._replace(
+        return choose(accepted, end.state, state), results._replace(
             tilt=tf.where(accepted, end.tilt, previous.tilt),
-            gradient=split_hmc.choose(accepted, end.gradient, previous.gradient),
+            gradient=choose(accepted, end.gradient, previous.gradient),
         )
 
 

@@ -11,7 +11,11 @@ from samplevis.runtime import seeds
 from samplevis.runtime.context import RunContext
 from samplevis.sampling import diagnostics
 from samplevis.sampling.chains import MAX_STEP_SIZE, ChainProblem, run_chains
-from samplevis.sampling.kernels import registry, split_hmc
+from samplevis.sampling.kernels import adaptation, split_hmc
+from samplevis.sampling.kernels.base import value_and_gradient
+from samplevis.sampling.kernels.integrator import IntegratorState, integrate
+from samplevis.sampling.kernels.registry import KERNELS
+from samplevis.sampling.kernels.stats import log_acceptance
 from samplevis.sampling.options import HMCOptions
 
 SHAPE = (4, 3, 2)
@@ -45,6 +49,10 @@ def draws(target, kernel, chains=16, results=200, step_size=0.4, scale=1.0, warm
     return run_chains(ChainProblem(target, scale), state, options, RunContext(seeds.root(seed)))
 
 
+def start_at(target, state, velocity):
+    return IntegratorState.start(state, velocity, *value_and_gradient(target, state))
+
+
 def z_scores(values, truth):
     """Deviations of the means of [draw, chain, coordinate...] from the truth, in Monte Carlo standard errors."""
     flattened = values.reshape(*values.shape[:2], -1)
@@ -53,7 +61,7 @@ def z_scores(values, truth):
     return (flattened.mean((0, 1)) - truth) / errors
 
 
-@pytest.mark.parametrize("kernel", [name for name in registry.NAMES if name != "langevin"])
+@pytest.mark.parametrize("kernel", [name for name in KERNELS if name != "langevin"])
 @pytest.mark.parametrize(
     ("target", "mean", "variance"), [(flat, 0, 1), (linear, DIRECTION, 1), (quadratic, 4 / 3, 1 / 3)]
 )
@@ -67,7 +75,7 @@ def test_known_gaussians(kernel, target, mean, variance):
     assert np.abs(z_scores((states - mean) ** 2, variance)).max() < 4
 
 
-@pytest.mark.parametrize("kernel", [name for name in registry.NAMES if name not in ("pcn", "langevin")])
+@pytest.mark.parametrize("kernel", [name for name in KERNELS if name not in ("pcn", "langevin")])
 def test_unequal_scales_leave_the_density_alone(kernel):
     scale = np.linspace(0.2, 1, 24).reshape(SHAPE).astype(np.float32)
     states = draws(quadratic, kernel, scale=scale, results=300).states
@@ -85,12 +93,12 @@ class NoWork(split_hmc.SplitHMC):
         def ignored(*arguments, **named):
             return original(*arguments, **named)._replace(work=tf.zeros(state.shape[:1], tf.float64))
 
-        original = split_hmc.trajectory
-        split_hmc.trajectory = ignored
+        original = split_hmc.integrate
+        split_hmc.integrate = ignored
         try:
             return super().one_step(state, previous, seed)
         finally:
-            split_hmc.trajectory = original
+            split_hmc.integrate = original
 
 
 class WrongSign(split_hmc.SplitHMC):
@@ -113,7 +121,7 @@ class NoHalfStep(split_hmc.SplitHMC):
 
 @pytest.mark.parametrize("broken", [NoWork, WrongSign, NoHalfStep])
 def test_broken_kernels_are_rejected(broken, monkeypatch):
-    monkeypatch.setattr("samplevis.sampling.kernels.registry.SplitHMC", broken)
+    monkeypatch.setattr(split_hmc, "SplitHMC", broken)
     states = draws(quadratic, "split_hmc", warmup=0, step_size=0.5, results=800).states
     scores = np.stack([z_scores(states, 4 / 3), z_scores((states - 4 / 3) ** 2, 1 / 3)])
     # All coordinates have the same law: their mean score is N(0, 1 / 24) for a correct kernel.
@@ -134,20 +142,20 @@ class CountsFriction(split_hmc.SplitHMC):
         def total(x, v):
             return tf.reduce_sum(tf.cast(x, tf.float64) ** 2 + tf.cast(v, tf.float64) ** 2, (1, 2, 3)) / 2
 
-        def counted(target_fn, state, velocity, *arguments):
-            end = original(target_fn, state, velocity, *arguments)
-            return end._replace(work=total(end.state, end.velocity) - total(state, velocity))
+        def counted(target_fn, start, *arguments):
+            end = original(target_fn, start, *arguments)
+            return end._replace(work=total(end.state, end.velocity) - total(start.state, start.velocity))
 
-        original = split_hmc.trajectory
-        split_hmc.trajectory = counted
+        original = split_hmc.integrate
+        split_hmc.integrate = counted
         try:
             return super().one_step(state, previous, seed)
         finally:
-            split_hmc.trajectory = original
+            split_hmc.integrate = original
 
 
 def test_malt_leaves_the_energy_of_its_refreshments_out(monkeypatch):
-    monkeypatch.setattr("samplevis.sampling.kernels.registry.SplitHMC", CountsFriction)
+    monkeypatch.setattr(split_hmc, "SplitHMC", CountsFriction)
     for kernel, right in (("split_hmc", True), ("malt", False)):
         states = draws(quadratic, kernel, warmup=0, step_size=0.3).states
         assert (np.nanmax(np.abs(z_scores((states - 4 / 3) ** 2, 1 / 3))) < 4) == right, kernel
@@ -155,8 +163,7 @@ def test_malt_leaves_the_energy_of_its_refreshments_out(monkeypatch):
 
 def test_no_friction_is_hmc_and_much_of_it_forgets_the_velocity():
     x, v = tf.random.stateless_normal((2, 8, *SHAPE), [1, 2])
-    start = split_hmc.value_and_gradient(flat, x)
-    ends = [split_hmc.trajectory(flat, x, v, start, 0.1, 3, 1.0, rate, seeds.root(0)) for rate in (0.0, 1e3)]
+    ends = [integrate(flat, start_at(flat, x, v), 0.1, 3, 1.0, rate, seeds.root(0)) for rate in (0.0, 1e3)]
     np.testing.assert_allclose(ends[0].velocity, np.cos(0.3) * v - np.sin(0.3) * x, atol=1e-5)
     # 192 pairs: a correlation of independent values has a standard error of .07.
     assert abs(np.corrcoef(ends[1].velocity.numpy().ravel(), v.numpy().ravel())[0, 1]) < 4 * 192**-0.5
@@ -175,7 +182,7 @@ def test_no_friction_is_hmc_and_much_of_it_forgets_the_velocity():
     ],
 )
 def test_gradients_are_counted(kernel, fewest, most):
-    spent = draws(linear, kernel, results=40, warmup=2).stats.gradients
+    spent = draws(linear, kernel, results=40, warmup=2).stats.num_gradient_evals
     assert (spent.min(), spent.max()) == (fewest, most)
     # The standard deviation of a length between 2 and 6 is the root of 2.
     assert abs(spent.mean() - (fewest + most) / 2) < 4 * np.sqrt(2 / 40)
@@ -191,7 +198,7 @@ def test_jitter_escapes_the_resonance(monkeypatch):
     assert correlation(draws(flat, "split_hmc", warmup=0, step_size=np.pi / 2, results=50).states) < 0.5
     state = tf.random.stateless_normal((16, *SHAPE), [7, 0])
     velocity = tf.random.stateless_normal((16, *SHAPE), [7, 1])
-    end = split_hmc.trajectory(flat, state, velocity, split_hmc.value_and_gradient(flat, state), np.pi / 2, 4)
+    end = integrate(flat, start_at(flat, state, velocity), np.pi / 2, 4)
     np.testing.assert_allclose(end.state, state, atol=1e-5)
 
 
@@ -248,7 +255,7 @@ def test_thermostat_carries_the_heat_of_a_stochastic_force_off(monkeypatch):
 
 
 def test_nuts_doubles_its_trajectory():
-    steps = draws(linear, "nuts", results=20, warmup=0, step_size=0.1).stats.gradients
+    steps = draws(linear, "nuts", results=20, warmup=0, step_size=0.1).stats.num_gradient_evals
     assert steps.min() >= 1 and steps.max() <= 63 and len(np.unique(steps)) > 1
 
 
@@ -257,10 +264,10 @@ def test_constant_tilt_is_always_accepted_in_any_dimension():
         state = tf.random.stateless_normal((2, pixels, pixels, 3), [0, 1])
         options = HMCOptions(num_results=5, step_size=0.5, num_leapfrog_steps=3, num_burnin_steps=0)
         chains = run_chains(ChainProblem(flat), state, options, RunContext(seeds.root(0)))
-        np.testing.assert_allclose(chains.stats.accept, 1)
+        np.testing.assert_allclose(chains.stats.acceptance_rate, 1)
     # TFP's leapfrog cannot do that: the reason for the split.
     plain = HMCOptions(num_results=5, step_size=0.5, num_leapfrog_steps=3, num_burnin_steps=0, kernel="hmc")
-    assert run_chains(ChainProblem(flat), state, plain, RunContext(seeds.root(0))).stats.accept.mean() < 0.9
+    assert run_chains(ChainProblem(flat), state, plain, RunContext(seeds.root(0))).stats.acceptance_rate.mean() < 0.9
 
 
 def smooth(x):
@@ -268,7 +275,7 @@ def smooth(x):
 
 
 def run_trajectory(x, v, step_size=0.1, steps=6, scale=1.0):
-    return split_hmc.trajectory(smooth, x, v, split_hmc.value_and_gradient(smooth, x), step_size, steps, scale)
+    return integrate(smooth, start_at(smooth, x, v), step_size, steps, scale)
 
 
 def test_trajectory_is_reversible():
@@ -338,7 +345,7 @@ def test_step_size_adapts_in_warmup_only():
     chains = draws(lambda x: 200 * quadratic(x), "split_hmc", results=30, warmup=60)
     assert len(np.unique(chains.stats.step_size)) == 1
     assert len(np.unique(chains.warmup.step_size)) > 10
-    assert 0.5 < chains.stats.accept.mean() < 0.99
+    assert 0.5 < chains.stats.acceptance_rate.mean() < 0.99
 
 
 def adapted_while_falling():
@@ -346,7 +353,7 @@ def adapted_while_falling():
     far = tf.fill((2, 5000), 30.0)
     options = HMCOptions(num_results=1, num_burnin_steps=6, num_leapfrog_steps=1)
     chains = run_chains(ChainProblem(stiff), far, options, RunContext(seeds.root(0)))
-    assert chains.warmup.energy_error.max() < -registry.FALL, "they have arrived: the test says nothing"
+    assert chains.warmup.energy_error.max() < -adaptation.FALL, "they have arrived: the test says nothing"
     return float(chains.stats.step_size[0])
 
 
@@ -358,20 +365,22 @@ def stiff(x):
 def accepted_at_rest(step_size):
     rest = tf.random.stateless_normal((8, 5000), [3, 3]) / 2
     options = HMCOptions(num_results=20, num_burnin_steps=0, num_leapfrog_steps=3, step_size=step_size)
-    return run_chains(ChainProblem(stiff), rest, options, RunContext(seeds.root(1))).stats.accept.mean()
+    return run_chains(ChainProblem(stiff), rest, options, RunContext(seeds.root(1))).stats.acceptance_rate.mean()
 
 
 def test_falling_chains_do_not_lengthen_the_step(monkeypatch):
     kept = adapted_while_falling()
     assert kept == pytest.approx(HMCOptions().step_size) and accepted_at_rest(kept) > 0.6
     # The control: Metropolis accepts whatever falls, and the step that is left is good for nothing.
-    monkeypatch.setattr(registry, "told_acceptance", lambda results, target: registry.log_accept(results))
+    monkeypatch.setattr(
+        adaptation, "adaptation_log_accept", lambda results, target: log_acceptance(results.log_accept_ratio)
+    )
     assert accepted_at_rest(adapted_while_falling()) < 0.3
 
 
 def test_chains_at_rest_are_rarely_taken_for_falling():
     spread = np.linspace(0.01, 10, 1000)
-    assert stats.norm.cdf(-(registry.FALL + spread**2 / 2) / spread).max() < 1 / 12
+    assert stats.norm.cdf(-(adaptation.FALL + spread**2 / 2) / spread).max() < 1 / 12
 
 
 @pytest.mark.parametrize("kernel", ["split_hmc", "malt"])

@@ -9,7 +9,7 @@ import tensorflow as tf
 from samplevis.runtime import seeds
 from samplevis.sampling import density
 from samplevis.sampling.kernels.langevin import LangevinState, langevin_step
-from samplevis.sampling.mass import learn_scale
+from samplevis.sampling.mass import learn_preconditioner
 from samplevis.sampling.sampler import MAX_OPTIMISM, _calibrated
 
 ACTIVATION = tf.constant([-3.0, 0.2, 1.0, 1.05, 4.0])
@@ -52,9 +52,9 @@ def test_learned_scale_of_a_known_curvature():
     bands = np.random.default_rng(0).integers(0, 3, shape)
     stiffness = tf.constant(curvature[bands], tf.float32)
     state = tf.random.stateless_normal((4, *shape), [1, 2])
-    scale = learn_scale(lambda x: -tf.reduce_sum(stiffness * x**2, (1, 2, 3)) / 2, state, bands, seeds.root(0))
+    scale = learn_preconditioner(lambda x: -tf.reduce_sum(stiffness * x**2, (1, 2, 3)) / 2, state, bands, seeds.root(0))
     np.testing.assert_allclose(scale, (1 / np.sqrt(1 + curvature))[bands], rtol=1e-3)
-    flat = learn_scale(lambda x: tf.reduce_sum(x, (1, 2, 3)), state, bands, seeds.root(0))
+    flat = learn_preconditioner(lambda x: tf.reduce_sum(x, (1, 2, 3)), state, bands, seeds.root(0))
     np.testing.assert_allclose(flat, 1, atol=1e-3)
 
 

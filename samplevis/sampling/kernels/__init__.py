@@ -1,0 +1,1 @@
+"""Transition kernels: one file for each, which `registry.KERNELS` lists."""

@@ -1,18 +1,20 @@
 """Underdamped Langevin dynamics with stochastic transforms: no accept step, so approximate.
 
-`langevin_step` crosses from noise to the level; `Langevin` samples with it, under a thermostat.
+`langevin_step` is what annealing uses on its way to the level; `Langevin` samples with it, under a thermostat.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from samplevis.runtime import seeds
-from samplevis.sampling.kernels.split_hmc import Kernel, Target
+from samplevis.sampling.kernels.base import Kernel, Redraw, Target, half_square
+from samplevis.sampling.kernels.free_moves import Move
+from samplevis.sampling.kernels.stats import TransitionStats
 
 # Of the thermostat: noise that goes with a friction of 2 per radian, and a mass that damps it critically (8 / (2 * 2)^2).
 HEAT = 2.0
@@ -20,13 +22,13 @@ THERMAL_MASS = 0.5
 
 
 class LangevinState(NamedTuple):
-    """Where the dynamics stand.
+    """The state of the dynamics.
 
     Attributes:
       state: [chain, ...].
       velocity: shape of the state.
-      activation: activation of the last gradient, [chain].
-      strength: force on the activation of the last gradient, [chain].
+      activation: activation at the last gradient, [chain].
+      strength: force on the activation at the last gradient, [chain].
     """
 
     state: tf.Tensor
@@ -44,19 +46,19 @@ def langevin_step(
     friction: float | tf.Tensor,
     heat: float | None = None,
 ) -> LangevinState:
-    """One step, symmetric: rotate by half an angle, refresh, kick, refresh, rotate by the other half.
+    """One symmetric step: rotate by half an angle, refresh, kick, refresh, rotate by the other half.
 
-    The gradient is taken of fresh scores, so it is a stochastic force: it heats the chain, and there is no accept step. These
+    The gradient is that of fresh scores, so it is a stochastic force: it heats the chain, and there is no accept step. These
     dynamics lead to the neighbourhood of the density; an adjusted kernel has to take over there.
 
     Args:
-      now: where the dynamics stand.
+      now: state of the dynamics.
       score_fn: (state, seed) -> activation [chain] on freshly drawn transforms.
       strength_fn: activation [chain] -> force on it [chain].
       seed: int32 tensor of shape [2].
       step_size: radians, > 0.
       friction: rate at which the velocity is forgotten, per radian; scalar or [chain]. May be negative under a thermostat.
-      heat: friction that the noise is meant for. Defaults to `friction`, which keeps a temperature of 1.
+      heat: friction that the noise balances. Defaults to `friction`, which keeps a temperature of 1.
 
     Returns:
       The state one step later.
@@ -69,12 +71,12 @@ def langevin_step(
     # Half of the friction on either side of the kick: on one side it would weaken the force by half of its rate.
     rate = tf.reshape(tf.cast(friction, tf.float32), [-1] + [1] * (now.state.shape.rank - 1))
     rate = tf.where(tf.abs(rate) < 1e-6, 1e-6, rate)
-    keep = tf.exp(-rate * step_size / 2)
-    spread = tf.sqrt((1 - keep**2) * (1.0 if heat is None else heat / rate))
+    decay = tf.exp(-rate * step_size / 2)
+    spread = tf.sqrt((1 - decay**2) * (1.0 if heat is None else heat / rate))
 
     def refresh(velocity: tf.Tensor, half: str) -> tf.Tensor:
         noise = tf.random.stateless_normal(velocity.shape, seeds.fold(seed, half))
-        return keep * velocity + spread * noise
+        return decay * velocity + spread * noise
 
     state, velocity = rotate(now.state, now.velocity)
     with tf.GradientTape() as tape:
@@ -83,7 +85,7 @@ def langevin_step(
     gradient = tape.gradient(activation, state)
     strength = strength_fn(activation)
     force = gradient * tf.reshape(strength, [-1] + [1] * (state.shape.rank - 1))
-    # A proposal that is not finite must not spoil the chain: it coasts on the prior for a step.
+    # A force that is not finite must not spoil the chain: it coasts on the prior for a step.
     force = tf.where(tf.math.is_finite(force), force, 0.0)
     velocity = refresh(refresh(velocity, "before") + step_size * force, "after")
     state, velocity = rotate(state, velocity)
@@ -91,20 +93,21 @@ def langevin_step(
 
 
 class LangevinResults(NamedTuple):
-    """What a step of `Langevin` leaves behind.
+    """The results of a step of `Langevin`.
 
     Attributes:
       velocity: shape of the state.
-      friction: of each chain, set by the thermostat, [chain].
-      tilt: of the last gradient, on the transforms of that moment, [chain].
-      kinetic: kinetic temperature, mean over the steps, [chain].
+      friction: of each chain, set by the thermostat, per radian, [chain].
+      tilt: at the last gradient, on the transforms of that moment, [chain].
+      temperature: mean square of the velocities, averaged over the transition, [chain].
       step_size: radians, scalar.
     """
 
+    # Checkpoints store these by their position.
     velocity: tf.Tensor
     friction: tf.Tensor
     tilt: tf.Tensor
-    kinetic: tf.Tensor
+    temperature: tf.Tensor
     step_size: tf.Tensor
 
 
@@ -113,16 +116,21 @@ class Langevin(Kernel):
 
     A stochastic force heats a chain. The friction of each chain rises while its velocities are too fast and falls while they
     are too slow, until the heat is carried off (Nosé-Hoover; Jones and Leimkuhler 2011, "Adaptive stochastic methods for
-    sampling driven molecular systems"). No step is rejected: the density is approximate, by the step size and by forces whose
-    noise is uneven.
+    sampling driven molecular systems"). No step is rejected: the density is approximate, biased by the step size and by forces
+    whose noise is uneven.
 
     Args:
       redraw: seed (int32 [2]) -> a target on freshly drawn transforms, state [chain, ...] -> tilt [chain].
       step_size: radians, scalar > 0.
       num_steps: gradients in a transition, >= 1.
+
+    Example:
+      >>> kernel = Langevin(lambda seed: lambda x: -tf.reduce_sum((x - 2) ** 2, -1), step_size=0.1, num_steps=10)
+      >>> kernel.is_calibrated
+      False
     """
 
-    def __init__(self, redraw: Callable[[tf.Tensor], Target], step_size: Any, num_steps: int):
+    def __init__(self, redraw: Redraw, step_size: Any, num_steps: int):
         self._parameters = dict(redraw=redraw, step_size=step_size, num_steps=num_steps)
 
     @property
@@ -131,7 +139,7 @@ class Langevin(Kernel):
         return False
 
     def bootstrap_results(self, state: tf.Tensor) -> LangevinResults:
-        """The first velocities are draws of N(0, I) of a fixed seed, for states [chain, ...].
+        """Draws the first velocities from N(0, I), with a fixed seed.
 
         Args:
           state: [chain, ...].
@@ -139,10 +147,14 @@ class Langevin(Kernel):
         Returns:
           The results that `one_step` starts from.
         """
-        velocity = tf.random.stateless_normal(state.shape, seeds.fold(seeds.root(0), "velocity"))
-        still = tf.zeros(state.shape[:1])
-        step_size = tf.convert_to_tensor(self._parameters["step_size"], tf.float32)
-        return LangevinResults(velocity, still + HEAT, still, still + 1, step_size)
+        zeros = tf.zeros(state.shape[:1])
+        return LangevinResults(
+            velocity=tf.random.stateless_normal(state.shape, seeds.fold(seeds.root(0), "velocity")),
+            friction=zeros + HEAT,
+            tilt=zeros,
+            temperature=zeros + 1,
+            step_size=tf.convert_to_tensor(self._parameters["step_size"], tf.float32),
+        )
 
     def one_step(
         self, state: tf.Tensor, previous: LangevinResults, seed: tf.Tensor | None = None
@@ -160,16 +172,11 @@ class Langevin(Kernel):
         seed, step_size = tfp.random.sanitize_seed(seed), previous.step_size
         axes = list(range(1, state.shape.rank))
 
+        def score(x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+            return self._parameters["redraw"](seed)(x)
+
         def step(count: tf.Tensor, now: LangevinState, friction: tf.Tensor, total: tf.Tensor):
-            now = langevin_step(
-                now,
-                lambda x, seed: self._parameters["redraw"](seed)(x),
-                tf.ones_like,
-                seeds.fold(seed, count),
-                step_size,
-                friction,
-                HEAT,
-            )
+            now = langevin_step(now, score, tf.ones_like, seeds.fold(seed, count), step_size, friction, HEAT)
             temperature = tf.reduce_mean(tf.square(now.velocity), axes)
             return count + 1, now, friction + step_size * (temperature - 1) / THERMAL_MASS, total + temperature
 
@@ -182,3 +189,32 @@ class Langevin(Kernel):
         )
         results = LangevinResults(now.velocity, friction, now.activation, total / tf.cast(count, tf.float32), step_size)
         return now.state, results
+
+
+def make(
+    target_fn: Target,
+    redraw: Redraw,
+    step_size: Any,
+    num_leapfrog_steps: int,
+    preconditioner: tf.Tensor,
+    moves: Sequence[Move] = (),
+) -> Kernel:
+    """Makes the kernel, see `KernelSpec.make`."""
+    return Langevin(redraw, step_size, num_leapfrog_steps)
+
+
+def trace(num_leapfrog_steps: int, state: tf.Tensor, results: LangevinResults) -> TransitionStats:
+    """Reads the statistics of a step, see `KernelSpec.trace`."""
+    potential = half_square(state, tf.float64) - tf.cast(results.tilt, tf.float64)
+    # No step is rejected, and the energy error is not known.
+    return TransitionStats(
+        acceptance_rate=tf.ones_like(results.tilt),
+        is_accepted=tf.ones_like(results.tilt, tf.bool),
+        energy_error=tf.zeros_like(results.tilt),
+        energy=potential + half_square(results.velocity, tf.float64),
+        log_density=-potential,
+        temperature=results.temperature,
+        move_acceptance_rate=tf.fill(tf.shape(results.tilt), float("nan")),
+        step_size=results.step_size,
+        num_gradient_evals=tf.constant(num_leapfrog_steps),
+    )

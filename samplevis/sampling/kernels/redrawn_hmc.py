@@ -2,42 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from samplevis.runtime import seeds
-from samplevis.sampling.kernels.split_hmc import Kernel, SplitHMC, SplitResults, Target
+from samplevis.runtime.deprecation import renamed_keywords
+from samplevis.sampling.kernels import split_hmc
+from samplevis.sampling.kernels.base import Kernel, Redraw, Target
+from samplevis.sampling.kernels.free_moves import Move
+from samplevis.sampling.kernels.split_hmc import SplitHMC, SplitHMCResults
+
+trace = split_hmc.trace
 
 
 class RedrawnHMC(Kernel):
-    """Split HMC whose trajectories are each accepted against a bank of their own.
+    """Split HMC that draws a new bank of transforms for every trajectory and its accept step.
 
     One trajectory and its accept step see one fixed density, so the kernel of that bank is exact; but every bank has its own
-    stationary law, and a chain that visits many of them has none in closed form. To first order the chain feels the mean of
-    the log densities, which is what an endless bank would give; the rest is its bias, which has to be measured.
+    stationary distribution, and a chain that visits many of them has none in closed form. To first order the chain feels the
+    mean of the log densities, which is what an infinite bank would give; the rest is its bias, which has to be measured.
 
-    A transition takes one gradient more than its trajectory: the start has to be judged by the new bank.
+    A transition takes one gradient more than its trajectory: the start is evaluated on the new bank.
 
     Args:
       redraw: seed (int32 [2]) -> a target on freshly drawn transforms, state [chain, ...] -> tilt [chain].
-      step_size, num_leapfrog_steps, scale: as in `SplitHMC`.
+      step_size, num_leapfrog_steps, preconditioner: as in `SplitHMC`.
+
+    Example:
+      >>> def redraw(seed):
+      ...     centre = 2 + 0.1 * tf.random.stateless_normal([3], seed)
+      ...     return lambda x: -tf.reduce_sum((x - centre) ** 2, -1)
+      >>> kernel = RedrawnHMC(redraw, step_size=0.3, num_leapfrog_steps=4)
+      >>> kernel.is_calibrated
+      False
     """
 
-    def __init__(
-        self, redraw: Callable[[tf.Tensor], Target], step_size: Any, num_leapfrog_steps: int, scale: Any = 1.0
-    ):
-        self._parameters = dict(redraw=redraw, step_size=step_size, num_leapfrog_steps=num_leapfrog_steps, scale=scale)
+    @renamed_keywords(scale="preconditioner")
+    def __init__(self, redraw: Redraw, step_size: Any, num_leapfrog_steps: int, preconditioner: Any = 1.0):
+        self._parameters = dict(
+            redraw=redraw,
+            step_size=step_size,
+            num_leapfrog_steps=num_leapfrog_steps,
+            preconditioner=preconditioner,
+        )
 
     @property
     def is_calibrated(self) -> bool:
         """False: no density is left invariant."""
         return False
 
-    def bootstrap_results(self, state: tf.Tensor) -> SplitResults:
-        """Evaluates a first bank at the first state, [chain, ...].
+    def bootstrap_results(self, state: tf.Tensor) -> SplitHMCResults:
+        """Evaluates a first bank at the first state.
 
         Args:
           state: [chain, ...].
@@ -48,8 +66,8 @@ class RedrawnHMC(Kernel):
         return self._kernel(tf.zeros([2], tf.int32), self._parameters["step_size"]).bootstrap_results(state)
 
     def one_step(
-        self, state: tf.Tensor, previous: SplitResults, seed: tf.Tensor | None = None
-    ) -> tuple[tf.Tensor, SplitResults]:
+        self, state: tf.Tensor, previous: SplitHMCResults, seed: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, SplitHMCResults]:
         """Draws a bank, evaluates it at the state, and takes a step of `SplitHMC` on it.
 
         Args:
@@ -63,8 +81,22 @@ class RedrawnHMC(Kernel):
         seed = tfp.random.sanitize_seed(seed)
         kernel = self._kernel(seeds.fold(seed, "bank"), previous.step_size)
         state, results = kernel.one_step(state, kernel.bootstrap_results(state), seeds.fold(seed, "move"))
-        return state, results._replace(gradients=results.gradients + 1)
+        return state, results._replace(num_gradient_evals=results.num_gradient_evals + 1)
 
     def _kernel(self, seed: tf.Tensor, step_size: Any) -> SplitHMC:
         target_fn = self._parameters["redraw"](seed)
-        return SplitHMC(target_fn, step_size, self._parameters["num_leapfrog_steps"], self._parameters["scale"])
+        return SplitHMC(
+            target_fn, step_size, self._parameters["num_leapfrog_steps"], self._parameters["preconditioner"]
+        )
+
+
+def make(
+    target_fn: Target,
+    redraw: Redraw,
+    step_size: Any,
+    num_leapfrog_steps: int,
+    preconditioner: tf.Tensor,
+    moves: Sequence[Move] = (),
+) -> Kernel:
+    """Makes the kernel, see `KernelSpec.make`."""
+    return RedrawnHMC(redraw, step_size, num_leapfrog_steps, preconditioner)
