@@ -7,6 +7,7 @@ import dataclasses
 import os
 import re
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from samplevis.cli.dataclass_options import Flag, add_flags, read_flags
@@ -118,52 +119,62 @@ def _add_flags(parser: argparse.ArgumentParser, target: argparse._ArgumentGroup,
 
 def run_demo(options: argparse.Namespace) -> None:
     """Samples a unit of the bundled network."""
-    from samplevis import modelzoo
+
+    def load() -> Network:
+        from samplevis import modelzoo
+
+        return modelzoo.load("Shapes")
 
     options.size = DEMO_SIZE
-    _render_to_folder(modelzoo.load("Shapes"), f"logits:{options.concept}", options)
+    _render_to_folder(load, f"logits:{options.concept}", options)
 
 
 def run_render(options: argparse.Namespace) -> None:
     """Samples a unit of the user's network."""
-    _render_to_folder(load_network(options), options.objective, options)
+    _render_to_folder(lambda: load_network(options), options.objective, options)
 
 
-def _render_to_folder(network: Network, objective: str, options: argparse.Namespace) -> None:
+def _render_to_folder(load: Callable[[], Network], objective: str, options: argparse.Namespace) -> None:
+    """Checks the options, loads the network, samples, and writes and prints the results."""
     from samplevis.runs.rendering import render
     from samplevis.runtime import files
     from samplevis.runtime.callbacks import JSONLines
+
+    settings = _settings(options)
+    network = load()
+    files.make_folder(options.out)
+    paths = {name: os.path.join(options.out, name) for name in WRITTEN}
+    for path in paths.values():
+        files.check_writable(path)
+    lines = JSONLines() if options.json else None
+    samples = render(
+        network,
+        objective,
+        im_size=options.size,
+        param=make_prior(options.prior, network, options.size) if options.prior else None,
+        progress=not options.quiet and lines is None,
+        callbacks=[lines] if lines else [],
+        **settings,
+    )
+    # The report shows the command that made the run, also if it is written later.
+    samples = dataclasses.replace(samples, options=samples.options | {"command": options.command})
+    _write(samples, paths, objective, options.scale)
+    _print(samples, paths, lines)
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of `render` that follow from flags alone, checked."""
     from samplevis.runtime.checks import check_whole
 
     check_whole("scale", options.scale, 1)
     check_prior(options.prior)
     if options.extend is not None:
         options.num_results = _extended(options)
-        # The number of draws makes the run, not how it was asked for.
+        # The report shows the command, and with this how many draws there are in all.
         options.command += f"  # to {options.num_results} draws"
-    settings, sampler, run = (read_flags(kind, options) for kind in (RenderOptions, HMCOptions, RunOptions))
-    files.make_folder(options.out)
-    paths = {name: os.path.join(options.out, name) for name in WRITTEN}
-    for path in paths.values():
-        files.check_writable(path)
-    lines = JSONLines() if options.json else None
-    where = vars(run)
-    samples = render(
-        network,
-        objective,
-        sampler,
-        im_size=options.size,
-        param=make_prior(options.prior, network, options.size) if options.prior else None,
-        progress=not options.quiet and lines is None,
-        callbacks=[lines] if lines else [],
-        keep=where["storage"],
-        **vars(settings),
-        **{name: value for name, value in where.items() if name != "storage"},
-    )
-    # The report shows the command that made the run, also if it is written later.
-    samples = dataclasses.replace(samples, options=samples.options | {"command": options.command})
-    _write(samples, paths, objective, options.scale)
-    _print(samples, paths, lines)
+    run = dict(vars(read_flags(RunOptions, options)))
+    run["keep"] = run.pop("storage")
+    return {"hmc_opts": read_flags(HMCOptions, options)} | vars(read_flags(RenderOptions, options)) | run
 
 
 def _write(samples: Samples, paths: dict[str, str], objective: str, scale: int) -> None:
