@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from samplevis.runtime.checks import brief, check_between, check_choice, check_number, check_whole, did_you_mean
-
 DensityName = Literal["conditioned", "tilted", "activation"]
 InitName = Literal["optimize", "prior"]
 Storage = Literal["memory", "disk"]
@@ -54,6 +52,9 @@ class RenderOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        # NumPy, which the checks import, takes longer than all else that the command's help needs.
+        from samplevis.runtime.checks import check_between, check_number, check_whole, did_you_mean
+
         densities, inits = get_args(DensityName), get_args(InitName)
         if isinstance(self.density, str) and self.density not in densities:
             hint = did_you_mean(self.density, densities)
@@ -103,6 +104,8 @@ class RunOptions:
     memory: float = 2.0**32
 
     def __post_init__(self) -> None:
+        from samplevis.runtime.checks import brief, check_choice, check_number
+
         if self.checkpoint is not None and not isinstance(self.checkpoint, (str, os.PathLike)):
             raise TypeError(f"checkpoint: expected a folder. Received: {brief(self.checkpoint)}")
         check_number("checkpoint_interval", self.checkpoint_interval, 0)

@@ -12,6 +12,8 @@ from PIL import Image
 
 import samplevis
 from samplevis import cli
+from samplevis.cli import render
+from samplevis.cli.command import readable
 
 QUICK = ["--chains", "2", "--draws", "4", "--warmup", "3", "--leapfrog-steps", "3", "--transforms", "2"]
 QUICK += ["--optimize-steps", "16", "--quiet"]
@@ -67,14 +69,14 @@ def test_render_a_file_with_its_preprocessing(tmp_path, model_file):
 )
 def test_a_negative_unit_is_no_option(monkeypatch, words, objective):
     asked = []
-    monkeypatch.setattr(cli, "_render", asked.append)
+    monkeypatch.setattr(render, "run_render", asked.append)
     assert cli.main(["render", "Shapes", *words]) == 0
     assert str(samplevis.objectives.as_objective(asked[0].objective)) == objective
 
 
 def test_only_negative_units_are_read_as_units():
     words = ["-fire9:3", "--out=C:/x", "-h", "--level", "-1", "a:b"]
-    assert [cli._readable(word) for word in words] == [" -fire9:3", *words[1:]]
+    assert [readable(word) for word in words] == [" -fire9:3", *words[1:]]
 
 
 def test_layers(model_file, capsys):

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 import samplevis
-from samplevis import cli, modelzoo
+from samplevis import modelzoo
 from samplevis.activation import default_param, make_activation
+from samplevis.cli.parser import make_parser
 from samplevis.modelzoo.registry import MODELS
 from samplevis.results.summary import ROWS, VERDICTS
 from samplevis.sampling.options import hmc_options
@@ -212,6 +213,6 @@ def test_commands_are_commands():
     lines = [line for block in blocks for line in block.splitlines() if line.startswith("samplevis ")]
     assert len(lines) >= 7
     for line in lines:
-        assert cli._parser().parse_args(shlex.split(line, comments=True)[1:]).run
+        assert make_parser().parse_args(shlex.split(line, comments=True)[1:]).run
     with pytest.raises(SystemExit):
-        cli._parser().parse_args(["rendre"])
+        make_parser().parse_args(["rendre"])

@@ -1,0 +1,217 @@
+"""samplevis render and samplevis demo: samples of a unit, and what is written of them."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import re
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from samplevis.cli.dataclass_options import Flag, add_flags, read_flags
+from samplevis.cli.loading import check_prior, load_network, make_prior
+from samplevis.cli.shared_flags import OBJECTIVE, add_command, add_model, add_prior, add_scale, add_size, gib
+from samplevis.runs.options import RenderOptions, RunOptions
+from samplevis.sampling.kernels import registry
+from samplevis.sampling.options import HMCOptions
+
+if TYPE_CHECKING:
+    from samplevis.network import Network
+    from samplevis.results.samples import Samples
+
+DEMO_SIZE = 64
+WRITTEN = ("samples.gif", "samples.png", "samples.npz", "report.html")
+
+
+def softness(text: str) -> float | None:
+    """The softness of a network's kinks; None for 0, which leaves them."""
+    return float(text) or None
+
+
+def kernel_help() -> str:
+    """A line on each kernel."""
+    return "; ".join(
+        f"{name}: {kernel.summary}{'' if kernel.exact else ' (approximate)'}"
+        for name, kernel in getattr(registry, "KERNELS", {}).items()
+    )
+
+
+# Where flags differ from their fields.
+RENDER_FLAGS = {
+    "smooth": Flag(
+        parse=softness,
+        help="softness of the kinks of ReLU and max pooling, on which chains take longer steps; 0 samples the network as it is",
+    ),
+}
+HMC_FLAGS = {
+    "num_results": Flag(name="draws"),
+    "num_burnin_steps": Flag(name="warmup"),
+    "num_steps_between_results": Flag(name="between"),
+    "kernel": Flag(help=kernel_help()),
+    "target_accept_prob": Flag(name="target-acceptance"),
+}
+RUN_FLAGS = {
+    "checkpoint": Flag(
+        metavar="FOLDER",
+        help="folder for the state of the run; rerun the same command to resume, with more --draws or with --extend to add "
+        "draws",
+        default="none",
+    ),
+    "checkpoint_interval": Flag(metavar="SECONDS"),
+    "memory": Flag(parse=gib, metavar="GIB", help="memory limit for one gradient, in GiB", default="4"),
+}
+
+
+class Renamed(argparse.Action):
+    """An old flag: works, and prints the new one."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: str | None = None):
+        new = self.dest.replace("_", "-")
+        print(f"samplevis: {option_string} is now --{new}; the old name goes with the next release", file=sys.stderr)
+        setattr(namespace, self.dest, values)
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    """Adds both commands."""
+    demo = add_command(
+        commands, "demo", "sample a unit of the bundled network: nothing to download, about two minutes", run_demo
+    )
+    target = demo.add_argument_group("what to sample")
+    target.add_argument("concept", nargs="?", default="star", help="label of the unit (default: star)")
+    _add_flags(demo, target, "samplevis-demo")
+
+    render = add_command(commands, "render", "sample images that excite a unit of any network", run_render)
+    add_model(render)
+    target = render.add_argument_group("what to sample")
+    target.add_argument("objective", help=f"{OBJECTIVE}; -fire9:10 for what the unit likes least")
+    add_size(target, 128)
+    _add_flags(render, target, "samplevis-out")
+
+
+def _add_flags(parser: argparse.ArgumentParser, target: argparse._ArgumentGroup, out: str) -> None:
+    """Adds what both commands have."""
+    add_prior(target, "fourier; for --density activation, uniform")
+    add_flags(target, RenderOptions, RENDER_FLAGS)
+
+    sampler = parser.add_argument_group("sampler")
+    draws = sampler.add_mutually_exclusive_group()
+    add_flags(draws, HMCOptions, HMC_FLAGS, only=["num_results"])
+    draws.add_argument("--extend", type=int, metavar="N", help="add N draws to the run stored in --checkpoint")
+    add_flags(sampler, HMCOptions, HMC_FLAGS, but=["num_results"])
+
+    run = parser.add_argument_group("run")
+    add_flags(run, RunOptions, RUN_FLAGS)
+    run.add_argument("--keep", dest="storage", default=argparse.SUPPRESS, action=Renamed, help=argparse.SUPPRESS)
+    run.add_argument("--quiet", action="store_true", help="show no progress bars")
+    run.add_argument("--json", action="store_true", help="print progress and diagnostics as lines of JSON")
+
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "--out",
+        default=out,
+        metavar="FOLDER",
+        help=f"folder for {', '.join(WRITTEN[:-1])} and {WRITTEN[-1]} (default: {out})",
+    )
+    add_scale(output, "the images", 2)
+
+
+def run_demo(options: argparse.Namespace) -> None:
+    """Samples a unit of the bundled network."""
+
+    def load() -> Network:
+        from samplevis import modelzoo
+
+        return modelzoo.load("Shapes")
+
+    options.size = DEMO_SIZE
+    _render_to_folder(load, f"logits:{options.concept}", options)
+
+
+def run_render(options: argparse.Namespace) -> None:
+    """Samples a unit of the user's network."""
+    _render_to_folder(lambda: load_network(options), options.objective, options)
+
+
+def _render_to_folder(load: Callable[[], Network], objective: str, options: argparse.Namespace) -> None:
+    """Checks the options, loads the network, samples, and writes and prints the results."""
+    from samplevis.runs.rendering import render
+    from samplevis.runtime import files
+    from samplevis.runtime.callbacks import JSONLines
+
+    settings = _settings(options)
+    network = load()
+    files.make_folder(options.out)
+    paths = {name: os.path.join(options.out, name) for name in WRITTEN}
+    for path in paths.values():
+        files.check_writable(path)
+    lines = JSONLines() if options.json else None
+    samples = render(
+        network,
+        objective,
+        im_size=options.size,
+        param=make_prior(options.prior, network, options.size) if options.prior else None,
+        progress=not options.quiet and lines is None,
+        callbacks=[lines] if lines else [],
+        **settings,
+    )
+    # The report shows the command that made the run, also if it is written later.
+    samples = dataclasses.replace(samples, options=samples.options | {"command": options.command})
+    _write(samples, paths, objective, options.scale)
+    _print(samples, paths, lines)
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of `render` that follow from flags alone, checked."""
+    from samplevis.runtime.checks import check_whole
+
+    check_whole("scale", options.scale, 1)
+    check_prior(options.prior)
+    if options.extend is not None:
+        options.num_results = _extended(options)
+        # The report shows the command, and with this how many draws there are in all.
+        options.command += f"  # to {options.num_results} draws"
+    return {
+        "hmc_opts": read_flags(HMCOptions, options),
+        "run_opts": read_flags(RunOptions, options),
+        **vars(read_flags(RenderOptions, options)),
+    }
+
+
+def _write(samples: Samples, paths: dict[str, str], objective: str, scale: int) -> None:
+    """Writes the files of a run; of signals and volumes there is no report, and its path is removed."""
+    samples.save(paths["samples.npz"])
+    samples.save_gif(paths["samples.gif"], scale=scale)
+    samples.save_grid(paths["samples.png"], scale=scale)
+    if samples.dimensions == 2:
+        samples.report(paths["report.html"], objective.rpartition(":")[2] if is_label(objective) else None)
+    else:
+        del paths["report.html"]
+
+
+def _print(samples: Samples, paths: dict[str, str], lines: Any) -> None:
+    summary = samples.summary()
+    if lines:
+        written = {name: os.path.abspath(path) for name, path in paths.items()}
+        lines.write("summary", verdict=summary.verdict, warnings=summary.warnings, written=written, **summary.figures)
+        return
+    print(summary)
+    print("\n" + "\n".join(f"wrote {path}" for path in paths.values()))
+
+
+def is_label(objective: str) -> bool:
+    """Whether the unit has a name for readers: logits:goldfish, but not fire9:10 or a sum."""
+    return bool(re.fullmatch(r"\s*[^-+*:]+:[^:]*[^\W\d][^:]*", objective))
+
+
+def _extended(options: argparse.Namespace) -> int:
+    """The number of draws to ask for: those of the checkpoint, and so many more."""
+    from samplevis.runtime.checks import check_whole
+    from samplevis.sampling.chains import num_draws_in
+
+    check_whole("extend", options.extend, 1)
+    folder = getattr(options, "checkpoint", None)
+    if folder is None:
+        raise ValueError("extend: needs --checkpoint, the folder of the run that gets more draws. Received: none")
+    return num_draws_in(folder) + options.extend

@@ -1,0 +1,78 @@
+"""Arguments that several commands have."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import get_args
+
+from samplevis.cli.loading import PriorName
+
+OBJECTIVE = "layer:channel, such as fire9:10, or layer:label, such as logits:goldfish"
+
+
+def add_command(
+    commands: argparse._SubParsersAction, name: str, what: str, run: Callable[[argparse.Namespace], None]
+) -> argparse.ArgumentParser:
+    """Adds a command.
+
+    Args:
+      commands: the parser's commands.
+      name: what the user types.
+      what: what it does, a phrase that begins with a verb.
+      run: what does it.
+
+    Returns:
+      The command's own parser.
+    """
+    command = commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+    command.set_defaults(run=run)
+    return command
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments that say which network, and how it wants its images."""
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "model",
+        help="name from the zoo (see samplevis models), a .keras, .h5 or frozen .pb file, or the folder of a SavedModel",
+    )
+    group.add_argument("--weights", metavar="FILE", help="weights of a zoo model (default: download them)")
+    group.add_argument(
+        "--value-range",
+        nargs=2,
+        type=float,
+        metavar=("LOW", "HIGH"),
+        help="pixel values of black and white that a model from a file expects (default: 0 1)",
+    )
+    group.add_argument("--bgr", action="store_true", help="the model from a file expects BGR channels, not RGB")
+    group.add_argument(
+        "--mean", nargs="+", type=float, metavar="X", help="subtracted from each channel after scaling (default: 0)"
+    )
+
+
+def add_size(parser: argparse._ActionsContainer, default: int) -> None:
+    """Adds the size of the images."""
+    shown = f"side of the images (default: the network's own, or {default} if it accepts any)"
+    parser.add_argument("--size", type=int, metavar="PIXELS", help=shown)
+
+
+def add_scale(parser: argparse._ActionsContainer, of: str, default: int) -> None:
+    """Adds the enlargement of what is written."""
+    shown = f"enlargement of {of}, a whole number (default: {default})"
+    parser.add_argument("--scale", type=int, default=default, metavar="N", help=shown)
+
+
+def add_prior(parser: argparse._ActionsContainer, default: str = "fourier") -> None:
+    """Adds the choice of a parameterization."""
+    names = get_args(PriorName)
+    parser.add_argument(
+        "--prior",
+        metavar=f"{{{','.join(names)}}}",
+        help=f"parameterization of the images, which defines their prior, see samplevis.param (default: {default})",
+    )
+
+
+def gib(text: str) -> float:
+    """Bytes of a number of GiB."""
+    return float(text) * 2**30
