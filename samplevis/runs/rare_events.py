@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.activation import Activation, default_param, make_activation
-from samplevis.activation.memory import sides
+from samplevis.activation.memory import image_sizes
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimizers.ascent import ascend
@@ -136,7 +136,7 @@ def surprisal(
     activation = make_activation(network, obj, param, transforms)
     activation.check_sampled()
     sizes = {"population": population, "num_transforms": num_transforms}
-    with memory.explain_oom(sizes | sides(network, param.image_shape)):
+    with memory.explain_oom(sizes | image_sizes(network, param.image_shape)):
         density, states = _scout(activation, level, density, root, progress)
 
         bank = activation.sample_transforms(seeds.fold(root, "bank"), num_transforms)

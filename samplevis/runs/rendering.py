@@ -16,7 +16,7 @@ from samplevis import param as parameterizations
 from samplevis.activation import Activation, default_param, make_activation
 from samplevis.activation.batch_size import transforms_per_chunk
 from samplevis.activation.devices import check_devices
-from samplevis.activation.memory import of_chains
+from samplevis.activation.memory import sampler_sizes
 from samplevis.network import Network, as_network, fingerprint
 from samplevis.objectives import Objective
 from samplevis.optimizers.ascent import ascend, first_latents
@@ -192,7 +192,7 @@ def render(
     draws = OnDisk(checkpoint) if keep == "disk" else InMemory()
     # Before there is a checkpoint of such a run.
     check_room(activation, options.num_chains, options, draws)
-    sizes = of_chains(activation, options.num_chains, options.num_transforms)
+    sizes = sampler_sizes(activation, options.num_chains, options.num_transforms)
     with explain_oom(sizes), Checkpoint(checkpoint, checkpoint_interval, about) as kept:
         kept.start_timer("optimise")
         if about:

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.activation import Activation
-from samplevis.activation.memory import of_chains
+from samplevis.activation.memory import sampler_sizes
 from samplevis.runtime import memory, seeds
 from samplevis.runtime.callbacks import Callback
 from samplevis.runtime.checkpoint import Checkpoint
@@ -129,7 +129,7 @@ def sample(
     param, chains = activation.param, latents.shape[0]
     checkpoint, draws = checkpoint or Checkpoint(), draws or InMemory()
     check_room(activation, chains, options, draws)
-    with memory.explain_oom(of_chains(activation, chains, options.num_transforms)):
+    with memory.explain_oom(sampler_sizes(activation, chains, options.num_transforms)):
         checkpoint.start_timer("anneal")
         state, target, gradients = param.rotate(latents), LogActivation(), 0
         reached, anneal_images = np.ones(chains, bool), np.zeros((chains, 0, *param.image_shape), np.uint8)

@@ -14,7 +14,7 @@ Example:
 """
 
 from samplevis.transform.alpha import collapse_alpha_random
-from samplevis.transform.base import Transform, TransformLike, as_transform, compose
+from samplevis.transform.base import Transform, as_transform, compose
 from samplevis.transform.filters import blur, gain, noise
 from samplevis.transform.geometry import affine, crop_or_pad_to, jitter, mirror, pad, random_rotate, random_scale, shift
 from samplevis.transform.gradient import normalize_gradient
@@ -23,7 +23,6 @@ from samplevis.transform.sets import as_named, lucid_transforms, robust_transfor
 
 __all__ = [
     "Transform",
-    "TransformLike",
     "affine",
     "as_named",
     "as_transform",
