@@ -162,7 +162,9 @@ class Activation:
         """
         leaves = tf.nest.flatten(transform_params)
         if leaves and self.chunk_size and self.chunk_size < leaves[0].shape[0]:
-            return chunked_mean(lambda z, chunk: self.scores(z, chunk, parameters), z, transform_params, self.chunk_size)
+            return chunked_mean(
+                lambda z, chunk: self.scores(z, chunk, parameters), z, transform_params, self.chunk_size
+            )
         return tf.reduce_mean(self.scores(z, transform_params, parameters), axis=1)
 
     def paired(

@@ -15,7 +15,7 @@ from samplevis.activation import Activation, default_param, make_activation
 from samplevis.activation.memory import image_sizes
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
-from samplevis.optimizers.ascent import ascend
+from samplevis.optimizers.ascent import AscentOptions, ascend
 from samplevis.overrides.smooth import DEFAULT_SOFTNESS, smoothed
 from samplevis.param import Parameterization
 from samplevis.runtime import memory, seeds
@@ -250,7 +250,7 @@ def _scout(
 ) -> tuple[Conditioned, tf.Tensor]:
     """The density at the level, and states that sit there."""
     start = activation.param.start(seeds.fold(seed, "optimize"), SCOUTS)
-    optimized = ascend(activation, start, SCOUT_STEPS, None, (), seed, progress, skip_nonfinite=True)
+    optimized = ascend(activation, start, AscentOptions(SCOUT_STEPS, skip_nonfinite=True), seed, progress)
     scale = measure_scale(activation, optimized.latents, seed)
     if density is not None:
         level = (float(density.target) - scale.prior) / (scale.optimum - scale.prior)

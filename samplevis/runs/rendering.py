@@ -19,7 +19,7 @@ from samplevis.activation.devices import check_devices
 from samplevis.activation.memory import sampler_sizes
 from samplevis.network import Network, as_network, fingerprint
 from samplevis.objectives import Objective
-from samplevis.optimizers.ascent import ascend, first_latents
+from samplevis.optimizers.ascent import AscentOptions, ascend, first_latents
 from samplevis.overrides.smooth import DEFAULT_SOFTNESS, smoothed
 from samplevis.param import Parameterization
 from samplevis.results.samples import Samples
@@ -202,9 +202,8 @@ def render(
             kept.check("activation of noise", values.numpy())
         start = renderer.param.start(seeds.fold(root, "optimize"), options.num_chains)
         stage = kept.stage("optimise")
-        optimized = ascend(
-            renderer, start, int(optimize_steps), None, (), root, watching, skip_nonfinite=True, stage=stage
-        )
+        steps = AscentOptions(int(optimize_steps), skip_nonfinite=True)
+        optimized = ascend(renderer, start, steps, root, watching, stage)
         latents = param.latent(tf.constant(optimized.images)).numpy() if old else optimized.latents
         ends = kept.get_or_compute("scale", lambda: measure_scale(activation, latents, root)._asdict())
         scale = LevelScale(*(float(ends[name]) for name in LevelScale._fields))
