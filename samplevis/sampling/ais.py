@@ -116,7 +116,7 @@ def annealed_importance(
         return state
 
     score = tf.function(activation_fn, autograph=False)
-    with Progress("importance", len(places) - 1, "rung", watching=progress) as bar:
+    with Progress("importance", len(places) - 1, "rung", callbacks=progress) as bar:
         for i in range(1, len(places)):
             if not rising:
                 state = move(state, i - 1)

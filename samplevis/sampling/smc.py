@@ -82,7 +82,7 @@ def sequential_monte_carlo(
     score = tf.function(activation_fn, autograph=False)
     count, step_size = state.shape[0], first_step_size
     places, log_means, family = [0.0], [], np.arange(count)
-    with Progress("splitting", 1000, "per mille", watching=progress) as bar:
+    with Progress("splitting", 1000, "per mille", callbacks=progress) as bar:
         while places[-1] < 1:
             if len(places) > max_rungs:
                 raise RuntimeError(f"the population is at {places[-1]:.3g} of the path after {max_rungs} rungs")
