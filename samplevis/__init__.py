@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     from samplevis.param import Parameterization
     from samplevis.results.optimized import Optimized
     from samplevis.results.samples import Samples
+    from samplevis.results.sweep import Sweep
     from samplevis.runs.both_ends import two_ended
     from samplevis.runs.optimization import optimize, render_vis
     from samplevis.runs.rare_events import surprisal
     from samplevis.runs.rendering import render
-    from samplevis.runs.sweeping import Sweep, sweep
+    from samplevis.runs.sweeping import sweep
     from samplevis.runtime.callbacks import Callback, JSONLines, ProgressBar
     from samplevis.sampling.sampler import sample
 
@@ -51,7 +52,7 @@ _SOURCES = {
     "Parameterization": "param",
     "ProgressBar": "runtime.callbacks",
     "Samples": "results.samples",
-    "Sweep": "runs.sweeping",
+    "Sweep": "results.sweep",
     "TensorBoard": "export.tensorboard",
     "activation": None,
     "beside": "analysis.dataset_examples",

@@ -1,4 +1,4 @@
-"""The activation A(z): an objective on a network on transformed images, averaged over transforms."""
+"""The activation A(z): the objective's score of the image of latent `z`, averaged over random transforms."""
 
 from __future__ import annotations
 
@@ -20,23 +20,33 @@ from samplevis.objectives.schedule import END
 from samplevis.param import Parameterization
 from samplevis.runtime import compiled
 from samplevis.transform import Transform, as_named, as_transform, compose, crop_or_pad_to
+from samplevis.transform.base import TransformLike
 
-# Sides of the signals, images and volumes to make for networks that take any: those to try one with are `Network.usual_size`.
+# Sides of the signals, images and volumes to make for networks that take any size. `Network.usual_size` is for trying one out.
 DEFAULT_SIDES = {1: 1024, 2: 128, 3: 32}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Activation:
-    """What is explored: latents in, one score for each latent and transform draw out.
+    """The function that is optimised and sampled: latents in, one score for each latent and transform out.
 
     Attributes:
       network: the network.
       objective: a resolved objective (`Objective.resolve`).
       param: the map from latents to images.
-      transform: the distortion that every image passes before the network sees it.
-      devices: names of the devices that share the latents, each latent computed by itself. Defaults to none: all latents
-        as one batch, where TensorFlow computes it.
-      most_members: most transforms of a bank that `mean` computes at a time, >= 1. Defaults to all.
+      transform: the random distortion of images in front of the network.
+      devices: names of the devices that share the latents; each latent is computed separately. Defaults to none: all latents
+        in one batch, on the device that TensorFlow chooses.
+      chunk_size: maximum number of transforms of a bank that `mean` computes at a time, >= 1. Defaults to all.
+
+    Example:
+      >>> from samplevis import activation, modelzoo, param, transform
+      >>> from samplevis.runtime import seeds
+      >>> a = activation.make_activation(modelzoo.Shapes(), "logits:4", param.fourier(32), transform.jitter(4))
+      >>> z = a.param.prior(seeds.root(0), 2)
+      >>> bank = a.sample_transforms(seeds.root(1), 8)
+      >>> a.scores(z, bank).shape, a.mean(z, bank).shape
+      (TensorShape([2, 8]), TensorShape([2]))
     """
 
     network: Network
@@ -48,34 +58,34 @@ class Activation:
 
     @property
     def key(self) -> tuple:
-        """What decides the compiled computation: all but the objective's numbers and the network's identity."""
+        """The cache key of compiled code: everything but the network and the objective's parameters, which are tensors."""
         return self.objective.structure, self.param, self.transform, self.devices, self.chunk_size
 
     @property
     def parameters(self) -> list[tf.Tensor]:
-        """The objective's numbers, as they go into compiled code."""
+        """The objective's parameters, as tensors to pass into compiled code."""
         return [tf.convert_to_tensor(number) for number in self.objective.parameters]
 
     def compiler(self, *kind: Hashable) -> compiled.Compile:
-        """Compiles functions of this activation once, and keeps them with the network for others of its `key`.
+        """Compiles functions of this activation once, and caches them with the network for activations of the same `key`.
 
         Args:
           *kind: what else their graphs depend on.
 
         Returns:
-          (name, function) -> the compiled function. It may use all of this activation but the objective's numbers: they are
-          among its arguments.
+          (name, function) -> the compiled function. The function may use everything in this activation but the objective's
+          parameters, which must be arguments.
         """
         return compiled.cached(self.network.compiled, self.key, *kind)
 
     def check_gradient(self, user: str) -> None:
-        """Checks that the gradient is that of the activation, which `user` needs.
+        """Checks that automatic differentiation gives the true gradient of the activation.
 
         Args:
-          user: who needs it, for the message.
+          user: what needs the true gradient, for the message.
 
         Raises:
-          ValueError: otherwise.
+          ValueError: if the transforms or the network override the gradient.
         """
         if not self.transform.exact_gradient:
             raise ValueError(
@@ -88,13 +98,13 @@ class Activation:
             )
 
     def check_independent(self, user: str) -> None:
-        """Checks that each image is made and scored by itself, which `user` needs.
+        """Checks that each image and its score are independent of the rest of the batch.
 
         Args:
-          user: who needs it, for the message.
+          user: what needs independent images, for the message.
 
         Raises:
-          ValueError: otherwise.
+          ValueError: if the objective or the parameterization couples the images of a batch.
         """
         if self.objective.coupled:
             raise ValueError(
@@ -108,16 +118,16 @@ class Activation:
             )
 
     def check_sampled(self) -> None:
-        """Raises ValueError unless a sampler can use the activation: images on their own, and its true gradient."""
+        """Raises ValueError unless a sampler can use the activation: independent images, and the true gradient."""
         self.check_independent("a sampler")
         self.check_gradient("a sampler")
 
     def sample_transforms(self, seed: tf.Tensor, num_transforms: int) -> Any:
-        """Draws transforms.
+        """Samples the parameters of transforms.
 
         Args:
           seed: int32 tensor of shape [2].
-          num_transforms: how many, >= 1.
+          num_transforms: number of transforms, >= 1.
 
         Returns:
           Nest of tensors with leading dimension `num_transforms`.
@@ -125,12 +135,12 @@ class Activation:
         return self.transform.sample_params(seed, num_transforms, self.param.image_shape)
 
     def scores(self, z: tf.Tensor, transform_params: Any, parameters: Sequence | None = None) -> tf.Tensor:
-        """Scores latents under transforms, which are shared by all latents.
+        """Scores latents under K transforms that all latents share.
 
         Args:
           z: latents of shape [N, *latent_shape].
           transform_params: parameters of K transforms (`sample_transforms`).
-          parameters: numbers of the objective; defaults to its own.
+          parameters: parameters of the objective. Defaults to `objective.parameters`.
 
         Returns:
           float32 tensor of shape [N, K].
@@ -140,31 +150,33 @@ class Activation:
         return self.paired(z, tiled, parameters)
 
     def mean(self, z: tf.Tensor, transform_params: Any, parameters: Sequence | None = None) -> tf.Tensor:
-        """Mean scores over transforms that all latents share.
+        """Mean scores over K transforms that all latents share.
 
         Args:
           z: latents of shape [N, *latent_shape].
           transform_params: parameters of K transforms (`sample_transforms`).
-          parameters: numbers of the objective; defaults to its own.
+          parameters: parameters of the objective. Defaults to `objective.parameters`.
 
         Returns:
           float32 tensor of shape [N].
         """
         leaves = tf.nest.flatten(transform_params)
         if leaves and self.chunk_size and self.chunk_size < leaves[0].shape[0]:
-            return chunked_mean(lambda z, part: self.scores(z, part, parameters), z, transform_params, self.chunk_size)
+            return chunked_mean(
+                lambda z, chunk: self.scores(z, chunk, parameters), z, transform_params, self.chunk_size
+            )
         return tf.reduce_mean(self.scores(z, transform_params, parameters), axis=1)
 
     def paired(
         self, z: tf.Tensor, transform_params: Any, parameters: Sequence | None = None, step: tf.Tensor | int = END
     ) -> tf.Tensor:
-        """Scores latents under transforms of their own.
+        """Scores latents under K transforms each.
 
         Args:
           z: latents of shape [N, *latent_shape].
-          transform_params: N * parameters of K transforms; latent 0 takes the first K.
-          parameters: numbers of the objective; defaults to its own.
-          step: number of updates made so far, for weights that change. Defaults to the end of every schedule.
+          transform_params: parameters of N * K transforms; the first K are those of latent 0.
+          parameters: parameters of the objective. Defaults to `objective.parameters`.
+          step: number of updates so far, for scheduled weights. Defaults to the end of every schedule.
 
         Returns:
           float32 tensor of shape [N, K].
@@ -172,15 +184,11 @@ class Activation:
         leaves = tf.nest.flatten(transform_params)
         num_transforms = leaves[0].shape[0] // z.shape[0] if leaves else 1
 
-        def of_latents(z: tf.Tensor, transform_params: Any) -> tf.Tensor:
-            scores = self.of_images(self.param.image(z), transform_params, num_transforms, parameters, step)
-            return tf.reshape(scores, (z.shape[0], num_transforms))
+        def scores(z: tf.Tensor, transform_params: Any) -> tf.Tensor:
+            flat = self.of_images(self.param.image(z), transform_params, num_transforms, parameters, step)
+            return tf.reshape(flat, (z.shape[0], num_transforms))
 
-        return (
-            per_device(of_latents, z, transform_params, self.devices)
-            if self.devices
-            else of_latents(z, transform_params)
-        )
+        return per_device(scores, z, transform_params, self.devices) if self.devices else scores(z, transform_params)
 
     def of_images(
         self,
@@ -190,14 +198,14 @@ class Activation:
         parameters: Sequence | None = None,
         step: tf.Tensor | int = END,
     ) -> tf.Tensor:
-        """Scores images [N, *image_shape] under the parameters of N * num_transforms transforms.
+        """Scores images under `num_transforms` transforms each.
 
         Args:
           images: float32 [N, *image_shape] in [0, 1].
-          transform_params: the parameters of N * num_transforms transforms; image 0 takes the first `num_transforms`.
-          num_transforms: draws for each image, >= 1. Defaults to 1.
-          parameters: numbers of the objective; defaults to its own.
-          step: number of updates made so far, for weights that change. Defaults to the end of every schedule.
+          transform_params: parameters of N * num_transforms transforms; the first `num_transforms` are those of image 0.
+          num_transforms: transforms per image, >= 1. Defaults to 1.
+          parameters: parameters of the objective. Defaults to `objective.parameters`.
+          step: number of updates so far, for scheduled weights. Defaults to the end of every schedule.
 
         Returns:
           float32 tensor of shape [N * num_transforms].
@@ -215,16 +223,21 @@ def default_param(
     size: int | Sequence[int] | None = None,
     make: Callable[..., Parameterization] = parameterizations.fourier,
 ) -> Parameterization:
-    """A parameterization of what a network takes.
+    """Makes a parameterization of the images, signals or volumes that a network takes.
 
     Args:
       network: the network.
-      size: pixels, one int for all sides or one for each. Defaults to the network's own size, and `DEFAULT_SIDES` where it
+      size: pixels, one int for all sides or one for each. Defaults to the network's own size, and to `DEFAULT_SIDES` where it
         takes any.
-      make: which one. Defaults to `param.fourier`.
+      make: the function that makes it. Defaults to `param.fourier`.
 
     Returns:
-      One of the network's number of dimensions and channels.
+      A parameterization with the network's number of dimensions and channels.
+
+    Example:
+      >>> from samplevis import activation, modelzoo
+      >>> activation.default_param(modelzoo.Shapes(), 32).image_shape
+      (32, 32, 3)
     """
     *sides, channels = network.image_shape
     if size is None:
@@ -236,23 +249,29 @@ def make_activation(
     model: Network | keras.Model,
     obj: Objective | str | Callable,
     param: Parameterization,
-    transforms: Transform | Sequence[Transform] | str | None,
+    transforms: TransformLike,
 ) -> Activation:
-    """Builds an `Activation` from what a user passes, and checks that its parts fit each other.
+    """Builds an `Activation` from a user's arguments, and checks that they fit together.
 
     Args:
       model: a `Network` or a Keras model.
       obj: an objective, a string such as "fire9:10", or a function of the layer accessor `T`.
       param: a parameterization.
-      transforms: a transform, a list of them, "standard" or "robust" for the sets of that name, or None for none. Where they
-        change the size of images that the network takes, and it takes no other, `crop_or_pad_to` follows them.
+      transforms: a transform, a list of them, "standard" or "robust" for a default set, or None for none. If they change the
+        size of the images and the network takes only the original size, `crop_or_pad_to` is appended.
 
     Returns:
       An `Activation` with a resolved objective.
 
     Raises:
-      TypeError: if an argument is none of these.
+      TypeError: if an argument has the wrong type.
       ValueError: if the network does not take images of that size, or the objective does not fit the network.
+
+    Example:
+      >>> from samplevis import activation, modelzoo, param
+      >>> a = activation.make_activation(modelzoo.Shapes(), "logits:4", param.fourier(32), "robust")
+      >>> str(a.objective)
+      'channel(logits, 4)'
     """
     network = as_network(model)
     if not isinstance(param, Parameterization):
@@ -274,13 +293,13 @@ def make_activation(
 
 
 def _fitted(transform: Transform, param: Parameterization, network: Network) -> Transform:
-    """The transform, with a central crop or pad at its end where a network of fixed size needs one."""
+    """The transform, followed by a central crop or pad if a network of fixed size needs one."""
     before, after = param.image_shape[:-1], transform.output_shape(param.image_shape)[:-1]
     if network.takes(after):
         return transform
     if network.takes(before):
         return compose([transform, crop_or_pad_to(*before)])
-    # An image that never had the network's size is the caller's to change: cutting or framing it unasked would hide that.
+    # An image that never had the network's size is the caller's mistake; cropping or padding it would hide that.
     changed = "" if before == after else f", {after} after transforms"
     raise ValueError(
         f"param: {network.name!r} takes images of {show(network.image_shape[:-1])} ({sizes(network.dimensions)}; None is any). "

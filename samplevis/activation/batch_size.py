@@ -1,4 +1,4 @@
-"""How many images, or transforms, at a time: as many as a budget of memory holds."""
+"""Batch sizes: how many images, or transforms of a bank, fit in a given amount of memory."""
 
 from __future__ import annotations
 
@@ -7,42 +7,65 @@ import tensorflow as tf
 from samplevis.activation.activation import Activation
 from samplevis.runtime import seeds
 
-# What a graph is given, or passes on as it is, takes no memory of its own.
-GIVEN = ("Const", "Identity", "Placeholder", "ReadVariableOp", "Reshape", "VarHandleOp")
+# Operations of a graph whose outputs take no memory of their own: inputs, weights, and other names of the same array.
+NO_MEMORY_OPS = ("Const", "Identity", "Placeholder", "ReadVariableOp", "Reshape", "VarHandleOp")
 
 
 def bytes_per_image(activation: Activation) -> int:
-    """Bytes of all arrays that the value and the gradient of one image make.
+    """Estimates the memory that the value and the gradient of one image take.
 
-    They are never all held at once, so that this is more than an image takes. Weights, which a batch shares, are left out.
+    The estimate is the size of all arrays that they compute. It is an upper bound, since the arrays are never all held at once.
+    Weights, which a batch shares, are left out.
 
     Args:
-      activation: what is computed; it is traced once, and not run.
+      activation: the function to estimate; it is traced once and not run.
 
     Returns:
-      The number of bytes, >= 1.
+      Number of bytes, >= 1.
     """
     compiled = activation.network.compiled
     key = "bytes per image", activation.key
     if key not in compiled:
-        compiled[key] = max(1, sum(map(_size, _made(activation))))
+        compiled[key] = max(1, sum(map(_num_bytes, _computed_tensors(activation))))
     return compiled[key]
 
 
-def images_per_batch(activation: Activation, count: int, memory: float, most: int) -> int:
-    """The size of equal batches of `count` images, at most `most` at a time, that take at most `memory` bytes; at least 1."""
-    limit = max(1, min(most, int(memory // bytes_per_image(activation))))
-    batches = -(-count // limit)
-    return -(-count // batches)
+def images_per_batch(activation: Activation, num_images: int, memory: float, max_batch_size: int) -> int:
+    """Chooses the size of equal batches.
+
+    Args:
+      activation: the function to compute.
+      num_images: number of images to divide, >= 1.
+      memory: bytes that a batch may take, > 0.
+      max_batch_size: maximum size, >= 1.
+
+    Returns:
+      Images per batch, >= 1; a single image may take more than `memory`.
+    """
+    limit = max(1, min(max_batch_size, int(memory // bytes_per_image(activation))))
+    num_batches = -(-num_images // limit)
+    return -(-num_images // num_batches)
 
 
-def transforms_per_chunk(activation: Activation, chains: int, members: int, memory: float) -> int | None:
-    """How many transforms of a bank, for all chains, take at most `memory` bytes: None if all do, else at least 1."""
-    most = max(1, int(memory // (chains * bytes_per_image(activation))))
-    return most if most < members else None
+def transforms_per_chunk(activation: Activation, num_chains: int, num_transforms: int, memory: float) -> int | None:
+    """Chooses how many transforms of a bank to compute at a time.
+
+    Args:
+      activation: the function to compute.
+      num_chains: number of latents that are computed at once, >= 1.
+      num_transforms: size of the bank, >= 1.
+      memory: bytes that a chunk may take for all chains, > 0.
+
+    Returns:
+      Transforms per chunk, >= 1, or None if all fit.
+    """
+    limit = max(1, int(memory // (num_chains * bytes_per_image(activation))))
+    return limit if limit < num_transforms else None
 
 
-def _made(activation: Activation) -> list[tf.Tensor]:
+def _computed_tensors(activation: Activation) -> list[tf.Tensor]:
+    """All tensors that the graph of one image's value and gradient computes."""
+
     def gradient(z: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             tape.watch(z)
@@ -51,9 +74,9 @@ def _made(activation: Activation) -> list[tf.Tensor]:
 
     spec = tf.TensorSpec((1, *activation.param.latent_shape), tf.float32)
     graph = tf.function(gradient, autograph=False).get_concrete_function(spec).graph
-    return [tensor for op in graph.get_operations() if op.type not in GIVEN for tensor in op.outputs]
+    return [tensor for op in graph.get_operations() if op.type not in NO_MEMORY_OPS for tensor in op.outputs]
 
 
-def _size(tensor: tf.Tensor) -> int:
+def _num_bytes(tensor: tf.Tensor) -> int:
     known = tensor.shape.is_fully_defined() and tensor.dtype not in (tf.resource, tf.variant, tf.string)
     return tensor.shape.num_elements() * tensor.dtype.size if known else 0

@@ -1,4 +1,4 @@
-"""A mean over transforms, some draws at a time, in the memory of these."""
+"""A mean over the transforms of a bank that computes a few at a time, to save memory."""
 
 from __future__ import annotations
 
@@ -9,22 +9,26 @@ import tensorflow as tf
 
 
 def chunked_mean(
-    scores: Callable[[tf.Tensor, Any], tf.Tensor], z: tf.Tensor, transform_params: Any, most: int
+    scores: Callable[[tf.Tensor, Any], tf.Tensor], z: tf.Tensor, transform_params: Any, chunk_size: int
 ) -> tf.Tensor:
-    """Mean scores of latents over draws. Each part's gradient is taken with its values, so that only sums are kept.
+    """Computes mean scores of latents over transforms, one chunk of transforms at a time.
+
+    A chunk's gradient is computed with its values, so that only the sums over chunks are held in memory.
 
     Args:
-      scores: (latents [N, *latent_shape], k draws) -> scores [N, k], those of a latent by itself and differentiable in it.
+      scores: (latents [N, *latent_shape], parameters of k transforms) -> scores [N, k], which are differentiable and depend on
+        one latent each.
       z: latents [N, *latent_shape].
-      transform_params: nest of tensors [K, ...], at least one tensor.
-      most: most draws at a time, >= 1. Parts are of one size, the largest divisor of K up to here.
+      transform_params: parameters of K transforms, nest of tensors [K, ...] with at least one tensor.
+      chunk_size: maximum number of transforms at a time, >= 1. All chunks have the same size, the largest divisor of K up to
+        `chunk_size`.
 
     Returns:
       float32 tensor [N].
     """
     num_transforms = tf.nest.flatten(transform_params)[0].shape[0]
-    size = largest_divisor(num_transforms, most)
-    parts = tf.nest.map_structure(
+    size = largest_divisor(num_transforms, chunk_size)
+    chunks = tf.nest.map_structure(
         lambda leaf: tf.reshape(leaf, (num_transforms // size, size, *leaf.shape[1:])), transform_params
     )
 
@@ -33,9 +37,9 @@ def chunked_mean(
         def add(number: tf.Tensor, values: tf.Tensor, slopes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(z)
-                found = tf.reduce_sum(scores(z, tf.nest.map_structure(lambda leaf: leaf[number], parts)), axis=1)
-            slope = tape.gradient(found, z, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-            return number + 1, values + found, slopes + slope
+                value = tf.reduce_sum(scores(z, tf.nest.map_structure(lambda leaf: leaf[number], chunks)), axis=1)
+            slope = tape.gradient(value, z, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            return number + 1, values + value, slopes + slope
 
         first = tf.constant(0), tf.zeros(z.shape[0]), tf.zeros_like(z)
         _, values, slopes = tf.while_loop(
@@ -51,6 +55,6 @@ def chunked_mean(
     return mean(z)
 
 
-def largest_divisor(number: int, most: int) -> int:
-    """The largest divisor of a number that is at most `most`; both >= 1."""
-    return next(size for size in range(min(number, most), 0, -1) if number % size == 0)
+def largest_divisor(number: int, limit: int) -> int:
+    """The largest divisor of a number that is at most `limit`; both >= 1."""
+    return next(size for size in range(min(number, limit), 0, -1) if number % size == 0)

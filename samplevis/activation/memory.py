@@ -1,4 +1,4 @@
-"""What the memory of a run depends on: the arguments to lower where it is full."""
+"""The arguments that decide how much memory a run takes, for error messages that say which to lower."""
 
 from __future__ import annotations
 
@@ -9,12 +9,21 @@ from samplevis.network import Network
 from samplevis.runtime.memory import Sizes
 
 
-def of_chains(activation: Activation, chains: int, members: int) -> Sizes:
-    """On what the memory of a sampler depends, for `explain_oom`: chains, transforms unless in parts, and the images' size."""
-    bank = {} if activation.chunk_size else {"num_transforms": members}
-    return {"num_chains": chains} | bank | sides(activation.network, activation.param.image_shape)
+def sampler_sizes(activation: Activation, num_chains: int, num_transforms: int) -> Sizes:
+    """The arguments of a sampler that decide its memory, for `explain_oom`.
+
+    Args:
+      activation: the function to sample.
+      num_chains: number of chains.
+      num_transforms: size of the bank; left out if the bank is computed in chunks.
+
+    Returns:
+      Argument -> its value.
+    """
+    bank = {} if activation.chunk_size else {"num_transforms": num_transforms}
+    return {"num_chains": num_chains} | bank | image_sizes(activation.network, activation.param.image_shape)
 
 
-def sides(network: Network, image_shape: Sequence[int]) -> Sizes:
-    """The size of the images; nothing for a network that takes one size only."""
+def image_sizes(network: Network, image_shape: Sequence[int]) -> Sizes:
+    """The size of the images, for `explain_oom`; empty if the network takes a single size, which cannot be lowered."""
     return {"the images' size": image_shape[:-1]} if None in network.image_shape[:-1] else {}

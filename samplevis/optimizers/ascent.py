@@ -1,18 +1,19 @@
-"""The loop of an optimiser: compiled steps between two looks of Python at the run."""
+"""The loop of `optimize`: compiled steps, a few at a time, with progress, checkpoints and snapshots in between."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from samplevis.activation import Activation
-from samplevis.optimizers.base import Method, Stepper, as_method
-from samplevis.optimizers.keras_stepper import KerasStepper, copied, settings_of
+from samplevis.optimizers.base import Method, Stepper
+from samplevis.optimizers.keras_stepper import KerasStepper, fresh_copy, optimizer_settings
+from samplevis.optimizers.registry import OptimizerLike, as_method
 from samplevis.overrides import redirect_relu
 from samplevis.overrides.rebuild import cached_clone
 from samplevis.param import Parameterization
@@ -23,88 +24,193 @@ from samplevis.runtime.checkpoint import Checkpoint, Stage, flat, refilled
 from samplevis.runtime.checks import check_array
 from samplevis.runtime.progress import Progress
 
-# Compiled steps between two looks of Python at the run.
+# Steps in one call of compiled code; callbacks, checkpoints and Ctrl-C come in between.
 STEPS_PER_CALL = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class AscentOptions:
+    """What to do in an ascent.
+
+    Args:
+      steps: number of updates, >= 1.
+      optimizer: a Keras optimizer, a `Method`, or the name of one. Defaults to Adam(0.05).
+      thresholds: numbers of updates after which to take a snapshot. Defaults to none.
+      redirect_steps: number of first steps with gradients redirected through dead rectifiers; Keras optimizers only.
+        Defaults to 0.
+      skip_nonfinite: whether an image whose activation or gradient is not finite stays where it is while the others go on.
+        Defaults to False, an error. If no image is finite, it is an error in either case.
+      shared_transforms: whether all images of a step get the same transform. Defaults to False, one per image.
+    """
+
+    steps: int
+    optimizer: OptimizerLike = None
+    thresholds: Sequence[int] = ()
+    redirect_steps: int = 0
+    skip_nonfinite: bool = False
+    shared_transforms: bool = False
 
 
 def ascend(
     activation: Activation,
     z: tf.Tensor,
-    steps: int,
-    optimizer: keras.optimizers.Optimizer | Method | str | None = None,
-    thresholds: Sequence[int] = (),
-    seed: tf.Tensor | None = None,
-    progress: bool | Sequence[Callback] = False,
-    skip_nonfinite: bool = False,
-    redirect_steps: int = 0,
+    options: AscentOptions,
+    seed: tf.Tensor,
+    callbacks: bool | Sequence[Callback] = (),
     stage: Stage | None = None,
     bar: Progress | None = None,
-    shared_transforms: bool = False,
 ) -> Optimized:
-    """The loop of `optimize`, on an activation and first latents [batch, *latent_shape] that are known to fit.
+    """Maximises an activation from given latents: the loop of `optimize`, after its checks.
 
-    With `skip_nonfinite`, an image whose activation or gradient is not finite stays where it is and the others go on, unless there
-    are no others. At a `stage` of a checkpoint, a Keras optimizer goes on from what is kept there. Steps count on a `bar` of the
-    caller's, if there is one. With `shared_transforms`, a step draws its transforms once, and all
-    images take them.
+    Args:
+      activation: the function to maximise.
+      z: first latents, [batch, *latent_shape].
+      options: what to do.
+      seed: int32 tensor of shape [2].
+      callbacks: notified of the steps; True for a progress bar. Ignored if there is a `bar`. Defaults to none.
+      stage: place in a checkpoint, from which a Keras optimizer resumes. Defaults to none.
+      bar: progress of the caller, on which the steps count. Defaults to a stage "optimise" of its own.
+
+    Returns:
+      An `Optimized`.
+
+    Raises:
+      ValueError: if the optimizer does not fit the activation or the options.
+      FloatingPointError: if the activation or its gradient is not finite, see `AscentOptions.skip_nonfinite`.
     """
-    seed = seeds.root(0) if seed is None else seed
-    optimizer = as_method(optimizer)
-    if isinstance(optimizer, Method):
-        if redirect_steps:
-            raise ValueError(f"redirect_steps: only for Keras optimizers. Received: {redirect_steps} with {optimizer}")
-        activation.check_independent(f"the optimizer {optimizer}")
-    first = cached_clone(activation.network, "redirect_relu", redirect_relu) if redirect_steps else activation.network
-    stepper = _compiled_stepper(
-        dataclasses.replace(activation, network=first), z.shape[0], optimizer, shared_transforms
-    )
-    stepper.reset(z)
-    parameters = activation.parameters
-    stops = sorted({*thresholds, *range(STEPS_PER_CALL, steps, STEPS_PER_CALL), redirect_steps or steps, steps})
-    history, snapshots, done = [np.zeros((0, z.shape[0]), np.float32)], {}, 0
     stage = stage or Checkpoint().stage("optimise")
-    saved = stage.saved
-    if saved:
-        stepper.variables = refilled("variables", stepper.variables, saved)
-        z, history, done = tf.identity(stepper.latents), [saved["history"]], int(saved["done"])
-
-    def state() -> dict:
-        return {"done": done, "history": np.concatenate(history), **flat("variables", stepper.variables)}
-
-    own_bar = Progress("optimise", steps, "step", progress, done) if bar is None else contextlib.nullcontext(bar)
-    with own_bar as bar:
-        for stop in [s for s in stops if done < s <= steps]:
-            if done and done == redirect_steps:
-                stepper = _compiled_stepper(activation, z.shape[0], optimizer, shared_transforms).resume(stepper)
-            scores = stepper.run(parameters, seed, tf.constant(done), tf.constant(stop - done)).numpy()
-            z = tf.identity(stepper.latents)
-            finite = np.isfinite(scores).all(0) & np.isfinite(z.numpy().reshape(len(z), -1)).all(1)
-            if not (finite.any() if skip_nonfinite else finite.all()):
-                raise FloatingPointError(
-                    f"obj: the activation or its gradient is not finite between steps {done} and {stop}: {scores[-1]}"
-                )
-            history.append(scores)
+    ascent = _Ascent(activation, z, options, seed, stage.saved)
+    progress = Progress("optimise", options.steps, "step", callbacks, ascent.done) if bar is None else None
+    with progress or contextlib.nullcontext(bar) as bar:
+        for stop in ascent.stops():
+            done = ascent.done
+            scores = ascent.advance(stop)
             bar.update(stop - done, activation=float(scores[-1].mean()))
-            done = stop
-            if done in thresholds:
-                snapshots[done] = activation.param.image(z).numpy()
-            stage.update(state)
-            if bar.interrupted or stepper.finished:
+            ascent.take_snapshot()
+            stage.update(ascent.state_dict)
+            if bar.interrupted or ascent.stepper.finished:
                 break
-    stage.close(state, bar.interrupted)
-    images = activation.param.image(z).numpy()
-    if stepper.finished:
-        snapshots |= {threshold: images for threshold in thresholds if threshold > done}
-    return Optimized(images, z.numpy(), np.concatenate(history), snapshots)
+    stage.close(ascent.state_dict, bar.interrupted)
+    return ascent.result()
+
+
+class _Ascent:
+    """An ascent under way: its latents, history and snapshots after `done` steps.
+
+    A saved state is that of a Keras optimizer, and resumes after the steps that were done.
+    """
+
+    def __init__(
+        self,
+        activation: Activation,
+        z: tf.Tensor,
+        options: AscentOptions,
+        seed: tf.Tensor,
+        saved: dict[str, np.ndarray] | None,
+    ):
+        self.activation, self.options, self.seed = activation, options, seed
+        self.optimizer = _check_optimizer(activation, options)
+        network = activation.network
+        if options.redirect_steps:
+            network = cached_clone(network, "redirect_relu", redirect_relu)
+        self.stepper = self._stepper(dataclasses.replace(activation, network=network), z.shape[0])
+        self.stepper.reset(z)
+        self.parameters = activation.parameters
+        self.z, self.done = z, 0
+        self.history = [np.zeros((0, z.shape[0]), np.float32)]
+        self.snapshots: dict[int, np.ndarray] = {}
+        if saved:
+            self.stepper.variables = refilled("variables", self.stepper.variables, saved)
+            self.z, self.done = tf.identity(self.stepper.latents), int(saved["done"])
+            self.history = [saved["history"]]
+
+    def stops(self) -> list[int]:
+        """Numbers of steps at which compiled code returns to Python, in order."""
+        steps, redirect_steps = self.options.steps, self.options.redirect_steps
+        stops = {
+            *self.options.thresholds,
+            *range(STEPS_PER_CALL, steps, STEPS_PER_CALL),
+            redirect_steps or steps,
+            steps,
+        }
+        return [stop for stop in sorted(stops) if self.done < stop <= steps]
+
+    def advance(self, stop: int) -> np.ndarray:
+        """Makes the steps up to `stop`; returns their scores, [steps, batch]."""
+        if self.done and self.done == self.options.redirect_steps:
+            self.stepper = self._stepper(self.activation, len(self.z)).resume(self.stepper)
+        first, count = tf.constant(self.done), tf.constant(stop - self.done)
+        scores = self.stepper.run(self.parameters, self.seed, first, count).numpy()
+        self.z = tf.identity(self.stepper.latents)
+        finite = np.isfinite(scores).all(0) & np.isfinite(self.z.numpy().reshape(len(self.z), -1)).all(1)
+        if not (finite.any() if self.options.skip_nonfinite else finite.all()):
+            raise FloatingPointError(
+                f"obj: the activation or its gradient is not finite between steps {self.done} and {stop}: {scores[-1]}"
+            )
+        self.history.append(scores)
+        self.done = stop
+        return scores
+
+    def take_snapshot(self) -> None:
+        """Stores the images, if these steps are a threshold."""
+        if self.done in self.options.thresholds:
+            self.snapshots[self.done] = self.activation.param.image(self.z).numpy()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state to save in a checkpoint."""
+        history = np.concatenate(self.history)
+        return {"done": self.done, "history": history, **flat("variables", self.stepper.variables)}
+
+    def result(self) -> Optimized:
+        """The images after the last step. An optimiser that has finished early has them for all later thresholds, too."""
+        images, snapshots = self.activation.param.image(self.z).numpy(), self.snapshots
+        if self.stepper.finished:
+            snapshots |= {threshold: images for threshold in self.options.thresholds if threshold > self.done}
+        return Optimized(images, self.z.numpy(), np.concatenate(self.history), snapshots)
+
+    def _stepper(self, activation: Activation, batch: int) -> KerasStepper | Stepper:
+        """The compiled loop, cached with the network for other objectives of the same kind."""
+        optimizer, shared = self.optimizer, self.options.shared_transforms
+        is_method = isinstance(optimizer, Method)
+        settings = optimizer if is_method else optimizer_settings(optimizer)
+        compiled, key = activation.network.compiled, ("optimize", activation.key, batch, settings, shared)
+        if key not in compiled:
+            compiled[key] = (
+                optimizer.stepper(activation, batch)
+                if is_method
+                else KerasStepper(activation, batch, fresh_copy(optimizer), shared)
+            )
+        return compiled[key]
 
 
 def unmoved(latents: np.ndarray, start: tf.Tensor) -> np.ndarray:
-    """Whether latents [batch, ...] are where they started, to the bit: bool [batch]. The start may be one for all, [1, ...]."""
+    """Which latents have not changed at all.
+
+    Args:
+      latents: [batch, *latent_shape].
+      start: the first latents, of the same shape, or [1, *latent_shape] if they were the same for all.
+
+    Returns:
+      bool [batch].
+    """
     return (latents == start.numpy()).reshape(len(latents), -1).all(1)
 
 
 def first_latents(param: Parameterization, batch: int, init: np.ndarray | None, seed: tf.Tensor) -> tf.Tensor:
-    """First latents [batch, *latent_shape]: those of images [batch, *image_shape] in [0, 1], or else a faint prior draw."""
+    """The latents from which an ascent starts.
+
+    Args:
+      param: the parameterization.
+      batch: number of images.
+      init: images [batch, *image_shape] in [0, 1]; None for faint random noise.
+      seed: int32 tensor of shape [2].
+
+    Returns:
+      float32 tensor [batch, *latent_shape].
+
+    Raises:
+      ValueError: if `init` has another shape, or values outside [0, 1].
+    """
     if init is None:
         return param.start(seeds.fold(seed, "optimize"), batch)
     images = check_array("init", init)
@@ -115,20 +221,13 @@ def first_latents(param: Parameterization, batch: int, init: np.ndarray | None, 
     return param.latent(tf.constant(images))
 
 
-def _compiled_stepper(
-    activation: Activation,
-    batch: int,
-    optimizer: keras.optimizers.Optimizer | Method | None,
-    shared_transforms: bool = False,
-) -> KerasStepper | Stepper:
-    """The compiled loop, kept with the network for the next objective of the same kind."""
-    compiled = activation.network.compiled
-    method = isinstance(optimizer, Method)
-    key = ("optimize", activation.key, batch, optimizer if method else settings_of(optimizer), shared_transforms)
-    if key not in compiled:
-        compiled[key] = (
-            optimizer.stepper(activation, batch)
-            if method
-            else KerasStepper(activation, batch, copied(optimizer), shared_transforms)
-        )
-    return compiled[key]
+def _check_optimizer(activation: Activation, options: AscentOptions) -> Any:
+    """The optimizer, looked up by name; raises ValueError if it cannot do what is asked."""
+    optimizer = as_method(options.optimizer)
+    if isinstance(optimizer, Method):
+        if options.redirect_steps:
+            raise ValueError(
+                f"redirect_steps: only for Keras optimizers. Received: {options.redirect_steps} with {optimizer}"
+            )
+        activation.check_independent(f"the optimizer {optimizer}")
+    return optimizer

@@ -1,4 +1,4 @@
-"""What an optimiser that is not Keras's has to offer to the loop of `optimize`."""
+"""The interface of optimisers other than those of Keras."""
 
 from __future__ import annotations
 
@@ -14,24 +14,31 @@ from samplevis.runtime.checks import check_whole
 
 
 class Method(abc.ABC):
-    """The settings of an optimiser. Its kinds are frozen dataclasses: equal settings share compiled code.
+    """The settings of an optimiser. Subclasses are frozen dataclasses, so that equal settings share compiled code.
 
-    Such an optimiser climbs one fixed function: the activation averaged over `bank` transform draws, made once from the run's
-    seed. What it returns is therefore the image that it scored. Weights of the objective that change with the step are at
-    their end. Objectives and parameterizations that couple the images of a batch are refused.
+    Such an optimiser maximises one fixed function: the activation averaged over a bank of transforms, whose parameters are
+    sampled once from the run's seed. The score that it reports is therefore that of the image that it returns. Scheduled
+    weights of the objective have their final values. Objectives and parameterizations that couple the images of a batch are
+    refused.
+
+    Example:
+      >>> from samplevis import optimizers
+      >>> isinstance(optimizers.LBFGS(bank=4), optimizers.Method)
+      True
     """
 
     bank: int
-    """Transform draws to average over, >= 1."""
+    """Number of transforms to average over, >= 1."""
 
     needs_gradient: bool = False
+    """Whether it needs the gradient of the activation."""
 
     @abc.abstractmethod
     def stepper(self, activation: Activation, batch: int) -> Stepper:
-        """The optimiser at work on `batch` images.
+        """Starts the optimiser on `batch` images.
 
         Args:
-          activation: what is climbed.
+          activation: the function to maximise.
           batch: number of images, >= 1.
 
         Returns:
@@ -40,11 +47,17 @@ class Method(abc.ABC):
 
 
 class Stepper(abc.ABC):
-    """An optimiser at work: `reset`, then `run` until it has made its steps or is `finished`.
+    """The state of an optimiser: call `reset`, then `run` until all steps are made or it is `finished`.
 
     Attributes:
       latents: the best latents so far, [batch, *latent_shape].
       finished: whether further steps would change nothing.
+
+    Example:
+      >>> from samplevis import activation, modelzoo, optimizers, param
+      >>> a = activation.make_activation(modelzoo.Shapes(), "logits:4", param.fourier(32), None)
+      >>> isinstance(optimizers.Genetic(population=8).stepper(a, batch=1), optimizers.Stepper)
+      True
     """
 
     latents: tf.Tensor
@@ -52,7 +65,7 @@ class Stepper(abc.ABC):
 
     @abc.abstractmethod
     def reset(self, z: tf.Tensor) -> None:
-        """Starts again from latents [batch, *latent_shape].
+        """Restarts from given latents.
 
         Args:
           z: float32 tensor [batch, *latent_shape].
@@ -60,10 +73,10 @@ class Stepper(abc.ABC):
 
     @abc.abstractmethod
     def run(self, parameters: Sequence[tf.Tensor], seed: tf.Tensor, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-        """Makes `count` steps from step `first`.
+        """Makes `count` steps.
 
         Args:
-          parameters: the objective's numbers.
+          parameters: the objective's parameters.
           seed: the run's seed, int32 [2].
           first: number of steps made before.
           count: number of steps to make.
@@ -74,47 +87,22 @@ class Stepper(abc.ABC):
 
 
 def check_bank(bank: int) -> None:
-    """Raises ValueError or TypeError unless `bank` is a whole number >= 1."""
+    """Raises ValueError unless `bank` is a whole number >= 1."""
     check_whole("bank", bank, 1)
 
 
 def mean_score(activation: Activation, z: tf.Tensor, parameters: Any, seed: tf.Tensor, bank: int) -> tf.Tensor:
-    """The fixed function that a `Method` climbs.
+    """The fixed function that a `Method` maximises.
 
     Args:
-      activation: what is explored.
+      activation: the activation.
       z: latents [N, *latent_shape].
-      parameters: the objective's numbers.
+      parameters: the objective's parameters.
       seed: the run's seed, int32 [2].
-      bank: number of transform draws.
+      bank: number of transforms.
 
     Returns:
       float32 [N], the mean over the bank.
     """
-    draws = activation.sample_transforms(seeds.fold(seed, "bank"), bank)
-    return activation.mean(z, draws, parameters)
-
-
-def as_method(optimizer: Any) -> Any:
-    """The settings that a name stands for: "lbfgs", "cma" or "genetic"; anything but a string comes back as it is.
-
-    Args:
-      optimizer: a name, or anything else.
-
-    Returns:
-      A `Method` for a name.
-
-    Raises:
-      ValueError: for another name.
-    """
-    if not isinstance(optimizer, str):
-        return optimizer
-    from samplevis import optimizers
-
-    methods = {"cma": optimizers.CMA, "genetic": optimizers.Genetic, "lbfgs": optimizers.LBFGS}
-    if optimizer not in methods:
-        raise ValueError(
-            f"optimizer: expected one of {', '.join(map(repr, methods))}, settings from samplevis.optimizers, or a Keras "
-            f"optimizer such as keras.optimizers.Adam(0.05). Received: {optimizer!r}"
-        )
-    return methods[optimizer]()
+    transform_params = activation.sample_transforms(seeds.fold(seed, "bank"), bank)
+    return activation.mean(z, transform_params, parameters)

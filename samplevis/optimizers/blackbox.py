@@ -1,4 +1,4 @@
-"""A plain function from images to scores, as a network that the rest of the library takes."""
+"""A plain function from images to scores, wrapped as a network."""
 
 from __future__ import annotations
 
@@ -16,17 +16,24 @@ ImageScore = Callable[[np.ndarray], Any]
 
 
 def as_network_of(function: ImageScore, image_shape: tuple[int, ...]) -> Network:
-    """A network with one layer "scores", the values [N] of a function that nothing is known of: it has no gradient.
+    """Wraps a black-box function as a network whose layer "scores" has the values [N] of the function, without a gradient.
 
     Args:
       function: images [N, H, W, C] in [0, 1], float32, to finite scores [N], both NumPy arrays.
-      image_shape: (H, W, C), or that of signals or volumes.
+      image_shape: (H, W, C), or the shape of signals or volumes.
 
     Returns:
-      A network for images of that many channels.
+      A network for images of any size with that number of channels.
 
     Raises:
-      ValueError: if the function does not give one number for each of two images.
+      ValueError: if the function does not return one number for each of two images.
+
+    Example:
+      >>> from samplevis import optimizers
+      >>> def brightness(images):
+      ...     return images.mean((1, 2, 3))
+      >>> optimizers.as_network_of(brightness, (32, 32, 3)).layers["scores"]
+      ()
     """
     _scores(function, np.full((2, *image_shape), 0.5, np.float32))
     image = keras.Input((*[None] * (len(image_shape) - 1), image_shape[-1]))

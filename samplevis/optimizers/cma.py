@@ -1,4 +1,4 @@
-"""CMA-ES: a Gaussian that moves and stretches towards what scores well. No gradient needed."""
+"""CMA-ES: a search that adapts the mean and covariance of a Gaussian. It needs no gradient."""
 
 from __future__ import annotations
 
@@ -13,26 +13,31 @@ from samplevis.optimizers.base import Method, Stepper, check_bank
 from samplevis.optimizers.population import PopulationStepper
 from samplevis.runtime.checks import check_flag, check_number, check_whole
 
-# A full covariance of more coordinates costs more than it gains: its decomposition is cubic, what it has to learn quadratic.
+# Above this number of coordinates the default is a diagonal covariance: a full one has a cubic cost and n^2 values to adapt.
 MAX_FULL_SIZE = 256
 
 
 @dataclasses.dataclass(frozen=True)
 class CMA(Method):
-    """Covariance matrix adaptation (Hansen 2016, "The CMA Evolution Strategy: A Tutorial"), by the package `cmaes`.
+    """Covariance matrix adaptation (Hansen 2016, "The CMA Evolution Strategy: A Tutorial"), from the package `cmaes`.
 
-    Made for some hundreds of coordinates: give it a parameterization with a small latent. Larger ones get the separable
-    kind, with a diagonal covariance (Ros and Hansen 2008), which needs thousands of steps.
+    CMA-ES is for at most some hundreds of coordinates: use a parameterization with a small latent. For larger ones the default
+    is separable CMA-ES, with a diagonal covariance (Ros and Hansen 2008), which needs thousands of steps.
 
     Args:
-      bank: transform draws that are fixed for the run and averaged over, >= 1. Defaults to 8; 1 if nothing is random.
-      sigma: first standard deviation of the candidates, in units of the latent's prior, > 0. Defaults to 0.5.
-      population: candidates of a step for each image, >= 4. Defaults to 4 + 3 log(size of the latent).
-      separable: whether the covariance is diagonal. Defaults to latents of more than 256 coordinates.
+      bank: number of transforms, sampled once, to average over, >= 1. Defaults to 8; 1 is enough if nothing is random.
+      sigma: initial standard deviation of the candidates, in units of the latent's prior, > 0. Defaults to 0.5.
+      population: candidates per step and image, >= 4. Defaults to 4 + 3 log(size of the latent).
+      separable: whether the covariance is diagonal. Defaults to True for latents of more than 256 coordinates.
 
     Raises:
-      ValueError, TypeError: if an argument is outside its range.
+      ValueError, TypeError: if an argument is out of range.
       ImportError: if `cmaes` is not installed.
+
+    Example:
+      >>> from samplevis import optimizers
+      >>> optimizers.CMA(population=16)
+      CMA(bank=8, sigma=0.5, population=16, separable=None)
     """
 
     bank: int = 8

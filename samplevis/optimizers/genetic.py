@@ -1,4 +1,4 @@
-"""A genetic search: parents are chosen, crossed and mutated, and the best survive. No gradient needed."""
+"""Genetic search: selection, crossover and self-adaptive mutation. It needs no gradient."""
 
 from __future__ import annotations
 
@@ -12,27 +12,32 @@ from samplevis.optimizers.base import Method, Stepper, check_bank
 from samplevis.optimizers.population import PopulationStepper
 from samplevis.runtime.checks import check_number, check_whole
 
-# Parents are the best of so many, drawn at random.
+# Size of the tournaments: a parent is the best of so many survivors, chosen at random.
 TOURNAMENT = 3
-# Spread of the logarithm of a child's mutation about its parents'.
+# Standard deviation of the logarithm of a child's mutation strength about its parents'.
 LEARNING_RATE = 0.3
 
 
 @dataclasses.dataclass(frozen=True)
 class Genetic(Method):
-    """An evolution of latents, each image of the batch with a population of its own.
+    """Genetic search over latents, with a separate population for each image of the batch.
 
-    In a step every child takes each coordinate from one of two parents, winners of tournaments of three, and is mutated by
-    Gaussian noise. How strongly is inherited too, and varies: what works spreads (Schwefel's self-adaptation; Beyer and
+    In each step, every child takes each coordinate from one of two parents, the winners of tournaments of three, and is mutated
+    by Gaussian noise. The strength of the mutation is inherited and mutated, too (Schwefel's self-adaptation; Beyer and
     Schwefel 2002, "Evolution strategies"). The best of parents and children survive.
 
     Args:
-      bank: transform draws that are fixed for the run and averaged over, >= 1. Defaults to 8; 1 if nothing is random.
-      population: candidates of a step for each image, >= 4. Defaults to 64.
-      mutation: first standard deviation of mutations, in units of the latent's prior, > 0. Defaults to 0.5.
+      bank: number of transforms, sampled once, to average over, >= 1. Defaults to 8; 1 is enough if nothing is random.
+      population: candidates per step and image, >= 4. Defaults to 64.
+      mutation: initial standard deviation of mutations, in units of the latent's prior, > 0. Defaults to 0.5.
 
     Raises:
-      ValueError, TypeError: if an argument is outside its range.
+      ValueError, TypeError: if an argument is out of range.
+
+    Example:
+      >>> from samplevis import optimizers
+      >>> optimizers.Genetic(population=128)
+      Genetic(bank=8, population=128, mutation=0.5)
     """
 
     bank: int = 8
@@ -58,7 +63,7 @@ class _GeneticStepper(PopulationStepper):
 
     def begin(self, flat: np.ndarray, seed: Sequence[int]) -> None:
         self._seed = seed
-        # The first generation descends from the start alone.
+        # The starting point is the only parent of the first generation.
         self._genes, self._strengths = flat[:, None], np.full((len(flat), 1), self._settings.mutation)
         self._scores = np.full((len(flat), 1), -np.inf)
 
@@ -66,7 +71,7 @@ class _GeneticStepper(PopulationStepper):
         rng = np.random.default_rng((*self._seed, step))
         batch, survivors, size = self._genes.shape
         count = self._settings.population
-        # Survivors are sorted: the smallest of some random places is the winner of a tournament.
+        # Survivors are sorted, so the winner of a tournament is the one with the smallest index.
         parents = rng.integers(survivors, size=(2, TOURNAMENT, batch, count)).min(1)
         mother, father = (np.take_along_axis(self._genes, chosen[..., None], 1) for chosen in parents)
         strengths = np.mean([np.take_along_axis(self._strengths, chosen, 1) for chosen in parents], axis=0)

@@ -1,4 +1,4 @@
-"""Gradient ascent with any Keras optimizer, compiled as one loop with its update."""
+"""Gradient ascent with any Keras optimizer, compiled in one loop with its update."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ from samplevis.runtime.checks import brief
 
 
 class KerasStepper(Stepper):
-    """The compiled loop of a Keras optimizer with its variables: latents and the optimizer's state."""
+    """The compiled loop of a Keras optimizer, with its variables: the latents and the optimizer's state."""
 
     def __init__(
         self, activation: Activation, batch: int, optimizer: keras.optimizers.Optimizer, shared_transforms: bool
     ):
         self.z = keras.Variable(np.zeros((batch, *activation.param.latent_shape), np.float32))
         optimizer.build([self.z])
-        self._state = [(variable, tf.identity(variable.value)) for variable in optimizer.variables]
+        self._initial_state = [(variable, tf.identity(variable.value)) for variable in optimizer.variables]
 
         @tf.function(autograph=False, reduce_retracing=True)
         def run(parameters: list[tf.Tensor], seed: tf.Tensor, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
             """Runs `count` steps from step `first`; returns the scores before each update, [count, batch]."""
 
             def step(i: tf.Tensor, scores: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-                draws = activation.sample_transforms(
+                params = activation.sample_transforms(
                     seeds.fold(seed, "optimize", first + i), 1 if shared_transforms else batch
                 )
                 if shared_transforms:
-                    draws = tf.nest.map_structure(lambda draw: tf.repeat(draw, batch, axis=0), draws)
+                    params = tf.nest.map_structure(lambda leaf: tf.repeat(leaf, batch, axis=0), params)
                 with tf.GradientTape() as tape:
-                    score = activation.paired(self.z.value, draws, parameters, first + i)[:, 0]
+                    score = activation.paired(self.z.value, params, parameters, first + i)[:, 0]
                 gradient = tape.gradient(score, self.z.value)
                 if gradient is None:
                     raise ValueError("obj: it has no gradient. Use optimizer='cma' or 'genetic'.")
                 finite = tf.reduce_all(tf.math.is_finite(gradient), list(range(1, gradient.shape.rank)), keepdims=True)
-                # Keras minimises. Images without a gradient rest: they must not spoil the optimizer's averages.
+                # Keras minimises. Gradients that are not finite are zeroed, to keep them out of the optimizer's averages.
                 optimizer.apply([tf.where(finite, -gradient, 0.0)], [self.z])
                 return i + 1, scores.write(i, score)
 
             scores = tf.TensorArray(tf.float32, count, element_shape=[batch])
-            return tf.while_loop(lambda i, _: i < count, step, (tf.constant(0), scores), parallel_iterations=1)[
-                1
-            ].stack()
+            start = tf.constant(0), scores
+            _, scores = tf.while_loop(lambda i, _: i < count, step, start, parallel_iterations=1)
+            return scores.stack()
 
         self._compiled = run
 
@@ -59,42 +59,51 @@ class KerasStepper(Stepper):
 
     @property
     def variables(self) -> list[np.ndarray]:
-        """Copies of the latents and of the optimizer's state: with them, another stepper goes on from here."""
-        return [np.array(variable.numpy()) for variable in (self.z, *(variable for variable, _ in self._state))]
+        """Copies of the latents and of the optimizer's state, from which another stepper can resume."""
+        return [np.array(variable.numpy()) for variable in self._variables]
 
     @variables.setter
     def variables(self, values: Sequence[np.ndarray]) -> None:
-        for variable, value in zip((self.z, *(variable for variable, _ in self._state)), values, strict=True):
+        for variable, value in zip(self._variables, values, strict=True):
             variable.assign(value)
+
+    @property
+    def _variables(self) -> list[keras.Variable]:
+        return [self.z, *(variable for variable, _ in self._initial_state)]
 
     def run(self, parameters: Sequence[tf.Tensor], seed: tf.Tensor, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
         return self._compiled(parameters, seed, first, count)
 
     def reset(self, z: tf.Tensor) -> None:
-        """Starts again from latents `z`, with a fresh optimizer."""
+        """Restarts from latents `z`, with the optimizer's initial state."""
         self.z.assign(z)
-        for variable, value in self._state:
+        for variable, value in self._initial_state:
             variable.assign(value)
 
     def resume(self, other: KerasStepper) -> KerasStepper:
-        """Goes on from another stepper's latents and optimizer."""
-        self.z.assign(other.z)
-        for (variable, _), (theirs, _) in zip(self._state, other._state, strict=True):
-            variable.assign(theirs)
+        """Takes over the latents and the optimizer's state of another stepper."""
+        for variable, other_variable in zip(self._variables, other._variables, strict=True):
+            variable.assign(other_variable)
         return self
 
 
-def copied(optimizer: keras.optimizers.Optimizer | None) -> keras.optimizers.Optimizer:
-    """A fresh optimizer with the same settings: Keras ties an optimizer to the first variables that it sees."""
-    given = keras.optimizers.Adam(0.05) if optimizer is None else optimizer
-    fresh = type(given).from_config(given.get_config())
-    # Keras adds gradients up over devices, also over one, by an operation that keeps every graph it is traced in for good.
+def fresh_copy(optimizer: keras.optimizers.Optimizer | None) -> keras.optimizers.Optimizer:
+    """A new optimizer with the same settings (Adam(0.05) for None): Keras binds an optimizer to the first variables it sees."""
+    optimizer = keras.optimizers.Adam(0.05) if optimizer is None else optimizer
+    fresh = type(optimizer).from_config(optimizer.get_config())
+    # Keras sums gradients over devices, even over one, with an operation that holds every graph in which it is traced.
     fresh._all_reduce_sum_gradients = lambda gradients_and_variables: gradients_and_variables
     return fresh
 
 
-def settings_of(optimizer: keras.optimizers.Optimizer | None) -> tuple:
-    """What decides the updates of an optimizer. Made without a copy: every Keras optimizer that was ever made takes memory."""
+def optimizer_settings(optimizer: keras.optimizers.Optimizer | Method | None) -> tuple:
+    """The settings of a Keras optimizer as a cache key; empty for None and for a `Method`.
+
+    They are read without a copy of the optimizer, since Keras never frees the memory of one.
+
+    Raises:
+      TypeError: if it is anything else.
+    """
     if optimizer is None or isinstance(optimizer, Method):
         return ()
     if not isinstance(optimizer, keras.optimizers.Optimizer):
@@ -102,13 +111,13 @@ def settings_of(optimizer: keras.optimizers.Optimizer | None) -> tuple:
             "optimizer: expected a keras.optimizers.Optimizer, 'lbfgs', 'cma', 'genetic', or settings from "
             f"samplevis.optimizers. Received: {brief(optimizer)}"
         )
-    # Keras numbers the names of optimizers; they change nothing.
+    # Keras numbers the names of optimizers, which have no effect.
     settings = {name: value for name, value in optimizer.get_config().items() if name != "name"}
     return type(optimizer), json.dumps(settings, sort_keys=True, default=str)
 
 
 def number_of_traces(network: Network) -> int:
-    """How often the optimiser's loops of a network and its clones have been traced: 1 after a sweep over channels."""
-    kept = list(network.compiled.values())
-    traces = sum(each._compiled.experimental_get_tracing_count() for each in kept if isinstance(each, KerasStepper))
-    return traces + sum(number_of_traces(clone) for clone in kept if isinstance(clone, Network))
+    """How often the loops of Keras optimizers were traced for a network and its clones: once in a sweep over channels."""
+    cached = list(network.compiled.values())
+    traces = sum(each._compiled.experimental_get_tracing_count() for each in cached if isinstance(each, KerasStepper))
+    return traces + sum(number_of_traces(clone) for clone in cached if isinstance(clone, Network))

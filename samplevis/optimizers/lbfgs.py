@@ -1,4 +1,4 @@
-"""L-BFGS: steps that learn the curvature, for smooth activations."""
+"""L-BFGS: a quasi-Newton method, for smooth activations."""
 
 from __future__ import annotations
 
@@ -15,18 +15,23 @@ from samplevis.runtime.checks import check_whole
 
 @dataclasses.dataclass(frozen=True)
 class LBFGS(Method):
-    """L-BFGS with Hager and Zhang's line search (`tfp.optimizer.lbfgs_minimize`), each image of the batch by itself.
+    """L-BFGS with Hager and Zhang's line search (`tfp.optimizer.lbfgs_minimize`), separately for each image of the batch.
 
-    It ends early where all images have converged or a line search finds nothing better: kinks make it, so that a network from
-    `overrides.smooth` gets further. A step is a line search: several gradients.
+    It stops early when all images have converged or a line search fails. Kinks make line searches fail, so a network from
+    `overrides.smooth` gets further. A step is a line search, with several gradients.
 
     Args:
-      bank: transform draws that are fixed for the run and averaged over, >= 1. Defaults to 8; 1 if nothing is random.
-      memory: steps that it remembers, >= 1. Defaults to 10.
-      line_search: most evaluations of a line search, >= 1. Defaults to 20.
+      bank: number of transforms, sampled once, to average over, >= 1. Defaults to 8; 1 is enough if nothing is random.
+      memory: number of past steps in the curvature estimate, >= 1. Defaults to 10.
+      line_search: maximum number of evaluations of a line search, >= 1. Defaults to 20.
 
     Raises:
-      ValueError, TypeError: if an argument is outside its range.
+      ValueError, TypeError: if an argument is out of range.
+
+    Example:
+      >>> from samplevis import optimizers
+      >>> optimizers.LBFGS(memory=20)
+      LBFGS(bank=8, memory=20, line_search=20)
     """
 
     bank: int = 8
@@ -48,12 +53,12 @@ class LBFGS(Method):
 
 class _LBFGSStepper(Stepper):
     def __init__(self, activation: Activation, batch: int, settings: LBFGS):
-        # Here, for it takes about as long to load as all of this package, and only this optimiser needs it.
+        # Imported here since it takes about as long to load as this package, and no other optimiser needs it.
         import tensorflow_probability as tfp
 
         shape = (batch, *activation.param.latent_shape)
 
-        # Only this is compiled: TFP's line search takes longer to compile than it takes to run by hand.
+        # Only the loss is compiled: compiling TFP's line search takes longer than running it eagerly.
         @tf.function(autograph=False)
         def loss(flat: tf.Tensor, parameters: list[tf.Tensor], seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return tfp.math.value_and_gradient(
@@ -80,7 +85,7 @@ class _LBFGSStepper(Stepper):
     def run(self, parameters: Sequence[tf.Tensor], seed: tf.Tensor, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
         state = self._state
         if state is None:
-            # No iterations: only the first value and gradient.
+            # No iterations, only the initial value and gradient.
             state = self._advance(parameters, seed, tf.reshape(self.latents, (len(self.latents), -1)), None, 0)
         scores = []
         for _ in range(int(count)):

@@ -1,4 +1,4 @@
-"""What searches by populations share: candidates scored together, and the best of them kept."""
+"""The base of population searches: scores candidates in one batch, and remembers the best."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from samplevis.optimizers.base import Stepper, mean_score
 
 
 class PopulationStepper(Stepper):
-    """A search that proposes candidates, a population for each image of the batch, and learns from their scores.
+    """A search that proposes a population of candidates for each image of the batch, and learns from their scores.
 
-    Scores that are not finite count as the worst. The activation that a step reports is that of the best candidate so far.
+    Scores that are not finite count as the worst. A step reports the activation of the best candidate so far.
     """
 
     def __init__(self, activation: Activation, batch: int, bank: int):
@@ -29,7 +29,7 @@ class PopulationStepper(Stepper):
 
     @abc.abstractmethod
     def begin(self, flat: np.ndarray, seed: Sequence[int]) -> None:
-        """Starts from latents [batch, size]; `seed` are two integers."""
+        """Starts from latents [batch, size]; `seed` is two integers."""
 
     @abc.abstractmethod
     def propose(self, step: int) -> np.ndarray:
@@ -37,7 +37,7 @@ class PopulationStepper(Stepper):
 
     @abc.abstractmethod
     def learn(self, candidates: np.ndarray, scores: np.ndarray) -> None:
-        """Takes in the scores [batch, population] of what was proposed; -inf where they were not finite."""
+        """Updates the search with the scores [batch, population] of its candidates; -inf where they were not finite."""
 
     def reset(self, z: tf.Tensor) -> None:
         self.latents = tf.identity(z)

@@ -80,7 +80,7 @@ def optimize_each(
     images, scores = [], []
     # One batch has the bar of its own steps.
     several = len(parts) > 1
-    with Progress("optimise", count, "image", watching=progress and several) as bar:
+    with Progress("optimise", count, "image", callbacks=progress and several) as bar:
         for part in parts:
             found = optimize(network, part, batch=batch, progress=progress and not several, **settings)
             kept = min(batch, count - len(scores) * batch)

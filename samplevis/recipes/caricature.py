@@ -127,7 +127,7 @@ def caricature(
     targets = network.activations(reference[None], layers)
 
     images, cosines = [], []
-    with Progress("caricature", len(layers), "layer", watching=progress) as bar:
+    with Progress("caricature", len(layers), "layer", callbacks=progress) as bar:
         for layer, obj in zip(layers, wanted, strict=True):
             result = optimize(network, obj, progress=False, **settings)
             images.append(result.images[0])

@@ -134,7 +134,7 @@ def deep_dream(
 
     before = picture = resize(image, sizes[0])
     history, ends = [], []
-    with Progress("dream", len(sizes) * steps, "step", watching=progress) as bar:
+    with Progress("dream", len(sizes) * steps, "step", callbacks=progress) as bar:
         for octave, (size, activation) in enumerate(zip(sizes, activations, strict=True)):
             plain = resize(image, size)
             picture = np.clip(plain + resize(picture - before, size), 0, 1)

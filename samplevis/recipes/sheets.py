@@ -160,5 +160,5 @@ def _sheet(
     numbers = np.repeat(numbers, len(signs) // len(numbers))
     units = [float(sign) * unit(layer, n, *position) for n, sign in zip(numbers, signs, strict=True)]
     found = sweep(network, units, **settings)
-    numbers, signs = numbers[found.places], signs[found.places]
+    numbers, signs = numbers[found.indices], signs[found.indices]
     return Sheet(layer, found.images, numbers, signs, found.scores * signs)

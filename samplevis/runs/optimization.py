@@ -1,10 +1,9 @@
-"""Compiled gradient ascent on the activation: Lucid's renderer."""
+"""optimize() and Lucid's render_vis(): images that maximise an objective."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import keras
 import numpy as np
@@ -13,22 +12,23 @@ import tensorflow as tf
 from samplevis import param as parameterizations
 from samplevis.activation import default_param, make_activation
 from samplevis.activation.activation import DEFAULT_SIDES
-from samplevis.activation.memory import sides
+from samplevis.activation.memory import image_sizes
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimizers import Method, as_method, as_network_of
-from samplevis.optimizers.ascent import ascend, first_latents, unmoved
-from samplevis.optimizers.keras_stepper import settings_of
+from samplevis.optimizers.ascent import AscentOptions, ascend, first_latents, unmoved
+from samplevis.optimizers.keras_stepper import optimizer_settings
+from samplevis.optimizers.registry import OptimizerLike
 from samplevis.param import Parameterization
 from samplevis.results.optimized import Optimized
 from samplevis.runtime import memory, seeds
 from samplevis.runtime.callbacks import Callback, as_callbacks
 from samplevis.runtime.checks import check_whole, check_wholes
-from samplevis.transform import Transform
+from samplevis.transform.base import TransformLike
 
-# Steps for which Lucid redirects gradient through dead rectifiers (lucid/misc/redirected_relu_grad.py).
+# Steps for which Lucid redirects gradients through dead rectifiers (lucid/misc/redirected_relu_grad.py).
 LUCID_REDIRECT_STEPS = 16
-SILENT = (
+NO_GRADIENT_ADVICE = (
     f"A unit that is silent behind a ReLU starts with redirect_steps={LUCID_REDIRECT_STEPS}, or as 'layer/pre:channel'"
 )
 
@@ -38,9 +38,9 @@ def optimize(
     obj: Objective | str | Callable | None = None,
     *,
     param: Parameterization | None = None,
-    transforms: Transform | Sequence[Transform] | str | None = "standard",
+    transforms: TransformLike = "standard",
     steps: int = 256,
-    optimizer: keras.optimizers.Optimizer | Method | str | None = None,
+    optimizer: OptimizerLike = None,
     batch: int = 1,
     init: np.ndarray | None = None,
     thresholds: Sequence[int] = (),
@@ -49,43 +49,48 @@ def optimize(
     progress: bool = True,
     callbacks: Sequence[Callback] = (),
 ) -> Optimized:
-    """Finds images that an objective likes most, by gradient ascent or another optimiser.
+    """Finds images that maximise an objective, by gradient ascent or another optimiser.
 
-    The whole update is compiled and loops inside TensorFlow; a step is compiled once for a network, a kind of objective and
-    a shape, so that a sweep over channels compiles once. Ctrl-C ends the run early and keeps what there is.
+    The update is compiled and loops inside TensorFlow. A step is compiled once for a network, a kind of objective and a shape,
+    so that a sweep over channels compiles once. Ctrl-C stops early and returns the images so far.
 
     Args:
-      model: a `Network`, or a model that it takes; or, for the optimisers "cma" and "genetic" and without `obj`, any function from
-        images [N, H, W, C] to scores [N], NumPy arrays both, which takes the place of model and objective.
-      obj: an objective, a string such as "fire9:10", or a function of the layer accessor `T`; maximised. Of a function, the same
-        object each time: one that is written anew is compiled anew.
-      param: parameterization. Defaults to `param.fourier` of the size and channels that the network takes; of 128 pixels where it
-        takes any, 1024 for signals and 32 for volumes.
-      transforms: distortions drawn anew for every image and step. Defaults to "standard", Lucid's set; None for none.
+      model: a `Network`, or a model that it takes. For the optimisers "cma" and "genetic", without `obj`: any function from
+        images [N, H, W, C] to scores [N], both NumPy arrays.
+      obj: the objective to maximise: an objective, a string such as "fire9:10", or a function of the layer accessor `T`. Pass
+        the same function object each time, so that compiled steps are reused.
+      param: parameterization. Defaults to `param.fourier` of the size and channels that the network takes; if it takes any
+        size, 128 pixels, 1024 for signals and 32 for volumes.
+      transforms: random distortions, with fresh parameters for every image and step. Defaults to "standard", Lucid's set; None
+        for none.
       steps: number of updates, >= 1. Defaults to 256.
-      optimizer: any Keras optimizer; a copy is used, so that one object serves many calls. Or "lbfgs", "cma" or "genetic", or
+      optimizer: any Keras optimizer (a copy is used, so that one object can serve many calls); "lbfgs", "cma" or "genetic", or
         settings of these from `samplevis.optimizers`. Defaults to Adam(0.05).
-      batch: number of images, >= 1, each from its own start. Defaults to 1.
+      batch: number of images, >= 1, each with a different start. Defaults to 1.
       init: images [batch, *image_shape] in [0, 1] to start from. Defaults to faint noise.
-      thresholds: numbers of updates after which to keep a snapshot, from 1 to `steps`. Defaults to none.
-      redirect_steps: number of first steps that go through `overrides.redirect_relu`, which starts units that are silent
-        behind a ReLU; the optimizer goes on as it is afterwards. >= 0. Defaults to 0; Lucid's choice is 16.
-      seed: int from 0 to 2**31 - 1.
-      progress: whether to show a progress bar.
-      callbacks: what else hears of the steps, see `samplevis.Callback`. Defaults to none.
+      thresholds: numbers of updates after which to take a snapshot, from 1 to `steps`. Defaults to none.
+      redirect_steps: number of first steps with `overrides.redirect_relu`, which starts units that are silent behind a ReLU,
+        >= 0; the state of the optimizer carries over to later steps. Defaults to 0; Lucid uses 16.
+      seed: int from 0 to 2**31 - 1. Defaults to 0.
+      progress: whether to show a progress bar. Defaults to True.
+      callbacks: list of `samplevis.Callback`, notified of the steps. Defaults to none.
 
     Returns:
       An `Optimized`.
 
     Raises:
       ValueError, TypeError: if an argument is out of range, before any work.
-      FloatingPointError: if the activation or its gradient stops being finite; the step is named.
-      MemoryError: if memory is full; it says which of batch and size to lower, and to what.
+      FloatingPointError: if the activation or its gradient is not finite; the message has the steps.
+      MemoryError: if memory is full; the message says which of batch and size to lower, and to what.
 
     Example:
-      >>> result = samplevis.optimize(model, "fire9:10", steps=128, batch=4)
+      >>> import samplevis
+      >>> from samplevis import modelzoo, param
+      >>> result = samplevis.optimize(
+      ...     modelzoo.Shapes(), "logits:4", param=param.fourier(32), steps=16, batch=4, progress=False
+      ... )
       >>> result.images.shape
-      (4, 128, 128, 3)
+      (4, 32, 32, 3)
     """
     check_whole("steps", steps, 1)
     check_whole("batch", batch, 1)
@@ -93,57 +98,68 @@ def optimize(
     if max(thresholds, default=0) > steps:
         raise ValueError(f"thresholds: expected numbers of updates up to steps, {steps}. Received: {max(thresholds)}")
     check_whole("redirect_steps", redirect_steps, 0)
-    network, obj = _subject(
-        model, obj, parameterizations.fourier(DEFAULT_SIDES[2]) if param is None else param, optimizer
-    )
+    network, obj = _network_and_objective(model, obj, param, optimizer)
     param = default_param(network) if param is None else param
     activation = make_activation(network, obj, param, transforms)
     activation.objective.check_batch(batch)
-    settings_of(as_method(optimizer))
-    watching = as_callbacks(progress, callbacks)
-    root, sizes = seeds.root(seed), {"batch": batch} | sides(network, param.image_shape)
+    optimizer_settings(as_method(optimizer))
+    options = AscentOptions(steps, optimizer, thresholds, redirect_steps)
+    notified = as_callbacks(progress, callbacks)
+    root, sizes = seeds.root(seed), {"batch": batch} | image_sizes(network, param.image_shape)
     with memory.explain_oom(sizes):
         z = first_latents(param, batch, init, root)
-        found = ascend(activation, z, steps, optimizer, thresholds, root, watching, redirect_steps=redirect_steps)
-    still = np.flatnonzero(unmoved(found.latents, z))
-    if len(still):
+        result = ascend(activation, z, options, root, notified)
+    unchanged = np.flatnonzero(unmoved(result.latents, z))
+    if len(unchanged):
         warnings.warn(
-            f"obj: {activation.objective} had no gradient in any step for image {', '.join(map(str, still))} of {batch}, which "
-            f"stayed as it began. {SILENT}",
+            f"obj: {activation.objective} had no gradient in any step for image {', '.join(map(str, unchanged))} of {batch}, "
+            f"which has not changed. {NO_GRADIENT_ADVICE}",
             stacklevel=2,
         )
-    return found
+    return result
 
 
 def render_vis(
     model: Network | keras.Model,
     objective_f: Objective | str | Callable,
     param_f: Callable[[], Parameterization] | Parameterization | None = None,
-    optimizer: keras.optimizers.Optimizer | Method | str | None = None,
-    transforms: Transform | Sequence[Transform] | str | None = "standard",
+    optimizer: OptimizerLike = None,
+    transforms: TransformLike = "standard",
     thresholds: Sequence[int] = (512,),
     verbose: bool = True,
     relu_gradient_override: bool = True,
     seed: int = 0,
 ) -> list[np.ndarray]:
-    """Lucid's `render_vis` (lucid/optvis/render.py), over `optimize`.
+    """Lucid's `render_vis` (lucid/optvis/render.py), on top of `optimize`.
 
-    A threshold is a number of updates: 512 means 512, where Lucid made one more.
+    A threshold of 512 means 512 updates; Lucid makes one more.
 
     Args:
       model: a `Network` or a Keras model.
-      objective_f: what `optimize` takes as `obj`.
-      param_f: a parameterization, or a function without arguments that makes one. Defaults to that of `optimize`.
-      optimizer: what `optimize` takes. Defaults to Adam(0.05).
-      transforms: any list or tuple of transforms; [] or None for none. Defaults to Lucid's standard set.
-      thresholds: numbers of updates after which to keep the images.
-      verbose: whether to show a progress bar.
-      relu_gradient_override: whether gradient is redirected through dead rectifiers in the first 16 steps. Defaults to
-        True. Only for Keras optimizers.
-      seed: int from 0 to 2**31 - 1.
+      objective_f: the objective, as `obj` in `optimize`.
+      param_f: a parameterization, or a function without arguments that returns one. Defaults to that of `optimize`.
+      optimizer: as in `optimize`. Defaults to Adam(0.05).
+      transforms: a list of transforms; [] or None for none. Defaults to "standard", Lucid's set.
+      thresholds: numbers of updates after which to return the images, at least one, each >= 1. Defaults to (512,).
+      verbose: whether to show a progress bar. Defaults to True.
+      relu_gradient_override: whether gradients are redirected through dead rectifiers in the first 16 steps; Keras optimizers
+        only. Defaults to True.
+      seed: int from 0 to 2**31 - 1. Defaults to 0.
 
     Returns:
       A list with an array [1, H, W, C] in [0, 1] for each threshold that was reached.
+
+    Raises:
+      ValueError, TypeError: if an argument is out of range, before any work.
+
+    Example:
+      >>> import samplevis
+      >>> from samplevis import modelzoo, param
+      >>> images = samplevis.render_vis(
+      ...     modelzoo.Shapes(), "logits:4", lambda: param.fourier(32), thresholds=(8, 16), verbose=False
+      ... )
+      >>> [image.shape for image in images]
+      [(1, 32, 32, 3), (1, 32, 32, 3)]
     """
     thresholds = check_wholes("thresholds", thresholds, 1)
     if not thresholds:
@@ -164,10 +180,13 @@ def render_vis(
     return [result.snapshots[t] for t in sorted(thresholds) if t in result.snapshots]
 
 
-def _subject(
-    model: Any, obj: Any, param: Parameterization, optimizer: Any
+def _network_and_objective(
+    model: Network | keras.Model | Callable,
+    obj: Objective | str | Callable | None,
+    param: Parameterization | None,
+    optimizer: OptimizerLike,
 ) -> tuple[Network, Objective | str | Callable]:
-    """The network and the objective that model and objective stand for."""
+    """The network and the objective; without `obj`, those that wrap a function from images to scores."""
     if obj is not None:
         return as_network(model), obj
     if isinstance(model, (Network, keras.Model)) or not callable(model):
@@ -178,6 +197,7 @@ def _subject(
             "optimizer: a function as model has no gradient; expected 'cma' or 'genetic', or settings of these. "
             f"Received: {optimizer!r}"
         )
+    param = parameterizations.fourier(DEFAULT_SIDES[2]) if param is None else param
     return as_network_of(model, param.image_shape), _scores
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.activation import Activation, default_param, make_activation
-from samplevis.activation.memory import sides
+from samplevis.activation.memory import image_sizes
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
-from samplevis.optimizers.ascent import ascend
+from samplevis.optimizers.ascent import AscentOptions, ascend
 from samplevis.overrides.smooth import DEFAULT_SOFTNESS, smoothed
 from samplevis.param import Parameterization
 from samplevis.runtime import memory, seeds
@@ -140,7 +140,7 @@ def surprisal(
     activation = make_activation(network, obj, param, transforms)
     activation.check_sampled()
     sizes = {"population": population, "num_transforms": num_transforms}
-    with memory.explain_oom(sizes | sides(network, param.image_shape)):
+    with memory.explain_oom(sizes | image_sizes(network, param.image_shape)):
         density, states = _scout(activation, level, density, root, progress)
 
         bank = activation.sample_transforms(seeds.fold(root, "bank"), num_transforms)
@@ -259,7 +259,7 @@ def _scout(
 ) -> tuple[Conditioned, tf.Tensor]:
     """The density at the level, and states that sit there."""
     start = activation.param.start(seeds.fold(seed, "optimize"), SCOUTS)
-    optimized = ascend(activation, start, SCOUT_STEPS, None, (), seed, progress, skip_nonfinite=True)
+    optimized = ascend(activation, start, AscentOptions(SCOUT_STEPS, skip_nonfinite=True), seed, progress)
     scale = measure_scale(activation, optimized.latents, seed)
     if density is not None:
         level = (float(density.target) - scale.prior) / (scale.optimum - scale.prior)

@@ -12,10 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.activation import Activation, default_param
-from samplevis.activation.memory import of_chains
+from samplevis.activation.memory import sampler_sizes
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
-from samplevis.optimizers.ascent import ascend
+from samplevis.optimizers.ascent import AscentOptions, ascend
 from samplevis.param import Parameterization
 from samplevis.results.optimized import Optimized
 from samplevis.results.samples import Samples
@@ -136,7 +136,7 @@ def carry_out(plan: RenderPlan, callbacks: Sequence[Callback] = ()) -> Samples:
     check_room(activation, plan.hmc.num_chains, plan.hmc, draw_store)
     saved = run.checkpoint is not None
     checkpoint = Checkpoint(run.checkpoint, run.checkpoint_interval, plan.run_id() if saved else None, renamed=RENAMED)
-    with explain_oom(of_chains(activation, plan.hmc.num_chains, plan.hmc.num_transforms)), checkpoint:
+    with explain_oom(sampler_sizes(activation, plan.hmc.num_chains, plan.hmc.num_transforms)), checkpoint:
         context = RunContext(plan.seed, tuple(callbacks), checkpoint, draw_store)
         optimized, latents = _optimized(plan, context)
         scale = LevelScale(**{name: float(end) for name, end in _ends(plan, latents, context).items()})
@@ -199,17 +199,8 @@ def _optimized(plan: RenderPlan, context: RunContext) -> tuple[Optimized, np.nda
         values = mean_activation(plan.activation, fresh_transforms(plan.activation, context.seed))(noise)
         context.checkpoint.check("activation of noise", values.numpy())
     start = plan.renderer.param.start(seeds.fold(context.seed, "optimize"), plan.hmc.num_chains)
-    optimized = ascend(
-        plan.renderer,
-        start,
-        int(plan.options.optimize_steps),
-        None,
-        (),
-        context.seed,
-        context.callbacks,
-        skip_nonfinite=True,
-        stage=context.stage("optimise"),
-    )
+    steps = AscentOptions(int(plan.options.optimize_steps), skip_nonfinite=True)
+    optimized = ascend(plan.renderer, start, steps, context.seed, context.callbacks, stage=context.stage("optimise"))
     if plan.is_2018:
         return optimized, plan.param.latent(tf.constant(optimized.images)).numpy()
     return optimized, optimized.latents

@@ -1,4 +1,4 @@
-"""One image for each of many units: every channel of a layer, every neuron of a map, or any list of objectives."""
+"""sweep(): an image for each of many units: all channels of a layer, all neurons of a channel, or a list of objectives."""
 
 from __future__ import annotations
 
@@ -6,77 +6,34 @@ import dataclasses
 import functools
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from samplevis import export
 from samplevis.activation import Activation, default_param, make_activation
 from samplevis.activation.batch_size import images_per_batch
 from samplevis.network import Network, as_network, fingerprint
 from samplevis.objectives import Objective, as_objective, channel, each, neuron
 from samplevis.optimizers import Method, as_method
-from samplevis.optimizers.ascent import ascend, first_latents, unmoved
-from samplevis.optimizers.keras_stepper import settings_of
+from samplevis.optimizers.ascent import AscentOptions, ascend, first_latents, unmoved
+from samplevis.optimizers.keras_stepper import optimizer_settings
 from samplevis.param import Parameterization
-from samplevis.runs import sweep_store
-from samplevis.runs.optimization import LUCID_REDIRECT_STEPS, SILENT
+from samplevis.results import sweep_store
+from samplevis.results.sweep import Sweep
+from samplevis.runs.optimization import LUCID_REDIRECT_STEPS, NO_GRADIENT_ADVICE
 from samplevis.runtime import seeds
 from samplevis.runtime.callbacks import Callback, as_callbacks
 from samplevis.runtime.checkpoint import Checkpoint
 from samplevis.runtime.checks import check_number, check_whole
 from samplevis.runtime.progress import Progress
-from samplevis.transform import Transform
+from samplevis.transform.base import TransformLike
 
-# On processors larger batches are no faster, take longer to compile, and keep a reader of the folder waiting.
+# On a CPU, larger batches are no faster, take longer to compile, and delay the files in the folder.
 MAX_BATCH_SIZE = 16
 DEFAULT_MEMORY = 2.0**30
-
-
-@dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Sweep(Sequence):
-    """What `sweep` returns: a sequence of float32 images [H, W, C] in [0, 1], which are read from the folder if there is one.
-
-    Attributes:
-      objectives: what each image is of, as it is printed.
-      places: int [n], the place of each image's objective among those that were asked for; all of them, unless interrupted.
-      scores: float32 [n], of each objective in the last step, under that step's transforms; nan where it was not finite.
-      complete: whether every image is there and had all its steps.
-    """
-
-    objectives: tuple[str, ...]
-    places: np.ndarray
-    scores: np.ndarray
-    complete: bool
-    _images: tuple[np.ndarray | str, ...]
-
-    @property
-    def images(self) -> np.ndarray:
-        """All images, float32 [n, H, W, C]."""
-        return np.stack(list(self))
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __getitem__(self, n: Any) -> Any:
-        if isinstance(n, slice):
-            return [self[i] for i in range(len(self))[n]]
-        image = self._images[n]
-        return sweep_store.image(image) if isinstance(image, str) else image
-
-    def __repr__(self) -> str:
-        return f"<Sweep of {len(self)} images{'' if self.complete else ', interrupted'}>"
-
-    def grid(self, columns: int | None = None, scale: int = 1) -> np.ndarray:
-        """The images with the names of their objectives, uint8 [height, width, 3]; arguments as in `export.grid`."""
-        return export.grid(self.images, columns, scale=scale, labels=list(self.objectives))
-
-    def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int = 1) -> None:
-        """Writes `grid(columns, scale)` as a PNG file."""
-        export.save_png(self.grid(columns, scale), path)
 
 
 def sweep(
@@ -84,7 +41,7 @@ def sweep(
     objectives: str | Sequence[Objective | str | Callable],
     *,
     param: Parameterization | None = None,
-    transforms: Transform | Sequence[Transform] | str | None = "standard",
+    transforms: TransformLike = "standard",
     steps: int = 256,
     optimizer: keras.optimizers.Optimizer | None = None,
     init: np.ndarray | None = None,
@@ -98,143 +55,167 @@ def sweep(
 ) -> Sweep:
     """Optimises one image for each of many units.
 
-    The units are optimised in batches through one compiled step for each kind of objective: their numbers go in as tensors.
-    Every unit gets the same `seed`, and with it the same first image and the same transforms. So image i is that of
-    `optimize(model, objectives[i], seed=seed, redirect_steps=16)`, up to rounding, whatever the size of the batches, and images
-    of two units differ by the units alone.
+    The units are optimised in batches, with one compiled step for each kind of objective. All units have the same `seed`, and
+    with it the same first image and the same transforms. Image i is that of
+    `optimize(model, objectives[i], seed=seed, redirect_steps=16)`, up to rounding and for any batch size, so that the images
+    differ because the units differ.
 
-    Ctrl-C ends the sweep after the step under way and keeps the images so far, those of the last batch with fewer steps. An image
-    whose activation or gradient is not finite stays where it was, and the others go on.
+    Ctrl-C stops the sweep early and returns the images so far; those of the last batch have fewer steps. An image whose
+    activation or gradient is not finite stays where it is, and the others go on.
 
     Args:
       model: a `Network`, or a model that it takes.
-      objectives: a layer such as "fire9", for the mean of each of its channels; a channel "fire9:10", for each neuron of its map
-        at the size of `param`; or a list of objectives, strings and functions as in `optimize`, at least one.
+      objectives: a layer such as "fire9", for the mean of each of its channels; a channel such as "fire9:10", for each of its
+        neurons at the size of `param`; or a list of at least one objective, string or function, as in `optimize`.
       param, transforms, steps: as in `optimize`.
-      optimizer: any Keras optimizer, as in `optimize`.
-      redirect_steps: as in `optimize`. Defaults to 16, as in Lucid: of many units some are silent at first.
-      init: image [H, W, C] in [0, 1] that all start from. Defaults to faint noise.
-      batch_size: most images at a time, >= 1. Defaults to what `memory` holds, at most 16: more are no faster on a processor. An
-        accelerator may want more.
-      memory: bytes that a batch may take, > 0, beside the model's weights; what an image takes is estimated from above, from
-        the sizes of all arrays that its gradient makes. Defaults to 2**30, a gigabyte.
-      folder: where to keep each unit as soon as its batch is done: NUMBER-NAME.npz (`image`, `latent`, `score`) and, if it is a
-        picture, NUMBER-NAME.png, written whole or not at all. The same call goes on where a sweep was ended, and makes again what
-        was removed. Defaults to none.
-      seed: int from 0 to 2**31 - 1.
-      progress: whether to show a progress bar, with the time that is left.
-      callbacks: what else hears of the steps, of stage "sweep", see `samplevis.Callback`. Defaults to none.
+      optimizer: any Keras optimizer, as in `optimize`. Defaults to Adam(0.05).
+      redirect_steps: as in `optimize`. Defaults to 16, as in Lucid, since among many units some are silent at first.
+      init: image [H, W, C] in [0, 1] from which all units start. Defaults to faint noise.
+      batch_size: maximum number of images at a time, >= 1. Defaults to as many as fit in `memory`, at most 16, beyond which a CPU
+        is no faster; an accelerator may be.
+      memory: bytes that a batch may take in addition to the model's weights, > 0. What an image takes is estimated from above,
+        as the size of all arrays of its gradient. Defaults to 2**30, a gigabyte.
+      folder: where to store each unit as soon as its batch is done: NUMBER-NAME.npz (`image`, `latent`, `score`) and, for
+        images, NUMBER-NAME.png. Files are written atomically. The same call resumes an interrupted sweep, and recomputes missing
+        files. Defaults to none.
+      seed: int from 0 to 2**31 - 1. Defaults to 0.
+      progress: whether to show a progress bar, with the remaining time. Defaults to True.
+      callbacks: list of `samplevis.Callback`, notified of the steps, as stage "sweep". Defaults to none.
 
     Returns:
       A `Sweep`.
 
     Raises:
-      ValueError, TypeError: if an argument is out of range, before any work; or if the folder holds another sweep, with the
-        arguments that differ.
-      FloatingPointError: if the activation of no image of a batch is finite.
+      ValueError, TypeError: if an argument is out of range, before any work; or if the folder holds another sweep (the message
+        has the arguments that differ).
+      FloatingPointError: if the activation is not finite for any image of a batch.
       OSError: if the folder cannot be written, or is in use by another process.
 
     Example:
-      >>> found = samplevis.sweep(model, "fire9", param=param.fourier(64), steps=128, folder="fire9")
-      >>> found[10].shape
-      (64, 64, 3)
+      >>> import samplevis
+      >>> from samplevis import modelzoo, param
+      >>> result = samplevis.sweep(modelzoo.Shapes(), "logits", param=param.fourier(32), steps=8, progress=False)
+      >>> result[4].shape
+      (32, 32, 3)
     """
     network = as_network(model)
     param = param or default_param(network)
-    for name, value, lowest in (("steps", steps, 1), ("redirect_steps", redirect_steps, 0)):
-        check_whole(name, value, lowest)
+    _check_numbers(steps, redirect_steps, batch_size, memory)
+    _check_optimizer(optimizer)
+    root = seeds.root(seed)
+    notified = as_callbacks(progress, callbacks)
+    units = _activations(network, objectives, param, transforms)
+    start = first_latents(param, 1, None if init is None else np.asarray(init)[None], root)
+    names = [str(unit.objective) for unit in units]
+    options = AscentOptions(
+        int(steps), optimizer, redirect_steps=int(redirect_steps), skip_nonfinite=True, shared_transforms=True
+    )
+    paths = None if folder is None else sweep_store.paths(folder, names)
+    run_id = None if folder is None else _run_id(units, options, init, seed)
+    results: dict[int, _Result] = {}
+    with Checkpoint(folder, run_id=run_id, argument="folder") as checkpoint:
+        if paths is not None:
+            _check_start(checkpoint, units, start)
+            results = _stored(paths)
+        remaining = [n for n in range(len(units)) if n not in results]
+        batches = _batches(units, remaining, batch_size, memory)
+        with Progress("sweep", options.steps * len(batches), "step", notified if batches else ()) as bar:
+            for batch in batches:
+                found = _optimised([units[n] for n in batch], start, options, root, bar)
+                # A batch may be padded at its end with copies of its last unit.
+                for n, result in zip(dict.fromkeys(batch), found, strict=False):
+                    results[n] = _store(result, None if paths is None else paths[n], names[n])
+                if bar.interrupted:
+                    break
+    _warn_unmoved([names[n] for n, result in results.items() if result.unmoved])
+    return _collected(results, names)
+
+
+class _Result(NamedTuple):
+    """The result of a unit: its image, or the path of its file. The latent is dropped once it is stored."""
+
+    image: np.ndarray | str
+    latent: np.ndarray | None
+    score: float
+    complete: bool = True
+    unmoved: bool = False
+
+
+def _check_numbers(steps: int, redirect_steps: int, batch_size: int | None, memory: float) -> None:
+    check_whole("steps", steps, 1)
+    check_whole("redirect_steps", redirect_steps, 0)
     if batch_size is not None:
         check_whole("batch_size", batch_size, 1)
     check_number("memory", memory, 0, above=True)
+
+
+def _check_optimizer(optimizer: keras.optimizers.Optimizer | None) -> None:
     if isinstance(as_method(optimizer), Method):
         raise ValueError(
             f"optimizer: a sweep takes Keras optimizers, and samplevis.optimize all. Received: {optimizer!r}"
         )
-    updates = settings_of(optimizer)
-    root = seeds.root(seed)
-    watching = as_callbacks(progress, callbacks)
-    units = _activations(network, objectives, param, transforms)
-    start = first_latents(param, 1, None if init is None else np.asarray(init)[None], root)
+    optimizer_settings(optimizer)
 
-    made_by = {
-        "param": repr(param),
-        "transforms": fingerprint.text(units[0].transform),
-        "steps": int(steps),
-        "optimizer": fingerprint.text(updates),
-        "init": None if init is None else fingerprint.array(init),
-        "redirect_steps": int(redirect_steps),
-        "seed": int(seed),
-    }
-    names = [str(unit.objective) for unit in units]
-    paths = None if folder is None else sweep_store.paths(folder, names)
-    done: dict[int, _Unit] = {}
-    still: dict[str, None] = {}
-    with Checkpoint(folder, run_id=None if paths is None else _about(units) | made_by, argument="folder") as kept:
-        if paths is not None:
-            _check_start(kept, units, start)
-            done = {
-                n: _Unit(path, score) for n, path in enumerate(paths) if (score := sweep_store.score(path)) is not None
-            }
-        batches = _batches(units, [n for n in range(len(units)) if n not in done], batch_size, memory)
-        with Progress("sweep", int(steps) * len(batches), "step", watching if batches else ()) as bar:
-            for batch in batches:
-                found = ascend(
-                    _together([units[n] for n in batch]),
-                    tf.repeat(start, len(batch), axis=0),
-                    int(steps),
-                    optimizer,
-                    seed=root,
-                    skip_nonfinite=True,
-                    redirect_steps=int(redirect_steps),
-                    bar=bar,
-                    shared_transforms=True,
-                )
-                whole = len(found.history) == steps
-                rests = unmoved(found.latents, start) & np.isfinite(found.history[-1])
-                still |= {names[n]: None for n, at_rest in zip(batch, rests, strict=True) if at_rest}
-                results = zip(found.images, found.latents, found.history[-1], strict=True)
-                # What a batch is filled up with comes last, and is dropped.
-                for n, (image, latent, score) in zip(dict.fromkeys(batch), results, strict=False):
-                    done[n] = _Unit(image, float(score), whole)
-                    if whole and paths is not None:
-                        sweep_store.save(paths[n], names[n], image, latent, score)
-                        done[n] = _Unit(paths[n], float(score))
-                if bar.interrupted:
-                    break
-    if still:
+
+def _stored(paths: Sequence[str]) -> dict[int, _Result]:
+    """The results that an earlier call stored, by the number of the unit."""
+    scores = {n: sweep_store.score(path) for n, path in enumerate(paths)}
+    return {n: _Result(paths[n], None, score) for n, score in scores.items() if score is not None}
+
+
+def _optimised(
+    units: Sequence[Activation], start: tf.Tensor, options: AscentOptions, seed: tf.Tensor, bar: Progress
+) -> list[_Result]:
+    """Optimises a batch of units from the same start."""
+    found = ascend(_together(units), tf.repeat(start, len(units), axis=0), options, seed, bar=bar)
+    complete, scores = len(found.history) == options.steps, found.history[-1]
+    at_start = unmoved(found.latents, start) & np.isfinite(scores)
+    return [
+        _Result(image, latent, float(score), complete, bool(rests))
+        for image, latent, score, rests in zip(found.images, found.latents, scores, at_start, strict=True)
+    ]
+
+
+def _store(result: _Result, path: str | None, name: str) -> _Result:
+    """Stores the result of a unit, if there is a folder and the unit had all its steps; its latent is needed no more."""
+    if path is None or not result.complete:
+        return result._replace(latent=None)
+    sweep_store.save(path, name, result.image, result.latent, result.score)
+    return result._replace(image=path, latent=None)
+
+
+def _warn_unmoved(names: Sequence[str]) -> None:
+    names = list(dict.fromkeys(names))
+    if names:
         warnings.warn(
-            f"objectives: {len(still)} had no gradient in any step, and their images stayed as they began: {', '.join(still)}. "
-            f"{SILENT}",
-            stacklevel=2,
+            f"objectives: {len(names)} had no gradient in any step, and their images have not changed: {', '.join(names)}. "
+            f"{NO_GRADIENT_ADVICE}",
+            stacklevel=3,
         )
-    places = sorted(done)
+
+
+def _collected(results: Mapping[int, _Result], names: Sequence[str]) -> Sweep:
+    """The results in the order of the objectives."""
+    indices = sorted(results)
     return Sweep(
-        tuple(names[n] for n in places),
-        np.array(places),
-        np.array([done[n].score for n in places], np.float32),
-        len(done) == len(units) and all(unit.whole for unit in done.values()),
-        tuple(done[n].image for n in places),
+        tuple(names[n] for n in indices),
+        np.array(indices),
+        np.array([results[n].score for n in indices], np.float32),
+        len(results) == len(names) and all(result.complete for result in results.values()),
+        tuple(results[n].image for n in indices),
     )
-
-
-class _Unit(NamedTuple):
-    """An image, or the file that it is in; and whether it had all its steps."""
-
-    image: np.ndarray | str
-    score: float
-    whole: bool = True
 
 
 def _activations(
     network: Network,
     objectives: str | Sequence[Objective | str | Callable],
     param: Parameterization,
-    transforms: Transform | Sequence[Transform] | str | None,
+    transforms: TransformLike,
 ) -> list[Activation]:
-    """The activation of each unit, checked."""
+    """The activation of each unit; raises ValueError if one cannot be optimised in a batch of different units."""
     make = functools.partial(make_activation, network, param=param, transforms=transforms)
     if isinstance(objectives, str):
-        objectives = _inside(network, objectives, make)
+        objectives = _units_of(network, objectives, make)
     if not isinstance(objectives, Sequence) or not objectives:
         raise ValueError(
             "objectives: expected a layer, a channel 'layer:channel', or a list of at least one objective. "
@@ -246,65 +227,74 @@ def _activations(
     return units
 
 
-def _inside(network: Network, name: str, make: Callable[[Objective], Activation]) -> list[Objective]:
-    """The channels of a layer, or the neurons of the map of "layer:channel"."""
+def _units_of(network: Network, name: str, make: Callable[[Objective], Activation]) -> list[Objective]:
+    """The channels of a layer, or the neurons of "layer:channel"."""
     if ":" not in name:
         return [channel(name, n) for n in range(network.layer_shape(name)[-1])]
-    whole = make(as_objective(name))
-    layer = whole.objective.layers[0]
-    if whole.objective.structure != ("channel", layer):
+    activation = make(as_objective(name))
+    layer = activation.objective.layers[0]
+    if activation.objective.structure != ("channel", layer):
         raise ValueError(
             f"objectives: expected one channel 'layer:channel'. For {name!r} itself, give a list: [{name!r}]"
         )
-    size = whole.transform.output_shape(whole.param.image_shape)[:-1]
+    size = activation.transform.output_shape(activation.param.image_shape)[:-1]
     *positions, _ = network.layer_shape(layer, size)
     if not positions:
         raise ValueError(f"objectives: {layer!r} has no positions. For {name!r} itself, give a list: [{name!r}]")
-    return [neuron(layer, *whole.objective.parameters, *where) for where in np.ndindex(*positions)]
+    return [neuron(layer, *activation.objective.parameters, *position) for position in np.ndindex(*positions)]
 
 
 def _kind(unit: Activation) -> tuple:
-    """Units of one kind share a compiled step."""
+    """The kind of a unit; units of the same kind share a compiled step."""
     return unit.objective.structure, tuple(np.shape(number) for number in unit.objective.parameters)
 
 
 def _batches(
-    units: Sequence[Activation], places: Sequence[int], batch_size: int | None, memory: float
+    units: Sequence[Activation], indices: Sequence[int], batch_size: int | None, memory: float
 ) -> list[list[int]]:
-    """Batches of units of a kind. The last of a kind is filled up with its last unit: one shape is one compiled step."""
+    """Batches of units of the same kind. The last one is padded with its last unit, so that all share a compiled step."""
     kinds: dict[tuple, list[int]] = {}
-    for n in places:
+    for n in indices:
         kinds.setdefault(_kind(units[n]), []).append(n)
     batches = []
     for kind in kinds.values():
         size = min(batch_size or images_per_batch(units[kind[0]], len(kind), memory, MAX_BATCH_SIZE), len(kind))
-        parts = [kind[first : first + size] for first in range(0, len(kind), size)]
-        batches += [part + part[-1:] * (size - len(part)) for part in parts]
+        unpadded = [kind[first : first + size] for first in range(0, len(kind), size)]
+        batches += [batch + batch[-1:] * (size - len(batch)) for batch in unpadded]
     return batches
 
 
 def _together(units: Sequence[Activation]) -> Activation:
-    """One activation of a batch: image n is scored by objective n."""
+    """The activation of a batch, which scores image n by objective n."""
     first = units[0]
     objective = dataclasses.replace(each(unit.objective for unit in units), layers=first.objective.layers)
     return dataclasses.replace(first, objective=objective)
 
 
-def _about(units: Sequence[Activation]) -> dict[str, str]:
-    """What tells the model and the objectives from others."""
+def _run_id(units: Sequence[Activation], options: AscentOptions, init: np.ndarray | None, seed: int) -> dict[str, Any]:
+    """Identifies a stored sweep."""
     texts = {f"objectives[{n}]": _text(unit.objective) for n, unit in enumerate(units)}
-    return {"model": fingerprint.weights(units[0].network)} | texts
+    settings = {
+        "param": repr(units[0].param),
+        "transforms": fingerprint.text(units[0].transform),
+        "steps": options.steps,
+        "optimizer": fingerprint.text(optimizer_settings(options.optimizer)),
+        "init": None if init is None else fingerprint.array(init),
+        "redirect_steps": options.redirect_steps,
+        "seed": int(seed),
+    }
+    return {"model": fingerprint.weights(units[0].network)} | texts | settings
 
 
 def _text(objective: Objective) -> str:
-    """How an objective is printed, and its arrays, which are not."""
+    """The text of an objective, with a hash of its arrays, which are not printed."""
     arrays = [np.ravel(number) for number in objective.parameters if np.ndim(number)]
     return fingerprint.text(objective) + (f" {fingerprint.array(np.concatenate(arrays))[:8]}" if arrays else "")
 
 
-def _check_start(kept: Checkpoint, units: Sequence[Activation], start: tf.Tensor) -> None:
-    """Notices what no name tells: a function that was rewritten, a decoder of other weights."""
+def _check_start(checkpoint: Checkpoint, units: Sequence[Activation], start: tf.Tensor) -> None:
+    """Detects changes that no name shows: a function that was rewritten, a decoder with other weights."""
     kinds = {_kind(unit): unit for unit in units}
     scores = [float(unit.paired(start, unit.sample_transforms(seeds.root(0), 1))[0, 0]) for unit in kinds.values()]
-    kept.check("activation at the start", np.array(scores, np.float32))
-    kept.flush()
+    checkpoint.check("activation at the start", np.array(scores, np.float32))
+    checkpoint.flush()

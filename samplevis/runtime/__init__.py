@@ -1,1 +1,1 @@
-"""What any run needs, and knows nothing of images: argument checks, files, seeds, compiled functions, checkpoints, progress."""
+"""The basis of any run, independent of images: argument checks, files, seeds, compiled functions, checkpoints, progress."""

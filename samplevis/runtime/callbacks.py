@@ -1,4 +1,4 @@
-"""What a run tells as it goes on: progress bars, lines for machines, TensorBoard, and callbacks of the user's."""
+"""Callbacks of a run: a progress bar, JSON lines, and the base class for your own."""
 
 from __future__ import annotations
 
@@ -14,59 +14,71 @@ if TYPE_CHECKING:
 
 
 class Callback:
-    """Hears of a run's stages, steps and draws; override what you need.
+    """Is notified of a run's stages, steps and draws; override the methods that you need.
 
-    Stages are "optimise", "anneal", "warm-up" and "sample"; the warm-up comes twice, before and after the level is calibrated.
-    A KeyboardInterrupt raised in `on_step` or `on_draw` does what the first Ctrl-C does: the run ends early and returns what
-    there is. Any other exception ends the run.
+    Stages are "optimise", "anneal", "warm-up" and "sample". The warm-up comes twice, before and after the calibration of the
+    level. A KeyboardInterrupt raised in `on_step` or `on_draw` acts like the first Ctrl-C: the run stops early and returns its
+    results so far. Any other exception aborts the run.
 
     Example:
-      >>> class Stop(samplevis.Callback):
+      >>> import samplevis
+      >>> from samplevis import modelzoo, param
+      >>> class EarlyStopping(samplevis.Callback):
       ...     def on_step(self, stage, done, total, figures):
-      ...         if stage == "optimise" and figures["activation"] > 10:
+      ...         if stage == "optimise" and done >= 16:
       ...             raise KeyboardInterrupt
-      >>> samplevis.optimize(model, "fire9:10", callbacks=[Stop()])
+      >>> settings = dict(param=param.fourier(32), transforms=None, steps=64, progress=False)
+      >>> result = samplevis.optimize(modelzoo.Shapes(), "logits:4", callbacks=[EarlyStopping()], **settings)
+      >>> len(result.history)
+      16
     """
 
     def on_stage_begin(self, stage: str, done: int, total: int, unit: str) -> None:
-        """A stage begins.
+        """Called at the beginning of a stage.
 
         Args:
           stage: its name.
-          done: units of work that an earlier process has done.
-          total: units of work of the whole stage.
-          unit: what a unit is, such as "step".
+          done: units of work that were done before, by an earlier process.
+          total: units of work of the stage.
+          unit: name of a unit, such as "step".
         """
 
     def on_step(self, stage: str, done: int, total: int, figures: Mapping[str, float]) -> None:
-        """Some steps are done.
+        """Called after one or more steps.
 
         Args:
-          stage: its name.
+          stage: name of the stage.
           done: units of work that are done.
-          total: units of work of the whole stage.
-          figures: name -> value: "activation" or "level"; of annealing "strength"; of chains "acceptance".
+          total: units of work of the stage.
+          figures: name -> value: "activation" or "level"; "strength" in annealing; "acceptance" of chains.
         """
 
     def on_draw(self, draw: int, images: np.ndarray) -> None:
-        """Every chain has a new draw that is kept.
+        """Called after a new draw of every chain (after thinning).
 
         Args:
-          draw: its number, from 0.
+          draw: number of the draw, from 0.
           images: float32 [chain, *image_shape] in [0, 1].
         """
 
     def on_stage_end(self, stage: str, interrupted: bool) -> None:
-        """A stage has ended.
+        """Called at the end of a stage.
 
         Args:
           stage: its name.
-          interrupted: whether it was asked to stop early.
+          interrupted: whether it was stopped early.
         """
 
 
 class ProgressBar(Callback):
-    """A bar for each stage on one line of the terminal, or a widget in a notebook, with ETA and the figures that matter."""
+    """Shows a progress bar for each stage, with the remaining time and the current figures (tqdm).
+
+    Example:
+      >>> import samplevis
+      >>> from samplevis import modelzoo, param
+      >>> settings = dict(param=param.fourier(32), transforms=None, steps=16, progress=False)
+      >>> result = samplevis.optimize(modelzoo.Shapes(), "logits:4", callbacks=[samplevis.ProgressBar()], **settings)
+    """
 
     def __init__(self) -> None:
         self._bar: Any = None
@@ -85,10 +97,20 @@ class ProgressBar(Callback):
 
 
 class JSONLines(Callback):
-    """A JSON object on a line for every event, for machines: {"event": "step", "stage": "anneal", "done": 25, ...}.
+    """Writes a line of JSON for every event, for other programs: {"event": "step", "stage": "anneal", "done": 25, ...}.
 
     Args:
       file: text file that is open for writing. Defaults to the standard output.
+
+    Example:
+      >>> import io, json
+      >>> import samplevis
+      >>> from samplevis import modelzoo, param
+      >>> log = io.StringIO()
+      >>> settings = dict(param=param.fourier(32), transforms=None, steps=16, progress=False)
+      >>> result = samplevis.optimize(modelzoo.Shapes(), "logits:4", callbacks=[samplevis.JSONLines(log)], **settings)
+      >>> [json.loads(line)["event"] for line in log.getvalue().splitlines()]
+      ['stage_begin', 'step', 'stage_end']
     """
 
     def __init__(self, file: TextIO | None = None):
@@ -107,22 +129,33 @@ class JSONLines(Callback):
         self.write("stage_end", stage=stage, interrupted=interrupted)
 
     def write(self, event: str, **values: Any) -> None:
-        """Writes one line; numbers that are not finite become null, which JSON has a word for."""
+        """Writes one line; numbers that are not finite become null, since JSON has no others."""
         values = {name: None if isinstance(x, float) and x - x != 0 else x for name, x in values.items()}
         print(json.dumps({"event": event} | values), file=self._file or sys.stdout, flush=True)
 
 
 def as_callbacks(progress: bool | Sequence[Callback], callbacks: Sequence[Callback] = ()) -> tuple[Callback, ...]:
-    """The callbacks that a call asks for, the progress bar first.
+    """Combines the arguments `progress` and `callbacks` of a call to one tuple of callbacks, the progress bar first.
 
     Args:
-      progress: whether to show a progress bar, or what this function has returned.
-      callbacks: others.
+      progress: whether to show a progress bar, or a tuple that this function returned.
+      callbacks: other callbacks. Defaults to none.
+
+    Returns:
+      The callbacks.
 
     Raises:
-      TypeError: if one is no `Callback`.
+      TypeError: if an item is not a `Callback`.
+
+    Example:
+      >>> from samplevis import ProgressBar
+      >>> from samplevis.runtime.callbacks import as_callbacks
+      >>> as_callbacks(False, [])
+      ()
+      >>> isinstance(as_callbacks(True)[0], ProgressBar)
+      True
     """
-    shown = ((ProgressBar(),) if progress else ()) if isinstance(progress, bool) else tuple(progress)
+    first = ((ProgressBar(),) if progress else ()) if isinstance(progress, bool) else tuple(progress)
     if isinstance(callbacks, Callback) or not all(isinstance(callback, Callback) for callback in callbacks):
         raise TypeError(f"callbacks: expected a list of samplevis.Callback. Received: {callbacks!r}")
-    return (*shown, *callbacks)
+    return (*first, *callbacks)

@@ -1,4 +1,4 @@
-"""Checks of arguments, which say what is wrong before any work."""
+"""Checks of arguments, before any work."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-# Characters of a value that a message shows.
+# Maximum number of characters of a value in a message.
 MAX_LENGTH = 200
 
 
 def brief(value: Any) -> str:
-    """A value as a message shows it: an array by its shape, anything else as Python prints it, cut where that is long."""
+    """A value for a message: an array by its shape, anything else by its repr, truncated if it is long."""
     if getattr(value, "shape", ()) != ():
         return f"an array of shape {tuple(value.shape)}"
     text = repr(value)
@@ -24,7 +24,7 @@ def brief(value: Any) -> str:
 
 
 def is_whole(value: Any) -> bool:
-    """Whether a value is one whole number: an int, or what NumPy has for one."""
+    """Whether a value is an integer: an int, or a NumPy integer."""
     try:
         return not isinstance(value, (bool, np.bool_)) and operator.index(value) is not None
     except TypeError:
@@ -32,20 +32,20 @@ def is_whole(value: Any) -> bool:
 
 
 def check_whole(name: str, value: Any, lowest: int, highest: int | None = None) -> None:
-    """Raises ValueError unless a value is a whole number from `lowest` to `highest`, by default without an upper end."""
+    """Raises ValueError unless a value is an integer from `lowest` to `highest`; None is no upper limit."""
     if not is_whole(value) or value < lowest or (highest is not None and value > highest):
         allowed = f">= {lowest}" if highest is None else f"from {lowest} to {highest}"
         raise ValueError(f"{name}: expected a whole number {allowed}. Received: {brief(value)}")
 
 
 def is_list(value: Any) -> bool:
-    """Whether a value has items: no text, no dictionary, no array of one number."""
-    one = isinstance(value, (str, bytes, Mapping)) or getattr(value, "shape", None) == ()
-    return isinstance(value, Iterable) and not one
+    """Whether a value is iterable, and not a string, a dictionary or a 0-dimensional array."""
+    is_single = isinstance(value, (str, bytes, Mapping)) or getattr(value, "shape", None) == ()
+    return isinstance(value, Iterable) and not is_single
 
 
 def check_wholes(name: str, values: Any, lowest: int) -> tuple[int, ...]:
-    """Whole numbers >= `lowest`, as a tuple of ints; raises TypeError or ValueError for others."""
+    """Returns integers >= `lowest` as a tuple of ints; raises TypeError or ValueError for anything else."""
     if not is_list(values):
         raise TypeError(f"{name}: expected a list of whole numbers >= {lowest}. Received: {brief(values)}")
     values = tuple(values)
@@ -61,7 +61,7 @@ def check_flag(name: str, value: Any) -> None:
 
 
 def check_number(name: str, value: Any, least: float = -math.inf, above: bool = False) -> None:
-    """Raises TypeError or ValueError unless a value is a finite number >= `least`, or > `least` if `above`."""
+    """Raises TypeError or ValueError unless a value is a finite number >= `least` (> `least` if `above`)."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name}: expected a number. Received: {brief(value)}")
     if not math.isfinite(value) or value < least or (above and value == least):
@@ -70,13 +70,13 @@ def check_number(name: str, value: Any, least: float = -math.inf, above: bool = 
 
 
 def check_between(name: str, value: Any, lowest: float, highest: float) -> None:
-    """Raises ValueError unless a value is a number from `lowest` to `highest`, both allowed."""
+    """Raises ValueError unless a value is a number from `lowest` to `highest`, inclusive."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not lowest <= value <= highest:
         raise ValueError(f"{name}: expected a number from {lowest:g} to {highest:g}. Received: {brief(value)}")
 
 
 def check_numbers(name: str, values: Any, above: float = -math.inf) -> tuple[float, ...]:
-    """Finite numbers > `above`, at least one, as floats; raises TypeError or ValueError for others."""
+    """Returns at least one finite number > `above` as a tuple of floats; raises TypeError or ValueError for anything else."""
     if not is_list(values):
         raise TypeError(f"{name}: expected a list of numbers. Received: {brief(values)}")
     values = tuple(values)
@@ -88,11 +88,11 @@ def check_numbers(name: str, values: Any, above: float = -math.inf) -> tuple[flo
 
 
 def check_array(name: str, values: Any, kind: Any = np.float32) -> np.ndarray:
-    """Real numbers as an array of a kind, or of their own for None; raises ValueError for what is no array of such."""
+    """Returns real numbers as an array of dtype `kind` (None: unchanged); raises ValueError for anything else."""
     try:
         array = np.asarray(values)
     except ValueError:
-        # Rows of several lengths.
+        # Rows of different lengths.
         array = np.asarray(None)
     if array.dtype.kind not in "fiub":
         shown = f"{brief(values)} of {array.dtype}" if hasattr(values, "dtype") else brief(values)
@@ -101,7 +101,7 @@ def check_array(name: str, values: Any, kind: Any = np.float32) -> np.ndarray:
 
 
 def check_names(name: str, values: Any) -> tuple[str, ...]:
-    """One name or several as a tuple, at least one; raises TypeError or ValueError for others."""
+    """Returns one name or several as a tuple of at least one; raises TypeError or ValueError for anything else."""
     values = (values,) if isinstance(values, str) else values
     if not is_list(values) or hasattr(values, "shape"):
         raise TypeError(f"{name}: expected a name, or a list of names. Received: {brief(values)}")
@@ -111,15 +111,15 @@ def check_names(name: str, values: Any) -> tuple[str, ...]:
     return values
 
 
-def did_you_mean(value: Any, names: Iterable[str], most: int = 1, cutoff: float = 0.4) -> str:
-    """A sentence with the nearest of some names, at most `most`, led by a blank; empty if none is as near as `cutoff`."""
-    near = difflib.get_close_matches(str(value), names, n=most, cutoff=cutoff)
+def did_you_mean(value: Any, names: Iterable[str], limit: int = 1, cutoff: float = 0.4) -> str:
+    """A sentence, after a space, with at most `limit` names that are similar to a value; empty if no similarity is `cutoff`."""
+    near = difflib.get_close_matches(str(value), names, n=limit, cutoff=cutoff)
     return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
 def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
-    """The value, if it is one of some names; otherwise raises ValueError that lists them, the nearest spelling first."""
-    # A list, say, could not be looked up in a dictionary of choices.
+    """Returns the value if it is one of the choices; otherwise raises ValueError that lists them, the nearest spelling first."""
+    # A value that is not hashable could not be looked up in a dictionary of choices.
     if not isinstance(value, str) or value not in choices:
         order = sorted(choices, key=lambda choice: -difflib.SequenceMatcher(None, str(value), choice).ratio())
         raise ValueError(f"{name}: expected one of {', '.join(map(repr, order))}. Received: {brief(value)}")
@@ -127,13 +127,13 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
 
 
 def keywords(function: Callable, *but: str) -> tuple[str, ...]:
-    """The arguments that a function takes by name only, but for some."""
+    """Names of a function's keyword-only arguments, without those in `but`."""
     parameters = inspect.signature(function).parameters.values()
     return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in but)
 
 
 def check_known(settings: Iterable[str], known: Iterable[str]) -> None:
-    """Raises TypeError with the nearest spelling unless all settings are arguments that are known."""
+    """Raises TypeError with the nearest spelling if a setting is not a known argument."""
     known = list(known)
     for name in settings:
         if name not in known:

@@ -1,4 +1,4 @@
-"""Code that is compiled once: what shapes it is in its name, and all that is a number goes in as a tensor."""
+"""A cache of compiled functions. What changes a graph is in the cache key; numbers are arguments, as tensors."""
 
 from __future__ import annotations
 
@@ -11,22 +11,29 @@ Compile = Callable[[Hashable, Callable], Callable]
 
 
 def uncached(name: Hashable, function: Callable) -> Callable:
-    """Compiles a function, whatever its name."""
+    """Compiles a function without a cache."""
     compiled = tf.function(function, autograph=False)
-    # TensorFlow counts traces by lines of code, and warns where many functions come from one. These have their names.
+    # TensorFlow counts traces by the line of code, and warns if many functions are compiled in this one.
     compiled._omit_frequent_tracing_warning = True
     return compiled
 
 
 def cached(compiled: MutableMapping, *kind: Hashable) -> Compile:
-    """Compiles functions of one kind once.
+    """Makes a compiler with a cache.
 
     Args:
-      compiled: where they are kept, such as `Network.compiled`.
-      *kind: what their graphs depend on beside their names and the shapes of their arguments.
+      compiled: the cache, such as `Network.compiled`.
+      *kind: what the graphs depend on, in addition to the function's name and the shapes of its arguments.
 
     Returns:
       A `Compile`.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from samplevis.runtime import compiled
+      >>> compile = compiled.cached({}, "float32")
+      >>> compile("square", tf.square) is compile("square", tf.square)
+      True
     """
 
     def compile(name: Hashable, function: Callable) -> Callable:

@@ -1,4 +1,4 @@
-"""Old public names that work for one more release, with a warning that says the new one."""
+"""Renamed public names: the old ones work for one more release, with a DeprecationWarning."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any, ClassVar
 
 
 def warn_renamed(old: str, new: str, stacklevel: int = 3) -> None:
-    """Warns that a name is now another.
+    """Warns that a name was replaced by another.
 
     Args:
       old: the name that was used.
       new: the name to use.
-      stacklevel: frames between the user's line and here, as in `warnings.warn`. Defaults to 3, the caller of the caller.
+      stacklevel: as in `warnings.warn`. Defaults to 3, the line that called the caller.
     """
     warnings.warn(f"{old} is now {new}; the old name goes with the next release", DeprecationWarning, stacklevel)
 
 
 def renamed_keywords(**names: str) -> Callable[[Callable], Callable]:
-    """A decorator: a function takes old keywords under their new names.
+    """Decorates a function so that it also takes old names of its keywords.
 
     Args:
       **names: old keyword -> new keyword.
@@ -29,8 +29,17 @@ def renamed_keywords(**names: str) -> Callable[[Callable], Callable]:
       The decorator. The function raises TypeError if it gets a keyword under both names.
 
     Example:
+      >>> import warnings
+      >>> from samplevis.runtime.deprecation import renamed_keywords
       >>> @renamed_keywords(keep="storage")
-      ... def run(storage="memory"): ...
+      ... def run(storage="memory"):
+      ...     return storage
+      >>> with warnings.catch_warnings(record=True) as caught:
+      ...     warnings.simplefilter("always")
+      ...     run(keep="disk")
+      'disk'
+      >>> caught[0].category.__name__
+      'DeprecationWarning'
     """
 
     def decorate(function: Callable) -> Callable:
@@ -50,7 +59,7 @@ def renamed_keywords(**names: str) -> Callable[[Callable], Callable]:
 
 
 def renamed_property(old: str, new: str) -> property:
-    """A property for a class's old attribute: it reads the new one, and warns.
+    """A property for the old name of an attribute, which warns.
 
     Args:
       old: the name before.
@@ -68,10 +77,10 @@ def renamed_property(old: str, new: str) -> property:
 
 
 def renamed_keys(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """A dictionary with today's keys, of one that may have been written with the keys of an earlier version.
+    """Renames the keys of a dictionary that an earlier version may have stored.
 
     Args:
-      values: what was stored.
+      values: the stored dictionary.
       names: old key -> new key.
 
     Returns:

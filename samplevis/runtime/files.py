@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic writes, and checks of paths."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from samplevis.runtime.checks import brief
 
-# How the names of files begin that are not whole yet.
+# Prefix of temporary files.
 PARTIAL = ".partial-"
 
 
@@ -22,27 +22,32 @@ def atomic_path(path: str | os.PathLike) -> Iterator[str]:
       path: file to write.
 
     Yields:
-      Path with the same suffix, to write to. After an error it is removed and an older file stays as it was.
+      A temporary path with the same suffix, to write to. After an error it is removed, and an existing file is unchanged.
 
     Raises:
-      TypeError: if `path` is no path.
+      TypeError: if `path` is not a path.
       OSError: if the folder does not exist or cannot be written to, or the disk is full; the message names the path.
 
     Example:
-      >>> with atomic_path("samples.npz") as temporary:
-      ...     np.savez(temporary, x=x)
+      >>> import os, pathlib, tempfile
+      >>> from samplevis.runtime.files import atomic_path
+      >>> folder = tempfile.mkdtemp()
+      >>> with atomic_path(os.path.join(folder, "notes.txt")) as temporary:
+      ...     _ = pathlib.Path(temporary).write_text("complete, or not there at all")
+      >>> os.listdir(folder)
+      ['notes.txt']
     """
     path = check_path(path)
     temporary = _temporary(path)
     try:
         yield temporary
-        # Without it, a power cut could leave the new name with nothing in it.
+        # Otherwise a power cut could leave an empty file with the new name.
         to_disk(temporary)
         os.replace(temporary, path)
         to_disk(os.path.dirname(path) or ".")
     except OSError as error:
         if isinstance(error.__cause__, OSError):
-            raise  # A block within this one has told its own file.
+            raise  # A nested block has already named its file.
         raise _failure(error, path) from error
     finally:
         with contextlib.suppress(FileNotFoundError):
@@ -62,9 +67,9 @@ def check_writable(path: str | os.PathLike) -> None:
 
 
 def to_disk(path: str) -> None:
-    """Waits until a file, or the names in a folder, are on the disk and not only on their way."""
+    """Waits until a file, or the entries of a folder, are written to disk (fsync)."""
     if os.path.isdir(path) and os.name == "nt":
-        return  # Windows does not open folders.
+        return  # Windows cannot open folders.
     handle = os.open(path, os.O_RDONLY if os.path.isdir(path) else os.O_RDWR)
     try:
         os.fsync(handle)
@@ -73,15 +78,18 @@ def to_disk(path: str) -> None:
 
 
 def check_path(path: Any, name: str = "path") -> str:
-    """The path of a file or a folder as a string.
+    """Checks the path of a file or a folder.
 
     Args:
-      path: what was given for it.
-      name: what to call it in messages.
+      path: the path.
+      name: name of the argument, for messages. Defaults to "path".
+
+    Returns:
+      The path as a string.
 
     Raises:
-      TypeError: if it is no path.
-      ValueError: if no file can be called that.
+      TypeError: if it is not a path.
+      ValueError: if it is empty, or has a null character.
     """
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"{name}: expected the path of a file. Received: {brief(path)}")
@@ -92,7 +100,7 @@ def check_path(path: Any, name: str = "path") -> str:
 
 
 def make_folder(path: str | os.PathLike) -> None:
-    """Makes a folder, and those that it is in, unless it is there.
+    """Makes a folder and its parents, unless it exists.
 
     Raises:
       OSError: if it cannot be made; the message names the path.
@@ -104,7 +112,7 @@ def make_folder(path: str | os.PathLike) -> None:
 
 
 def remove_partial(folder: str | os.PathLike) -> None:
-    """Removes what processes that were killed have left of files in a folder that nobody else writes to."""
+    """Removes temporary files of killed processes from a folder that no other process uses."""
     for name in os.listdir(folder):
         if name.startswith(PARTIAL):
             os.remove(os.path.join(folder, name))
@@ -118,7 +126,7 @@ def check_suffix(path: str | os.PathLike, allowed: Collection[str]) -> str:
       allowed: suffixes with their dots, in lower case.
 
     Raises:
-      TypeError, ValueError: if it is no path, or its suffix is none of those allowed.
+      TypeError, ValueError: if it is not a path, or its suffix is not allowed.
     """
     text = check_path(path)
     suffix = os.path.splitext(text)[1].lower()
@@ -128,7 +136,7 @@ def check_suffix(path: str | os.PathLike, allowed: Collection[str]) -> str:
 
 
 def _temporary(path: str) -> str:
-    """A new empty file beside `path`, with the permissions that any new file would get."""
+    """Makes an empty file in the folder of `path`, with the default permissions of a new file."""
     if os.path.isdir(path):
         raise IsADirectoryError(f"cannot write {path!r}: it is a folder")
     folder, name = os.path.split(path)
@@ -137,7 +145,7 @@ def _temporary(path: str) -> str:
     except OSError as error:
         raise _failure(error, path) from error
     os.close(handle)
-    # mkstemp makes the file private; a person expects what `open` gives.
+    # mkstemp makes private files; these get the permissions that `open` would set.
     mask = os.umask(0)
     os.umask(mask)
     os.chmod(temporary, 0o666 & ~mask)

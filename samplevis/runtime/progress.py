@@ -1,4 +1,4 @@
-"""The loop of a stage as others see it: callbacks are told, it is logged, and Ctrl-C asks to stop after the step."""
+"""Progress of a stage: notifies callbacks, logs, and turns Ctrl-C into a request to stop after the current step."""
 
 from __future__ import annotations
 
@@ -18,43 +18,56 @@ logger = logging.getLogger(__name__)
 
 
 class Progress:
-    """Tells callbacks of a stage's loop, and turns the first Ctrl-C into a wish to stop.
+    """Reports the progress of a stage, and turns the first Ctrl-C into a request to stop.
 
-    Inside the `with` block the first Ctrl-C sets `interrupted`, so that the step under way ends and its result is kept; the
-    second one interrupts at once. A stage around this one learns of it too.
+    Inside the `with` block, the first Ctrl-C sets `interrupted`, so that the current step can finish and its results are used;
+    the second one interrupts at once. An enclosing stage is interrupted, too.
 
     Args:
-      stage: what is being done.
+      stage: name of the stage.
       total: number of units of work.
       unit: name of a unit.
-      watching: whether to show a progress bar, or the callbacks to tell. Defaults to True.
+      callbacks: the callbacks to notify; True for a progress bar, False for none. Defaults to True.
       done: units that were done before. Defaults to 0.
+
+    Attributes:
+      done: units that are done.
+      interrupted: whether the stage was asked to stop.
+
+    Example:
+      >>> from samplevis.runtime.progress import Progress
+      >>> with Progress("optimise", 100, "step", callbacks=False) as bar:
+      ...     for _ in range(4):
+      ...         bar.update(25, activation=1.5)
+      >>> bar.done, bar.interrupted
+      (100, False)
     """
 
-    def __init__(self, stage: str, total: int, unit: str, watching: bool | Sequence[Callback] = True, done: int = 0):
+    def __init__(self, stage: str, total: int, unit: str, callbacks: bool | Sequence[Callback] = True, done: int = 0):
         self.stage, self.total, self.unit, self.done = stage, total, unit, done
         self.interrupted = False
-        self._callbacks = as_callbacks(watching)
+        self._callbacks = as_callbacks(callbacks)
+        # The signal handler outside this block.
         self._previous: Any = None
 
     @property
     def watched(self) -> bool:
-        """Whether anybody sees the figures."""
+        """Whether figures are reported to a callback or a log."""
         return bool(self._callbacks) or logger.isEnabledFor(logging.DEBUG)
 
     def update(self, units: int, **figures: float) -> None:
-        """Adds finished units and tells the figures."""
+        """Adds finished units, and reports figures such as `activation`."""
         self.done += units
         logger.debug("%s: %d of %d, %s", self.stage, self.done, self.total, figures)
         for callback in self._callbacks:
-            self._tell(callback.on_step, self.stage, self.done, self.total, figures)
+            self._notify(callback.on_step, self.stage, self.done, self.total, figures)
 
     def draw(self, number: int, images: Callable[[], np.ndarray]) -> None:
-        """Tells of a draw of every chain; `images` is called if somebody wants to see it."""
-        hearers = [each for each in self._callbacks if type(each).on_draw is not Callback.on_draw]
-        shown = images() if hearers else None
-        for callback in hearers:
-            self._tell(callback.on_draw, number, shown)
+        """Reports a draw of every chain; `images` is called only if a callback overrides `on_draw`."""
+        callbacks = [callback for callback in self._callbacks if type(callback).on_draw is not Callback.on_draw]
+        pixels = images() if callbacks else None
+        for callback in callbacks:
+            self._notify(callback.on_draw, number, pixels)
 
     def __enter__(self) -> Progress:
         # Python delivers signals to the main thread only.
@@ -74,9 +87,9 @@ class Progress:
             callback.on_stage_end(self.stage, self.interrupted)
         logger.info("%s: %s at %d of %d", self.stage, "stopped" if self.interrupted else "ended", self.done, self.total)
 
-    def _tell(self, hear: Callable[..., None], *news: Any) -> None:
+    def _notify(self, method: Callable[..., None], *arguments: Any) -> None:
         try:
-            hear(*news)
+            method(*arguments)
         except KeyboardInterrupt:
             self._interrupt()
 
@@ -84,6 +97,6 @@ class Progress:
         if self.interrupted:
             raise KeyboardInterrupt
         self.interrupted = True
-        around = getattr(self._previous, "__self__", None)
-        if isinstance(around, Progress):
-            around.interrupted = True
+        enclosing = getattr(self._previous, "__self__", None)
+        if isinstance(enclosing, Progress):
+            enclosing.interrupted = True

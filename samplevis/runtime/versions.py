@@ -1,4 +1,4 @@
-"""The versions that a run was made with."""
+"""Versions of the software that decides the results of a run."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ from samplevis._version import __version__
 
 
 def versions() -> dict[str, str]:
-    """Name -> version of what decides the bytes of a run."""
+    """Name -> version: of this package, TensorFlow, Keras, NumPy and Python; and the kind of machine."""
     found = {module.__name__: module.__version__ for module in (tf, keras, np)}
     return {"samplevis": __version__} | found | {"python": platform.python_version(), "machine": platform.machine()}

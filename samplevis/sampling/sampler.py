@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.activation import Activation
-from samplevis.activation.memory import of_chains
+from samplevis.activation.memory import sampler_sizes
 from samplevis.runtime import memory, seeds
 from samplevis.runtime.callbacks import Callback, as_callbacks
 from samplevis.runtime.context import RunContext
@@ -131,7 +131,7 @@ def sample(
     context = context or RunContext(seeds.as_seed(seed), as_callbacks(progress))
     chains = latents.shape[0]
     check_room(activation, chains, options, context.draw_store)
-    with memory.explain_oom(of_chains(activation, chains, options.num_transforms)):
+    with memory.explain_oom(sampler_sizes(activation, chains, options.num_transforms)):
         context.checkpoint.start_timer("anneal")
         state = activation.param.rotate(latents)
         if check_density(density) == "activation":

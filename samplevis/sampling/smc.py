@@ -105,7 +105,7 @@ def sequential_monte_carlo(
     score = tf.function(activation_fn, autograph=False)
     count, largest = state.shape[0], step_size
     schedule, log_means, ancestor_indices = [0.0], [], np.arange(count)
-    with Progress("splitting", 1000, "per mille", watching=progress) as bar:
+    with Progress("splitting", 1000, "per mille", callbacks=progress) as bar:
         while schedule[-1] < 1:
             if len(schedule) > max_temperature_steps:
                 raise RuntimeError(

@@ -1,13 +1,16 @@
-"""Random distortions of images, signals and volumes: parameters drawn from a seed, and a deterministic, differentiable apply.
+"""Random distortions of images, signals and volumes: parameters sampled from a seed, and a deterministic, differentiable apply.
 
-Every image gets its own parameters. They are nests of tensors with the batch as leading dimension, so that a bank
-drawn once can be sliced, stored, or tiled over chains with `tf.nest.map_structure`. Shapes are static, and
-the gradient with respect to the images is the exact adjoint of the map, as a Metropolis correction needs; but for
-`normalize_gradient`, which samplers refuse.
+Every image gets its own parameters. They are nests of tensors with the batch as leading dimension, so a bank of K transforms
+can be sliced, stored, or tiled over chains with `tf.nest.map_structure`. Shapes are static. The gradient with respect to the
+images is exact, as a Metropolis correction needs; the one exception is `normalize_gradient`, which samplers refuse.
 
-    distortion = transform.affine(shift=8, scale=0.1, rotate=8)
-    bank = distortion.sample_params(seed, 8, (96, 96, 3))
-    distorted = distortion.apply(bank, images)              # images [8, 96, 96, 3]
+Example:
+  >>> import tensorflow as tf
+  >>> from samplevis import transform
+  >>> distortion = transform.affine(shift=8, scale=0.1, rotate=8)
+  >>> bank = distortion.sample_params(seed=[0, 1], batch=8, image_shape=(96, 96, 3))
+  >>> distortion.apply(bank, tf.zeros([8, 96, 96, 3])).shape
+  TensorShape([8, 96, 96, 3])
 """
 
 from samplevis.transform.alpha import collapse_alpha_random

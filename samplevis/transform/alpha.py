@@ -1,4 +1,4 @@
-"""Transparent images on random backgrounds."""
+"""Compositing of transparent images over random backgrounds."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from samplevis import param
 from samplevis.runtime.checks import check_number
 from samplevis.transform.base import Params, Shape, Transform
 
-# Standard deviation that Lucid's noise of `sd` 1 gives a pixel before the sigmoid: 1.04 for images of 64 pixels, 1.14 for 128,
-# 1.21 for 224. Its spectrum is 1/f, real and imaginary parts N(0, sd^2), and the image is divided by 4.
+# Standard deviation of a pixel of Lucid's noise before the sigmoid, at `sd` 1: 1.04 for images of 64 pixels, 1.14 for 128,
+# 1.21 for 224. Lucid's noise has a 1/f spectrum with real and imaginary parts N(0, sd^2); the image is divided by 4.
 LUCID_CONTRAST = 1.14
 
 
 @dataclasses.dataclass(frozen=True)
 class CollapseAlpha(Transform):
-    """Made by `collapse_alpha_random`."""
+    """See `collapse_alpha_random`."""
 
     sd: float
 
@@ -41,20 +41,25 @@ class CollapseAlpha(Transform):
 
 
 def collapse_alpha_random(sd: float = 0.5) -> Transform:
-    """Lays images with an alpha channel on random backgrounds: alpha * colour + (1 - alpha) * background.
+    """Composites images with an alpha channel over random backgrounds: alpha * colour + (1 - alpha) * background.
 
-    What has to be seen on every background becomes opaque. Goes first, before transforms that move the image.
+    An optimised image becomes opaque where the objective needs its colours against every background. Put this first, before
+    transforms that move the image. Source: lucid/optvis/transform.py.
 
     Args:
       sd: strength of the background, > 0: a coloured 1/f noise whose pixels have a standard deviation of 1.14 sd before the
-        sigmoid. Defaults to 0.5, Lucid's.
+        sigmoid. Defaults to 0.5, as in Lucid.
 
     Returns:
       Transform from [H, W, 4] to [H, W, 3]. Its parameters: {"background": [batch, H, W, 3]} in [0, 1].
-      Source: lucid/optvis/transform.py.
 
     Raises:
-      ValueError, TypeError: if `sd` is outside its range, or images have not 4 channels.
+      ValueError, TypeError: if `sd` is out of range, or the images do not have 4 channels.
+
+    Example:
+      >>> from samplevis import transform
+      >>> transform.collapse_alpha_random().output_shape((64, 64, 4))
+      (64, 64, 3)
     """
     check_number("sd", sd, 0, above=True)
     return CollapseAlpha(float(sd))

@@ -1,10 +1,10 @@
-"""What a transform is, and transforms one after the other."""
+"""The interface of a transform, and compositions of transforms."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, TypeAlias
 
 import tensorflow as tf
 
@@ -13,15 +13,33 @@ from samplevis.runtime.checks import brief, is_list
 from samplevis.runtime.deprecation import renamed_property, warn_renamed
 
 # (H, W, C) of an image, (L, C) of a signal, (D, H, W, C) of a volume.
-Shape = tuple[int, ...]
-Params = dict[str, tf.Tensor]
+Shape: TypeAlias = tuple[int, ...]
+Params: TypeAlias = dict[str, tf.Tensor]
+SetName: TypeAlias = Literal["standard", "robust"]
 
 
 class Transform:
-    """A random map from images to images, signals or volumes too. Its kinds are hashable, frozen dataclasses."""
+    """A random map from images to images (or signals, or volumes). Subclasses are frozen, hashable dataclasses.
+
+    Example:
+      >>> import dataclasses
+      >>> import tensorflow as tf
+      >>> from samplevis import transform
+      >>> @dataclasses.dataclass(frozen=True)
+      ... class Brightness(transform.Transform):
+      ...     limit: float
+      ...
+      ...     def sample_params(self, seed, batch, image_shape):
+      ...         return {"offset": tf.random.stateless_uniform([batch], seed, -self.limit, self.limit)}
+      ...
+      ...     def apply(self, params, images):
+      ...         return images + params["offset"][:, None, None, None]
+      >>> Brightness(0.1)(tf.zeros([2, 8, 8, 3]), seed=[0, 1]).shape
+      TensorShape([2, 8, 8, 3])
+    """
 
     exact_gradient: bool = True
-    """Whether the gradient of `apply` is its derivative. If not, optimisers may use it and samplers must not."""
+    """Whether automatic differentiation of `apply` gives its true gradient. Samplers refuse transforms for which it does not."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -32,11 +50,11 @@ class Transform:
     draw = renamed_property("draw", "sample_params")
 
     def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Any:
-        """Draws the random parameters, independently for each image.
+        """Samples the random parameters, independently for each image.
 
         Args:
-          seed: int32 [2], stateless seed. Equal seeds give equal draws (XLA and the rest of TensorFlow have
-            different generators).
+          seed: int32 [2], stateless seed. Equal seeds give equal parameters (but code compiled by XLA has another random
+            number generator than the rest of TensorFlow).
           batch: int, number of images.
           image_shape: (H, W, C) of the images that `apply` will get.
 
@@ -46,7 +64,7 @@ class Transform:
         return ()
 
     def apply(self, params: Any, images: tf.Tensor) -> tf.Tensor:
-        """Applies drawn parameters.
+        """Applies the transform with given parameters.
 
         Args:
           params: what `sample_params` returned for this batch and image shape.
@@ -61,13 +79,13 @@ class Transform:
         raise NotImplementedError
 
     def output_shape(self, image_shape: Shape) -> Shape:
-        """The shape (H', W', C) that images of shape (H, W, C) get.
+        """The shape of the transformed images.
 
         Args:
           image_shape: (H, W, C) of the images that `apply` will get.
 
         Returns:
-          The shape of what it makes of them.
+          (H', W', C), the shape of an image that `apply` returns.
 
         Raises:
           ValueError: if images of this shape are too small for the transform.
@@ -75,7 +93,7 @@ class Transform:
         return tuple(image_shape)
 
     def __call__(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Fresh parameters, applied: `apply(sample_params(seed, batch, (H, W, C)), images)`.
+        """Samples parameters and applies them: `apply(sample_params(seed, batch, (H, W, C)), images)`.
 
         Args:
           images: [batch, H, W, C], float, static shape.
@@ -90,7 +108,7 @@ class Transform:
 
 @dataclasses.dataclass(frozen=True)
 class Function(Transform):
-    """A plain function from images to images, which has nothing to draw. Made by `as_transform`."""
+    """A plain function from images to images, without random parameters. See `as_transform`."""
 
     function: Callable[[tf.Tensor], tf.Tensor]
 
@@ -114,7 +132,7 @@ class Function(Transform):
 
 @dataclasses.dataclass(frozen=True)
 class Compose(Transform):
-    """Made by `compose`."""
+    """See `compose`."""
 
     transforms: tuple[Transform, ...]
 
@@ -130,8 +148,8 @@ class Compose(Transform):
         return tuple(params)
 
     def apply(self, params: tuple[Any, ...], images: tf.Tensor) -> tf.Tensor:
-        for transform, own in zip(self.transforms, params, strict=True):
-            images = transform.apply(own, images)
+        for transform, transform_params in zip(self.transforms, params, strict=True):
+            images = transform.apply(transform_params, images)
         return images
 
     def output_shape(self, image_shape: Shape) -> Shape:
@@ -140,35 +158,52 @@ class Compose(Transform):
         return tuple(image_shape)
 
 
-def compose(transforms: Iterable[Transform | Callable[[tf.Tensor], tf.Tensor]]) -> Transform:
-    """Applies transforms one after the other, the first of the list first.
+# What the `transforms` argument of `render`, `optimize` and others takes.
+ImageFunction: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
+TransformLike: TypeAlias = Transform | ImageFunction | Sequence[Transform | ImageFunction] | SetName | None
+
+
+def compose(transforms: Iterable[Transform | ImageFunction]) -> Transform:
+    """Applies transforms in sequence, the first of the list first.
 
     Args:
-      transforms: anything that `as_transform` takes. An empty list gives the identity.
+      transforms: list of transforms, or of anything else that `as_transform` takes. An empty list gives the identity.
 
     Returns:
-      Transform. Its parameters: a tuple of the parameters of the parts, each from a seed of its own.
+      Transform. Its parameters: a tuple with the parameters of each part, all from different seeds.
 
     Raises:
-      TypeError: if an item is no transform.
+      TypeError: if an item is not a transform.
+
+    Example:
+      >>> from samplevis import transform
+      >>> transform.compose([transform.pad(12), transform.jitter(8)]).output_shape((96, 96, 3))
+      (112, 112, 3)
     """
     if not is_list(transforms):
         raise TypeError(f"transforms: expected a list of transforms. Received: {brief(transforms)}")
     return Compose(tuple(as_transform(transform) for transform in transforms))
 
 
-def as_transform(transforms: Any) -> Transform:
-    """Makes one transform of whatever describes it.
+def as_transform(transforms: Transform | ImageFunction | Sequence[Transform | ImageFunction] | None) -> Transform:
+    """Converts a transform, a function, a list of these or None to one transform.
 
     Args:
-      transforms: a Transform, a function from images [batch, H, W, C] to images (the same function object
-        each time, or compiled steps are not shared), a list or tuple of these, or None for the identity.
+      transforms: a Transform; a function from images [batch, H, W, C] to images (pass the same function object each time, so
+        that compiled steps are reused); a list or tuple of these; or None for the identity.
 
     Returns:
       Transform.
 
     Raises:
       TypeError: if it is none of these.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from samplevis import transform
+      >>> crops = transform.as_transform([transform.jitter(8), tf.image.flip_left_right])
+      >>> crops.output_shape((96, 96, 3))
+      (88, 88, 3)
     """
     if isinstance(transforms, Transform):
         return transforms

@@ -1,4 +1,4 @@
-"""Transforms that keep pixels in their places: blur, noise and gain."""
+"""Transforms that do not move pixels: blur, noise and gain."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from samplevis.transform.base import Params, Shape, Transform
 
 @dataclasses.dataclass(frozen=True)
 class Blur(Transform):
-    """Made by `blur`."""
+    """See `blur`."""
 
     sigma: float
 
     @property
     def radius(self) -> int:
-        return int(4 * self.sigma + 0.5)  # where scipy.ndimage.gaussian_filter truncates, too
+        return int(4 * self.sigma + 0.5)  # As in scipy.ndimage.gaussian_filter.
 
     def apply(self, params: Any, images: tf.Tensor) -> tf.Tensor:
         self.output_shape(images.shape[1:])
@@ -29,7 +29,7 @@ class Blur(Transform):
         weights = np.exp(-0.5 * (np.arange(-self.radius, self.radius + 1) / self.sigma) ** 2)
         images = tf.pad(images, margins, "REFLECT")
         for axis in range(1, len(images.shape) - 1):
-            images = _convolved(images, weights / weights.sum(), axis)
+            images = _convolve(images, weights / weights.sum(), axis)
         return images
 
     def output_shape(self, image_shape: Shape) -> Shape:
@@ -42,7 +42,7 @@ class Blur(Transform):
 
 
 def blur(sigma: float) -> Transform:
-    """Convolves with a Gaussian, cut off at 4 sigma, edges reflected.
+    """Convolves with a Gaussian that is truncated at 4 sigma; edges are reflected.
 
     Args:
       sigma: standard deviation in pixels, > 0; int(4 sigma + 0.5) must be less than the image's shorter side.
@@ -51,19 +51,25 @@ def blur(sigma: float) -> Transform:
       Transform that keeps the size. Its parameters are empty.
 
     Raises:
-      ValueError, TypeError: if `sigma` is outside its range.
+      ValueError, TypeError: if `sigma` is out of range.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from samplevis import transform
+      >>> transform.blur(1.5)(tf.zeros([2, 32, 32, 3]), seed=[0, 1]).shape
+      TensorShape([2, 32, 32, 3])
     """
     check_number("sigma", sigma, 0, above=True)
     return Blur(sigma)
 
 
-def _convolved(images: tf.Tensor, weights: np.ndarray, axis: int) -> tf.Tensor:
-    """Each channel of [batch, *size, C], along one axis, with weights that must lie inside."""
+def _convolve(images: tf.Tensor, weights: np.ndarray, axis: int) -> tf.Tensor:
+    """Convolves each channel of images [batch, *size, C] along one axis, without padding."""
     batch, *sizes, channels = images.shape
     *before, side = sizes[:axis]
     after = sizes[axis:]
     kernel = tf.constant(np.tile(weights[:, None], channels), images.dtype)
-    # As pictures: of rows along the last axis, or else of columns.
+    # As a 2-D convolution: of columns, or along the last axis of rows.
     shape, kernel = (
         ([batch * math.prod(before), side, math.prod(after), channels], kernel[:, None, :, None])
         if after
@@ -75,7 +81,7 @@ def _convolved(images: tf.Tensor, weights: np.ndarray, axis: int) -> tf.Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class Noise(Transform):
-    """Made by `noise`."""
+    """See `noise`."""
 
     standard_deviation: float
 
@@ -91,13 +97,20 @@ def noise(standard_deviation: float) -> Transform:
     """Adds white Gaussian noise. The result is not clipped, so that the gradient stays exact.
 
     Args:
-      standard_deviation: >= 0, on the scale of the image, [0, 1].
+      standard_deviation: of the noise, >= 0; image values are in [0, 1].
 
     Returns:
       Transform that keeps the size. Its parameters: {"noise": [batch, H, W, C]}.
 
     Raises:
-      ValueError, TypeError: if `standard_deviation` is outside its range.
+      ValueError, TypeError: if `standard_deviation` is out of range.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from samplevis import transform
+      >>> noisy = transform.noise(0.1)(tf.fill([2, 32, 32, 3], 0.5), seed=[0, 1])
+      >>> round(float(tf.math.reduce_std(noisy)), 1)
+      0.1
     """
     check_number("standard_deviation", standard_deviation, 0)
     return Noise(standard_deviation)
@@ -105,7 +118,7 @@ def noise(standard_deviation: float) -> Transform:
 
 @dataclasses.dataclass(frozen=True)
 class Gain(Transform):
-    """Made by `gain`."""
+    """See `gain`."""
 
     decibels: float
     silence: float
@@ -120,18 +133,25 @@ class Gain(Transform):
 
 
 def gain(decibels: float = 6.0, silence: float = 0.5) -> Transform:
-    """Makes a signal louder or softer; of a picture, raises or lowers the contrast. The result is not clipped.
+    """Amplifies or attenuates a signal, or the contrast of an image. The result is not clipped.
 
     Args:
-      decibels: >= 0; the gain is uniform on [-decibels, decibels], 20 decibels to a factor of ten. Defaults to 6, a factor of
+      decibels: >= 0; the gain is uniform on [-decibels, decibels]; 20 decibels are a factor of ten. Defaults to 6, a factor of
         about two.
-      silence: the value that stays, from 0 to 1. Defaults to 0.5: silence to a network of `value_range=(-1, 1)`.
+      silence: the value that does not change, from 0 to 1. Defaults to 0.5, which is silence for a network with
+        `value_range=(-1, 1)`.
 
     Returns:
       Transform that keeps the size. Its parameters: {"factor": [batch]}.
 
     Raises:
-      ValueError, TypeError: if an argument is outside its range.
+      ValueError, TypeError: if an argument is out of range.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from samplevis import transform
+      >>> transform.gain(6)(tf.zeros([2, 1000, 1]), seed=[0, 1]).shape
+      TensorShape([2, 1000, 1])
     """
     check_number("decibels", decibels, 0)
     check_between("silence", silence, 0.0, 1.0)

@@ -1,11 +1,11 @@
-"""Transforms that move pixels: shifts, scales, rotations, mirror images, borders."""
+"""Transforms that move pixels: padding, crops, shifts, scales, rotations and reflections."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import tensorflow as tf
 
@@ -13,17 +13,21 @@ from samplevis.runtime import seeds
 from samplevis.runtime.checks import check_choice, check_number, check_numbers, check_whole
 from samplevis.transform import warp
 from samplevis.transform.base import Params, Shape, Transform
+from samplevis.transform.warp import Edges, Interpolation
 
-# What the sides of a signal, an image and a volume are called.
+PadMode: TypeAlias = Literal["reflect", "constant", "uniform"]
+Units: TypeAlias = Literal["degrees", "radians"]
+
+# Names of the sides of a signal, an image and a volume.
 SIDES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
 
 @dataclasses.dataclass(frozen=True)
 class Pad(Transform):
-    """Made by `pad`."""
+    """See `pad`."""
 
     width: int
-    mode: str
+    mode: PadMode
     value: float
 
     def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Any:
@@ -50,36 +54,42 @@ class Pad(Transform):
         return *(size + 2 * self.width for size in sizes), channels
 
 
-def pad(width: int, mode: str = "reflect", value: float = 0.5) -> Transform:
-    """Adds a border on all sides: four of a picture, both ends of a signal, six of a volume.
+def pad(width: int, mode: PadMode = "reflect", value: float = 0.5) -> Transform:
+    """Adds a border on all sides: four of an image, two of a signal, six of a volume.
 
     Args:
-      width: pixels, >= 0; below the image's shorter side in mode "reflect".
-      mode: "reflect": the image mirrored about its outermost pixels. "constant": `value`. "uniform": one grey
-        for each image, uniform on [0, 1).
-      value: what mode "constant" fills in.
+      width: pixels, >= 0; less than the image's shorter side in mode "reflect".
+      mode: "reflect": the image mirrored about its outermost pixels (default). "constant": `value`. "uniform": one grey value
+        per image, uniform on [0, 1).
+      value: value of the border in mode "constant". Defaults to 0.5.
 
     Returns:
       Transform to (H + 2 width, W + 2 width). Its parameters: empty, or {"value": [batch]} in mode "uniform".
 
     Raises:
-      ValueError, TypeError: if an argument is outside its range.
+      ValueError, TypeError: if an argument is out of range.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from samplevis import transform
+      >>> transform.pad(12)(tf.zeros([2, 64, 64, 3]), seed=[0, 1]).shape
+      TensorShape([2, 88, 88, 3])
     """
     check_whole("width", width, 0)
     check_number("value", value)
-    mode = mode.lower() if isinstance(mode, str) else mode  # Lucid spells the modes of tf.pad in capitals.
-    return Pad(width, check_choice("mode", mode, ("reflect", "constant", "uniform")), value)
+    mode = mode.lower() if isinstance(mode, str) else mode  # Lucid writes the modes of tf.pad in capitals.
+    return Pad(width, check_choice("mode", mode, get_args(PadMode)), value)
 
 
 @dataclasses.dataclass(frozen=True)
 class Jitter(Transform):
-    """Made by `jitter`."""
+    """See `jitter`."""
 
     d: int
 
     def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Params:
-        directions = len(image_shape) - 1
-        return {"offset": tf.random.stateless_uniform([batch, directions], seed, 0, self.d + 1, tf.int32)}
+        dimensions = len(image_shape) - 1
+        return {"offset": tf.random.stateless_uniform([batch, dimensions], seed, 0, self.d + 1, tf.int32)}
 
     def apply(self, params: Params, images: tf.Tensor) -> tf.Tensor:
         *sizes, _ = self.output_shape(images.shape[1:])
@@ -94,17 +104,23 @@ class Jitter(Transform):
 
 
 def jitter(d: int) -> Transform:
-    """Crops at a random place, d pixels less high and wide (Lucid's `jitter`).
+    """Crops d pixels of height and width at a random position (Lucid's `jitter`).
 
     Args:
-      d: pixels, >= 0, below the image's shorter side.
+      d: pixels, >= 0, less than the image's shorter side.
 
     Returns:
       Transform to (H - d, W - d). Its parameters: {"offset": int32 [batch, 2]}, the first row and column, each
-      uniform on 0 ... d; of signals and volumes [batch, 1] and [batch, 3].
+      uniform on 0 ... d; [batch, 1] for signals, [batch, 3] for volumes.
 
     Raises:
-      ValueError, TypeError: if `d` is outside its range.
+      ValueError, TypeError: if `d` is out of range.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from samplevis import transform
+      >>> transform.jitter(8)(tf.zeros([2, 64, 64, 3]), seed=[0, 1]).shape
+      TensorShape([2, 56, 56, 3])
     """
     check_whole("d", d, 0)
     return Jitter(d)
@@ -112,32 +128,38 @@ def jitter(d: int) -> Transform:
 
 @dataclasses.dataclass(frozen=True)
 class Shift(Transform):
-    """Made by `shift`."""
+    """See `shift`."""
 
     d: int
 
     def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Params:
-        directions = len(image_shape) - 1
-        return {"shift": tf.random.stateless_uniform([batch, directions], seed, -self.d, self.d + 1, tf.int32)}
+        dimensions = len(image_shape) - 1
+        return {"shift": tf.random.stateless_uniform([batch, dimensions], seed, -self.d, self.d + 1, tf.int32)}
 
     def apply(self, params: Params, images: tf.Tensor) -> tf.Tensor:
         sizes = images.shape[1:-1]
-        ways = tf.split(params["shift"], len(sizes), axis=1)
-        return warp.take(images, *((tf.range(size) - way) % size for way, size in zip(ways, sizes, strict=True)))
+        shifts = tf.split(params["shift"], len(sizes), axis=1)
+        return warp.take(images, *((tf.range(size) - shift) % size for shift, size in zip(shifts, sizes, strict=True)))
 
 
 def shift(d: int) -> Transform:
-    """Rolls the image by whole pixels: what leaves on one side comes in on the other.
+    """Rolls the image by whole pixels, with wrap-around (like `tf.roll`).
 
     Args:
-      d: pixels, >= 0; down and right are each uniform on the integers -d ... d.
+      d: pixels, >= 0; the shifts down and right are each uniform on the integers -d ... d.
 
     Returns:
-      Transform that keeps the size. Its parameters: {"shift": int32 [batch, 2]} (down, right); of signals and volumes [batch, 1]
-      and [batch, 3].
+      Transform that keeps the size. Its parameters: {"shift": int32 [batch, 2]} (down, right); [batch, 1] for signals,
+      [batch, 3] for volumes.
 
     Raises:
-      ValueError, TypeError: if `d` is outside its range.
+      ValueError, TypeError: if `d` is out of range.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from samplevis import transform
+      >>> transform.shift(8)(tf.zeros([2, 64, 64, 3]), seed=[0, 1]).shape
+      TensorShape([2, 64, 64, 3])
     """
     check_whole("d", d, 0)
     return Shift(d)
@@ -145,24 +167,24 @@ def shift(d: int) -> Transform:
 
 @dataclasses.dataclass(frozen=True)
 class Affine(Transform):
-    """Made by `affine`."""
+    """See `affine`."""
 
     shift: float
     scale: float
     rotate: float
-    edges: str
+    edges: Edges
 
     def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Params:
-        directions = len(image_shape) - 1
+        dimensions = len(image_shape) - 1
 
         def uniform(name: str, limit: float, *shape: int) -> tf.Tensor:
             return tf.random.stateless_uniform([batch, *shape], seeds.fold(seed, name), -limit, limit)
 
         return {
-            "shift": uniform("shift", self.shift, directions),
+            "shift": uniform("shift", self.shift, dimensions),
             "scale": tf.exp(uniform("scale", self.scale)),
             "angle": uniform("angle", math.radians(self.rotate)),
-            **_axis(seed, batch, directions),
+            **_axis(seed, batch, dimensions),
         }
 
     def apply(self, params: Params, images: tf.Tensor) -> tf.Tensor:
@@ -170,28 +192,34 @@ class Affine(Transform):
 
     def output_shape(self, image_shape: Shape) -> Shape:
         if self.rotate:
-            _check_turn("affine", image_shape)
+            _check_rotation("affine", image_shape)
         return tuple(image_shape)
 
 
-def affine(shift: float = 8, scale: float = 0.1, rotate: float = 8, edges: str = "reflect") -> Transform:
-    """Scales and rotates about the centre, then shifts, in one linear resampling on the same canvas.
+def affine(shift: float = 8, scale: float = 0.1, rotate: float = 8, edges: Edges = "reflect") -> Transform:
+    """Scales and rotates about the centre, then shifts, in one linear resampling to the same size.
 
-    Of a signal, the scale is a stretch of time. A volume turns about an axis that is uniform on the sphere.
+    The scale of a signal stretches time. A volume is rotated about an axis that is uniform on the sphere.
 
     Args:
-      shift: pixels, >= 0; down and right are each uniform on [-shift, shift], not rounded.
-      scale: >= 0; the magnification is log-uniform on [exp(-scale), exp(scale)].
-      rotate: degrees, >= 0; the angle is uniform on [-rotate, rotate]. 0 for signals.
-      edges: what comes in from outside. "reflect": the image mirrored about its outermost pixels (`numpy.pad`
-        mode "reflect"); it must be at least 2 x 2. "zero": black.
+      shift: pixels, >= 0; the shifts down and right are each uniform on [-shift, shift], not rounded. Defaults to 8.
+      scale: >= 0; the magnification is log-uniform on [exp(-scale), exp(scale)]. Defaults to 0.1.
+      rotate: degrees, >= 0; the angle is uniform on [-rotate, rotate]. Must be 0 for signals. Defaults to 8.
+      edges: values outside the image. "reflect": the image mirrored about its outermost pixels (`numpy.pad` mode "reflect");
+        it must be at least 2 x 2 (default). "zero": black.
 
     Returns:
       Transform that keeps the size. Its parameters: {"shift": [batch, 2] (down, right), "scale": [batch],
       "angle": [batch], radians, counter-clockwise}.
 
     Raises:
-      ValueError, TypeError: if an argument is outside its range.
+      ValueError, TypeError: if an argument is out of range.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from samplevis import transform
+      >>> transform.affine(shift=4, scale=0.2, rotate=15)(tf.zeros([2, 64, 64, 3]), seed=[0, 1]).shape
+      TensorShape([2, 64, 64, 3])
     """
     for name, value in (("shift", shift), ("scale", scale), ("rotate", rotate)):
         check_number(name, value, 0)
@@ -200,12 +228,12 @@ def affine(shift: float = 8, scale: float = 0.1, rotate: float = 8, edges: str =
 
 @dataclasses.dataclass(frozen=True)
 class Choice(Transform):
-    """One parameter of `warp.inverse_similarity` from a list. Made by `random_scale` and `random_rotate`."""
+    """One parameter of `warp.inverse_similarity`, chosen from a list. See `random_scale` and `random_rotate`."""
 
-    parameter: str
+    parameter: Literal["scale", "angle"]
     values: tuple[float, ...]
-    edges: str
-    interpolation: str = "bilinear"
+    edges: Edges
+    interpolation: Interpolation = "bilinear"
 
     def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Params:
         which = tf.random.stateless_uniform([batch], seed, 0, len(self.values), tf.int32)
@@ -215,53 +243,68 @@ class Choice(Transform):
 
     def apply(self, params: Params, images: tf.Tensor) -> tf.Tensor:
         batch, *sizes, _ = images.shape
-        still = {"shift": tf.zeros([batch, len(sizes)]), "scale": tf.ones([batch]), "angle": tf.zeros([batch])}
-        return warp.affine_warp(images, warp.inverse_similarity(**still | params), self.edges, self.interpolation)
+        identity = {"shift": tf.zeros([batch, len(sizes)]), "scale": tf.ones([batch]), "angle": tf.zeros([batch])}
+        return warp.affine_warp(images, warp.inverse_similarity(**identity | params), self.edges, self.interpolation)
 
     def output_shape(self, image_shape: Shape) -> Shape:
         if self.parameter == "angle":
-            _check_turn("random_rotate", image_shape)
+            _check_rotation("random_rotate", image_shape)
         return tuple(image_shape)
 
 
-def random_scale(scales: Iterable[float], edges: str = "reflect") -> Transform:
+def random_scale(scales: Iterable[float], edges: Edges = "reflect") -> Transform:
     """Zooms about the centre by one of the given factors.
 
-    Lucid resizes the whole image, so that its canvas changes from step to step; here the canvas keeps its
-    size, the content grows beyond it or shrinks within it, and shapes stay static. `random_resize` has Lucid's pixel grid.
+    Lucid resizes the whole image, so that its size changes from step to step. Here the image keeps its size and its content is
+    zoomed, so that shapes are static. `random_resize` has Lucid's pixel grid.
 
     Args:
-      scales: magnifications > 0, at least one, each as likely as it is often in the list.
-      edges: what comes in from outside when shrinking, as in `affine`.
+      scales: magnifications > 0, at least one; one is chosen uniformly, so a repeated value is more likely.
+      edges: values outside the image, as in `affine`. Defaults to "reflect".
 
     Returns:
       Transform that keeps the size. Its parameters: {"scale": [batch]}.
 
     Raises:
-      ValueError, TypeError: if an argument is outside its range.
+      ValueError, TypeError: if an argument is out of range.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from samplevis import transform
+      >>> transform.random_scale([0.9, 1.0, 1.1])(tf.zeros([2, 64, 64, 3]), seed=[0, 1]).shape
+      TensorShape([2, 64, 64, 3])
     """
     return Choice("scale", check_numbers("scales", scales, 0), check_choice("edges", edges, warp.EDGES))
 
 
 def random_rotate(
-    angles: Iterable[float], units: str = "degrees", edges: str = "reflect", interpolation: str = "bilinear"
+    angles: Iterable[float],
+    units: Units = "degrees",
+    edges: Edges = "reflect",
+    interpolation: Interpolation = "bilinear",
 ) -> Transform:
     """Rotates about the centre, counter-clockwise, by one of the given angles; a volume about a random axis.
 
     Args:
-      angles: at least one, each as likely as it is often in the list.
-      units: "degrees" or "radians".
-      edges: what comes in from outside, as in `affine`. Lucid's choice is "zero".
-      interpolation: "bilinear" or "nearest". Lucid's choice is "nearest".
+      angles: at least one; one is chosen uniformly, so a repeated value is more likely.
+      units: "degrees" (default) or "radians".
+      edges: values outside the image, as in `affine`. Defaults to "reflect"; Lucid uses "zero".
+      interpolation: "bilinear" (default) or "nearest"; Lucid uses "nearest".
 
     Returns:
       Transform that keeps the size. Its parameters: {"angle": [batch]}, in radians.
 
     Raises:
-      ValueError, TypeError: if an argument is outside its range.
+      ValueError, TypeError: if an argument is out of range.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from samplevis import transform
+      >>> transform.random_rotate(range(-10, 11))(tf.zeros([2, 64, 64, 3]), seed=[0, 1]).shape
+      TensorShape([2, 64, 64, 3])
     """
     angles = check_numbers("angles", angles)
-    if check_choice("units", units, ("degrees", "radians")) == "degrees":
+    if check_choice("units", units, get_args(Units)) == "degrees":
         angles = tuple(map(math.radians, angles))
     check_choice("edges", edges, warp.EDGES)
     return Choice("angle", angles, edges, check_choice("interpolation", interpolation, warp.INTERPOLATIONS))
@@ -269,16 +312,18 @@ def random_rotate(
 
 @dataclasses.dataclass(frozen=True)
 class CropOrPad(Transform):
-    """Made by `crop_or_pad_to`."""
+    """See `crop_or_pad_to`."""
 
     size: tuple[int, ...]
 
     def apply(self, params: Any, images: tf.Tensor) -> tf.Tensor:
         self.output_shape(images.shape[1:])
-        cuts = [slice(max(have - want, 0) // 2, max(have - want, 0) // 2 + want) for have, want in self._pairs(images)]
-        gaps = [max(want - have, 0) for have, want in self._pairs(images)]
-        margins = [[0, 0], *([gap // 2, gap - gap // 2] for gap in gaps), [0, 0]]
-        return tf.pad(images[(slice(None), *cuts)], margins)
+        sizes = list(zip(images.shape[1:-1], self.size, strict=True))
+        first = [max(old - new, 0) // 2 for old, new in sizes]
+        crops = [slice(start, start + side) for start, side in zip(first, self.size, strict=True)]
+        missing = [max(new - old, 0) for old, new in sizes]
+        margins = [[0, 0], *([count // 2, count - count // 2] for count in missing), [0, 0]]
+        return tf.pad(images[(slice(None), *crops)], margins)
 
     def output_shape(self, image_shape: Shape) -> Shape:
         *sizes, channels = image_shape
@@ -286,22 +331,25 @@ class CropOrPad(Transform):
             raise ValueError(f"crop_or_pad_to: expected {len(sizes)} sides for images {sizes}. Received: {self.size}")
         return *self.size, channels
 
-    def _pairs(self, images: tf.Tensor) -> list[tuple[int, int]]:
-        return list(zip(images.shape[1:-1], self.size, strict=True))
-
 
 def crop_or_pad_to(*size: int) -> Transform:
-    """Crops centrally or pads with zeros to a given size; goes last, before a network of fixed input size.
+    """Crops centrally or pads with zeros to a given size. Put it last, before a network with a fixed input size.
 
     Args:
-      *size: height and width in pixels, > 0; of a signal the length, of a volume depth, height and width. An odd difference takes
-        or adds the extra pixel at the bottom and right.
+      *size: height and width in pixels, > 0; the length of a signal; depth, height and width of a volume. If a difference is odd,
+        the extra pixel is cropped or added at the bottom and right.
 
     Returns:
       Transform to that size. Its parameters are empty.
 
     Raises:
-      ValueError, TypeError: if an argument is outside its range.
+      ValueError, TypeError: if an argument is out of range.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from samplevis import transform
+      >>> transform.crop_or_pad_to(48, 80)(tf.zeros([2, 64, 64, 3]), seed=[0, 1]).shape
+      TensorShape([2, 48, 80, 3])
     """
     if len(size) not in SIDES:
         raise ValueError(f"crop_or_pad_to: expected 1, 2 or 3 sides. Received: {len(size)}")
@@ -312,7 +360,7 @@ def crop_or_pad_to(*size: int) -> Transform:
 
 @dataclasses.dataclass(frozen=True)
 class Mirror(Transform):
-    """Made by `mirror`."""
+    """See `mirror`."""
 
     def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Params:
         return {"flip": tf.random.stateless_uniform([batch], seed) < 0.5}
@@ -324,23 +372,29 @@ class Mirror(Transform):
 
 
 def mirror() -> Transform:
-    """Exchanges left and right with probability 1/2; a signal runs backwards.
+    """Flips left and right with probability 1/2; time for a signal.
 
     Returns:
       Transform that keeps the size. Its parameters: {"flip": bool [batch]}.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from samplevis import transform
+      >>> transform.mirror()(tf.zeros([2, 64, 64, 3]), seed=[0, 1]).shape
+      TensorShape([2, 64, 64, 3])
     """
     return Mirror()
 
 
-def _axis(seed: tf.Tensor, batch: int, directions: int) -> Params:
-    """The axes about which volumes turn, {"axis": [batch, 3]}; pictures need none."""
-    if directions != 3:
+def _axis(seed: tf.Tensor, batch: int, dimensions: int) -> Params:
+    """Random axes to rotate volumes about, {"axis": [batch, 3]}; empty for images."""
+    if dimensions != 3:
         return {}
     normal = tf.random.stateless_normal([batch, 3], seeds.fold(seed, "axis"))
     return {"axis": normal / tf.norm(normal, axis=1, keepdims=True)}
 
 
-def _check_turn(name: str, image_shape: Shape) -> None:
+def _check_rotation(name: str, image_shape: Shape) -> None:
     if len(image_shape) == 2:
         raise ValueError(
             f"{name}: a signal {tuple(image_shape)} cannot be rotated. Leave the rotation out, or give the transforms by name: "

@@ -1,4 +1,4 @@
-"""A transform that leaves the image alone and changes its gradient."""
+"""A transform that leaves the image unchanged and normalises its gradient."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from samplevis.transform.base import Transform
 
 @dataclasses.dataclass(frozen=True)
 class NormalizeGradient(Transform):
-    """Made by `normalize_gradient`."""
+    """See `normalize_gradient`."""
 
     scales: tuple[float, ...] | float
 
@@ -40,9 +40,10 @@ class NormalizeGradient(Transform):
 
 
 def normalize_gradient(scales: float | Sequence[float] | None = None) -> Transform:
-    """Leaves images as they are and gives the gradient of each the same Euclidean norm; a gradient of zero stays zero.
+    """Leaves images unchanged and rescales the gradient of each to a fixed Euclidean norm; a gradient of zero stays zero.
 
-    What comes out is the gradient of no function: an optimiser can use it, L-BFGS and a sampler refuse it.
+    The result is not the gradient of any function. Keras optimizers can use it; L-BFGS and samplers refuse it.
+    Source: lucid/optvis/transform.py.
 
     Args:
       scales: the norm, > 0, or one for each image of the batch. Defaults to 1.
@@ -51,7 +52,17 @@ def normalize_gradient(scales: float | Sequence[float] | None = None) -> Transfo
       Transform that keeps the size. Its parameters are empty.
 
     Raises:
-      ValueError, TypeError: if `scales` is outside its range. Source: lucid/optvis/transform.py.
+      ValueError, TypeError: if `scales` is out of range.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from samplevis import transform
+      >>> x = tf.ones([1, 4, 4, 3])
+      >>> with tf.GradientTape() as tape:
+      ...     tape.watch(x)
+      ...     y = tf.reduce_sum(transform.normalize_gradient(2.0)(x, seed=[0, 1]))
+      >>> round(float(tf.norm(tape.gradient(y, x))), 4)
+      2.0
     """
     if scales is None or isinstance(scales, (int, float)):
         scales = 1.0 if scales is None else scales

@@ -1,4 +1,4 @@
-"""Lucid's random scaling: the image resized on TensorFlow 1's pixel grid."""
+"""Lucid's random scaling: a resize on TensorFlow 1's pixel grid."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from samplevis.transform.base import Params, Shape, Transform
 
 @dataclasses.dataclass(frozen=True)
 class RandomResize(Transform):
-    """Made by `random_resize`."""
+    """See `random_resize`."""
 
     scales: tuple[float, ...]
 
@@ -31,16 +31,20 @@ class RandomResize(Transform):
 
 
 def legacy_grid(size: int, scale: float) -> np.ndarray:
-    """Weights of a bilinear resize from `size` pixels to int(scale * size), cut or continued to `size` about its middle.
+    """Weights of a bilinear resize from `size` pixels to int(scale * size), cropped or edge-padded to `size` about its centre.
 
-    Output pixel i lies at input position i * size / int(scale * size): pixels are points, the first on the first, and beyond
-    the last one its value goes on.
+    Output pixel i is at input position i * size / int(scale * size): pixels are points, the first pixels coincide, and the last
+    pixel's value continues beyond it.
+
+    Args:
+      size: number of input and output pixels.
+      scale: magnification, > 0.
 
     Returns:
-      float64 array [size, size], output pixel by input pixel, rows that sum to 1.
+      float64 array [output pixel, input pixel], of shape [size, size]; rows sum to 1.
     """
     resized = max(int(np.float32(scale) * np.float32(size)), 1)
-    # What is cut off or continued is less at the beginning where it is odd, as in `tf.image.resize_with_crop_or_pad`.
+    # An odd difference is split with the smaller half first, as in `tf.image.resize_with_crop_or_pad`.
     pixel = np.clip(np.arange(size) + int((resized - size) / 2), 0, resized - 1)
     position = pixel * (size / resized)
     lower = np.floor(position).astype(int)
@@ -51,18 +55,25 @@ def legacy_grid(size: int, scale: float) -> np.ndarray:
 
 
 def random_resize(scales: Iterable[float]) -> Transform:
-    """Resizes by one of the given factors on Lucid's pixel grid, then cuts or continues the edges to the old canvas.
+    """Resizes by one of the given factors on Lucid's pixel grid, then crops or edge-pads to the original size.
 
-    `random_scale` zooms about the centre; this is what Lucid's function of that name does, whose grid (TensorFlow 1's
-    `resize_bilinear`) starts in a corner. Only the canvas keeps its size here, so that shapes stay static.
+    This is Lucid's own `random_scale`, whose grid (TensorFlow 1's `resize_bilinear`) starts in a corner, whereas `random_scale`
+    here zooms about the centre. Unlike Lucid's, it keeps the size of the image, so that shapes are static.
+    Source: lucid/optvis/transform.py.
 
     Args:
-      scales: factors > 0, at least one, each as likely as it is often in the list.
+      scales: factors > 0, at least one; one is chosen uniformly, so a repeated factor is more likely.
 
     Returns:
       Transform that keeps the size. Its parameters: {"which": int32 [batch]}, an index into `scales`.
 
     Raises:
-      ValueError, TypeError: if `scales` is outside its range. Source: lucid/optvis/transform.py.
+      ValueError, TypeError: if `scales` is out of range.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from samplevis import transform
+      >>> transform.random_resize([0.9, 1.0, 1.1])(tf.zeros([2, 64, 64, 3]), seed=[0, 1]).shape
+      TensorShape([2, 64, 64, 3])
     """
     return RandomResize(check_numbers("scales", scales, 0))

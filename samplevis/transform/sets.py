@@ -1,17 +1,18 @@
-"""The transforms that are used unless others are given: Lucid's for optimising, milder ones for sampling."""
+"""Default sets of transforms: Lucid's for optimising, milder ones for sampling."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import get_args
 
+from samplevis.transform.base import SetName, Transform, TransformLike
 from samplevis.transform.geometry import affine, jitter, pad, random_rotate, random_scale
 from samplevis.transform.resize import random_resize
 
 _SCALES = [1 + 0.02 * step for step in range(-5, 6)]
 _ANGLES = [*range(-10, 11), 0, 0, 0, 0, 0]
 
-# Lucid's optvis/transform.py, with pi in full, bilinear rotation, and a canvas that `random_scale` leaves
-# alone: an image of 128 pixels reaches the network at 128 + 24 - 8 - 4 = 140 (in Lucid 125 to 154).
+# Lucid's optvis/transform.py, except for an exact pi, bilinear rotation, and a `random_scale` that keeps the size: an image
+# of 128 pixels reaches the network with 128 + 24 - 8 - 4 = 140 pixels (125 to 154 in Lucid).
 standard_transforms = (
     pad(12, "constant", 0.5),
     jitter(8),
@@ -20,9 +21,9 @@ standard_transforms = (
     jitter(4),
 )
 
-# The same to the pixel: the resize's grid, nearest-neighbour rotation, and 3.14 for pi. Two differences remain. The canvas
-# keeps its size when the image is resized, so that shapes stay static: 140 pixels reach the network, where Lucid's images of
-# 128 have 125 to 154. And every image of a batch has its own draw.
+# Lucid's to the pixel: TensorFlow 1's resize grid, nearest-neighbour rotation, and 3.14 for pi. Two differences remain. A resize
+# keeps the size, so that shapes are static: 140 pixels reach the network, where Lucid's images of 128 have 125 to 154. And
+# every image of a batch has its own parameters.
 lucid_transforms = (
     pad(12, "constant", 0.5),
     jitter(8),
@@ -36,11 +37,11 @@ lucid_transforms = (
     jitter(4),
 )
 
-# What sampling averages over: from trials with images of 96 and 128 pixels.
+# For sampling; chosen in trials with images of 96 and 128 pixels.
 robust_transforms = (affine(shift=8, scale=0.1, rotate=8),)
 
-# By name and number of dimensions. Signals do not turn; volumes, of fewer pixels on a side, move by fewer.
-NAMED = {
+# By name and number of dimensions. Signals cannot be rotated; volumes have fewer pixels per side and move less.
+NAMED_SETS: dict[SetName, dict[int, tuple[Transform, ...]]] = {
     "standard": {
         1: (pad(12, "constant", 0.5), jitter(8), random_scale(_SCALES), jitter(4)),
         2: standard_transforms,
@@ -60,23 +61,27 @@ NAMED = {
 }
 
 
-def as_named(transforms: Any, dimensions: int) -> Any:
-    """The set that a name stands for.
+def as_named(transforms: TransformLike, dimensions: int) -> TransformLike:
+    """Looks up a default set of transforms by name.
 
     Args:
-      transforms: "standard" (Lucid's, for optimising), "robust" (what sampling averages over), or anything else, which is
-        returned as it is.
+      transforms: "standard" (Lucid's, for optimising), "robust" (for sampling), or anything else, which is returned unchanged.
       dimensions: 1 for signals, 2 for images, 3 for volumes.
 
     Returns:
-      A tuple of transforms.
+      A tuple of transforms for a name.
 
     Raises:
-      ValueError: for a name that is neither.
+      ValueError: for any other name.
+
+    Example:
+      >>> from samplevis import transform
+      >>> transform.as_named("robust", 2)
+      (Affine(shift=8, scale=0.1, rotate=8, edges='reflect'),)
     """
     if not isinstance(transforms, str):
         return transforms
-    if transforms not in NAMED:
-        names = " or ".join(map(repr, NAMED))
+    if transforms not in NAMED_SETS:
+        names = " or ".join(map(repr, get_args(SetName)))
         raise ValueError(f"transforms: expected transforms, None, or the name {names}. Received: {transforms!r}")
-    return NAMED[transforms][dimensions]
+    return NAMED_SETS[transforms][dimensions]

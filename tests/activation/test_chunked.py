@@ -15,30 +15,30 @@ from samplevis.sampling.kernels.base import value_and_gradient
 
 
 @given(st.integers(1, 60), st.integers(1, 80))
-def test_parts_are_as_large_as_they_can_be(number, most):
-    size = largest_divisor(number, most)
-    assert size <= most and number % size == 0
-    assert not any(number % other == 0 for other in range(size + 1, min(number, most) + 1))
+def test_chunks_are_as_large_as_they_can_be(number, limit):
+    size = largest_divisor(number, limit)
+    assert size <= limit and number % size == 0
+    assert not any(number % other == 0 for other in range(size + 1, min(number, limit) + 1))
 
 
 def test_values_and_gradients_are_those_of_the_whole_bank(tiny_network):
     activation = make_activation(tiny_network, "conv2:1", param.fourier(16), transform.affine(2, 0.1, 8))
     z, bank = activation.param.prior(seeds.root(0), 3), activation.sample_transforms(seeds.root(1), 6)
     whole_value, whole = value_and_gradient(lambda z: tf.math.log(3 + activation.mean(z, bank)), z)
-    for most in (1, 2, 4, 5):
+    for chunk_size in (1, 2, 4, 5):
         value, found = value_and_gradient(
-            lambda z, most=most: tf.math.log(3 + chunked_mean(activation.scores, z, bank, most)), z
+            lambda z, size=chunk_size: tf.math.log(3 + chunked_mean(activation.scores, z, bank, size)), z
         )
         np.testing.assert_allclose(value, whole_value, rtol=1e-5)
         np.testing.assert_allclose(found, whole, atol=1e-5 * np.abs(whole).max())
 
 
-def test_only_a_part_is_computed_at_a_time(tiny_network):
+def test_one_chunk_is_computed_at_a_time(tiny_network):
     activation = make_activation(tiny_network, "conv2:1", param.fourier(16), transform.jitter(2))
     z, bank, seen = activation.param.prior(seeds.root(0), 3), activation.sample_transforms(seeds.root(1), 6), []
 
-    def scores(z, part):
-        values = activation.scores(z, part)
+    def scores(z, chunk):
+        values = activation.scores(z, chunk)
         seen.append(values.shape.as_list())
         return values
 
@@ -59,8 +59,8 @@ def test_a_run_in_little_memory_draws_from_the_same_density(tiny_network):
     settings = dict(im_size=16, transforms=transform.jitter(2), optimize_steps=16, anneal_steps=25, progress=False)
     options = dict(num_results=1, num_burnin_steps=0, num_leapfrog_steps=2, num_chains=2, num_transforms=4)
     whole = samplevis.render(tiny_network, "conv2:1", options, **settings)
-    parts = samplevis.render(tiny_network, "conv2:1", options, memory=1, **settings)
+    chunked = samplevis.render(tiny_network, "conv2:1", options, memory=1, **settings)
     # One short trajectory from the same state: rounding has no time to grow.
-    np.testing.assert_allclose(parts.latents, whole.latents, atol=1e-3)
-    np.testing.assert_allclose(parts.activation, whole.activation, rtol=1e-3)
-    assert parts.latents.tobytes() != whole.latents.tobytes()
+    np.testing.assert_allclose(chunked.latents, whole.latents, atol=1e-3)
+    np.testing.assert_allclose(chunked.activation, whole.activation, rtol=1e-3)
+    assert chunked.latents.tobytes() != whole.latents.tobytes()

@@ -14,7 +14,7 @@ import tensorflow as tf
 import samplevis
 from samplevis import Network
 from samplevis.activation import make_activation
-from samplevis.activation.memory import sides
+from samplevis.activation.memory import image_sizes
 from samplevis.runtime import memory
 from samplevis.runtime.seeds import root
 from samplevis.sampling.level_scale import LevelScale
@@ -149,7 +149,7 @@ def test_the_memory_of_the_machine(monkeypatch):
 
 def test_what_cannot_be_lowered_is_left_out():
     fixed = Network(keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3, name="conv")]))
-    assert sides(fixed, (8, 8, 3)) == {}
+    assert image_sizes(fixed, (8, 8, 3)) == {}
     with pytest.raises(MemoryError, match="everything is at its least; take a smaller network"):
         with memory.explain_oom({"batch": 1, "size": (4, 64)}):
             full()

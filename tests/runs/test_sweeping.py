@@ -31,7 +31,7 @@ def test_each_image_is_what_optimize_makes_of_its_unit_with_the_same_seed(tiny_n
     units = ["conv2:3", objectives.neuron("conv2", 1, 2, 0), "conv2:0", square, "conv2:4", "-conv1:2"]
     units += [objectives.direction("conv2", vector), objectives.direction("conv2", -vector), "conv1:2"]
     made = sweep(tiny_network, units, batch_size=size, seed=5, **SMALL)
-    assert made.complete and made.places.tolist() == list(range(9)) and made.images.shape == (9, 16, 16, 3)
+    assert made.complete and made.indices.tolist() == list(range(9)) and made.images.shape == (9, 16, 16, 3)
     for n, unit in enumerate(units):
         alone = optimize(tiny_network, unit, seed=5, **SMALL)
         np.testing.assert_allclose(made[n], alone.images[0], atol=1e-4)
@@ -150,7 +150,7 @@ def test_a_folder_holds_each_unit(tiny_network, tmp_path):
 
 
 def test_names_of_files_are_safe():
-    from samplevis.runs.sweep_store import paths
+    from samplevis.results.sweep_store import paths
 
     names = ["class_logit(logits, 'a/b\\c:d')", "..", "é" * 300, "x" * 300]
     found = [os.path.basename(path) for path in paths("folder", names)]
@@ -188,7 +188,7 @@ def test_ctrl_c_keeps_what_there_is_and_the_same_call_goes_on(tiny_network, tmp_
     monkeypatch.setattr(MODULE, "ascend", struck)
     part = sweep(tiny_network, "conv2", **call)
     # The second batch had 16 of its 20 steps.
-    assert part.places.tolist() == [0, 1, 2, 3] and not part.complete and repr(part).endswith("interrupted>")
+    assert part.indices.tolist() == [0, 1, 2, 3] and not part.complete and repr(part).endswith("interrupted>")
     assert len(files_of(tmp_path)) == 4 and isinstance(part, Sweep)
     assert signal.getsignal(signal.SIGINT) is before
     whole = sweep(tiny_network, "conv2", **call)

@@ -1,4 +1,4 @@
-"""What callbacks, loggers, lines of JSON and TensorBoard hear of a run."""
+"""Callbacks, loggers, JSON lines and TensorBoard: what they are notified of."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ SETTINGS = dict(im_size=16, transforms=transform.jitter(2), optimize_steps=16, a
 OPTIONS = dict(num_results=3, num_burnin_steps=4, num_leapfrog_steps=2, num_chains=2, num_transforms=2)
 
 
-class Heard(samplevis.Callback):
-    """Keeps what it hears."""
+class Recorder(samplevis.Callback):
+    """Records all notifications."""
 
     def __init__(self):
         self.events, self.images = [], []
@@ -47,45 +47,45 @@ def render(network, *callbacks, **settings):
 
 
 @pytest.fixture(scope="module")
-def heard(tiny_network):
-    heard = Heard()
-    heard.samples = render(tiny_network, heard)
-    return heard
+def recorded(tiny_network):
+    recorded = Recorder()
+    recorded.samples = render(tiny_network, recorded)
+    return recorded
 
 
-def test_stages_come_in_order_and_end_where_they_said(heard):
-    begun = [event[1:] for event in heard.events if event[0] == "begin"]
+def test_stages_come_in_order_and_end_where_they_said(recorded):
+    begun = [event[1:] for event in recorded.events if event[0] == "begin"]
     assert [stage for stage, *_ in begun] == ["optimise", "anneal", "warm-up", "sample", "warm-up", "sample"]
     assert begun[0] == ("optimise", 0, 16, "step") and begun[-1] == ("sample", 0, 3, "step")
-    assert [event for event in heard.events if event[0] == "end"] == [("end", stage, False) for stage, *_ in begun]
-    last = {event[1]: event[2:4] for event in heard.events if event[0] == "step"}
+    assert [event for event in recorded.events if event[0] == "end"] == [("end", stage, False) for stage, *_ in begun]
+    last = {event[1]: event[2:4] for event in recorded.events if event[0] == "step"}
     assert last == {"optimise": (16, 16), "anneal": (50, 50), "warm-up": (2, 2), "sample": (3, 3)}
 
 
-def test_figures_are_those_of_the_samples(heard):
-    figures = [event[4] for event in heard.events if event[:2] == ("step", "sample")][1:]
-    np.testing.assert_allclose([f["activation"] for f in figures], heard.samples.activation.mean(0), rtol=1e-5)
+def test_figures_are_those_of_the_samples(recorded):
+    figures = [event[4] for event in recorded.events if event[:2] == ("step", "sample")][1:]
+    np.testing.assert_allclose([f["activation"] for f in figures], recorded.samples.activation.mean(0), rtol=1e-5)
     np.testing.assert_allclose(
-        [f["acceptance"] for f in figures], heard.samples.stats["acceptance_rate"].mean(0), rtol=1e-5
+        [f["acceptance"] for f in figures], recorded.samples.stats["acceptance_rate"].mean(0), rtol=1e-5
     )
 
 
-def test_draws_are_those_of_the_samples_and_no_rehearsals(heard):
-    assert [event[1] for event in heard.events if event[0] == "draw"] == [0, 1, 2]
-    np.testing.assert_array_equal(np.stack(heard.images, 1), heard.samples.images)
+def test_draws_are_those_of_the_samples_and_not_of_the_calibration(recorded):
+    assert [event[1] for event in recorded.events if event[0] == "draw"] == [0, 1, 2]
+    np.testing.assert_array_equal(np.stack(recorded.images, 1), recorded.samples.images)
 
 
-def test_listening_changes_nothing(heard, tiny_network):
-    np.testing.assert_array_equal(render(tiny_network).images, heard.samples.images)
+def test_callbacks_change_nothing(recorded, tiny_network):
+    np.testing.assert_array_equal(render(tiny_network).images, recorded.samples.images)
 
 
-def test_optimize_tells_its_steps(tiny_network):
-    heard = Heard()
+def test_optimize_reports_its_steps(tiny_network):
+    recorded = Recorder()
     result = samplevis.optimize(
-        tiny_network, "conv2:1", steps=8, thresholds=(4,), transforms=None, progress=False, callbacks=[heard]
+        tiny_network, "conv2:1", steps=8, thresholds=(4,), transforms=None, progress=False, callbacks=[recorded]
     )
-    figures = [event[2:] for event in heard.events if event[0] == "step"]
-    assert [done for done, *_ in figures] == [4, 8] and not heard.images
+    figures = [event[2:] for event in recorded.events if event[0] == "step"]
+    assert [done for done, *_ in figures] == [4, 8] and not recorded.images
     assert figures[-1][2]["activation"] == pytest.approx(float(result.history[-1].mean()))
 
 
@@ -100,10 +100,10 @@ class Stop(samplevis.Callback):
             raise KeyboardInterrupt
 
 
-def test_a_callback_stops_a_run_as_ctrl_c_does(heard, tiny_network):
-    other = Heard()
+def test_a_callback_stops_a_run_as_ctrl_c_does(recorded, tiny_network):
+    other = Recorder()
     samples = render(tiny_network, Stop("sample", 2), other)
-    np.testing.assert_array_equal(samples.images, heard.samples.images[:, :2])
+    np.testing.assert_array_equal(samples.images, recorded.samples.images[:, :2])
     assert other.events[-1] == ("end", "sample", True) and ("draw", 1) in other.events
 
 
@@ -116,18 +116,18 @@ def test_other_exceptions_end_a_run(tiny_network):
         samplevis.optimize(tiny_network, "conv2:1", steps=2, progress=False, callbacks=[Broken()])
 
 
-@pytest.mark.parametrize("callbacks", [Heard(), [print], "progress", [Heard]])
+@pytest.mark.parametrize("callbacks", [Recorder(), [print], "progress", [Recorder]])
 def test_what_is_no_list_of_callbacks_is_refused(tiny_network, callbacks):
     with pytest.raises(TypeError, match="callbacks: expected a list of samplevis.Callback. Received"):
         samplevis.optimize(tiny_network, "conv2:1", callbacks=callbacks)
 
 
 def test_a_bar_comes_first_and_only_if_asked_for():
-    heard = Heard()
-    assert as_callbacks(False, [heard]) == (heard,)
-    bar, second = as_callbacks(True, [heard])
-    assert isinstance(bar, samplevis.ProgressBar) and second is heard
-    assert as_callbacks((bar, heard)) == (bar, heard)
+    recorded = Recorder()
+    assert as_callbacks(False, [recorded]) == (recorded,)
+    bar, second = as_callbacks(True, [recorded])
+    assert isinstance(bar, samplevis.ProgressBar) and second is recorded
+    assert as_callbacks((bar, recorded)) == (bar, recorded)
 
 
 def test_the_bar_counts_on_from_an_earlier_process(capsys):
@@ -137,11 +137,11 @@ def test_the_bar_counts_on_from_an_earlier_process(capsys):
     assert "anneal" in printed and "175/200" in printed and "level=0.5" in printed
 
 
-def test_loggers_hear_of_stages_and_nothing_is_printed(tiny_network, caplog, capsys):
+def test_stages_are_logged_and_nothing_is_printed(tiny_network, caplog, capsys):
     with caplog.at_level(logging.INFO, "samplevis"):
         render(tiny_network)
-    told = [record.getMessage() for record in caplog.records if record.name == "samplevis.progress"]
-    assert "anneal: 0 of 50 steps done" in told and "sample: ended at 3 of 3" in told
+    messages = [record.getMessage() for record in caplog.records if record.name == "samplevis.runtime.progress"]
+    assert "anneal: 0 of 50 steps done" in messages and "sample: ended at 3 of 3" in messages
     printed = capsys.readouterr()
     assert printed.out == printed.err == ""
 

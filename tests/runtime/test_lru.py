@@ -1,4 +1,4 @@
-"""The dictionary that forgets."""
+"""The dictionary with a maximum size."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import pytest
 from samplevis.runtime.lru import LRUDict
 
 
-def test_what_was_looked_up_stays():
-    kept = LRUDict(2)
-    kept["a"], kept["b"] = 1, 2
-    assert kept["a"] == 1
-    kept["c"] = 3
-    assert dict(kept.items()) == {"a": 1, "c": 3} and "b" not in kept and kept.get("b", 4) == 4
-    assert kept.get("a") == 1
-    kept["d"] = 5
-    assert list(kept) == ["a", "d"] and list(kept.values()) == [1, 5]
-    kept["a"] = 6
-    assert list(kept) == ["d", "a"] and len(kept) == 2
+def test_the_least_recently_used_item_is_dropped():
+    cache = LRUDict(2)
+    cache["a"], cache["b"] = 1, 2
+    assert cache["a"] == 1
+    cache["c"] = 3
+    assert dict(cache.items()) == {"a": 1, "c": 3} and "b" not in cache and cache.get("b", 4) == 4
+    assert cache.get("a") == 1
+    cache["d"] = 5
+    assert list(cache) == ["a", "d"] and list(cache.values()) == [1, 5]
+    cache["a"] = 6
+    assert list(cache) == ["d", "a"] and len(cache) == 2
 
 
-def test_what_is_not_there_is_a_key_error():
-    kept = LRUDict(1)
+def test_a_missing_key_is_an_error():
+    cache = LRUDict(1)
     with pytest.raises(KeyError):
-        kept["a"]
+        cache["a"]

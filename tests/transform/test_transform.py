@@ -1,4 +1,4 @@
-"""Transforms: adjoints, independent resampling oracles, distributions of the draws, seeds, shapes, errors."""
+"""Transforms: adjoints, independent resampling oracles, distributions of the parameters, seeds, shapes, errors."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def adjoint_error(function, shape: tuple[int, ...], seed: int = 0) -> float:
 @pytest.mark.parametrize("shape", [(3, 24, 24, 3), SHAPE])
 @pytest.mark.parametrize("name", EVERY)
 def test_gradient_is_the_adjoint(name, shape):
-    draw = EVERY[name].sample_params(seeds.root(4), shape[0], shape[1:])
-    assert adjoint_error(lambda images: EVERY[name].apply(draw, images), shape) < TOLERANCE
+    params = EVERY[name].sample_params(seeds.root(4), shape[0], shape[1:])
+    assert adjoint_error(lambda images: EVERY[name].apply(params, images), shape) < TOLERANCE
 
 
 def test_adjoint_check_rejects_the_projective_operation():
@@ -103,8 +103,8 @@ def test_adjoint_check_rejects_the_projective_operation():
 )
 def test_warp_adjoint_and_values_for_any_shape_and_draw(height, width, edges, down, scale, angle, seed):
     """Against scipy, and the gradient against the matrix of the map, built column by column."""
-    draw = [tf.constant(v, tf.float64) for v in ([[down, 1.7]], [scale], [angle])]
-    matrix = warp.inverse_similarity(*draw)
+    params = [tf.constant(v, tf.float64) for v in ([[down, 1.7]], [scale], [angle])]
+    matrix = warp.inverse_similarity(*params)
     basis = np.eye(height * width).reshape(-1, height, width)
     every = warp.affine_warp(tf.constant(np.moveaxis(basis, 0, -1)[None]), matrix, edges).numpy()[0]
 
@@ -135,10 +135,10 @@ def test_warp_adjoint_and_values_for_any_shape_and_draw(height, width, edges, do
 )
 def test_adjoint_and_shape_for_any_size(height, width, channels, seed, name):
     shape = (height, width, channels)
-    draw = EVERY[name].sample_params(seeds.root(seed), 2, shape)
-    result = EVERY[name].apply(draw, tf.zeros([2, *shape]))
+    params = EVERY[name].sample_params(seeds.root(seed), 2, shape)
+    result = EVERY[name].apply(params, tf.zeros([2, *shape]))
     assert tuple(result.shape[1:]) == EVERY[name].output_shape(shape)
-    assert adjoint_error(lambda images: EVERY[name].apply(draw, images), (2, *shape), seed) < TOLERANCE
+    assert adjoint_error(lambda images: EVERY[name].apply(params, images), (2, *shape), seed) < TOLERANCE
 
 
 def scipy_affine(picture: np.ndarray, down: float, right: float, scale: float, angle: float, mode: str) -> np.ndarray:
@@ -156,10 +156,10 @@ def scipy_affine(picture: np.ndarray, down: float, right: float, scale: float, a
 def test_affine_against_scipy(edges):
     kind = transform.affine(shift=20, scale=0.5, rotate=90, edges=edges)
     images = random_images(6, 21, 34, 2)
-    draw = kind.sample_params(seeds.root(0), 6, images.shape[1:])
-    result = kind.apply(draw, tf.constant(images)).numpy()
+    params = kind.sample_params(seeds.root(0), 6, images.shape[1:])
+    result = kind.apply(params, tf.constant(images)).numpy()
     for i in range(6):
-        parameters = (*draw["shift"][i].numpy(), float(draw["scale"][i]), float(draw["angle"][i]))
+        parameters = (*params["shift"][i].numpy(), float(params["scale"][i]), float(params["angle"][i]))
         for channel in range(2):
             expected = scipy_affine(images[i, ..., channel], *parameters, SCIPY_MODE[edges])
             # float32 positions of up to 60 pixels, slopes of up to 8 a pixel
@@ -190,8 +190,8 @@ def test_rotate_a_quarter_is_exact_and_units_agree():
 def test_shift_moves_down_and_right():
     images = np.zeros([1, 9, 9, 1], np.float32)
     images[0, 4, 4] = 1
-    draw = {"shift": tf.constant([[2.0, 3.0]]), "scale": tf.ones([1]), "angle": tf.zeros([1])}
-    moved = transform.affine().apply(draw, tf.constant(images)).numpy()
+    params = {"shift": tf.constant([[2.0, 3.0]]), "scale": tf.ones([1]), "angle": tf.zeros([1])}
+    moved = transform.affine().apply(params, tf.constant(images)).numpy()
     assert moved[0, 6, 7, 0] == 1 and moved.sum() == 1
     rolled = transform.shift(5).apply({"shift": tf.constant([[2, -5]])}, tf.constant(images))
     np.testing.assert_array_equal(rolled, np.roll(images, (2, -5), (1, 2)))
@@ -300,12 +300,12 @@ def test_integer_draws_reach_both_ends_equally_often():
 
 def test_affine_draws_follow_the_stated_laws():
     """Kolmogorov-Smirnov at p = 6e-5, as 4 standard errors, against the uniform laws in the docstring."""
-    draw = transform.affine(shift=8, scale=0.1, rotate=8).sample_params(seeds.root(9), 2000, (96, 96, 3))
+    params = transform.affine(shift=8, scale=0.1, rotate=8).sample_params(seeds.root(9), 2000, (96, 96, 3))
     columns = {
-        "down": draw["shift"][:, 0] / 8,
-        "right": draw["shift"][:, 1] / 8,
-        "scale": tf.math.log(draw["scale"]) / 0.1,
-        "angle": draw["angle"] / math.radians(8),
+        "down": params["shift"][:, 0] / 8,
+        "right": params["shift"][:, 1] / 8,
+        "scale": tf.math.log(params["scale"]) / 0.1,
+        "angle": params["angle"] / math.radians(8),
     }
     for column in columns.values():
         assert np.abs(column).max() <= 1 + 1e-5
@@ -331,13 +331,13 @@ def test_every_image_has_a_draw_and_seeds_decide(name):
 
 def test_gradient_gives_the_same_bytes_twice():
     kind = transform.as_transform(transform.standard_transforms)
-    images, draw = tf.constant(random_images(16, *SHAPE[1:])), kind.sample_params(seeds.root(0), 16, SHAPE[1:])
+    images, params = tf.constant(random_images(16, *SHAPE[1:])), kind.sample_params(seeds.root(0), 16, SHAPE[1:])
 
     @tf.function
     def gradient():
         with tf.GradientTape() as tape:
             tape.watch(images)
-            score = tf.reduce_sum(kind.apply(draw, images) ** 2)
+            score = tf.reduce_sum(kind.apply(params, images) ** 2)
         return tape.gradient(score, images)
 
     assert len({gradient().numpy().tobytes() for _ in range(5)}) == 1
@@ -347,27 +347,27 @@ def test_second_derivatives_of_a_quadratic():
     """The Hessian of |Wx|^2 / 2 is W'W: differentiating the gradient once more stays exact."""
     kind = transform.affine()
     x, v = tf.constant(random_images(*SHAPE)), tf.constant(random_images(*SHAPE, seed=1))
-    draw = kind.sample_params(seeds.root(0), 2, SHAPE[1:])
+    params = kind.sample_params(seeds.root(0), 2, SHAPE[1:])
     with tf.GradientTape() as outer:
         outer.watch(x)
         with tf.GradientTape() as inner:
             inner.watch(x)
-            score = tf.reduce_sum(kind.apply(draw, x) ** 2) / 2
+            score = tf.reduce_sum(kind.apply(params, x) ** 2) / 2
         along = tf.reduce_sum(inner.gradient(score, x) * v)
     with tf.GradientTape() as tape:
         tape.watch(x)
-        result = kind.apply(draw, x)
-    expected = tape.gradient(result, x, kind.apply(draw, v))
+        result = kind.apply(params, x)
+    expected = tape.gradient(result, x, kind.apply(params, v))
     np.testing.assert_allclose(outer.gradient(along, x), expected, atol=1e-5)
 
 
 def test_draws_get_no_gradient():
     kind = transform.affine()
-    draw = kind.sample_params(seeds.root(0), 2, (9, 9, 1))
+    params = kind.sample_params(seeds.root(0), 2, (9, 9, 1))
     with tf.GradientTape() as tape:
-        tape.watch(draw)
-        result = kind.apply(draw, tf.constant(random_images(2, 9, 9, 1)))
-    assert tape.gradient(result, draw) == {"shift": None, "scale": None, "angle": None}
+        tape.watch(params)
+        result = kind.apply(params, tf.constant(random_images(2, 9, 9, 1)))
+    assert tape.gradient(result, params) == {"shift": None, "scale": None, "angle": None}
 
 
 def test_compose_goes_left_to_right():
@@ -383,11 +383,11 @@ def test_compose_goes_left_to_right():
     np.testing.assert_allclose(transform.compose([increase, double])(images, seeds.root(0)), 2 * images + 2, rtol=1e-6)
     parts = [transform.pad(2), transform.jitter(1), transform.affine()]
     whole = transform.compose(parts)
-    draw = whole.sample_params(seeds.root(0), 2, (10, 12, 1))
+    params = whole.sample_params(seeds.root(0), 2, (10, 12, 1))
     expected = images
-    for part, own in zip(parts, draw, strict=True):
-        expected = part.apply(own, expected)
-    np.testing.assert_array_equal(whole.apply(draw, images), expected)
+    for part, part_params in zip(parts, params, strict=True):
+        expected = part.apply(part_params, expected)
+    np.testing.assert_array_equal(whole.apply(params, images), expected)
 
 
 def test_compose_gives_equal_parts_different_draws():
@@ -415,25 +415,25 @@ def test_static_shape_and_equal_values_inside_tf_function(name):
 
 @pytest.mark.parametrize("name", ["pad reflect", "jitter", "shift", "blur", "compose", "affine zero"])
 def test_apply_under_xla(name):
-    """The draw is made outside: under XLA the same seed gives other random numbers."""
+    """The parameters are sampled outside: under XLA the same seed gives other random numbers."""
     kind, images = EVERY[name], tf.constant(random_images(*SHAPE))
-    draw = kind.sample_params(seeds.root(6), 2, SHAPE[1:])
+    params = kind.sample_params(seeds.root(6), 2, SHAPE[1:])
     # Positions in float32 may round differently in another compilation: 1e-5 pixel, slopes of up to 8 a
     # pixel.
     np.testing.assert_allclose(
-        tf.function(kind.apply, jit_compile=True)(draw, images), kind.apply(draw, images), atol=3e-4
+        tf.function(kind.apply, jit_compile=True)(params, images), kind.apply(params, images), atol=3e-4
     )
 
 
 def test_gradient_inside_a_loop():
     """As samplers use it: the gradient is taken in the body of a tf.while_loop."""
     kind = transform.affine()
-    images, draw = tf.constant(random_images(*SHAPE)), kind.sample_params(seeds.root(0), 2, SHAPE[1:])
+    images, params = tf.constant(random_images(*SHAPE)), kind.sample_params(seeds.root(0), 2, SHAPE[1:])
 
     def ascend(x):
         with tf.GradientTape() as tape:
             tape.watch(x)
-            score = tf.reduce_sum(kind.apply(draw, x))
+            score = tf.reduce_sum(kind.apply(params, x))
         return x + tape.gradient(score, x)
 
     looped = tf.function(lambda x: tf.while_loop(lambda i, x: i < 3, lambda i, x: (i + 1, ascend(x)), (0, x))[1])
@@ -453,11 +453,11 @@ def test_standard_transforms_are_lucids():
     kind = transform.as_transform(transform.standard_transforms)
     assert isinstance(transform.standard_transforms, tuple)
     assert kind.output_shape((128, 128, 3)) == (140, 140, 3)
-    draw = kind.sample_params(seeds.root(0), 2000, (128, 128, 3))
-    assert np.unique(draw[2]["scale"]).size == 11 and np.unique(draw[3]["angle"]).size == 21
-    assert np.isclose(draw[2]["scale"], np.clip(draw[2]["scale"], 0.9, 1.1)).all()
-    assert math.isclose(np.max(draw[3]["angle"]), 10 * math.pi / 180, rel_tol=1e-6)
-    upright = np.mean(draw[3]["angle"] == 0)
+    params = kind.sample_params(seeds.root(0), 2000, (128, 128, 3))
+    assert np.unique(params[2]["scale"]).size == 11 and np.unique(params[3]["angle"]).size == 21
+    assert np.isclose(params[2]["scale"], np.clip(params[2]["scale"], 0.9, 1.1)).all()
+    assert math.isclose(np.max(params[3]["angle"]), 10 * math.pi / 180, rel_tol=1e-6)
+    upright = np.mean(params[3]["angle"] == 0)
     assert abs(upright - 6 / 26) < 4 * math.sqrt(6 / 26 * 20 / 26 / 2000)
 
 
@@ -534,7 +534,7 @@ def test_as_transform():
                 transform.affine().sample_params(seeds.root(0), 3, (9, 9, 3)), tf.zeros([2, 9, 9, 3])
             ),
             ValueError,
-            "images: expected as many as draws, 3. Received: 2",
+            "images: expected as many as matrices, 3. Received: 2",
         ),
     ],
 )

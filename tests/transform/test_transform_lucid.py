@@ -59,18 +59,18 @@ def test_nearest_rotation_is_the_projective_operation_forwards(angle):
 
 def test_lucid_transforms_at_a_fixed_draw():
     kind = transform.as_transform(transform.lucid_transforms)
-    draw = kind.sample_params(seeds.root(3), 3, (20, 26, 3))
+    params = kind.sample_params(seeds.root(3), 3, (20, 26, 3))
     padded = np.pad(IMAGES, [(0, 0), (12, 12), (12, 12), (0, 0)], constant_values=0.5)
     for number in range(3):
-        (top, left), (low, right) = (draw[i]["offset"][number].numpy() for i in (1, 4))
+        (top, left), (low, right) = (params[i]["offset"][number].numpy() for i in (1, 4))
         one = padded[number : number + 1, top : top + 36, left : left + 42]
-        one = resized_like_lucid(one, 0.9 + 0.02 * int(draw[2]["which"][number]))
-        angle = float(draw[3]["angle"][number])
+        one = resized_like_lucid(one, 0.9 + 0.02 * int(params[2]["which"][number]))
+        angle = float(params[3]["angle"][number])
         whole = angle * 180 / 3.14
         assert abs(whole - round(whole)) < 1e-4 and abs(whole) < 10.1
         turned = transform.random_rotate([angle], "radians", "zero", "nearest")
         one = turned.apply({"angle": tf.constant([angle])}, tf.constant(one))[:, low : low + 32, right : right + 38]
-        np.testing.assert_allclose(kind.apply(draw, tf.constant(IMAGES))[number], one[0], atol=1e-5)
+        np.testing.assert_allclose(kind.apply(params, tf.constant(IMAGES))[number], one[0], atol=1e-5)
 
 
 def gradient_of(kind: transform.Transform, upstream: np.ndarray) -> np.ndarray:
@@ -127,14 +127,14 @@ def test_normalized_gradient_optimizes(tiny_network):
 def test_collapse_alpha_mixes_with_a_background():
     kind = transform.collapse_alpha_random(0.5)
     images = np.random.default_rng(2).uniform(size=(64, 16, 16, 4)).astype(np.float32)
-    draw = kind.sample_params(seeds.root(0), 64, (16, 16, 4))
-    background = draw["background"].numpy()
+    params = kind.sample_params(seeds.root(0), 64, (16, 16, 4))
+    background = params["background"].numpy()
     assert kind.output_shape((16, 16, 4)) == (16, 16, 3) == background.shape[1:]
     expected = images[..., 3:] * images[..., :3] + (1 - images[..., 3:]) * background
-    np.testing.assert_allclose(kind.apply(draw, tf.constant(images)), expected, atol=1e-6)
+    np.testing.assert_allclose(kind.apply(params, tf.constant(images)), expected, atol=1e-6)
     opaque, clear = (np.concatenate([images[..., :3], np.full((64, 16, 16, 1), a, np.float32)], -1) for a in (1, 0))
-    np.testing.assert_allclose(kind.apply(draw, tf.constant(opaque)), images[..., :3], atol=1e-6)
-    np.testing.assert_array_equal(kind.apply(draw, tf.constant(clear)), background)
+    np.testing.assert_allclose(kind.apply(params, tf.constant(opaque)), images[..., :3], atol=1e-6)
+    np.testing.assert_array_equal(kind.apply(params, tf.constant(clear)), background)
     # Every image has its own background, of the stated strength.
     assert len({one.tobytes() for one in background}) == 64
     logits = np.log(background / (1 - background))

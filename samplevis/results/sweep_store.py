@@ -1,4 +1,4 @@
-"""The files of a sweep: one for each unit, and a picture beside it."""
+"""The files of a sweep: an .npz file for each unit, with a PNG file of its image."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import numpy as np
 from samplevis import export
 from samplevis.runtime import files
 
-# Letters of an objective's name that go into a file's name.
+# Maximum number of characters of an objective's name in a file name.
 MAX_LENGTH = 60
 
 logger = logging.getLogger(__name__)
 
 
 def paths(folder: str | os.PathLike, names: Sequence[str]) -> list[str]:
-    """A path for each unit: its number, and what of its name every file system takes.
+    """The path of each unit's file: its number, and the characters of its name that every file system takes.
 
     Args:
-      folder: where the files are.
-      names: how the units' objectives are printed.
+      folder: folder of the sweep.
+      names: the units' objectives, as they are printed.
 
     Returns:
       Paths that end in .npz.
@@ -35,7 +35,18 @@ def paths(folder: str | os.PathLike, names: Sequence[str]) -> list[str]:
 
 
 def save(path: str, name: str, image: np.ndarray, latent: np.ndarray, score: float) -> None:
-    """Writes a unit's file; its picture first, so that a unit whose file is there has all its files."""
+    """Writes the files of a unit, the PNG first: a unit with an .npz file is complete.
+
+    Args:
+      path: from `paths`.
+      name: the unit's objective, as it is printed.
+      image: float32 [H, W, C] in [0, 1].
+      latent: float32 [*latent_shape].
+      score: of the objective in the last step.
+
+    Raises:
+      OSError: if a file cannot be written.
+    """
     if image.ndim == 3 and image.shape[-1] in (1, 3, 4):
         export.save_png(image, os.path.splitext(path)[0] + ".png", {"Objective": name})
     with files.atomic_path(path) as temporary, open(temporary, "wb") as file:
@@ -49,13 +60,13 @@ def image(path: str) -> np.ndarray:
 
 
 def score(path: str) -> float | None:
-    """The score of a unit's file; None if there is none that can be used."""
+    """The score of a unit's file; None if the file is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as archive:
-            # Reads all of the file: its checksums tell whether it is damaged.
+            # Reads the whole file, to verify its checksums.
             return float({name: archive[name] for name in archive.files}["score"])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        logger.warning("folder: %r cannot be used (%s) and is made again.", path, error)
+        logger.warning("folder: %r cannot be used (%s) and is computed again.", path, error)
         return None

@@ -1,0 +1,73 @@
+"""The result of `sweep`."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import overload
+
+import numpy as np
+
+from samplevis import export
+from samplevis.results import sweep_store
+from samplevis.runtime.deprecation import renamed_property
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Sweep(Sequence):
+    """What `sweep` returns: a sequence of float32 images [H, W, C] in [0, 1]. Images in a folder are read when they are used.
+
+    Attributes:
+      objectives: the objective of each image, as it is printed.
+      indices: int [n], the index of each image's objective among those asked for; all of them, unless interrupted.
+      scores: float32 [n], of each objective in the last step, under that step's transforms; nan where it was not finite.
+      complete: whether all images are there, with all their steps.
+
+    Example:
+      >>> import samplevis
+      >>> from samplevis import modelzoo, param
+      >>> settings = dict(param=param.fourier(32), transforms=None, steps=4, redirect_steps=0, progress=False)
+      >>> result = samplevis.sweep(modelzoo.Shapes(), ["logits:0", "logits:4"], **settings)
+      >>> result.objectives, result.images.shape
+      (('channel(logits, 0)', 'channel(logits, 4)'), (2, 32, 32, 3))
+    """
+
+    objectives: tuple[str, ...]
+    indices: np.ndarray
+    scores: np.ndarray
+    complete: bool
+    _images: tuple[np.ndarray | str, ...]
+
+    places = renamed_property("places", "indices")
+
+    @property
+    def images(self) -> np.ndarray:
+        """All images, float32 [n, H, W, C]."""
+        return np.stack(list(self))
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    @overload
+    def __getitem__(self, n: int) -> np.ndarray: ...
+
+    @overload
+    def __getitem__(self, n: slice) -> list[np.ndarray]: ...
+
+    def __getitem__(self, n: int | slice) -> np.ndarray | list[np.ndarray]:
+        if isinstance(n, slice):
+            return [self[i] for i in range(len(self))[n]]
+        image = self._images[n]
+        return sweep_store.image(image) if isinstance(image, str) else image
+
+    def __repr__(self) -> str:
+        return f"<Sweep of {len(self)} images{'' if self.complete else ', interrupted'}>"
+
+    def grid(self, columns: int | None = None, scale: int = 1) -> np.ndarray:
+        """The images with the names of their objectives, uint8 [height, width, 3]; arguments as in `export.grid`."""
+        return export.grid(self.images, columns, scale=scale, labels=list(self.objectives))
+
+    def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int = 1) -> None:
+        """Writes `grid(columns, scale)` as a PNG file."""
+        export.save_png(self.grid(columns, scale), path)
