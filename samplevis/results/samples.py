@@ -27,7 +27,7 @@ from samplevis.runtime.versions import versions
 from samplevis.sampling.density import CLASSES, Density
 from samplevis.sampling.kernels.stats import RENAMED_STATS, TransitionStats
 
-FORMAT, VERSION = "samplevis-samples", 3
+FORMAT, VERSION = "samplevis-samples", 2
 # Names in the files of earlier versions.
 RENAMED = {"law_numbers": "density_params"}
 ARRAYS = (

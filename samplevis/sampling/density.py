@@ -58,8 +58,8 @@ class Conditioned(Density):
 
     Example:
       >>> density = Conditioned(target=5.0, width=0.1, beta=20.0)
-      >>> density.strength(tf.constant([0.0, 5.0, 10.0])).numpy()
-      array([20., 10.,  0.], dtype=float32)
+      >>> density.strength(tf.constant([0.0, 5.0])).numpy()
+      array([20., 10.], dtype=float32)
     """
 
     target: Any

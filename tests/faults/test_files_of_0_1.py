@@ -79,7 +79,7 @@ def test_samples_load_under_the_names_of_today(stored, uninterrupted):
 def test_old_names_of_statistics_still_work(stored, old, new):
     with pytest.warns(DeprecationWarning, match=f"'{old}'.* is now '{new}'"):
         assert stored.stats[old] is stored.stats[new]
-    with pytest.raises(KeyError, match="acceptance$"):
+    with pytest.raises(KeyError, match="'acceptance'"):
         stored.stats["acceptance"]
 
 
@@ -133,6 +133,6 @@ def test_a_sweep_that_is_complete_makes_nothing_again(folder, model, monkeypatch
 def test_the_files_are_those_of_0_1():
     """The control: files of today would prove nothing."""
     with np.load(FILES / "samples.npz") as archive:
-        assert "stats.accept" in archive.files and json.loads(str(archive["metadata"]))["version"] == 2
+        assert "stats.accept" in archive.files and json.loads(str(archive["metadata"]))["version"] == 1
     with np.load(FILES / "stopped-memory" / "checkpoint-a.npz") as archive:
         assert "sample/step.accept" in archive.files and archive["sample/done"] == 1

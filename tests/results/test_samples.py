@@ -98,7 +98,7 @@ def test_shapes_of_statistics_are_checked(name, value):
 
 
 def test_a_missing_statistic_is_named(good):
-    with pytest.raises(ValueError, match="stats: expected accept, .*Missing: energy$"):
+    with pytest.raises(ValueError, match="stats: expected acceptance_rate, .*Missing: energy$"):
         made_samples(stats={name: array for name, array in good.stats.items() if name != "energy"})
 
 
@@ -147,7 +147,7 @@ def test_the_file_is_plain_arrays_and_json(good, tmp_path):
     with np.load(tmp_path / "a.npz", allow_pickle=False) as archive:
         metadata = json.loads(str(archive["metadata"]))
         np.testing.assert_array_equal(archive["stats.energy"], good.stats["energy"])
-    assert (metadata["format"], metadata["version"], metadata["level"]) == ("samplevis-samples", 1, 0.7)
+    assert (metadata["format"], metadata["version"], metadata["level"]) == ("samplevis-samples", 2, 0.7)
 
 
 def test_the_old_file_survives_a_failing_disk(good, tmp_path, monkeypatch):
@@ -199,7 +199,7 @@ def _rewrite(path, drop=(), **changes) -> None:
     "changes, message",
     [
         ({}, None),
-        ({"version": 4}, "version 3.*Received.*version 4"),
+        ({"version": 3}, "version 2.*Received.*version 3"),
         ({"format": "other"}, "Received: other"),
         ({"drop": ["latents"]}, "latents"),
         ({"drop": ["stats.energy"]}, "damaged.*Missing: energy"),
@@ -482,6 +482,18 @@ def test_arviz_statistics_are_those_of_the_draws_kept(monkeypatch):
     np.testing.assert_array_equal(stats["energy"], samples.stats["energy"][:, [2, 5, 8, 11, 14]])
     np.testing.assert_array_equal(stats["acceptance_rate"], samples.stats["acceptance_rate"][:, 2::3])
     assert not stats["diverging"].any()
+
+
+def test_arviz_gets_the_divergences_of_the_summary(monkeypatch):
+    samples = made_samples(draws=5)
+    errors = samples.stats["energy_error"].copy()
+    errors[0, :3] = 2000, np.inf, np.nan
+    samples = dataclasses.replace(samples, stats=samples.stats | {"energy_error": errors})
+    module = types.ModuleType("arviz_base")
+    module.from_dict = lambda groups: groups
+    monkeypatch.setitem(sys.modules, "arviz_base", module)
+    diverging = samples.to_arviz()["sample_stats"]["diverging"]
+    assert diverging[0, :3].all() and diverging.sum() == samples.summary().figures["divergences"] == 3
 
 
 def test_arviz_itself_takes_the_draws():

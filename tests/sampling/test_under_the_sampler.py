@@ -118,7 +118,7 @@ REFUSED = {
     ),
 }
 # What the others are made of: nothing that could be sampled.
-KINDS = {"Objective", "Parameterization", "Setting", "Transform"}
+KINDS = {"Context", "Objective", "Parameterization", "Setting", "Transform"}
 
 
 def render(network, obj=UNIT, **settings):
