@@ -25,7 +25,7 @@ CAFFE = dict(value_range=(0, 255), bgr=True, mean=(104, 117, 123))
 
 
 def verdicts(description):
-    return {found.check: found.verdict for found in description.evidence}
+    return {check.check: check.verdict for check in description.checks}
 
 
 def model_of(*parts, size=16, name="some"):
@@ -153,7 +153,7 @@ SEEDS = range(3)
 def test_every_wrong_way_of_squeezenet_is_flagged(squeezenet, declared):
     for seed in SEEDS:
         found = samplevis.describe(Network(squeezenet.model, **declared), seed=seed)
-        print(seed, {one.check: one.text for one in found.evidence if one.verdict == WRONG})
+        print(seed, {one.check: one.text for one in found.checks if one.verdict == WRONG})
         assert found.warnings, seed
 
 
@@ -166,7 +166,7 @@ def test_the_right_way_is_never_flagged(squeezenet, mode):
     swapped = preprocessing._turned(way)
     for seed in SEEDS:
         found = samplevis.describe(Network(model, **way.options, name="mine"), seed=seed)
-        print(mode, seed, {one.check: (one.verdict, one.text) for one in found.evidence})
+        print(mode, seed, {one.check: (one.verdict, one.text) for one in found.checks})
         assert found.warnings == (), seed
     assert samplevis.describe(Network(model, **swapped.options, name="mine")).warnings
 
@@ -199,8 +199,8 @@ def test_the_bundled_network_passes_and_a_wrong_range_does_not():
     for wrong in ((-1, 1), (0, 255)):
         found = samplevis.describe(Network(shapes.model, value_range=wrong), count=8, image_size=(48, 48))
         assert verdicts(found)["normalization"] == WRONG
-        assert found.evidence[0].better.name == "(0, 1)" and "value_range=(0, 1)" in found.warnings[0]
-        assert found.evidence[0].figures["(0, 1)"] < 0.2 < found.evidence[0].figures["declared"]
+        assert found.checks[0].better.name == "(0, 1)" and "value_range=(0, 1)" in found.warnings[0]
+        assert found.checks[0].figures["(0, 1)"] < 0.2 < found.checks[0].figures["declared"]
 
 
 def test_the_figure_is_the_divergence_of_two_gaussians():
@@ -408,12 +408,12 @@ def test_the_classes_of_a_frozen_graph_tell_its_colours():
     right = samplevis.describe(Network(plain), image_size=(16, 16), count=4)
     assert right.output == "logits" and verdicts(right)["colors"] == FITS
     wrong = samplevis.describe(Network(plain, bgr=True), image_size=(16, 16), count=4)
-    assert verdicts(wrong)["colors"] == WRONG and not wrong.evidence[2].better.bgr
+    assert verdicts(wrong)["colors"] == WRONG and not wrong.checks[2].better.bgr
     # Logarithms of probabilities are logits less what is the same for all classes, unless they are too small for a float.
     squashed = samplevis.describe(Network(graph.as_graph_def()), image_size=(16, 16), count=4)
     assert squashed.output == "softmax"
     for way in ("declared", "(0, 1), BGR"):
-        assert squashed.evidence[2].figures[way] == pytest.approx(right.evidence[2].figures[way], rel=1e-3)
+        assert squashed.checks[2].figures[way] == pytest.approx(right.checks[2].figures[way], rel=1e-3)
 
 
 def test_welch_is_scipys():
