@@ -233,11 +233,11 @@ def _inspect(network: Network) -> tuple[list[str], list[str]]:
                 f"After {rescaling[-1]!r} the images span {inner:.3g}, which is {_judge_span(inner)} for a network."
             )
             fitting = [
-                way
-                for way in preprocessing.candidates(network.image_shape[-1])
-                if not way.bgr
-                and SPANS[0][0] <= inner * (way.value_range[1] - way.value_range[0]) / span <= SPANS[0][1]
-                and way.mean is None
+                candidate
+                for candidate in preprocessing.candidates(network.image_shape[-1])
+                if not candidate.bgr
+                and SPANS[0][0] <= inner * (candidate.value_range[1] - candidate.value_range[0]) / span <= SPANS[0][1]
+                and candidate.mean is None
             ]
             warnings.append(warning + (f" Try {fitting[-1].arguments}." if fitting else ""))
     known = _keras_preprocessing(network.name, bool(rescaling)) if network.image_shape[-1] == 3 else None
@@ -275,7 +275,7 @@ def _check_mean_order(network: Network) -> list[str]:
     if not np.allclose(mean, expected[::-1], atol=0.03):
         return []
     return [
-        "The mean is ImageNet's, but for the other order of channels: give it in the model's own order, "
+        "The mean is ImageNet's, but for the other order of channels: give it in the model's order, "
         f"{'blue' if network.bgr else 'red'} first, or {'leave bgr out' if network.bgr else 'say bgr=True'}."
     ]
 

@@ -10,14 +10,14 @@ No check knows the right answer; each says when it cannot tell.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Literal, TypeAlias, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
+from samplevis.analysis import imagenet_colors
 from samplevis.network import Network, preprocessing
-from samplevis.network.labels import find_label
 from samplevis.network.preprocessing import Preprocessing
 from samplevis.network.sources.functions import kinds
 
@@ -43,26 +43,6 @@ COLORFUL = 5.0
 APART, SHARE = 3.0, 2 / 3
 TINT = 0.15
 MIN_CLASSES = 10
-
-# ImageNet classes by number, chosen for the colour of the object or of its surroundings.
-ORANGE = {
-    1: "goldfish", 15: "robin", 121: "king crab", 122: "American lobster", 123: "spiny lobster", 211: "vizsla",
-    213: "Irish setter", 277: "red fox", 301: "ladybug", 323: "monarch", 325: "sulphur butterfly", 339: "sorrel",
-    365: "orangutan", 430: "basketball", 468: "cab", 555: "fire engine", 779: "school bus", 930: "French loaf",
-    932: "pretzel", 933: "cheeseburger", 934: "hotdog", 940: "spaghetti squash", 942: "butternut squash",
-    949: "strawberry", 950: "orange", 951: "lemon", 953: "pineapple", 954: "banana", 957: "pomegranate",
-    959: "carbonara", 963: "pizza", 966: "red wine", 967: "espresso", 980: "volcano", 985: "daisy",
-    986: "yellow lady's slipper", 987: "corn", 989: "hip",
-}  # fmt: skip
-BLUE = {
-    2: "great white shark", 3: "tiger shark", 4: "hammerhead", 5: "electric ray", 6: "stingray", 14: "indigo bunting",
-    84: "peacock", 107: "jellyfish", 131: "little blue heron", 147: "grey whale", 148: "killer whale", 149: "dugong",
-    392: "rock beauty", 403: "aircraft carrier", 404: "airliner", 460: "breakwater", 484: "catamaran",
-    510: "container ship", 525: "dam", 562: "fountain", 628: "liner", 701: "parachute", 718: "pier", 780: "schooner",
-    801: "snorkel", 812: "space shuttle", 814: "speedboat", 833: "submarine", 842: "swimming trunks", 871: "trimaran",
-    895: "warplane", 908: "wing", 914: "yawl", 970: "alp", 973: "coral reef", 974: "geyser", 975: "lakeside",
-    976: "promontory", 978: "seashore", 983: "scuba diver",
-}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,24 +117,24 @@ def normalization(network: Network, images: tf.Tensor) -> PreprocessingCheck:
 
     run, declared = _compiled(network, (layer,), lambda found: found[layer]), preprocessing.declared(network)
 
-    def divergence(way: np.ndarray) -> float:
-        outputs = np.asarray(run(images, *preprocessing.in_terms_of(declared, way)), np.float64)
+    def divergence(matrix: np.ndarray) -> float:
+        outputs = np.asarray(run(images, *preprocessing.in_terms_of(declared, matrix)), np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
             values = ((outputs - beta) / gamma)[..., alive].reshape(-1, int(alive.sum()))
         mean, variance = values.mean(0), np.maximum(values.var(0), 1e-12)
         return float(np.mean(variance + mean**2 - 1 - np.log(variance)) / 2)
 
-    figures, ways = _figures(network, divergence, one_order=True)
+    figures, candidates = _figures(network, divergence, one_order=True)
     best = min(figures, key=figures.get)
-    own, least = figures["declared"], figures[best]
-    text = f"The input of {layer!r} is {own:.2g} nats per channel from its statistics of the training set"
-    if own - least > WORSE and own > TIMES * least and least < NEAR:
+    current, least = figures["declared"], figures[best]
+    text = f"The input of {layer!r} is {current:.2g} nats per channel from its statistics of the training set"
+    if current - least > WORSE and current > TIMES * least and least < NEAR:
         text += f"; under {best} it is {least:.2g}."
-        return PreprocessingCheck("normalization", WRONG, text, figures, ways[best])
+        return PreprocessingCheck("normalization", WRONG, text, figures, candidates[best])
     other = _runner_up(figures, min)
     text += f"; under the best alternative, {other}, it is {figures[other]:.2g}."
     return PreprocessingCheck(
-        "normalization", FITS if own < NEAR and own - least <= WORSE else CANNOT_TELL, text, figures
+        "normalization", FITS if current < NEAR and current - least <= WORSE else CANNOT_TELL, text, figures
     )
 
 
@@ -183,22 +163,24 @@ def scale(network: Network, images: tf.Tensor) -> PreprocessingCheck:
 
     declared = preprocessing.declared(network)
 
-    def growth(way: np.ndarray) -> float:
-        growths = shares(*(preprocessing.in_terms_of(declared, way, gain) for gain in (1.0, GAIN)))
+    def growth(matrix: np.ndarray) -> float:
+        growths = shares(*(preprocessing.in_terms_of(declared, matrix, gain) for gain in (1.0, GAIN)))
         return float(np.median(np.abs(growths / (GAIN - 1))))
 
-    figures, ways = _figures(network, growth, one_order=True)
-    own = figures["declared"]
-    strength = {name: np.abs(way.matrix(network.image_shape[-1])[:-1]).max() for name, way in ways.items()}
-    own_strength = np.abs(declared[:-1]).max()
-    text = f"{min(own, 1.0):.0%} of the response comes from the images, the rest from biases"
+    figures, candidates = _figures(network, growth, one_order=True)
+    current = figures["declared"]
+    strength = {
+        name: np.abs(candidate.matrix(network.image_shape[-1])[:-1]).max() for name, candidate in candidates.items()
+    }
+    declared_strength = np.abs(declared[:-1]).max()
+    text = f"{min(current, 1.0):.0%} of the response comes from the images, the rest from biases"
     # Saturated sigmoids have small shares, too, but those decrease as the input grows.
-    stronger = [name for name in ways if strength[name] > 2 * own_strength and figures[name] > STRONG]
-    if own < FAINT and stronger:
+    stronger = [name for name in candidates if strength[name] > 2 * declared_strength and figures[name] > STRONG]
+    if current < FAINT and stronger:
         best = min(stronger, key=strength.get)
         fitting = " or ".join(sorted(stronger, key=strength.get))
         text += f": they are far too faint. Under {fitting} it is {min(figures[best], 1.0):.0%}."
-        return PreprocessingCheck("scale", WRONG, text, figures, ways[best])
+        return PreprocessingCheck("scale", WRONG, text, figures, candidates[best])
     if _score_layer(network) is None:
         return PreprocessingCheck(
             "scale",
@@ -208,23 +190,25 @@ def scale(network: Network, images: tf.Tensor) -> PreprocessingCheck:
         )
     scores = _scores(network)
 
-    def lead(way: np.ndarray) -> float:
-        top = np.sort(scores(images, *preprocessing.in_terms_of(declared, way)), axis=-1)[:, -2:]
+    def lead(matrix: np.ndarray) -> float:
+        top = np.sort(scores(images, *preprocessing.in_terms_of(declared, matrix)), axis=-1)[:, -2:]
         return float(np.median(top[:, 1] - top[:, 0]))
 
     leads, _ = _figures(network, lead, one_order=True)
     text += f", and the best class leads by {leads['declared']:.2g} nats"
     weaker = [
-        name for name in ways if strength[name] < own_strength / 2 and leads[name] < CALM and figures[name] >= FAINT
+        name
+        for name in candidates
+        if strength[name] < declared_strength / 2 and leads[name] < CALM and figures[name] >= FAINT
     ]
     if leads["declared"] > SURE and weaker:
         fitting = " or ".join(sorted(weaker, key=strength.get, reverse=True))
         best = max(weaker, key=strength.get)
         text += f": the images are far too strong. Under {fitting} it leads by {leads[best]:.2g}."
-        return PreprocessingCheck("scale", WRONG, text, leads, ways[best])
+        return PreprocessingCheck("scale", WRONG, text, leads, candidates[best])
     # The declared strength is confirmed only if biases would outweigh weaker images.
-    weakest = min((figures[name] for name in ways if strength[name] < own_strength), default=np.inf)
-    telling = own >= STRONG and weakest < FAINT and leads["declared"] <= SURE
+    weakest = min((figures[name] for name in candidates if strength[name] < declared_strength), default=np.inf)
+    telling = current >= STRONG and weakest < FAINT and leads["declared"] <= SURE
     return PreprocessingCheck("scale", FITS if telling else CANNOT_TELL, f"{text}.", figures)
 
 
@@ -251,23 +235,23 @@ def colors(network: Network, images: tf.Tensor) -> PreprocessingCheck:
     warm, cold = (tf.clip_by_value(images + sign * tint, 0.0, 1.0) for sign in (1.0, -1.0))
     scores, declared = _scores(network), preprocessing.declared(network)
 
-    def gain(way: np.ndarray) -> np.ndarray:
-        change = preprocessing.in_terms_of(declared, way)
+    def gain(matrix: np.ndarray) -> np.ndarray:
+        change = preprocessing.in_terms_of(declared, matrix)
         differences = (scores(warm, *change) - scores(cold, *change)).mean(0)
         return differences / max(differences.std(), np.finfo(np.float32).tiny)
 
-    gains, ways = _figures(network, gain)
+    gains, candidates = _figures(network, gain)
     figures = {name: welch(values[orange], values[blue]) for name, values in gains.items()}
     contrasts = {name: values[orange].mean() - values[blue].mean() for name, values in gains.items()}
     best = max(contrasts, key=contrasts.get)
-    own, best_t = figures["declared"], figures[best]
+    current, best_t = figures["declared"], figures[best]
     more = gains[best] - gains["declared"]
     apart = welch(more[orange], more[blue])
-    text = f"Orange things gain by an orange tint, and blue ones by a blue one, with t = {own:.1f}"
+    text = f"Orange things gain by an orange tint, and blue ones by a blue one, with t = {current:.1f}"
     if best_t > COLORFUL and apart > APART and contrasts["declared"] < SHARE * contrasts[best]:
         text += f"; under {best}, with t = {best_t:.1f}. Class by class that is more, with t = {apart:.1f}."
-        return PreprocessingCheck("colors", WRONG, text, figures, ways[best])
-    if own > COLORFUL:
+        return PreprocessingCheck("colors", WRONG, text, figures, candidates[best])
+    if current > COLORFUL:
         other = _runner_up(figures, max)
         return PreprocessingCheck(
             "colors", FITS, f"{text}; under the best alternative, {other}, with {figures[other]:.1f}.", figures
@@ -292,30 +276,13 @@ def is_untrained(norm: object) -> bool:
 
 
 def imagenet_classes(network: Network) -> tuple[list[int], list[int]]:
-    """Indices of the orange and of the blue classes: by label if there are labels, by number if there are 1000 or 1001 classes."""
+    """Indices of the orange and of the blue ImageNet classes of a network; empty if its classes are others."""
     layer = _score_layer(network)
     if layer is None:
         return [], []
-    count = network.layers[layer][-1]
     # Labels that are not loaded yet might be downloaded, which a description should not do.
     labels = None if callable(network._labels) else network.labels
-    if labels is None:
-        # TensorFlow-slim puts a background class before the others.
-        first = {1000: 0, 1001: 1}.get(count)
-        return ([], []) if first is None else ([first + i for i in ORANGE], [first + i for i in BLUE])
-    return _by_name(labels, ORANGE.values(), count), _by_name(labels, BLUE.values(), count)
-
-
-def _by_name(labels: Sequence[str], names: Sequence[str], count: int) -> list[int]:
-    found = []
-    for name in names:
-        try:
-            index = find_label(labels, name)
-        except ValueError:
-            continue
-        if index < count:
-            found.append(index)
-    return found
+    return imagenet_colors.orange_and_blue(network.layers[layer][-1], labels)
 
 
 def _figures(
@@ -327,14 +294,16 @@ def _figures(
     """
     declared = preprocessing.declared(network)
     channels = network.image_shape[-1]
-    ways = {
-        way.name: way
-        for way in preprocessing.candidates(channels)
-        if not preprocessing.same(declared, way.matrix(channels))
-        and not (one_order and way.bgr != preprocessing.is_bgr(declared))
+    candidates = {
+        candidate.name: candidate
+        for candidate in preprocessing.candidates(channels)
+        if not preprocessing.same(declared, candidate.matrix(channels))
+        and not (one_order and candidate.bgr != preprocessing.is_bgr(declared))
     }
-    values = {"declared": figure(declared)} | {name: figure(way.matrix(channels)) for name, way in ways.items()}
-    return values, ways
+    values = {"declared": figure(declared)} | {
+        name: figure(candidate.matrix(channels)) for name, candidate in candidates.items()
+    }
+    return values, candidates
 
 
 def _runner_up(figures: dict[str, float], best: Callable) -> str:

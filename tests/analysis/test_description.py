@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import samplevis
 from samplevis import Network, modelzoo
-from samplevis.analysis import preprocessing_checks
+from samplevis.analysis import imagenet_colors, preprocessing_checks
 from samplevis.analysis.description import dead_channels
 from samplevis.analysis.preprocessing_checks import CANNOT_TELL, FITS, WRONG
 from samplevis.modelzoo import squeezenet as squeezenet_module
@@ -172,17 +172,17 @@ def test_the_right_way_is_never_flagged(squeezenet, mode):
 
 
 def test_classes_by_name_and_by_number(squeezenet):
-    by_number = list(preprocessing_checks.ORANGE), list(preprocessing_checks.BLUE)
+    by_number = list(imagenet_colors.ORANGE), list(imagenet_colors.BLUE)
     assert preprocessing_checks.imagenet_classes(Network(squeezenet.model)) == by_number
     assert preprocessing_checks.imagenet_classes(Network(squeezenet.model, labels=squeezenet.labels)) == by_number
     shuffled = squeezenet.labels[::-1]
     assert preprocessing_checks.imagenet_classes(Network(squeezenet.model, labels=shuffled))[0] == [
-        999 - i for i in preprocessing_checks.ORANGE
+        999 - i for i in imagenet_colors.ORANGE
     ]
     other = [f"thing {i}" for i in range(1000)]
     assert preprocessing_checks.imagenet_classes(Network(squeezenet.model, labels=other)) == ([], [])
     background = Network(model_of(layers.Flatten(), layers.Dense(1001)))
-    assert preprocessing_checks.imagenet_classes(background)[0] == [i + 1 for i in preprocessing_checks.ORANGE]
+    assert preprocessing_checks.imagenet_classes(background)[0] == [i + 1 for i in imagenet_colors.ORANGE]
 
     def fetch():
         raise AssertionError("labels were fetched")
@@ -398,8 +398,8 @@ def test_a_function_is_described_by_its_graph():
 def test_the_classes_of_a_frozen_graph_tell_its_colours():
     """Classes that are named for orange things go by red, those for blue things by blue."""
     kernel = np.random.default_rng(0).normal(size=(3, 1000)).astype(np.float32)
-    kernel[:, list(preprocessing_checks.ORANGE)] += np.array([[9.0], [0.0], [-9.0]])
-    kernel[:, list(preprocessing_checks.BLUE)] -= np.array([[9.0], [0.0], [-9.0]])
+    kernel[:, list(imagenet_colors.ORANGE)] += np.array([[9.0], [0.0], [-9.0]])
+    kernel[:, list(imagenet_colors.BLUE)] -= np.array([[9.0], [0.0], [-9.0]])
     with tf.Graph().as_default() as graph:
         image = tf.compat.v1.placeholder(tf.float32, [None, None, None, 3], name="image")
         logits = tf.matmul(tf.reduce_mean(image, (1, 2)), kernel, name="logits")
