@@ -284,18 +284,18 @@ def test_choices_are_as_likely_as_they_are_frequent():
     assert set(np.unique(scales)) == set(np.float32([0.9, 1, 1.1]))
 
 
-def test_integer_draws_reach_both_ends_equally_often():
+def test_integers_reach_both_ends_equally_often():
     count = 6000
     for kind, name, values in (
         (transform.jitter(4), "offset", range(5)),
         (transform.shift(2), "shift", range(-2, 3)),
     ):
-        values = kind.sample_params(seeds.root(1), count, (20, 20, 3))[name].numpy()
+        offsets = kind.sample_params(seeds.root(1), count, (20, 20, 3))[name].numpy()
         for axis in (0, 1):
-            seen, frequency = np.unique(values[:, axis], return_counts=True)
+            seen, frequency = np.unique(offsets[:, axis], return_counts=True)
             assert list(seen) == list(values)
             assert np.abs(frequency / count - 0.2).max() < 4 * math.sqrt(0.2 * 0.8 / count)
-        assert abs(np.corrcoef(values.T)[0, 1]) < 4 / math.sqrt(count)
+        assert abs(np.corrcoef(offsets.T)[0, 1]) < 4 / math.sqrt(count)
 
 
 def test_affine_draws_follow_the_stated_laws():
