@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from samplevis.param import Parameterization
     from samplevis.results.optimized import Optimized
     from samplevis.results.samples import Samples
-    from samplevis.results.sweep import Sweep
+    from samplevis.results.sweep_result import Sweep
     from samplevis.runs.both_ends import two_ended
     from samplevis.runs.optimization import optimize, render_vis
     from samplevis.runs.rare_events import surprisal
@@ -52,7 +52,7 @@ _SOURCES = {
     "Parameterization": "param",
     "ProgressBar": "runtime.callbacks",
     "Samples": "results.samples",
-    "Sweep": "results.sweep",
+    "Sweep": "results.sweep_result",
     "TensorBoard": "export.tensorboard",
     "activation": None,
     "beside": "analysis.dataset_examples",

@@ -1,1 +1,1 @@
-"""What a network says of pictures, of its preprocessing, and of single pixels."""
+"""Analyses of a network: its description, dataset examples, and the importance of pixels."""

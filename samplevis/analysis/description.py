@@ -1,4 +1,4 @@
-"""What a model is, what it expects of its images, and whether what was declared looks right."""
+"""describe(): what a model is, and whether its declared preprocessing looks right."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ import tensorflow as tf
 from samplevis import param
 from samplevis.activation import default_param
 from samplevis.analysis import image_stream, preprocessing_checks
-from samplevis.analysis.preprocessing_checks import CANNOT_TELL, WRONG, Evidence
+from samplevis.analysis.preprocessing_checks import CANNOT_TELL, WRONG, PreprocessingCheck
 from samplevis.modelzoo.registry import MODELS
 from samplevis.network import Network, as_network, preprocessing
 from samplevis.network.preprocessing import Preprocessing
 from samplevis.network.sources.functions import kinds
 from samplevis.runtime import seeds
 from samplevis.runtime.checks import check_whole
+from samplevis.runtime.deprecation import renamed_property
 
-# Deviation of the latent of the noise: that of pixels then is a photograph's, about 0.2.
+# Contrast of the noise that gives its pixels the standard deviation of a photograph's, about 0.2.
 CONTRAST = 1.0
 BATCH = 8
-# From black to white in what a network works on: some units, or what bytes span.
+# Plausible differences between white and black after preprocessing: about one to eight, or the range of bytes.
 SPANS = ((0.5, 8.0), (200.0, 300.0))
 
 
@@ -41,12 +42,19 @@ class Description:
       output: name of the last layer.
       output_shape: its shape, without the batch.
       layers: a line for each layer, see `Network.layer_table`.
-      declared: the preprocessing that was declared, in words.
-      found: what the model and its name say on preprocessing.
-      judged_on: the images behind `evidence` and `dead`, in words.
-      evidence: what speaks for or against what was declared.
-      dead: layer -> (channels that are 0 on all of these images, int array; number of channels), only where there are some.
+      declared: the declared preprocessing, in words.
+      found: what the model's layers and its name imply about preprocessing.
+      judged_on: the images for `checks` and `dead`, in words.
+      checks: results of the preprocessing checks.
+      dead: layer -> (int array of channels that are 0 on all of these images, number of channels); only layers with some.
       warnings: what looks wrong, in words; empty if nothing does.
+
+    Example:
+      >>> import samplevis
+      >>> from samplevis import modelzoo
+      >>> description = samplevis.describe(modelzoo.Shapes())
+      >>> description.output, description.warnings
+      ('logits', ())
     """
 
     name: str
@@ -58,9 +66,11 @@ class Description:
     declared: str
     found: tuple[str, ...]
     judged_on: str
-    evidence: tuple[Evidence, ...]
+    checks: tuple[PreprocessingCheck, ...]
     dead: dict[str, tuple[np.ndarray, int]]
     warnings: tuple[str, ...]
+
+    evidence = renamed_property("evidence", "checks")
 
     def __str__(self) -> str:
         count = len(self.layers.splitlines())
@@ -74,10 +84,10 @@ class Description:
             "",
             "preprocessing",
             f"  declared: {self.declared}",
-            *(f"  {line}" for line in self.found or ("nothing on it is found in the model or its name",)),
+            *(f"  {line}" for line in self.found or ("the model and its name imply nothing about it",)),
             "",
             f"judged on {self.judged_on}",
-            *(f"  {found}" for found in self.evidence),
+            *(f"  {check}" for check in self.checks),
             *(f"  {line}" for line in self._dead_lines()),
             "",
             *(f"! {warning}" for warning in self.warnings or ()),
@@ -99,31 +109,35 @@ def describe(
     count: int = 16,
     seed: int = 0,
 ) -> Description:
-    """Says what a model is and what it expects, and warns if the declared preprocessing looks wrong.
+    """Describes a model and its inputs, and warns if the declared preprocessing looks wrong.
 
-    What was declared is compared with the model's own rescaling layers, with what `keras.applications` does under the model's
-    name, and with what the network makes of images under the field's usual ways, see
-    `analysis.preprocessing_checks`. Where nothing can be told, that is said; no warning is no proof.
+    The declared preprocessing is compared with the model's rescaling layers, with the preprocessing of the model of that name in
+    `keras.applications`, and with the network's responses to images under the usual ways of preprocessing (see
+    `analysis.preprocessing_checks`). If it cannot tell (an untrained network, say), it says so. No warning is no proof.
 
     Args:
       model: a `Network` or a Keras model.
-      images: pictures of the kind that the network was trained on, as in `collect`; the first `count` are used. Defaults to
-        noise with the spectrum and the colours of photographs.
-      image_size: (height, width) of the images of noise and of a folder's pictures. Defaults to what the network declares, or
-        96 where it leaves that open (1024 for signals, 32 for volumes).
+      images: images like those of the training set, as in `collect`; the first `count` are used. Defaults to noise with the
+        spectrum and colours of photographs.
+      image_size: (height, width) of the noise, or of images from a folder. Defaults to the network's input size, and to 96
+        (1024 for signals, 32 for volumes) where it takes any.
       count: number of images, >= 2. Defaults to 16.
-      seed: int from 0 to 2**31 - 1, of the noise.
+      seed: seed of the noise, int from 0 to 2**31 - 1. Defaults to 0.
 
     Returns:
       A `Description`; print it.
 
     Raises:
-      TypeError: if `model` is no network.
-      ValueError: for other images or arguments that are out of range.
-      OSError: if a folder or a picture cannot be read.
+      TypeError: if `model` is not a network.
+      ValueError: if the images do not fit, or an argument is out of range.
+      OSError: if a folder or an image cannot be read.
 
     Example:
-      >>> print(samplevis.describe(samplevis.Network(model, value_range=(-1, 1))))
+      >>> import samplevis
+      >>> from samplevis import modelzoo
+      >>> print(samplevis.describe(modelzoo.Shapes()))
+      Shapes: ... parameters, ... layers
+      ...
     """
     network = as_network(model)
     check_whole("count", count, 2)
@@ -137,15 +151,15 @@ def describe(
     else:
         pixels = _first(network, images, size if isinstance(images, (str, os.PathLike)) else None, count)
         judged_on = f"{len(pixels)} given images, {' x '.join(map(str, pixels.shape[1:-1]))} pixels"
-    found, issues = _look(network)
-    judged = preprocessing_checks.gather(network, pixels)
-    surer = "" if images is not None else " This is judged on noise; images such as it was trained on tell more."
-    issues += [
-        f"The preprocessing looks wrong by the check of {doubt.check}. {doubt.text} Try {doubt.better.arguments}.{surer}"
-        for doubt in judged
-        if doubt.verdict == WRONG
+    found, warnings = _inspect(network)
+    checks = preprocessing_checks.run_checks(network, pixels)
+    advice = "" if images is not None else " This is judged on noise; images like those of the training set tell more."
+    warnings += [
+        f"The preprocessing looks wrong by the check of {check.check}. {check.text} Try {check.better.arguments}.{advice}"
+        for check in checks
+        if check.verdict == WRONG
     ]
-    if all(verdict.verdict == CANNOT_TELL for verdict in judged):
+    if all(check.verdict == CANNOT_TELL for check in checks):
         found.append("whether it is right cannot be told from this network")
     last = list(network.layers)[-1]
     return Description(
@@ -155,24 +169,31 @@ def describe(
         output=last,
         output_shape=network.layers[last],
         layers=network.layer_table(),
-        declared=_in_words(network),
+        declared=_declared(network),
         found=tuple(found),
         judged_on=judged_on,
-        evidence=tuple(judged),
+        checks=tuple(checks),
         dead=dead_channels(network, pixels),
-        warnings=tuple(issues),
+        warnings=tuple(warnings),
     )
 
 
 def dead_channels(model: Network | keras.Model, images: np.ndarray) -> dict[str, tuple[np.ndarray, int]]:
-    """Channels of rectified layers that are 0 everywhere on all of some images.
+    """Finds the channels of rectified layers that are 0 at every position of all images.
 
     Args:
       model: a `Network` or a Keras model.
       images: float array [n, H, W, C] in [0, 1].
 
     Returns:
-      Layer -> (channels, number of channels), only where there are some.
+      Layer -> (int array of dead channels, number of channels), only for layers with dead channels.
+
+    Example:
+      >>> import numpy as np
+      >>> from samplevis import modelzoo
+      >>> from samplevis.analysis.description import dead_channels
+      >>> isinstance(dead_channels(modelzoo.Shapes(), np.full((2, 64, 64, 3), 0.5)), dict)
+      True
     """
     network = as_network(model)
     layers = tuple(
@@ -184,54 +205,56 @@ def dead_channels(model: Network | keras.Model, images: np.ndarray) -> dict[str,
 
     @tf.function(autograph=False)
     def strongest(batch: tf.Tensor) -> list[tf.Tensor]:
-        # Only a number for each channel is kept: the activations of all layers at once would be many.
+        # One number per channel, since the activations of all layers would take much memory.
         return [tf.reduce_max(tf.abs(value), list(range(value.shape.rank - 1))) for value in run(batch).values()]
 
     images = np.asarray(images, np.float32)
-    each = [strongest(tf.constant(images[i : i + BATCH])) for i in range(0, len(images), BATCH)]
-    most = [np.max(values, 0) for values in zip(*each, strict=True)]
+    batches = [strongest(tf.constant(images[i : i + BATCH])) for i in range(0, len(images), BATCH)]
+    maxima = [np.max(values, 0) for values in zip(*batches, strict=True)]
     return {
         layer: (np.flatnonzero(values == 0), len(values))
-        for layer, values in zip(layers, most, strict=True)
+        for layer, values in zip(layers, maxima, strict=True)
         if not values.all()
     }
 
 
-def _look(network: Network) -> tuple[list[str], list[str]]:
-    """What the model's first layers and its name say, and what speaks against what was declared."""
-    found, issues = [], []
-    own = preprocessing.declared(network)
-    span = float(np.abs(own[:-1]).max())
+def _inspect(network: Network) -> tuple[list[str], list[str]]:
+    """What the model's first layers and its name imply about preprocessing, and warnings if it was declared otherwise."""
+    found, warnings = [], []
+    declared = preprocessing.declared(network)
+    span = float(np.abs(declared[:-1]).max())
     rescaling = _rescaling(network)
     if rescaling:
-        inner = span * _gain(network, rescaling[-1], own)
+        inner = span * _gain(network, rescaling[-1], declared)
         names = ", ".join(f"{network.source.kinds[layer]} {layer!r}" for layer in rescaling)
         found.append(f"the model begins with {names}: what is declared then spans {inner:.3g}")
         if not any(low <= inner <= high for low, high in SPANS):
-            doubt = f"After {rescaling[-1]!r} the images span {inner:.3g}, which is {_much(inner)} for a network."
+            warning = (
+                f"After {rescaling[-1]!r} the images span {inner:.3g}, which is {_judge_span(inner)} for a network."
+            )
             fitting = [
-                way
-                for way in preprocessing.candidates(network.image_shape[-1])
-                if not way.bgr
-                and SPANS[0][0] <= inner * (way.value_range[1] - way.value_range[0]) / span <= SPANS[0][1]
-                and way.mean is None
+                candidate
+                for candidate in preprocessing.candidates(network.image_shape[-1])
+                if not candidate.bgr
+                and SPANS[0][0] <= inner * (candidate.value_range[1] - candidate.value_range[0]) / span <= SPANS[0][1]
+                and candidate.mean is None
             ]
-            issues.append(doubt + (f" Try {fitting[-1].arguments}." if fitting else ""))
-    known = _known(network.name, bool(rescaling)) if network.image_shape[-1] == 3 else None
+            warnings.append(warning + (f" Try {fitting[-1].arguments}." if fitting else ""))
+    known = _keras_preprocessing(network.name, bool(rescaling)) if network.image_shape[-1] == 3 else None
     if known is not None:
         found.append(f"keras.applications prepares images for {network.name!r} as {known.name}: {known.arguments}")
-        if not preprocessing.same(own, known.matrix(3)):
-            issues.append(f"The name says {known.name}, and something else is declared. Try {known.arguments}.")
-    return found, issues + _order_of_means(network)
+        if not preprocessing.same(declared, known.matrix(3)):
+            warnings.append(f"The name says {known.name}, and something else is declared. Try {known.arguments}.")
+    return found, warnings + _check_mean_order(network)
 
 
-def _known(name: str, rescales: bool) -> Preprocessing | None:
-    """How `keras.applications` prepares images for a model whose name begins like one of its own, or None."""
+def _keras_preprocessing(name: str, rescales: bool) -> Preprocessing | None:
+    """The preprocessing of `keras.applications` for a model whose name begins like one of theirs, or None."""
     plain = _plain(name)
     family = max((key for key in MODELS if plain.startswith(_plain(key))), key=len, default=None)
     images = MODELS[family].images if family else ""
     if images == "bytes" and not rescales:
-        # Keras leaves the layers in front out if it is asked to, and expects what they would give.
+        # With `include_preprocessing=False`, Keras omits the first layers and expects their output.
         images = "torch" if family.startswith("ConvNeXt") else "signed"
     if images == "torch" and rescales:
         images = "unit"
@@ -242,8 +265,8 @@ def _plain(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "")
 
 
-def _order_of_means(network: Network) -> list[str]:
-    """A mean of ImageNet in the other order than the channels'."""
+def _check_mean_order(network: Network) -> list[str]:
+    """A warning if the declared mean is ImageNet's with its channels in reverse order."""
     if network.mean is None or network.image_shape[-1] != 3:
         return []
     mean = np.asarray(network.mean) / network.mean[1]
@@ -252,13 +275,13 @@ def _order_of_means(network: Network) -> list[str]:
     if not np.allclose(mean, expected[::-1], atol=0.03):
         return []
     return [
-        "The mean is ImageNet's, but for the other order of channels: give it in the model's own order, "
+        "The mean is ImageNet's, but for the other order of channels: give it in the model's order, "
         f"{'blue' if network.bgr else 'red'} first, or {'leave bgr out' if network.bgr else 'say bgr=True'}."
     ]
 
 
 def _rescaling(network: Network) -> list[str]:
-    """Layers before the first one with trained weights that change the scale of their input."""
+    """Layers that change the scale of their input, before the first one with trainable weights."""
     found = []
     for layer, operation in network.operations.items():
         kind = type(operation).__name__
@@ -269,12 +292,12 @@ def _rescaling(network: Network) -> list[str]:
     return found
 
 
-def _gain(network: Network, layer: str, own: np.ndarray) -> float:
-    """How much a difference of the model's input grows up to a layer."""
+def _gain(network: Network, layer: str, declared: np.ndarray) -> float:
+    """By how much a layer has scaled differences of the model's input."""
     shape = (*network.usual_size, network.image_shape[-1])
     images = tf.stack([tf.fill(shape, value) for value in (0.0, 1.0)])
     dark, light = np.asarray(network.cut((layer,))(images)[layer], np.float64)
-    return float(np.abs(light - dark).max() / np.abs(own[:-1]).max())
+    return float(np.abs(light - dark).max() / np.abs(declared[:-1]).max())
 
 
 def _first(network: Network, images: Any, size: tuple[int, int] | None, count: int) -> np.ndarray:
@@ -282,18 +305,18 @@ def _first(network: Network, images: Any, size: tuple[int, int] | None, count: i
     pixels, _ = next(batches, (None, None))
     if pixels is None or len(pixels) < 2:
         raise ValueError("images: expected at least two of one size. Received: fewer")
-    # Checks their shape and their range.
+    # Checks the images' shape and range.
     network.activations(pixels[:1], next(iter(network.layers)))
     return pixels
 
 
-def _in_words(network: Network) -> str:
+def _declared(network: Network) -> str:
     low, high = network.value_range
     mean = "" if network.mean is None else f", less {', '.join(f'{value:.4g}' for value in network.mean)}"
     return f"black is {low:g}, white is {high:g}{mean}{', blue first (BGR)' if network.bgr else ''}"
 
 
-def _much(span: float) -> str:
+def _judge_span(span: float) -> str:
     return "too little" if span < SPANS[0][0] else "too much" if span > SPANS[1][1] else "unusual"
 
 

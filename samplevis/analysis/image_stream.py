@@ -1,4 +1,4 @@
-"""Many pictures, one after the other: from folders, files, arrays and data sets."""
+"""Streams of images from folders, files, arrays and datasets."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from samplevis.export.pixels import cropped
 from samplevis.network import Network
 from samplevis.network.sources.base import Shape, sizes
 
-#: What a folder is searched for.
+# Suffixes of the files that are read from a folder.
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 def stream(
     network: Network, images: Any, image_size: tuple[int, int] | None = None
 ) -> Iterator[tuple[np.ndarray, str]]:
-    """Every image that a caller gave, and what to call it.
+    """Iterates over images from any source, with their names.
 
     Args:
-      network: what they are for.
-      images: float array [n, H, W, C] in [0, 1]; a folder, searched with its subfolders in the order of the names; or anything
-        to iterate over, such as a list of files, a generator or a `tf.data.Dataset`, of paths, images [H, W, C] or batches
-        [b, H, W, C], alone or first in a tuple (image, label). Signals [length, C] and volumes [depth, H, W, C] alike, for
-        networks that take them; those are not read from files.
-      image_size: (height, width) that files are cropped (about their centre) and scaled to. Defaults to what the network
-        declares, or to each file's own size.
+      network: the network that takes them.
+      images: float array [n, H, W, C] in [0, 1]; a folder, searched recursively in the order of the names; or an iterable such
+        as a list of files, a generator or a `tf.data.Dataset`, of paths, images [H, W, C] or batches [b, H, W, C], alone or
+        first in a tuple (image, label). For networks that take them also signals [length, C] and volumes [depth, H, W, C], but
+        not from files.
+      image_size: (height, width) to which files are center-cropped and resized. Defaults to the network's input size if it is
+        fixed, otherwise to the size of each file.
 
     Yields:
-      (image [H, W, C], name): a file's path, from the folder on, or the image's number.
+      (image [H, W, C], name). The name is a file's path, relative to the folder, or the image's number.
 
     Raises:
-      ValueError, TypeError: for anything else.
+      ValueError, TypeError: if `images` is anything else.
       OSError: if a folder or a file cannot be read.
     """
     declared = network.image_shape[:-1]
@@ -67,7 +67,7 @@ def stream(
 
 
 def batches(images: Iterable[tuple[np.ndarray, str]], batch_size: int) -> Iterator[tuple[np.ndarray, list[str]]]:
-    """Neighbours of one shape together, `batch_size` of them at most: (images [b, H, W, C], names)."""
+    """Groups consecutive images of equal shape into batches of at most `batch_size`: (images [b, H, W, C], names)."""
     for _, run in itertools.groupby(images, key=lambda pair: np.shape(pair[0])):
         while batch := list(itertools.islice(run, batch_size)):
             yield np.stack([image for image, _ in batch]), [name for _, name in batch]
@@ -80,14 +80,14 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _read(file: Path, image_shape: Shape, size: tuple[int, int] | None) -> np.ndarray:
-    """One file as float32 [H, W, channels] in [0, 1]."""
+    """Reads a file as float32 [H, W, channels] in [0, 1]."""
     *sides, channels = image_shape
     if len(sides) != 2:
         raise ValueError(f"images: files are pictures. The network takes ({sizes(len(sides))}, channels): give arrays.")
     if channels not in (1, 3):
         raise ValueError(f"images: files have 1 or 3 channels. The network takes {channels}: give arrays.")
     with Image.open(file) as picture:
-        # Cameras store which side is up beside the pixels.
+        # Cameras store the orientation in the metadata.
         picture = ImageOps.exif_transpose(picture).convert("RGB" if channels == 3 else "L")
         if size:
             picture = cropped(picture, size)

@@ -1,8 +1,8 @@
-"""importance(): which pixels an optimisation worked on."""
+"""importance(): which pixels mattered in an optimisation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
@@ -16,7 +16,8 @@ from samplevis.objectives import Objective
 from samplevis.results.optimized import Optimized
 from samplevis.runtime import seeds
 from samplevis.runtime.checks import brief, check_number, check_whole
-from samplevis.transform import Transform
+from samplevis.runtime.deprecation import renamed_keywords
+from samplevis.transform.base import TransformLike
 
 
 class Importance(NamedTuple):
@@ -31,31 +32,32 @@ class Importance(NamedTuple):
     pictures: np.ndarray
 
 
+@renamed_keywords(draws="num_transforms")
 def importance(
     model: Network | keras.Model,
     obj: Objective | str | Callable,
     result: Optimized,
     *,
-    transforms: Transform | Sequence[Transform] | str | None = "standard",
-    draws: int = 4,
+    transforms: TransformLike = "standard",
+    num_transforms: int = 4,
     percentile: float = 80.0,
     seed: int = 0,
 ) -> Importance:
-    """Accumulates the gradient with respect to the image over an optimisation, and hides what it did not touch.
+    """Averages the magnitude of the gradient with respect to the image over an optimisation, as an alpha channel.
 
-    A phase or a colour is never "off": images made with `param.maco` are full of detail to which the objective is blind.
+    Images made with `param.maco` have detail everywhere, since no frequency is ever "off". Importance hides the detail that the
+    objective does not depend on.
 
-    Source: Fel et al. 2023 (arXiv:2306.06805), who add up |gradient| while they optimise.
+    Source: Fel et al. 2023 (arXiv:2306.06805), who sum |gradient| over the optimisation.
 
     Args:
       model, obj: those of the optimisation.
-      result: what `optimize` returned. Its snapshots are the steps that count, so ask for them with `thresholds`; its last
-        images count as well.
-      transforms: those of the optimisation. Defaults to Lucid's standard set.
-      draws: transforms for each image, >= 1. Defaults to 4.
-      percentile: share of the pixels, in percent, that may be transparent to some degree; the others are opaque. Above 0, to
-        100. Defaults to 80.
-      seed: int from 0 to 2**31 - 1.
+      result: what `optimize` returned. The average is over its snapshots and its last images, so set `thresholds`.
+      transforms: those of the optimisation. Defaults to "standard", Lucid's set.
+      num_transforms: number of transforms for each image, >= 1. Defaults to 4.
+      percentile: percentage of the pixels that may be partly transparent; the others are opaque. Above 0, at most 100.
+        Defaults to 80.
+      seed: int from 0 to 2**31 - 1. Defaults to 0.
 
     Returns:
       `Importance`.
@@ -64,29 +66,35 @@ def importance(
       ValueError, TypeError: if an argument is out of range.
 
     Example:
-      >>> result = samplevis.optimize(model, obj, param=p, transforms=crops, thresholds=range(16, 257, 16))
-      >>> pictures = samplevis.importance(model, obj, result, transforms=crops).pictures
+      >>> import samplevis
+      >>> from samplevis import modelzoo, param
+      >>> model, p = modelzoo.Shapes(), param.maco(param.fourier(32, contrast=1.0))
+      >>> result = samplevis.optimize(
+      ...     model, "logits:4", param=p, transforms=None, steps=8, thresholds=(4, 8), progress=False
+      ... )
+      >>> samplevis.importance(model, "logits:4", result, transforms=None).pictures.shape
+      (1, 32, 32, 4)
     """
     if not isinstance(result, Optimized):
         raise TypeError(f"result: expected what samplevis.optimize returned. Received: {brief(result)}")
-    check_whole("draws", draws, 1)
+    check_whole("num_transforms", num_transforms, 1)
     check_number("percentile", percentile)
     if not 0 < percentile <= 100:
         raise ValueError(f"percentile: expected a number above 0, to 100. Received: {percentile!r}")
     root, (batch, *size, channels) = seeds.root(seed), result.images.shape
-    # Only the shape matters: the gradient is that of the image.
+    # The gradient is with respect to the image, so only the shape of the parameterization matters.
     activation = make_activation(model, obj, param.pixel(tuple(size), channels=channels), transforms)
     steps = [*result.snapshots.values(), result.images]
     total = np.zeros((batch, *size))
     for number, step in enumerate(steps):
         images = tf.constant(step)
-        for member in range(draws):
-            drawn = activation.sample_transforms(seeds.fold(root, "importance", number, member), batch)
+        for repeat in range(num_transforms):
+            transform_params = activation.sample_transforms(seeds.fold(root, "importance", number, repeat), batch)
             with tf.GradientTape() as tape:
                 tape.watch(images)
-                score = activation.of_images(images, drawn)
+                score = activation.of_images(images, transform_params)
             total += np.abs(tape.gradient(score, images).numpy()).mean(-1)
-    found = (total / (len(steps) * draws)).astype(np.float32)
-    limit = np.percentile(found, percentile, axis=tuple(range(1, found.ndim)), keepdims=True)
-    alpha = np.clip(np.divide(found, limit, out=np.ones_like(found), where=limit > 0), 0, 1)
-    return Importance(found, np.concatenate([result.images, alpha[..., None]], -1))
+    mean = (total / (len(steps) * num_transforms)).astype(np.float32)
+    limit = np.percentile(mean, percentile, axis=tuple(range(1, mean.ndim)), keepdims=True)
+    alpha = np.clip(np.divide(mean, limit, out=np.ones_like(mean), where=limit > 0), 0, 1)
+    return Importance(mean, np.concatenate([result.images, alpha[..., None]], -1))

@@ -1,83 +1,64 @@
-"""What speaks for or against a declared preprocessing: the network itself, tried under the field's other ways.
+"""Checks of a declared preprocessing: the network's responses are compared with those under the usual alternatives.
 
 No check knows the right answer; each says when it cannot tell.
 
-- `normalization`: the first batch normalization remembers mean and variance of what it saw in training.
-- `scale`: without one, biases and class scores still tell images that are far too faint or far too strong.
-- `colors`: classes of ImageNet that are orange or blue tell the order of the channels, and often the range.
+- `normalization`: the first batch normalization has stored the mean and variance of its input in training.
+- `scale`: without one, biases and class scores detect images that are far too faint or far too strong.
+- `colors`: ImageNet classes of orange or blue things detect the order of the channels, and often the range.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Literal, TypeAlias, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
+from samplevis.analysis import imagenet_colors
 from samplevis.network import Network, preprocessing
-from samplevis.network.labels import find_label
 from samplevis.network.preprocessing import Preprocessing
 from samplevis.network.sources.functions import kinds
 
 Figure = TypeVar("Figure")
 
+Verdict: TypeAlias = Literal["fits", "looks wrong", "cannot tell"]
 FITS, WRONG, CANNOT_TELL = "fits", "looks wrong", "cannot tell"
-# Nats a channel by which another way must describe the first batch normalization better, and how many times better.
+# An alternative is better if its divergence at the first batch normalization is smaller by so many nats per channel, and by
+# this factor.
 WORSE, TIMES = 0.5, 3.0
-# Nats a channel up to which a way describes it at all: other images than those of training cost some tenths.
+# Nats per channel up to which a preprocessing fits at all: images that differ from the training set cost some tenths.
 NEAR = 2.0
-# Share of its growth that a layer owes to its input: nearly none if biases outweigh the images, nearly all otherwise.
+# Share of a layer's growth that comes from its input: nearly none if biases outweigh the images, nearly all otherwise.
 FAINT, STRONG = 0.25, 0.75
 GAIN = 1.01
-# Nats by which the best class leads on images of noise: some in a network that is given what it knows, hundreds in one that
-# is given far too much.
+# Nats by which the best class leads on noise: a few if images have the right strength, hundreds if they are far too strong.
 SURE, CALM = 30.0, 10.0
-# Welch's t between the answers of orange and of blue classes to a tint. Under chance |t| > 5 comes once in 100,000.
+# Welch's t between the responses of orange and of blue classes to a tint. By chance, |t| > 5 occurs once in 100,000.
 COLORFUL = 5.0
-# Another way is better if its contrast of these classes has a t of so much more, class by class, and ours is a smaller share of
-# it. In SqueezeNet, its first layer made for one way after the other, the right way has a share of 0.86 at least, and one that
-# forgets the mean has 0.5 at most.
+# An alternative is better if its contrast of these classes is larger by this t, class by class, and the declared one's contrast
+# is less than this share of it. Measured in SqueezeNet, with its first layer adapted to each preprocessing in turn: the right one
+# has a share of at least 0.86, and one without the mean at most 0.5.
 APART, SHARE = 3.0, 2 / 3
 TINT = 0.15
 MIN_CLASSES = 10
 
-# Classes of ImageNet by their numbers, chosen for the colour of the thing or of what is around it.
-ORANGE = {
-    1: "goldfish", 15: "robin", 121: "king crab", 122: "American lobster", 123: "spiny lobster", 211: "vizsla",
-    213: "Irish setter", 277: "red fox", 301: "ladybug", 323: "monarch", 325: "sulphur butterfly", 339: "sorrel",
-    365: "orangutan", 430: "basketball", 468: "cab", 555: "fire engine", 779: "school bus", 930: "French loaf",
-    932: "pretzel", 933: "cheeseburger", 934: "hotdog", 940: "spaghetti squash", 942: "butternut squash",
-    949: "strawberry", 950: "orange", 951: "lemon", 953: "pineapple", 954: "banana", 957: "pomegranate",
-    959: "carbonara", 963: "pizza", 966: "red wine", 967: "espresso", 980: "volcano", 985: "daisy",
-    986: "yellow lady's slipper", 987: "corn", 989: "hip",
-}  # fmt: skip
-BLUE = {
-    2: "great white shark", 3: "tiger shark", 4: "hammerhead", 5: "electric ray", 6: "stingray", 14: "indigo bunting",
-    84: "peacock", 107: "jellyfish", 131: "little blue heron", 147: "grey whale", 148: "killer whale", 149: "dugong",
-    392: "rock beauty", 403: "aircraft carrier", 404: "airliner", 460: "breakwater", 484: "catamaran",
-    510: "container ship", 525: "dam", 562: "fountain", 628: "liner", 701: "parachute", 718: "pier", 780: "schooner",
-    801: "snorkel", 812: "space shuttle", 814: "speedboat", 833: "submarine", 842: "swimming trunks", 871: "trimaran",
-    895: "warplane", 908: "wing", 914: "yawl", 970: "alp", 973: "coral reef", 974: "geyser", 975: "lakeside",
-    976: "promontory", 978: "seashore", 983: "scuba diver",
-}  # fmt: skip
-
 
 @dataclasses.dataclass(frozen=True)
-class Evidence:
-    """What one check found.
+class PreprocessingCheck:
+    """The result of one check.
 
     Attributes:
       check: "normalization", "scale" or "colors".
       verdict: "fits", "looks wrong" or "cannot tell".
       text: what was compared, with the figures.
-      figures: by the name of a preprocessing, "declared" first; what they are, `text` says.
+      figures: name of a preprocessing -> its figure, "declared" first; `text` says what the figure is.
       better: a preprocessing that fits much better, if the verdict is "looks wrong".
     """
 
-    check: str
-    verdict: str
+    check: Literal["normalization", "scale", "colors"]
+    verdict: Verdict
     text: str
     figures: dict[str, float] = dataclasses.field(default_factory=dict)
     better: Preprocessing | None = None
@@ -86,176 +67,196 @@ class Evidence:
         return f"{self.check}: {self.verdict}. {self.text}"
 
 
-def gather(network: Network, images: np.ndarray) -> list[Evidence]:
-    """All checks that apply to a network.
+def run_checks(network: Network, images: np.ndarray) -> list[PreprocessingCheck]:
+    """Runs all checks of a network's declared preprocessing.
 
     Args:
-      network: the network, under the preprocessing to be judged.
+      network: the network, with the preprocessing to check.
       images: float array [n, H, W, channels] in [0, 1] of a size that the network takes.
 
     Returns:
-      What they found, at least one.
+      The result of each check.
+
+    Example:
+      >>> import numpy as np
+      >>> from samplevis import modelzoo
+      >>> from samplevis.analysis.preprocessing_checks import run_checks
+      >>> images = np.random.default_rng(0).uniform(size=(8, 64, 64, 3))
+      >>> [check.check for check in run_checks(modelzoo.Shapes(), images)]
+      ['normalization', 'scale', 'colors']
     """
     checks = (normalization, scale, colors)
     return [check(network, tf.constant(images, tf.float32)) for check in checks]
 
 
-def normalization(network: Network, images: tf.Tensor) -> Evidence:
-    """Compares what enters the first batch normalization with what it remembers from training.
+def normalization(network: Network, images: tf.Tensor) -> PreprocessingCheck:
+    """Compares the input of the first batch normalization with its stored statistics of the training set.
 
-    What it gives, before its own scale and shift, has mean 0 and variance 1 on images like those of training. The figure is the
-    Kullback-Leibler divergence of a Gaussian with the moments found from that, in nats, averaged over channels.
+    Its output, before scale and shift, has mean 0 and variance 1 on images like those of the training set. The figure is the
+    Kullback-Leibler divergence of a Gaussian with the measured moments from N(0, 1), in nats, averaged over channels.
 
     Args:
-      network, images: as in `gather`.
+      network, images: as in `run_checks`.
 
     Returns:
-      What it found. The order of the channels moves these moments too little to be judged: only the range is.
+      The result. It is about the range only, since the order of the channels changes these moments too little.
     """
     layer = first_normalization(network)
     if layer is None:
-        return Evidence("normalization", CANNOT_TELL, "There is no batch normalization.")
+        return PreprocessingCheck("normalization", CANNOT_TELL, "There is no batch normalization.")
     norm = network.operations[layer]
     if is_untrained(norm):
-        return Evidence("normalization", CANNOT_TELL, f"{layer!r} is as it was made: the network is not trained.")
+        return PreprocessingCheck(
+            "normalization", CANNOT_TELL, f"{layer!r} has its initial statistics: the network is not trained."
+        )
     gamma = np.ones(1) if norm.gamma is None else np.asarray(norm.gamma, np.float64)
     beta = np.zeros(1) if norm.beta is None else np.asarray(norm.beta, np.float64)
     alive = np.broadcast_to(np.abs(gamma) > 1e-3 * np.abs(gamma).max(), network.layers[layer][-1:])
     if not alive.any():
-        return Evidence("normalization", CANNOT_TELL, f"{layer!r} gives the same for all images.")
+        return PreprocessingCheck("normalization", CANNOT_TELL, f"{layer!r} has the same output for all images.")
 
-    run, own_way = _compiled(network, (layer,), lambda found: found[layer]), preprocessing.declared(network)
+    run, declared = _compiled(network, (layer,), lambda found: found[layer]), preprocessing.declared(network)
 
-    def divergence(way: np.ndarray) -> float:
-        given = np.asarray(run(images, *preprocessing.in_terms_of(own_way, way)), np.float64)
+    def divergence(matrix: np.ndarray) -> float:
+        outputs = np.asarray(run(images, *preprocessing.in_terms_of(declared, matrix)), np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
-            values = ((given - beta) / gamma)[..., alive].reshape(-1, int(alive.sum()))
+            values = ((outputs - beta) / gamma)[..., alive].reshape(-1, int(alive.sum()))
         mean, variance = values.mean(0), np.maximum(values.var(0), 1e-12)
         return float(np.mean(variance + mean**2 - 1 - np.log(variance)) / 2)
 
-    figures, ways = _figures(network, divergence, one_order=True)
+    figures, candidates = _figures(network, divergence, one_order=True)
     best = min(figures, key=figures.get)
-    own, least = figures["declared"], figures[best]
-    text = f"What enters {layer!r} is {own:.2g} nats a channel from what it remembers of training"
-    if own - least > WORSE and own > TIMES * least and least < NEAR:
+    current, least = figures["declared"], figures[best]
+    text = f"The input of {layer!r} is {current:.2g} nats per channel from its statistics of the training set"
+    if current - least > WORSE and current > TIMES * least and least < NEAR:
         text += f"; under {best} it is {least:.2g}."
-        return Evidence("normalization", WRONG, text, figures, ways[best])
-    text += f"; the next best way, {(other := _runner_up(figures, min))}, is {figures[other]:.2g} off."
-    return Evidence("normalization", FITS if own < NEAR and own - least <= WORSE else CANNOT_TELL, text, figures)
+        return PreprocessingCheck("normalization", WRONG, text, figures, candidates[best])
+    other = _runner_up(figures, min)
+    text += f"; under the best alternative, {other}, it is {figures[other]:.2g}."
+    return PreprocessingCheck(
+        "normalization", FITS if current < NEAR and current - least <= WORSE else CANNOT_TELL, text, figures
+    )
 
 
-def scale(network: Network, images: tf.Tensor) -> Evidence:
-    """Judges the strength of images by the biases and by the class scores.
+def scale(network: Network, images: tf.Tensor) -> PreprocessingCheck:
+    """Checks the strength of images by biases and class scores.
 
-    If the model's input grows by 1 %, the output of a layer of rectifiers grows by about 1 % too, less what its biases hold:
-    the figure is that share, its median over layers. In images that are far too faint it is near 0. In images that are far too
-    strong it is 1, and one class leads by hundreds of nats even on noise. Trained networks stand between, where this check
-    cannot tell ranges of nearly one size apart.
+    If the model's input grows by 1 %, the output of a layer of rectifiers grows by 1 % without biases, and by less with them.
+    The figure is the ratio of the two growths, the median over layers. If images are far too faint, it is near 0. If they are
+    far too strong, it is 1, and one class leads by hundreds of nats even on noise. Trained networks are in between, where this
+    check cannot distinguish ranges of similar size.
 
     Args:
-      network, images: as in `gather`.
+      network, images: as in `run_checks`.
 
     Returns:
-      What it found.
+      The result.
     """
     layers, reason = _biased_layers(network)
     if reason:
-        return Evidence("scale", CANNOT_TELL, reason)
+        return PreprocessingCheck("scale", CANNOT_TELL, reason)
 
     @tf.function(autograph=False)
     def shares(before: tuple[tf.Tensor, tf.Tensor], after: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         a, b = (network.cut(layers)(tf.linalg.matmul(images, turn) + shift) for turn, shift in (before, after))
         return tf.stack([tf.reduce_sum((b[name] - a[name]) * a[name]) / tf.reduce_sum(a[name] ** 2) for name in layers])
 
-    own_way = preprocessing.declared(network)
+    declared = preprocessing.declared(network)
 
-    def growth(way: np.ndarray) -> float:
-        found = shares(*(preprocessing.in_terms_of(own_way, way, gain) for gain in (1.0, GAIN)))
-        return float(np.median(np.abs(found / (GAIN - 1))))
+    def growth(matrix: np.ndarray) -> float:
+        growths = shares(*(preprocessing.in_terms_of(declared, matrix, gain) for gain in (1.0, GAIN)))
+        return float(np.median(np.abs(growths / (GAIN - 1))))
 
-    figures, ways = _figures(network, growth, one_order=True)
-    own = figures["declared"]
-    strength = {name: np.abs(way.matrix(network.image_shape[-1])[:-1]).max() for name, way in ways.items()}
-    own_strength = np.abs(own_way[:-1]).max()
-    text = f"{min(own, 1.0):.0%} of the answer comes from the images, the rest from biases"
-    # Squashing functions that are driven to their ends have small shares too, but those fall as the input grows.
-    stronger = [name for name in ways if strength[name] > 2 * own_strength and figures[name] > STRONG]
-    if own < FAINT and stronger:
+    figures, candidates = _figures(network, growth, one_order=True)
+    current = figures["declared"]
+    strength = {
+        name: np.abs(candidate.matrix(network.image_shape[-1])[:-1]).max() for name, candidate in candidates.items()
+    }
+    declared_strength = np.abs(declared[:-1]).max()
+    text = f"{min(current, 1.0):.0%} of the response comes from the images, the rest from biases"
+    # Saturated sigmoids have small shares, too, but those decrease as the input grows.
+    stronger = [name for name in candidates if strength[name] > 2 * declared_strength and figures[name] > STRONG]
+    if current < FAINT and stronger:
         best = min(stronger, key=strength.get)
         fitting = " or ".join(sorted(stronger, key=strength.get))
         text += f": they are far too faint. Under {fitting} it is {min(figures[best], 1.0):.0%}."
-        return Evidence("scale", WRONG, text, figures, ways[best])
+        return PreprocessingCheck("scale", WRONG, text, figures, candidates[best])
     if _score_layer(network) is None:
-        return Evidence(
-            "scale", CANNOT_TELL, f"{text}; there are no class scores to tell too strong images by.", figures
+        return PreprocessingCheck(
+            "scale",
+            CANNOT_TELL,
+            f"{text}; there are no class scores by which to detect images that are too strong.",
+            figures,
         )
     scores = _scores(network)
 
-    def lead(way: np.ndarray) -> float:
-        found = scores(images, *preprocessing.in_terms_of(own_way, way))
-        top = np.sort(found, axis=-1)[:, -2:]
+    def lead(matrix: np.ndarray) -> float:
+        top = np.sort(scores(images, *preprocessing.in_terms_of(declared, matrix)), axis=-1)[:, -2:]
         return float(np.median(top[:, 1] - top[:, 0]))
 
     leads, _ = _figures(network, lead, one_order=True)
     text += f", and the best class leads by {leads['declared']:.2g} nats"
     weaker = [
-        name for name in ways if strength[name] < own_strength / 2 and leads[name] < CALM and figures[name] >= FAINT
+        name
+        for name in candidates
+        if strength[name] < declared_strength / 2 and leads[name] < CALM and figures[name] >= FAINT
     ]
     if leads["declared"] > SURE and weaker:
         fitting = " or ".join(sorted(weaker, key=strength.get, reverse=True))
         best = max(weaker, key=strength.get)
         text += f": the images are far too strong. Under {fitting} it leads by {leads[best]:.2g}."
-        return Evidence("scale", WRONG, text, leads, ways[best])
-    # Right images are told from faint ones only if weaker ones would be outweighed by biases.
-    weakest = min((figures[name] for name in ways if strength[name] < own_strength), default=np.inf)
-    telling = own >= STRONG and weakest < FAINT and leads["declared"] <= SURE
-    return Evidence("scale", FITS if telling else CANNOT_TELL, f"{text}.", figures)
+        return PreprocessingCheck("scale", WRONG, text, leads, candidates[best])
+    # The declared strength is confirmed only if biases would outweigh weaker images.
+    weakest = min((figures[name] for name in candidates if strength[name] < declared_strength), default=np.inf)
+    telling = current >= STRONG and weakest < FAINT and leads["declared"] <= SURE
+    return PreprocessingCheck("scale", FITS if telling else CANNOT_TELL, f"{text}.", figures)
 
 
-def colors(network: Network, images: tf.Tensor) -> Evidence:
-    """Tints images orange and blue, and asks whether orange and blue things of ImageNet gain by it.
+def colors(network: Network, images: tf.Tensor) -> PreprocessingCheck:
+    """Checks whether orange and blue tints raise the scores of ImageNet classes of orange and blue things.
 
-    The figure is Welch's t between the two groups of classes, of the logits on orange images less those on blue ones. Swapped
-    channels turn its sign; a network that knows nothing of these classes has |t| of about 1. Classes differ more than ways do:
-    two ways are compared class by class, on the same images, their logits divided by the standard deviation over all classes.
+    The figure is Welch's t between the two groups of classes, of the logits on orange images minus those on blue images. Swapped
+    channels reverse its sign; for a network that does not know these classes, |t| is about 1. Since classes differ more than
+    preprocessings do, two preprocessings are compared class by class, on the same images, with logits divided by their standard
+    deviation over all classes.
 
     Args:
-      network, images: as in `gather`.
+      network, images: as in `run_checks`.
 
     Returns:
-      What it found.
+      The result.
     """
     if network.image_shape[-1] != 3:
-        return Evidence("colors", CANNOT_TELL, f"Images have {network.image_shape[-1]} channels, not 3.")
+        return PreprocessingCheck("colors", CANNOT_TELL, f"Images have {network.image_shape[-1]} channels, not 3.")
     orange, blue = imagenet_classes(network)
     if min(len(orange), len(blue)) < MIN_CLASSES:
-        return Evidence("colors", CANNOT_TELL, "Its classes are not those of ImageNet, as far as its labels tell.")
+        return PreprocessingCheck("colors", CANNOT_TELL, "Its classes are not those of ImageNet, by its labels.")
     tint = tf.constant([TINT, 0.0, -TINT])
     warm, cold = (tf.clip_by_value(images + sign * tint, 0.0, 1.0) for sign in (1.0, -1.0))
-    scores, own_way = _scores(network), preprocessing.declared(network)
+    scores, declared = _scores(network), preprocessing.declared(network)
 
-    def gain(way: np.ndarray) -> np.ndarray:
-        change = preprocessing.in_terms_of(own_way, way)
-        found = (scores(warm, *change) - scores(cold, *change)).mean(0)
-        return found / max(found.std(), np.finfo(np.float32).tiny)
+    def gain(matrix: np.ndarray) -> np.ndarray:
+        change = preprocessing.in_terms_of(declared, matrix)
+        differences = (scores(warm, *change) - scores(cold, *change)).mean(0)
+        return differences / max(differences.std(), np.finfo(np.float32).tiny)
 
-    gains, ways = _figures(network, gain)
-    figures = {name: welch(found[orange], found[blue]) for name, found in gains.items()}
-    contrasts = {name: found[orange].mean() - found[blue].mean() for name, found in gains.items()}
+    gains, candidates = _figures(network, gain)
+    figures = {name: welch(values[orange], values[blue]) for name, values in gains.items()}
+    contrasts = {name: values[orange].mean() - values[blue].mean() for name, values in gains.items()}
     best = max(contrasts, key=contrasts.get)
-    own, most = figures["declared"], figures[best]
+    current, best_t = figures["declared"], figures[best]
     more = gains[best] - gains["declared"]
     apart = welch(more[orange], more[blue])
-    text = f"Orange things gain by an orange tint, and blue ones by a blue one, with t = {own:.1f}"
-    if most > COLORFUL and apart > APART and contrasts["declared"] < SHARE * contrasts[best]:
-        text += f"; under {best}, with t = {most:.1f}. Class by class that is more, with t = {apart:.1f}."
-        return Evidence("colors", WRONG, text, figures, ways[best])
-    if own > COLORFUL:
+    text = f"Orange things gain by an orange tint, and blue ones by a blue one, with t = {current:.1f}"
+    if best_t > COLORFUL and apart > APART and contrasts["declared"] < SHARE * contrasts[best]:
+        text += f"; under {best}, with t = {best_t:.1f}. Class by class that is more, with t = {apart:.1f}."
+        return PreprocessingCheck("colors", WRONG, text, figures, candidates[best])
+    if current > COLORFUL:
         other = _runner_up(figures, max)
-        return Evidence(
-            "colors", FITS, f"{text}; under the next best way, {other}, with {figures[other]:.1f}.", figures
+        return PreprocessingCheck(
+            "colors", FITS, f"{text}; under the best alternative, {other}, with {figures[other]:.1f}.", figures
         )
-    return Evidence("colors", CANNOT_TELL, f"{text}, and at most {most:.1f}, under {best}.", figures)
+    return PreprocessingCheck("colors", CANNOT_TELL, f"{text}, and at most {best_t:.1f}, under {best}.", figures)
 
 
 def first_normalization(network: Network) -> str | None:
@@ -270,51 +271,39 @@ def first_normalization(network: Network) -> str | None:
 
 
 def is_untrained(norm: object) -> bool:
-    """Whether a batch normalization has the statistics that it was made with."""
+    """Whether a batch normalization has its initial statistics."""
     return not np.any(norm.moving_mean) and bool(np.all(np.asarray(norm.moving_variance) == 1))
 
 
 def imagenet_classes(network: Network) -> tuple[list[int], list[int]]:
-    """Indices of the orange and of the blue classes: by name if there are labels, else by number if there are 1000 or 1001."""
+    """Indices of the orange and of the blue ImageNet classes of a network; empty if its classes are others."""
     layer = _score_layer(network)
     if layer is None:
         return [], []
-    count = network.layers[layer][-1]
-    # Labels that are yet to be loaded may have to be downloaded, which nobody asked for here.
+    # Labels that are not loaded yet might be downloaded, which a description should not do.
     labels = None if callable(network._labels) else network.labels
-    if labels is None:
-        # TensorFlow-slim puts a background class before the others.
-        first = {1000: 0, 1001: 1}.get(count)
-        return ([], []) if first is None else ([first + i for i in ORANGE], [first + i for i in BLUE])
-    return _by_name(labels, ORANGE.values(), count), _by_name(labels, BLUE.values(), count)
-
-
-def _by_name(labels: Sequence[str], names: Sequence[str], count: int) -> list[int]:
-    found = []
-    for name in names:
-        try:
-            index = find_label(labels, name)
-        except ValueError:
-            continue
-        if index < count:
-            found.append(index)
-    return found
+    return imagenet_colors.orange_and_blue(network.layers[layer][-1], labels)
 
 
 def _figures(
     network: Network, figure: Callable[[np.ndarray], Figure], one_order: bool = False
 ) -> tuple[dict[str, Figure], dict[str, Preprocessing]]:
-    """A figure under the declared way and the others, and the others; with `one_order` those of its order alone."""
-    own = preprocessing.declared(network)
+    """A figure for the declared preprocessing and its alternatives, and the alternatives.
+
+    With `one_order`, the alternatives have the declared order of the channels.
+    """
+    declared = preprocessing.declared(network)
     channels = network.image_shape[-1]
-    ways = {
-        way.name: way
-        for way in preprocessing.candidates(channels)
-        if not preprocessing.same(own, way.matrix(channels))
-        and not (one_order and way.bgr != preprocessing.is_bgr(own))
+    candidates = {
+        candidate.name: candidate
+        for candidate in preprocessing.candidates(channels)
+        if not preprocessing.same(declared, candidate.matrix(channels))
+        and not (one_order and candidate.bgr != preprocessing.is_bgr(declared))
     }
-    values = {"declared": figure(own)} | {name: figure(way.matrix(channels)) for name, way in ways.items()}
-    return values, ways
+    values = {"declared": figure(declared)} | {
+        name: figure(candidate.matrix(channels)) for name, candidate in candidates.items()
+    }
+    return values, candidates
 
 
 def _runner_up(figures: dict[str, float], best: Callable) -> str:
@@ -323,7 +312,7 @@ def _runner_up(figures: dict[str, float], best: Callable) -> str:
 
 
 def _biased_layers(network: Network) -> tuple[tuple[str, ...], str]:
-    """Layers with weights and a bias, or the reason why biases tell nothing here."""
+    """Layers with weights and a bias, or the reason why the biases are not informative."""
     names = {type(operation).__name__ for operation in network.operations.values()}
     norms = sorted(name for name in names if "Normalization" in name and name != "Normalization")
     if norms:
@@ -341,26 +330,26 @@ def _biased_layers(network: Network) -> tuple[tuple[str, ...], str]:
 
 
 def _score_layer(network: Network) -> str | None:
-    """The last layer, if it can hold the scores of two classes or more."""
+    """The last layer, if its shape is that of scores of at least two classes."""
     layer = list(network.layers)[-1]
     *positions, classes = network.layers[layer]
     return layer if all(side == 1 for side in positions) and (classes or 0) > 1 else None
 
 
 def _compiled(network: Network, layers: tuple[str, ...], read: Callable[[dict], tf.Tensor]) -> Callable[..., tf.Tensor]:
-    """(images, turn, shift) to what `read` makes of the activations of images @ turn + shift."""
+    """Compiles (images, turn, shift) -> `read` of the activations of images @ turn + shift."""
     run = network.cut(layers)
     return tf.function(lambda images, turn, shift: read(run(tf.linalg.matmul(images, turn) + shift)), autograph=False)
 
 
 def welch(a: np.ndarray, b: np.ndarray) -> float:
-    """Welch's t: how many standard errors the mean of `a` is above that of `b`; 0 where neither varies."""
+    """Welch's t: the difference between the means of `a` and `b` in standard errors; 0 if neither varies."""
     error = np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b))
     return float((a.mean() - b.mean()) / error) if error > 0 else 0.0
 
 
 def _scores(network: Network) -> Callable[..., np.ndarray]:
-    """(images, turn, shift) to logits, or logarithms of probabilities, [n, classes]."""
+    """Compiles (images, turn, shift) -> logits, or log probabilities, [n, classes]."""
     layer = _score_layer(network)
     softmax = _is_softmax(network, layer)
     run = _compiled(network, (layer,), lambda found: found[layer])
@@ -373,5 +362,5 @@ def _scores(network: Network) -> Callable[..., np.ndarray]:
 
 
 def _is_softmax(network: Network, layer: str) -> bool:
-    # Most nodes of a graph are no operation of a layer: their kind is all that is known.
+    # Most nodes of a graph do not belong to a layer and have only a kind.
     return "softmax" in {network.source.kinds[layer].lower(), *kinds(network.operations.get(layer))}

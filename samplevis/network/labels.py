@@ -43,7 +43,7 @@ def find_label(labels: Sequence[str], label: str) -> int:
     if found:
         choices = ", ".join(f"{i} ({labels[i]})" for i in found)
         raise ValueError(f"label: {label!r} names several classes: {choices}. Give the number.")
-    hint = did_you_mean(wanted, {name for synonyms in names for name in synonyms}, most=3, cutoff=0.5)
+    hint = did_you_mean(wanted, {name for synonyms in names for name in synonyms}, limit=3, cutoff=0.5)
     raise ValueError(f"label: none of the {len(labels)} classes is called {label!r}.{hint}")
 
 

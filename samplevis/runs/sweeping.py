@@ -22,7 +22,7 @@ from samplevis.optimizers.ascent import AscentOptions, ascend, first_latents, un
 from samplevis.optimizers.keras_stepper import optimizer_settings
 from samplevis.param import Parameterization
 from samplevis.results import sweep_store
-from samplevis.results.sweep import Sweep
+from samplevis.results.sweep_result import Sweep
 from samplevis.runs.optimization import LUCID_REDIRECT_STEPS, NO_GRADIENT_ADVICE
 from samplevis.runtime import seeds
 from samplevis.runtime.callbacks import Callback, as_callbacks

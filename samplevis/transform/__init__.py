@@ -16,8 +16,9 @@ Example:
 from samplevis.transform.alpha import collapse_alpha_random
 from samplevis.transform.base import Transform, as_transform, compose
 from samplevis.transform.filters import blur, gain, noise
-from samplevis.transform.geometry import affine, crop_or_pad_to, jitter, mirror, pad, random_rotate, random_scale, shift
+from samplevis.transform.geometry import affine, jitter, mirror, random_rotate, random_scale, shift
 from samplevis.transform.gradient import normalize_gradient
+from samplevis.transform.padding import crop_or_pad_to, pad
 from samplevis.transform.resize import random_resize
 from samplevis.transform.sets import as_named, lucid_transforms, robust_transforms, standard_transforms
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import get_args
 
 from samplevis.transform.base import SetName, Transform, TransformLike
-from samplevis.transform.geometry import affine, jitter, pad, random_rotate, random_scale
+from samplevis.transform.geometry import affine, jitter, random_rotate, random_scale
+from samplevis.transform.padding import pad
 from samplevis.transform.resize import random_resize
 
 _SCALES = [1 + 0.02 * step for step in range(-5, 6)]

@@ -19,7 +19,7 @@ def small_network() -> samplevis.Network:
 
 
 def digest(network: samplevis.Network, names: list[str]) -> str:
-    """Of the draws and of all that is told about them, of a run on devices of these names."""
+    """Hashes of the draws and diagnostics of a run on the devices of these names."""
     samples = samplevis.render(
         network,
         "last:1",

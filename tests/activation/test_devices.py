@@ -13,16 +13,16 @@ import samplevis
 from samplevis.activation.devices import check_devices, per_device
 
 
-def told(module):
-    """What a module prints in a process of its own."""
+def output_of(module):
+    """What a module prints in a separate process."""
     command = [sys.executable, "-m", module]
     return json.loads(subprocess.run(command, check=True, capture_output=True, cwd=Path(__file__).parents[2]).stdout)
 
 
 @pytest.fixture(scope="module")
 def found():
-    """What a process with four logical devices found."""
-    return told("tests.activation.four_devices")
+    """The output of a process with four logical devices."""
+    return output_of("tests.activation.four_devices")
 
 
 def test_four_devices_give_the_bytes_of_one(found):
@@ -40,19 +40,19 @@ def test_each_device_computes_its_values_and_its_gradients(found):
 
 def test_values_and_gradients_are_those_of_the_batch():
     weights = tf.Variable([1.0, 2.0, 3.0])
-    z, draws = tf.random.stateless_normal([3, 3], [1, 2]), {"scale": tf.random.stateless_normal([6], [3, 4])}
+    z, transform_params = tf.random.stateless_normal([3, 3], [1, 2]), {"scale": tf.random.stateless_normal([6], [3, 4])}
 
-    def function(z, draws):
-        scale = tf.reshape(draws["scale"], [z.shape[0], 2])
+    def function(z, transform_params):
+        scale = tf.reshape(transform_params["scale"], [z.shape[0], 2])
         return tf.reduce_sum(weights * z**2, 1)[:, None] * scale
 
     with tf.GradientTape() as tape:
         tape.watch(z)
-        values = per_device(function, z, draws, ("CPU:0",))
+        values = per_device(function, z, transform_params, ("CPU:0",))
     upstream = tf.constant([[1.0, 2.0]] * 3)
     gradient = tape.gradient(values, z, upstream)
-    np.testing.assert_allclose(values, function(z, draws), rtol=1e-6)
-    scale = tf.reduce_sum(tf.reshape(draws["scale"], [3, 2]) * upstream, 1, keepdims=True)
+    np.testing.assert_allclose(values, function(z, transform_params), rtol=1e-6)
+    scale = tf.reduce_sum(tf.reshape(transform_params["scale"], [3, 2]) * upstream, 1, keepdims=True)
     np.testing.assert_allclose(gradient, 2 * weights * z * scale, rtol=1e-5)
 
 
@@ -69,7 +69,7 @@ def test_names_of_devices():
 
 @pytest.mark.long
 def test_two_processes_give_the_bytes_of_one():
-    alone, together = told("tests.activation.two_processes")
+    alone, together = output_of("tests.activation.two_processes")
     assert alone == together
 
 

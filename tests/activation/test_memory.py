@@ -76,7 +76,7 @@ DRAW = 3 * IMAGE
 
 
 @pytest.mark.parametrize(
-    ("options", "room", "told"),
+    ("options", "room", "message"),
     [
         # 7 draws of two chains have room, and not an eighth.
         (
@@ -105,7 +105,7 @@ DRAW = 3 * IMAGE
         (dict(num_transforms=10**6), 16 * 10**6, None),
     ],
 )
-def test_what_can_never_fit_is_refused_before_any_work(tiny_network, tmp_path, monkeypatch, options, room, told):
+def test_what_can_never_fit_is_refused_before_any_work(tiny_network, tmp_path, monkeypatch, options, room, message):
     def call(**settings):
         options_of_all = dict(num_results=1, num_transforms=1) | options
         samplevis.render(tiny_network, "conv2:1", options_of_all, im_size=16, smooth=None, progress=False, **settings)
@@ -115,10 +115,12 @@ def test_what_can_never_fit_is_refused_before_any_work(tiny_network, tmp_path, m
 
     monkeypatch.setattr(importlib.import_module("samplevis.runs.rendering"), "ascend", stopped)
     monkeypatch.setattr(memory, "of_machine", lambda: room)
-    with pytest.raises(ValueError if told else KeyboardInterrupt, match=rf"hmc_opts\W*{told}" if told else "begun"):
+    with pytest.raises(
+        ValueError if message else KeyboardInterrupt, match=rf"hmc_opts\W*{message}" if message else "begun"
+    ):
         call(checkpoint=tmp_path / "run")
     # Nothing of it is left for the next call to fall over.
-    assert (tmp_path / "run").exists() == (told is None)
+    assert (tmp_path / "run").exists() == (message is None)
 
 
 def test_a_run_without_transforms_has_no_bank_and_one_on_disk_no_draws(tiny_network, tmp_path, monkeypatch):
@@ -166,5 +168,5 @@ def test_the_command_tells_it_on_one_line(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(importlib.import_module("samplevis.runs.rendering"), "ascend", full)
     assert cli.main(["demo", "--out", str(tmp_path), "--quiet", "--chains", "2", "--transforms", "2"]) == 1
-    told = capsys.readouterr().err.strip().splitlines()
-    assert len(told) == 1 and told[0].startswith("samplevis: out of memory: lower num_chains from 2 to 1, or ")
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("samplevis: out of memory: lower num_chains from 2 to 1, or ")

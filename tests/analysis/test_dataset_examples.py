@@ -76,7 +76,7 @@ def test_a_folder_and_a_list_of_files(tiny_network, photos, tmp_path):
 
 
 def test_images_are_not_all_held(tiny_network):
-    """A control beside it: what is kept stays alive."""
+    """The control: what is referenced stays alive."""
     import weakref
 
     alive = []
@@ -149,9 +149,9 @@ def test_beside_samples(tiny_network, found, samples):
     smooth = dataclasses.replace(samples, model="smooth tiny")
     assert samplevis.beside(smooth, found, columns=3).shape[-1] == 3, "render samples a smoothed network"
     # The last draw of the second chain is the second picture of its row.
-    drawn = np.round(255 * samples.images[1, -1]).astype(np.uint8)
-    windows = np.lib.stride_tricks.sliding_window_view(picture, drawn.shape)[..., 0, :, :, :]
-    assert (windows == drawn).all((-3, -2, -1)).any()
+    sample = np.round(255 * samples.images[1, -1]).astype(np.uint8)
+    windows = np.lib.stride_tricks.sliding_window_view(picture, sample.shape)[..., 0, :, :, :]
+    assert (windows == sample).all((-3, -2, -1)).any()
     red = (picture == (200, 30, 30)).all(-1)
     assert red[-80:].any() and not (found.grid() == (200, 30, 30)).all(-1).any()
 

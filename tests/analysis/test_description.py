@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import samplevis
 from samplevis import Network, modelzoo
-from samplevis.analysis import preprocessing_checks
+from samplevis.analysis import imagenet_colors, preprocessing_checks
 from samplevis.analysis.description import dead_channels
 from samplevis.analysis.preprocessing_checks import CANNOT_TELL, FITS, WRONG
 from samplevis.modelzoo import squeezenet as squeezenet_module
@@ -25,7 +25,7 @@ CAFFE = dict(value_range=(0, 255), bgr=True, mean=(104, 117, 123))
 
 
 def verdicts(description):
-    return {found.check: found.verdict for found in description.evidence}
+    return {check.check: check.verdict for check in description.checks}
 
 
 def model_of(*parts, size=16, name="some"):
@@ -153,7 +153,7 @@ SEEDS = range(3)
 def test_every_wrong_way_of_squeezenet_is_flagged(squeezenet, declared):
     for seed in SEEDS:
         found = samplevis.describe(Network(squeezenet.model, **declared), seed=seed)
-        print(seed, {one.check: one.text for one in found.evidence if one.verdict == WRONG})
+        print(seed, {one.check: one.text for one in found.checks if one.verdict == WRONG})
         assert found.warnings, seed
 
 
@@ -166,23 +166,23 @@ def test_the_right_way_is_never_flagged(squeezenet, mode):
     swapped = preprocessing._turned(way)
     for seed in SEEDS:
         found = samplevis.describe(Network(model, **way.options, name="mine"), seed=seed)
-        print(mode, seed, {one.check: (one.verdict, one.text) for one in found.evidence})
+        print(mode, seed, {one.check: (one.verdict, one.text) for one in found.checks})
         assert found.warnings == (), seed
     assert samplevis.describe(Network(model, **swapped.options, name="mine")).warnings
 
 
 def test_classes_by_name_and_by_number(squeezenet):
-    by_number = list(preprocessing_checks.ORANGE), list(preprocessing_checks.BLUE)
+    by_number = list(imagenet_colors.ORANGE), list(imagenet_colors.BLUE)
     assert preprocessing_checks.imagenet_classes(Network(squeezenet.model)) == by_number
     assert preprocessing_checks.imagenet_classes(Network(squeezenet.model, labels=squeezenet.labels)) == by_number
     shuffled = squeezenet.labels[::-1]
     assert preprocessing_checks.imagenet_classes(Network(squeezenet.model, labels=shuffled))[0] == [
-        999 - i for i in preprocessing_checks.ORANGE
+        999 - i for i in imagenet_colors.ORANGE
     ]
     other = [f"thing {i}" for i in range(1000)]
     assert preprocessing_checks.imagenet_classes(Network(squeezenet.model, labels=other)) == ([], [])
     background = Network(model_of(layers.Flatten(), layers.Dense(1001)))
-    assert preprocessing_checks.imagenet_classes(background)[0] == [i + 1 for i in preprocessing_checks.ORANGE]
+    assert preprocessing_checks.imagenet_classes(background)[0] == [i + 1 for i in imagenet_colors.ORANGE]
 
     def fetch():
         raise AssertionError("labels were fetched")
@@ -199,8 +199,8 @@ def test_the_bundled_network_passes_and_a_wrong_range_does_not():
     for wrong in ((-1, 1), (0, 255)):
         found = samplevis.describe(Network(shapes.model, value_range=wrong), count=8, image_size=(48, 48))
         assert verdicts(found)["normalization"] == WRONG
-        assert found.evidence[0].better.name == "(0, 1)" and "value_range=(0, 1)" in found.warnings[0]
-        assert found.evidence[0].figures["(0, 1)"] < 0.2 < found.evidence[0].figures["declared"]
+        assert found.checks[0].better.name == "(0, 1)" and "value_range=(0, 1)" in found.warnings[0]
+        assert found.checks[0].figures["(0, 1)"] < 0.2 < found.checks[0].figures["declared"]
 
 
 def test_the_figure_is_the_divergence_of_two_gaussians():
@@ -398,8 +398,8 @@ def test_a_function_is_described_by_its_graph():
 def test_the_classes_of_a_frozen_graph_tell_its_colours():
     """Classes that are named for orange things go by red, those for blue things by blue."""
     kernel = np.random.default_rng(0).normal(size=(3, 1000)).astype(np.float32)
-    kernel[:, list(preprocessing_checks.ORANGE)] += np.array([[9.0], [0.0], [-9.0]])
-    kernel[:, list(preprocessing_checks.BLUE)] -= np.array([[9.0], [0.0], [-9.0]])
+    kernel[:, list(imagenet_colors.ORANGE)] += np.array([[9.0], [0.0], [-9.0]])
+    kernel[:, list(imagenet_colors.BLUE)] -= np.array([[9.0], [0.0], [-9.0]])
     with tf.Graph().as_default() as graph:
         image = tf.compat.v1.placeholder(tf.float32, [None, None, None, 3], name="image")
         logits = tf.matmul(tf.reduce_mean(image, (1, 2)), kernel, name="logits")
@@ -408,12 +408,12 @@ def test_the_classes_of_a_frozen_graph_tell_its_colours():
     right = samplevis.describe(Network(plain), image_size=(16, 16), count=4)
     assert right.output == "logits" and verdicts(right)["colors"] == FITS
     wrong = samplevis.describe(Network(plain, bgr=True), image_size=(16, 16), count=4)
-    assert verdicts(wrong)["colors"] == WRONG and not wrong.evidence[2].better.bgr
+    assert verdicts(wrong)["colors"] == WRONG and not wrong.checks[2].better.bgr
     # Logarithms of probabilities are logits less what is the same for all classes, unless they are too small for a float.
     squashed = samplevis.describe(Network(graph.as_graph_def()), image_size=(16, 16), count=4)
     assert squashed.output == "softmax"
     for way in ("declared", "(0, 1), BGR"):
-        assert squashed.evidence[2].figures[way] == pytest.approx(right.evidence[2].figures[way], rel=1e-3)
+        assert squashed.checks[2].figures[way] == pytest.approx(right.checks[2].figures[way], rel=1e-3)
 
 
 def test_welch_is_scipys():

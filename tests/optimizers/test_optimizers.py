@@ -105,7 +105,7 @@ def test_a_run_in_parts_is_a_run(curved, name):
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "genetic"])
 def test_transforms_are_one_bank(curved, optimizer):
-    """The score is a fixed function: the mean over draws that are made once."""
+    """The score is a fixed function: the mean over a bank that is sampled once."""
     found = optimize(curved, "out:0", optimizer=optimizer, steps=8, **QUIET | dict(transforms=transform.noise(0.3)))
     assert (np.diff(found.history[:, 0]) >= -1e-6).all()
 

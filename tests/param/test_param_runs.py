@@ -158,7 +158,7 @@ def test_importance_is_the_mean_absolute_gradient(left_eye):
 
     settings = dict(param=param.maco(param.fourier(8, contrast=1.0)), transforms=None)
     result = samplevis.optimize(left_eye, objective, steps=4, batch=2, thresholds=(1, 2), progress=False, **settings)
-    found = samplevis.importance(left_eye, objective, result, transforms=None, draws=2)
+    found = samplevis.importance(left_eye, objective, result, transforms=None, num_transforms=2)
     steps = np.stack([result.snapshots[1], result.snapshots[2], result.images])
     expected = (2 * steps).mean((0, 4))
     expected[:, :, 4:] = 0
@@ -176,11 +176,11 @@ def test_importance_sees_through_transforms_and_repeats(left_eye):
     )
     maps = [
         samplevis.importance(
-            left_eye, lambda T: T("out")[:, 0], result, transforms=transform.shift(2), draws=8, seed=seed
+            left_eye, lambda T: T("out")[:, 0], result, transforms=transform.shift(2), num_transforms=8, seed=seed
         ).map
         for seed in (0, 0, 1)
     ]
-    # The one pixel that counts is somewhere else for each draw.
+    # The one pixel that counts is at another place for each transform.
     assert 1 < np.count_nonzero(maps[0]) <= 8 and maps[0].sum() == pytest.approx(1 / 3)
     np.testing.assert_array_equal(maps[0], maps[1])
     assert np.any(maps[0] != maps[2])
@@ -197,7 +197,7 @@ def test_importance_of_nothing_is_opaque(left_eye):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (dict(draws=0), "draws: expected a whole number >= 1. Received: 0"),
+        (dict(num_transforms=0), "num_transforms: expected a whole number >= 1. Received: 0"),
         (dict(percentile=0), "percentile: expected a number above 0, to 100. Received: 0"),
         (dict(percentile=float("nan")), "percentile"),
         (dict(seed=-1), "seed"),

@@ -48,7 +48,7 @@ def test_one_function_of_a_name_and_a_kind(traces):
     assert double(tf.constant(4.0)) == 8 and len(traces) == before
     assert compiled.uncached("double", lambda x: 5.0 * x)(tf.constant(1.0)) == 5 and len(traces) > before
     compiled.cached(store, "c")("double", lambda x: x)
-    assert len(store) == 2, "what is kept is bounded"
+    assert len(store) == 2, "the size is bounded"
 
 
 def test_a_second_render_traces_nothing(tiny_network, traces):
@@ -128,7 +128,7 @@ settings = dict(im_size=8, optimize_steps=16, anneal_steps=25, transforms=None, 
 def render(n):
     samplevis.render(network, f"conv:{n % 4}", options, seed=n, **settings)
 
-def anew(n):
+def uncached(n):
     network.compiled.clear()
     render(n)
 
@@ -143,7 +143,7 @@ def pages():
     return int(Path("/proc/self/statm").read_text().split()[1])
 
 growth(render, 5)
-print(json.dumps([growth(render, 20), growth(anew, 2)]))
+print(json.dumps([growth(render, 20), growth(uncached, 2)]))
 """
 
 
@@ -152,6 +152,6 @@ def test_renders_do_not_grow_memory():
     done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     ours, leaking = json.loads(done.stdout.splitlines()[-1])
-    # A render that compiles anew leaves megabytes behind: the control. Of one that does not, 5 MB in 1,000 calls are asked, which
+    # A render that compiles again leaves megabytes behind: the control. Of one that does not, 5 MB in 1,000 calls are asked, which
     # the allocator's own coming and going hides in 20: a twentieth of what is left there is far from both.
     assert leaking > 1000 and ours < leaking / 20

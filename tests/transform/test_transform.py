@@ -266,12 +266,12 @@ def test_mirror_exchanges_left_and_right_half_the_time():
 
 def test_noise_statistics():
     images = tf.constant(random_images(4, 50, 50, 2))
-    drawn = transform.noise(0.3)(images, seeds.root(0)).numpy().astype(np.float64) - images.numpy()
-    count = drawn.size
-    assert abs(drawn.mean()) < 4 * 0.3 / math.sqrt(count)
-    assert abs(drawn.std() - 0.3) < 4 * 0.3 / math.sqrt(2 * count)
-    between = np.corrcoef(drawn.reshape(4, -1))[np.triu_indices(4, 1)]
-    assert np.abs(between).max() < 4 / math.sqrt(drawn[0].size)
+    values = transform.noise(0.3)(images, seeds.root(0)).numpy().astype(np.float64) - images.numpy()
+    count = values.size
+    assert abs(values.mean()) < 4 * 0.3 / math.sqrt(count)
+    assert abs(values.std() - 0.3) < 4 * 0.3 / math.sqrt(2 * count)
+    between = np.corrcoef(values.reshape(4, -1))[np.triu_indices(4, 1)]
+    assert np.abs(between).max() < 4 / math.sqrt(values[0].size)
 
 
 def test_choices_are_as_likely_as_they_are_frequent():
@@ -284,18 +284,18 @@ def test_choices_are_as_likely_as_they_are_frequent():
     assert set(np.unique(scales)) == set(np.float32([0.9, 1, 1.1]))
 
 
-def test_integer_draws_reach_both_ends_equally_often():
+def test_integers_reach_both_ends_equally_often():
     count = 6000
     for kind, name, values in (
         (transform.jitter(4), "offset", range(5)),
         (transform.shift(2), "shift", range(-2, 3)),
     ):
-        drawn = kind.sample_params(seeds.root(1), count, (20, 20, 3))[name].numpy()
+        offsets = kind.sample_params(seeds.root(1), count, (20, 20, 3))[name].numpy()
         for axis in (0, 1):
-            seen, frequency = np.unique(drawn[:, axis], return_counts=True)
+            seen, frequency = np.unique(offsets[:, axis], return_counts=True)
             assert list(seen) == list(values)
             assert np.abs(frequency / count - 0.2).max() < 4 * math.sqrt(0.2 * 0.8 / count)
-        assert abs(np.corrcoef(drawn.T)[0, 1]) < 4 / math.sqrt(count)
+        assert abs(np.corrcoef(offsets.T)[0, 1]) < 4 / math.sqrt(count)
 
 
 def test_affine_draws_follow_the_stated_laws():
