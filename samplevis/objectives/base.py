@@ -205,9 +205,9 @@ class Objective:
         known = dataclasses.replace(self, parameters=self.resolver(setting, self.parameters))
         shapes = tuple(np.shape(number) for number in known.parameters)
         key = self.structure, self.images, shapes, size, setting.input_shape
-        if key not in network.read:
-            network.read[key] = known._layers_read(setting)
-        return dataclasses.replace(known, layers=network.read[key])
+        if key not in network.layers_read:
+            network.layers_read[key] = known._layers_read(setting)
+        return dataclasses.replace(known, layers=network.layers_read[key])
 
     def _layers_read(self, setting: Context) -> tuple[str, ...]:
         """The layers that a trace of this objective meets; raises ValueError unless it gives one score per image."""

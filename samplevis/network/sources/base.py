@@ -25,7 +25,7 @@ class Source(Protocol):
     preprocessing, labels and the checks of arguments are `Network`'s.
 
     Attributes:
-      model: the model, as it was given or as nearly as can be.
+      model: the model as the user passed it, or as nearly as possible.
       name: its name.
       image_shape: (height, width, channels) of its images, (length, channels) of signals, (depth, height, width, channels) of
         volumes; None for a size that is free.
@@ -83,14 +83,14 @@ IMAGES = (
 
 def to_last(values: tf.Tensor, rank: int) -> tf.Tensor:
     """[batch, channels, rows, ...] with channels last; those of a lower rank than the images' as they are."""
-    own = values.shape.rank
-    return tf.transpose(values, [0, *range(2, own), 1]) if own >= rank else values
+    axes = values.shape.rank
+    return tf.transpose(values, [0, *range(2, axes), 1]) if axes >= rank else values
 
 
 def to_first(values: tf.Tensor, rank: int) -> tf.Tensor:
     """[batch, rows, ..., channels] with channels first; those of a lower rank than the images' as they are."""
-    own = values.shape.rank
-    return tf.transpose(values, [0, own - 1, *range(1, own - 1)]) if own >= rank else values
+    axes = values.shape.rank
+    return tf.transpose(values, [0, axes - 1, *range(1, axes - 1)]) if axes >= rank else values
 
 
 def to_last_shape(shape: Shape, channels_first: bool, rank: int) -> Shape:

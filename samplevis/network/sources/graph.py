@@ -57,7 +57,7 @@ class GraphSource:
 
     Args:
       graph_def: a GraphDef without variables.
-      input: the node, or tensor, that stands for the images. Defaults to the only placeholder that is left.
+      input: the node, or tensor, that stands for the images. Defaults to the only placeholder not in `fixed_inputs`.
       fixed_inputs: values of the other placeholders by name; one without the batch dimension serves every image.
       image_shape: (height, width, channels), or that of signals or volumes. Defaults to what the placeholder declares, else
         (None, None, 3).
@@ -66,7 +66,7 @@ class GraphSource:
       model: what `Source.model` says. Defaults to the GraphDef.
 
     Raises:
-      ValueError: if the input cannot be told, is no image of floats, or leads to no layer that can be computed.
+      ValueError: if it is unclear which input is the image, the input is no image of floats, or leads to no layer that can be computed.
     """
 
     variables = ()
@@ -85,7 +85,7 @@ class GraphSource:
         self.model, self.name = graph_def if model is None else model, name
         self._graph = Graph([*graph_def.node, *_concatenations(graph_def)])
         self._functions: Functions = {}
-        self._given = {
+        self._fixed_inputs = {
             as_output(one): _constant(self._graph, one, value) for one, value in (fixed_inputs or {}).items()
         }
         self._input = self._find_input(input)
@@ -155,9 +155,9 @@ class GraphSource:
         return [to_last(value, self._image_rank) if self._channels_first else value for value in values]
 
     def _fed(self, images: tf.Tensor) -> dict[Output, tf.Tensor]:
-        """Every placeholder's value, what is given without a batch once for each image."""
+        """Every placeholder's value; one without a batch is repeated for each image."""
         fed = {self._input: tf.cast(self._first(images), self._dtype)}
-        for one, value in self._given.items():
+        for one, value in self._fixed_inputs.items():
             without_batch = _rank(self._graph.nodes[one[0]]) == value.shape.rank + 1
             fed[one] = tf.repeat(value[None], tf.shape(images)[0], axis=0) if without_batch else value
         return fed
@@ -197,7 +197,7 @@ class GraphSource:
                     f"input: {self.name!r} has no node {wanted!r}. Its placeholders: {_placeholders(nodes)}"
                 )
             return as_output(wanted)
-        free = [one for one, node in nodes.items() if node.op == "Placeholder" and (one, 0) not in self._given]
+        free = [one for one, node in nodes.items() if node.op == "Placeholder" and (one, 0) not in self._fixed_inputs]
         used = {one for inputs in self._graph.inputs.values() for one, _ in inputs}
         free = [one for one in free if one in used]
         images = [one for one in free if nodes[one].attr["shape"].shape.unknown_rank or _rank(nodes[one]) in (0, 4)]
@@ -281,7 +281,7 @@ class GraphSource:
 
     def _scopes(self, reached: list[str], found: Mapping[Output, Shape]) -> dict[str, str]:
         """The scopes whose values leave them through one node, and that node."""
-        nodes, members, leaving = self._graph.nodes, {}, {}
+        nodes, inside, leaving = self._graph.nodes, {}, {}
         layers = [
             one for one in reached if (one, 0) in found and nodes[one].op not in PLUMBING and not one.endswith(PRE)
         ]
@@ -295,14 +295,14 @@ class GraphSource:
             parts = one.split("/")
             for depth in range(1, len(parts)):
                 scope = "/".join(parts[:depth])
-                members.setdefault(scope, set()).add(one)
+                inside.setdefault(scope, set()).add(one)
                 if not readers[one] or any(not reader.startswith(scope + "/") for reader in readers[one]):
                     leaving.setdefault(scope, []).append(one)
         found_scopes = {scope: ends[0] for scope, ends in leaving.items() if len(ends) == 1 and scope not in nodes}
         # Of scopes that hold the same, the outermost has the layer's name.
         first: dict[frozenset[str], str] = {}
         for scope in sorted(found_scopes):
-            first.setdefault(frozenset(members[scope]), scope)
+            first.setdefault(frozenset(inside[scope]), scope)
         # A layer comes before the block that ends in it.
         return {scope: found_scopes[scope] for scope in sorted(first.values(), key=lambda one: -one.count("/"))}
 

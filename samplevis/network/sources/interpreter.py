@@ -20,7 +20,7 @@ Functions = Mapping[str, Callable[[tf.Tensor], tf.Tensor]]
 class Graph:
     """A GraphDef without variables.
 
-    Constants, and what only depends on them, are computed once and kept.
+    Constants, and what only depends on them, are computed once.
 
     Attributes:
       nodes: every node by its name.
@@ -41,7 +41,7 @@ class Graph:
             fixed = definition is not None and not definition.is_stateful and not node.op.startswith("Placeholder")
             if fixed and all(one in self._constant for one, _ in self.inputs[name]):
                 self._constant.add(name)
-        self._kept: dict[str, list[tf.Tensor]] = {}
+        self._computed: dict[str, list[tf.Tensor]] = {}
 
     def run(self, wanted: Iterable[Output], fed: Mapping[Output, tf.Tensor], functions: Functions) -> list[tf.Tensor]:
         """The values of some tensors.
@@ -113,7 +113,7 @@ class Graph:
 
     def check_numbers(self) -> None:
         """Raises ValueError if a constant that has been used so far is not a number. Infinity may be one: masks have it."""
-        for name, values in self._kept.items():
+        for name, values in self._computed.items():
             if any(value.dtype.is_floating and bool(tf.reduce_any(tf.math.is_nan(value))) for value in values):
                 raise ValueError(f"model: the constant {name!r} has values that are not finite.")
 
@@ -128,14 +128,16 @@ class Graph:
 
     def _fixed(self, name: str) -> list[tf.Tensor]:
         # Outside of whatever function is being traced, with which its constants would be lost.
-        if name not in self._kept:
+        if name not in self._computed:
             with tf.init_scope():
                 node = self.nodes[name]
                 if node.op == "Const":
-                    self._kept[name] = [_loaded(node)]
+                    self._computed[name] = [_loaded(node)]
                 else:
-                    self._kept[name] = compute(node, [self._fixed(one)[number] for one, number in self.inputs[name]])
-        return self._kept[name]
+                    self._computed[name] = compute(
+                        node, [self._fixed(one)[number] for one, number in self.inputs[name]]
+                    )
+        return self._computed[name]
 
     def _sorted(self) -> list[str]:
         reads = {
