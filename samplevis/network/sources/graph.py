@@ -66,7 +66,7 @@ class GraphSource:
       model: what `Source.model` says. Defaults to the GraphDef.
 
     Raises:
-      ValueError: if it is unclear which input is the image, the input is no image of floats, or leads to no layer that can be computed.
+      ValueError: if it is unclear which input is the image, or that is no image of floats, or no layer can be computed from it.
     """
 
     variables = ()
