@@ -41,6 +41,7 @@ from samplevis.objectives.units import (
     neuron,
     positions,
 )
+from samplevis.runtime.deprecation import warn_renamed
 
 __all__ = [
     "Context",
@@ -77,3 +78,11 @@ __all__ = [
     "tensor_direction",
     "total_variation",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """The old name of `Context`."""
+    if name == "Setting":
+        warn_renamed("objectives.Setting", "objectives.Context")
+        return Context
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -258,8 +258,8 @@ def sampled(network, obj):
     """A few transitions of the sampler on the smoothed network."""
     activation = make_activation(smoothed(network, 0.3), obj, prior(network), None)
     activation.check_sampled()
-    law, draws = Tilted(5.0), activation.sample_transforms(seeds.root(0), 1)
-    kernel = SplitHMC(lambda z: law.tilt(activation.scores(z, draws)[:, 0]), 0.2, 2)
+    density, bank = Tilted(5.0), activation.sample_transforms(seeds.root(0), 1)
+    kernel = SplitHMC(lambda z: density.tilt(activation.scores(z, bank)[:, 0]), 0.2, 2)
     state = first = activation.param.prior(seeds.root(1), 2)
     results, accepted = kernel.bootstrap_results(state), 0
     for number in range(2):

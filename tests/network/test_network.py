@@ -33,7 +33,7 @@ def test_activations_are_the_models_own(tiny_network, images):
     np.testing.assert_allclose(found["conv1"], tiny_network.model.get_layer("conv1")(images), atol=1e-6)
 
 
-def test_cut_ends_at_the_deepest_layer_and_is_kept(tiny_network, images):
+def test_cut_ends_at_the_deepest_layer_and_is_cached(tiny_network, images):
     run = tiny_network.cut(("conv1",))
     assert run is tiny_network.cut(("conv1",))
     graph = tf.function(run, autograph=False).get_concrete_function(tf.constant(images)).graph
@@ -195,7 +195,7 @@ def test_weights_that_are_not_finite_are_named():
         Network(model)
 
 
-def test_given_activations_may_be_of_any_float(tiny_network, images):
+def test_substituted_activations_may_be_of_any_float(tiny_network, images):
     values = tiny_network.activations(images, ["conv1", "conv2"])
     run = tiny_network.substitute("conv1", ["conv1", "conv2"])
     found = run(images, values["conv1"].numpy().astype(np.float64))

@@ -113,6 +113,18 @@ def test_scores_belong_to_their_image(identity):
     np.testing.assert_allclose(ends[[0, -1], 0], [IMAGES[0, ..., 0].mean(), 2 * IMAGES[-1, ..., 2].mean()], rtol=1e-5)
 
 
+def test_the_number_of_transforms_has_an_old_name(identity):
+    def with_old_name(T):
+        assert T("members") == T("num_transforms")
+        return tf.cast(tf.range(T("same").shape[0]) // T("members"), tf.float32)
+
+    for objective in (with_old_name, objectives.each([with_old_name, with_old_name])):
+        scores, _ = score(identity, objectives.as_objective(objective), IMAGES[:2], 3, transform.affine(shift=1))
+        expected = [[0] * 3, [1] * 3] if objective is with_old_name else np.zeros((2, 3))
+        np.testing.assert_array_equal(scores, expected)
+    assert objectives.as_objective(with_old_name).resolve(identity, (8, 8)).layers == ("same",)
+
+
 def test_diversity_is_one_computation_for_any_batch(identity):
     """In Lucid a loop over all pairs is unrolled into the graph."""
 
