@@ -282,6 +282,31 @@ def test_every_kind_of_model(networks, name, objective, action):
         action(networks(name), OBJECTIVES[objective](KINDS[name]))
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_of_model_is_called_inside_a_function(networks, name):
+    network, kind = networks(name), KINDS[name]
+    image = prior(network)
+    images = image.image(image.prior(seeds.root(0), 2))
+    layers = [kind.middle, kind.top]
+
+    def gradient(run, x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            score = tf.add_n([tf.reduce_mean(tf.square(values)) for values in run(x).values()])
+        return tape.gradient(score, x)
+
+    expected = network.cut(layers)(images)
+    traced = tf.function(lambda x: network(x, layers), autograph=False)(images)
+    for layer in layers:
+        np.testing.assert_array_equal(network(images, layers)[layer], expected[layer])
+        np.testing.assert_allclose(traced[layer], expected[layer], atol=1e-5)
+    slopes = gradient(network.cut(layers), images)
+    assert np.abs(slopes).max() > 0
+    np.testing.assert_array_equal(gradient(lambda x: network(x, layers), images), slopes)
+    inside = tf.function(lambda x: gradient(lambda x: network(x, layers), x), autograph=False)
+    np.testing.assert_allclose(inside(images), slopes, atol=1e-5)
+
+
 def test_a_traced_model_is_rendered(networks):
     options = dict(num_results=1, num_chains=1, num_burnin_steps=1, num_leapfrog_steps=1, num_transforms=1)
     settings = dict(im_size=SIZE, transforms=None, optimize_steps=16, anneal_steps=2, progress=False)

@@ -1,4 +1,4 @@
-"""A frozen TensorFlow graph, computed node by node as far as it is asked for."""
+"""A frozen TensorFlow graph, evaluated node by node as far as needed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Functions = Mapping[str, Callable[[tf.Tensor], tf.Tensor]]
 class Graph:
     """A GraphDef without variables.
 
-    Constants, and what only depends on them, are computed once.
+    Constants, and nodes that depend only on constants, are computed once.
 
     Attributes:
       nodes: every node by its name.
@@ -68,7 +68,7 @@ class Graph:
     def run_all(
         self, names: Iterable[str], fed: Mapping[Output, tf.Tensor], functions: Functions
     ) -> tuple[dict[Output, tf.Tensor], dict[str, str]]:
-        """Values of all outputs of some nodes, which must hold all that they read; and why others have none."""
+        """Values of all outputs of some nodes, which must include all nodes that they read; and, for nodes without values, why."""
         names, values, missing = set(names), dict(fed), {}
         for name in self.order:
             if name not in names:
@@ -89,7 +89,7 @@ class Graph:
         return values, missing
 
     def ancestors(self, wanted: Iterable[Output], fed: Mapping[Output, Any]) -> set[str]:
-        """The nodes that have to be computed for some tensors, if others are known."""
+        """The nodes that have to be computed for some tensors when others are known."""
         found: set[str] = set()
         waiting = [name for name, _ in wanted]
         while waiting:
@@ -127,7 +127,7 @@ class Graph:
         return compute(self.nodes[name], [values[one] for one in inputs])
 
     def _fixed(self, name: str) -> list[tf.Tensor]:
-        # Outside of whatever function is being traced, with which its constants would be lost.
+        # Outside any function being traced: its tensors would be lost with it.
         if name not in self._computed:
             with tf.init_scope():
                 node = self.nodes[name]
@@ -141,7 +141,7 @@ class Graph:
 
     def _sorted(self) -> list[str]:
         reads = {
-            # A loop's way back is left out: nothing of a loop is computed.
+            # The edge that closes a loop is left out: loops are not computed.
             name: [one for one, _ in inputs if self.nodes[one].op != "NextIteration"]
             for name, inputs in self.inputs.items()
         }

@@ -1,4 +1,4 @@
-"""One node of a TensorFlow graph, computed by the operation that it names."""
+"""One node of a TensorFlow graph, computed by its operation."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
-# Operations that run parts of a graph, or parts of it not at all.
+# Operations that run a part of a graph, conditionally or repeatedly.
 CONTROL_FLOW = {"Switch", "Merge", "Enter", "Exit", "NextIteration", "LoopCond", "If", "StatelessIf", "While"}
 CONTROL_FLOW |= {"StatelessWhile", "Case", "StatelessCase", "For", "PartitionedCall", "StatefulPartitionedCall"}
-# Operations that run a program, or reach for files. A layer does neither; a graph from a stranger might.
+# Operations that run programs or access files. No layer does; an untrusted graph might.
 OUTSIDE = {
     "PyFunc",
     "EagerPyFunc",
@@ -36,10 +36,10 @@ def _batch_normalization(
     return tf.nn.batch_normalization(x, mean, variance, beta, scale, node.attr["variance_epsilon"].f)
 
 
-# Operations that TensorFlow has for CPUs only with the channels last, or whose gradient it has only so.
+# Operations that on CPUs, or in their gradient, TensorFlow supports only channels-last.
 CHANNELS_LAST = {"MaxPool", "MaxPool3D", "AvgPool3D", "Conv3D"}
 
-# Operations of old files that TensorFlow no longer builds.
+# Operations in old files that TensorFlow no longer builds.
 RETIRED = {"BatchNormWithGlobalNormalization": _batch_normalization}
 
 
@@ -84,7 +84,7 @@ def compute(node: Any, inputs: Sequence[tf.Tensor]) -> list[tf.Tensor]:
 
 
 def _channels_last(call: Callable, keywords: dict[str, Any]) -> tf.Tensor:
-    """An operation with the channels first, computed with the channels last; its first argument are the images."""
+    """A channels-first operation, computed channels-last; its first argument is the images."""
     rank = len(keywords["strides"])
     last, first = [0, *range(2, rank), 1], [0, rank - 1, *range(1, rank - 1)]
     # Strides and the like have a number for each axis, explicit paddings have two.

@@ -1,4 +1,4 @@
-"""The names of a traced graph's nodes: those of the layers that made them."""
+"""Names for the nodes of a traced graph, after the layers that made them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-# Operations that are no layers, whatever their name.
+# Operations that are never layers.
 _ASIDE = {"Const", "Placeholder", "NoOp", "Identity", "IdentityN"}
 
 

@@ -1,4 +1,4 @@
-"""Models without known connections, traced on images to a graph: functions, subclassed models, SavedModels, Keras 2."""
+"""Models without known connections, traced on images: functions, subclassed models, SavedModels, Keras 2."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from samplevis.network.sources.graph import GraphSource
 from samplevis.network.sources.inputs import check_fixed_inputs, image_input
 from samplevis.network.sources.scopes import recorded, renamed
 
-# The signature that serves where a SavedModel has several.
+# The signature to use if a SavedModel has several.
 SERVING = "serving_default"
 
 
