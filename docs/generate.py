@@ -50,22 +50,30 @@ def on_page_markdown(markdown: str, **kwargs: Any) -> str:
 
 def models() -> str:
     """The zoo: what each model is, what it makes of images in [0, 1], and where its weights come from."""
-    from samplevis.modelzoo.registry import MODELS, factory
+    from samplevis.modelzoo.registry import MODELS
     from samplevis.network.preprocessing import MODES
 
     def expected(entry: Any) -> str:
         return MODES[entry.images].arguments if entry.images else ""
 
-    def weights(name: str, entry: Any) -> str:
-        if isinstance(inspect.signature(factory(name)).parameters["weights"].default, Path):
-            return "bundled"
-        return "from a file" if entry.module == "torch_models" else "by name, or from a file"
-
+    sources = {"fetched": "by name, or from a file"}
     rows = (
-        (f"`{name}`", _linked(entry.about), _code(expected(entry)), weights(name, entry))
+        (f"`{name}`", _linked(entry.description), _code(expected(entry)), sources.get(entry.weights, entry.weights))
         for name, entry in MODELS.items()
     )
     return _table(("name", "what it is", "preprocessing", "weights"), rows)
+
+
+def zoo(which: str) -> str:
+    """The functions of the models whose weights are bundled, or of the others that are not Keras's applications."""
+    from samplevis.modelzoo.registry import MODELS, factory
+
+    names = [
+        name
+        for name, entry in MODELS.items()
+        if not entry.images and (entry.weights == "bundled") == (which == "bundled")
+    ]
+    return "\n\n".join(f"::: {factory(name).__module__}.{name}" for name in names)
 
 
 def kinds() -> str:
@@ -163,6 +171,7 @@ def command_help(*words: str) -> str:
 
 GENERATED = {
     "models": models,
+    "zoo": zoo,
     "kinds": kinds,
     "from_lucid": from_lucid,
     "summary": summary,

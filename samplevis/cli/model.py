@@ -51,7 +51,7 @@ def print_models(options: argparse.Namespace) -> None:
     from samplevis.modelzoo.registry import MODELS
 
     width = max(map(len, MODELS))
-    print("\n".join(f"{name:{width}}  {entry.about}" for name, entry in MODELS.items()))
+    print("\n".join(f"{name:{width}}  {entry.description}" for name, entry in MODELS.items()))
 
 
 def print_description(options: argparse.Namespace) -> None:

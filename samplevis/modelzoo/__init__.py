@@ -1,4 +1,10 @@
-"""Models by name, each as a `Network` that knows its preprocessing."""
+"""Models by name, each as a `Network` with its preprocessing.
+
+Example:
+  >>> network = modelzoo.Shapes()
+  >>> network.layers["logits"]
+  (18,)
+"""
 
 from __future__ import annotations
 
@@ -21,7 +27,7 @@ __all__ = ["MODELS", "NAMES", "load", *NAMES]
 
 
 def __getattr__(name: str) -> Any:
-    """A model's function, or the module of the bundled networks: nothing is imported before it is asked for."""
+    """A model's function, or the module of the bundled networks: imported when it is first used."""
     if name in MODELS:
         return globals().setdefault(name, factory(name))
     if name == "shapes":
@@ -39,8 +45,8 @@ def load(model: str | Path, weights: str | Path | None = None, **options: Any) -
     Args:
       model: one of `NAMES`, in any case; or the path of a `.keras` or `.h5` file, of a frozen graph (`.pb`, or Lucid's `.json`
         manifest of one), or of the folder of a SavedModel. See `samplevis.modelzoo.files.load_file`.
-      weights: weights of a zoo model. Defaults to the model's own default.
-      **options: for a zoo model, its own, such as `labels` or `image_size`; for a file, `value_range`, `bgr`, `mean`,
+      weights: weights of a zoo model. Defaults to the model's default.
+      **options: for a zoo model, its arguments, such as `labels` or `image_size`; for a file, `value_range`, `bgr`, `mean`,
         `labels`, `aliases`, `fixed_inputs`, `image_shape` and `input` of `Network`.
 
     Returns:
@@ -48,18 +54,25 @@ def load(model: str | Path, weights: str | Path | None = None, **options: Any) -
 
     Raises:
       OSError: if a file is missing.
-      ValueError: if the name is unknown (the nearest comes first), the file cannot be read, or options do not go together.
+      ValueError: if the name is unknown (the message lists the nearest), the file cannot be read, or options do not go together.
+
+    Example:
+      >>> modelzoo.load("shapes").name
+      'Shapes'
+      >>> model.model.save("my_model.keras")
+      >>> modelzoo.load("my_model.keras", value_range=(-1, 1), labels=["a", "b", "c"])
+      <Network my_model: images (None, None, 3), range (-1, 1), 4 layers>
     """
     model = check_path(model, "model")
     if weights is not None:
         weights = check_path(weights, "weights")
-    named = {name.lower(): name for name in NAMES}
-    if str(model).lower() in named:
-        make = factory(named[str(model).lower()])
-        own = inspect.signature(make).parameters
-        if wrong := [option for option in options if option not in own]:
+    by_lower_case = {name.lower(): name for name in NAMES}
+    if (name := by_lower_case.get(str(model).lower())) is not None:
+        make = factory(name)
+        known = inspect.signature(make).parameters
+        if wrong := [option for option in options if option not in known]:
             raise ValueError(
-                f"{', '.join(wrong)}: {model} knows its preprocessing; expected no options but {', '.join(own)}"
+                f"{', '.join(wrong)}: {model} knows its preprocessing; expected no options but {', '.join(known)}"
             )
         return make(**({} if weights is None else {"weights": weights}), **options)
     path = Path(model)

@@ -13,12 +13,12 @@ from samplevis.network import Network
 from samplevis.network.preprocessing import MODES
 from samplevis.runtime.checks import check_whole
 
-#: What Keras takes where nothing else is said and the images are normalised first.
-SIZE = 224
+#: Side of the images, in pixels, by default if they are normalised first.
+DEFAULT_SIZE = 224
 
 
 def application(name: str, images: str) -> Callable[..., Network]:
-    """The function that makes one of Keras's applications.
+    """Makes the function of one of Keras's applications.
 
     Args:
       name: its name in `keras.applications`.
@@ -26,6 +26,11 @@ def application(name: str, images: str) -> Callable[..., Network]:
 
     Returns:
       A function of `weights`, `image_size` and `labels` to a `Network`.
+
+    Example:
+      >>> network = modelzoo.MobileNetV2(weights=None, image_size=64)
+      >>> network.layers["predictions"], network.value_range
+      ((1000,), (-1.0, 1.0))
     """
 
     def make(
@@ -36,17 +41,17 @@ def application(name: str, images: str) -> Callable[..., Network]:
     ) -> Network:
         model = _model(name, images, weights, _check_size(image_size))
         # Mean and standard deviations of "torch" are a layer in front of the model.
-        way = MODES["unit" if images == "torch" else images]
-        return Network(model, **way.options, labels=imagenet_labels(labels, weights), name=name)
+        mode = MODES["unit" if images == "torch" else images]
+        return Network(model, **mode.options, labels=imagenet_labels(labels, weights), name=name)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"""`keras.applications.{name}` with its preprocessing. Its last layer gives classes before softmax.
 
     Args:
       weights: "imagenet" (the default) lets Keras fetch its weights once into its cache and check them; a path reads an
-        `.h5` or `.weights.h5` file of them; None draws random weights.
+        `.h5` or `.weights.h5` file of them; None means random weights.
       image_size: pixels that the model takes, one int for a square or (height, width). Defaults to Keras's own.
-      labels: path of a text file with 1,000 lines, a class on each, synonyms between commas. Defaults to an
+      labels: path of a text file with 1,000 lines, a class on each, synonyms separated by commas. Defaults to an
         `imagenet_labels.txt` beside the weights file or in the folder above, else Keras's list, fetched when first used.
 
     Returns:
@@ -66,7 +71,7 @@ def _model(name: str, images: str, weights: str | os.PathLike | None, size: tupl
     make = getattr(keras.applications, name)
     tensor = None
     if size is not None or images == "torch":
-        tensor = keras.Input((*(size or (SIZE, SIZE)), 3), name="image")
+        tensor = keras.Input((*(size or (DEFAULT_SIZE, DEFAULT_SIZE)), 3), name="image")
     if images == "torch":
         tensor = normalize(tensor)
     try:

@@ -1,4 +1,4 @@
-"""Weights that other programs wrote: TensorFlow 1 checkpoints, and state dicts in .npz or .safetensors."""
+"""Weights in other programs' formats: TensorFlow 1 checkpoints, and state dicts in .npz or .safetensors."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def read_tf_checkpoint(path: str | Path, names: Iterable[str]) -> Arrays:
     """Reads variables from a TensorFlow 1 or 2 checkpoint.
 
     Args:
-      path: a checkpoint of a single file, the common start of the names of one that is several (`model.ckpt` of
-        `model.ckpt.index` and `model.ckpt.data-00000-of-00001`), or a folder, for the latest in it.
-      names: the variables' names. What else the checkpoint holds is left out.
+      path: a checkpoint of a single file; the common prefix of one of several (`model.ckpt` for
+        `model.ckpt.index` and `model.ckpt.data-00000-of-00001`); or a folder, for the latest in it.
+      names: the variables' names. Other variables in the checkpoint are ignored.
 
     Returns:
       Arrays by name.
 
     Raises:
       OSError: if there is no such file.
-      ValueError: if it is no checkpoint, or a variable is not in it.
+      ValueError: if it is not a checkpoint, or lacks a variable.
     """
     path = Path(path)
     if not (path.exists() or path.with_name(f"{path.name}.index").is_file()):
@@ -46,10 +46,10 @@ def read_tf_checkpoint(path: str | Path, names: Iterable[str]) -> Arrays:
 
 
 def read_state_dict(path: str | Path) -> Arrays:
-    """Reads a state dict: arrays by name, as `torch.nn.Module.state_dict()` has them.
+    """Reads a state dict: arrays by name, as in `torch.nn.Module.state_dict()`.
 
     Args:
-      path: an `.npz` file, or a `.safetensors` file, which needs the extra `safetensors`. PyTorch's own `.pt` and
+      path: an `.npz` file, or a `.safetensors` file, which needs the extra `safetensors`. PyTorch's `.pt` and
         `.pth` files are refused: they are pickles, which run code when they are read.
 
     Returns:
@@ -75,9 +75,9 @@ def read_state_dict(path: str | Path) -> Arrays:
 
 
 def load_state_dict(model: keras.Model, arrays: Arrays, path: str | Path) -> None:
-    """Gives a Keras model the weights of a PyTorch one.
+    """Loads the weights of a PyTorch model into a Keras one.
 
-    The Keras layers carry the names of the PyTorch modules: `layer1.0.conv1` takes `layer1.0.conv1.weight`.
+    The Keras layers have the names of the PyTorch modules: `layer1.0.conv1` takes `layer1.0.conv1.weight`.
 
     Args:
       model: a model of `Conv2D`, `Dense` and `BatchNormalization` layers, and others without weights.
@@ -85,7 +85,7 @@ def load_state_dict(model: keras.Model, arrays: Arrays, path: str | Path) -> Non
       path: where it comes from, for messages.
 
     Raises:
-      ValueError: if an array is missing, is too many, has the wrong shape or a value that is no finite number.
+      ValueError: if an array is missing or unexpected, has the wrong shape or a value that is not finite.
     """
     wanted: dict[str, tuple[keras.Variable, tuple[int, ...] | None]] = {}
     for layer in model.layers:
@@ -102,15 +102,15 @@ def load_state_dict(model: keras.Model, arrays: Arrays, path: str | Path) -> Non
 
 
 def assign(variables: Mapping[str, keras.Variable], arrays: Mapping[str, np.ndarray], path: str | Path) -> None:
-    """Gives variables their values, all or, after an error, none.
+    """Assigns values to variables: to all or, after an error, to none.
 
     Args:
       variables: variables by name.
-      arrays: their values, of the same names.
+      arrays: their values, under the same names.
       path: where they come from, for messages.
 
     Raises:
-      ValueError: if an array has the wrong shape or a value that is no finite number.
+      ValueError: if an array has the wrong shape or a value that is not finite.
     """
     for name, variable in variables.items():
         if arrays[name].shape != tuple(variable.shape):
@@ -125,7 +125,7 @@ def assign(variables: Mapping[str, keras.Variable], arrays: Mapping[str, np.ndar
 
 
 def _torch_names(layer: keras.layers.Layer) -> dict[str, tuple[keras.Variable, tuple[int, ...] | None]]:
-    """PyTorch's names of a layer's weights, each with its variable and the axes to turn it to."""
+    """PyTorch's names of a layer's weights, each with its variable and the permutation of its axes."""
     if isinstance(layer, keras.layers.BatchNormalization):
         found = {"weight": layer.gamma, "bias": layer.beta}
         found |= {"running_mean": layer.moving_mean, "running_var": layer.moving_variance}

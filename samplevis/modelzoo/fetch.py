@@ -17,18 +17,18 @@ def fetch(name: str, url: str, digest: str, instead: str, argument: str, *, extr
     """Fetches a file into Keras's cache, once, and checks it.
 
     Args:
-      name: what the file is called in the cache.
+      name: the file's name in the cache.
       url: where it comes from.
       digest: its SHA-256 or MD5, hexadecimal.
-      instead: what else the caller can do without a network; it ends the message of the error.
-      argument: the argument that asked for the file; it begins the message.
+      instead: what the caller can do without a network; it ends the error message.
+      argument: the argument that asked for the file; it begins the error message.
       extract: whether to unpack an archive. Defaults to False.
 
     Returns:
       The path of the file, or of the folder that the archive was unpacked into.
 
     Raises:
-      OSError: if the file cannot be fetched or is not the one expected; the message says which file to put where.
+      OSError: if the file cannot be fetched or is not the expected one; the message says which file to put where.
     """
     folder = cache_folder()
     try:

@@ -1,4 +1,4 @@
-"""Models from files and folders, without running what a stranger wrote into them."""
+"""Models from files and folders, without running code that a stranger wrote into them."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def load_file(path: Path, **settings: Any) -> Network:
     """Loads a network from a file or a folder.
 
     Args:
-      path: a `.keras` or `.h5` file, read in safe mode: it may not bring code of its own, as a Lambda layer does. The folder of
+      path: a `.keras` or `.h5` file, read in safe mode: it may not contain code, as a Lambda layer does. The folder of
         a SavedModel, which is a program: load it only if you trust it. A frozen graph, `.pb`; what Lucid's `Model.save` wrote into
         it about its input is used. Lucid's `.json` manifest of such a graph in the same folder.
-      **settings: those of `Network`. They go before what the file says.
+      **settings: arguments of `Network`. They override what the file says.
 
     Returns:
       A `Network`, named after the file.
 
     Raises:
       OSError: if the file is missing.
-      ValueError: if it cannot be read as what its ending says, wants to run code, or a setting does not fit.
+      ValueError: if it cannot be read as what its suffix says, contains code, or an argument does not fit.
     """
     check_known(settings, keywords(Network.__init__))
     settings.setdefault("name", path.name if path.is_dir() else path.stem)

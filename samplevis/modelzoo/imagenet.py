@@ -1,4 +1,4 @@
-"""What classifiers of ImageNet share: the names of the 1,000 classes, and a layer that normalises colours."""
+"""What ImageNet classifiers share: the names of the 1,000 classes, and a layer that normalises colours."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def fetch_labels() -> list[str]:
 
 
 def normalize(image: keras.KerasTensor) -> keras.KerasTensor:
-    """Takes ImageNet's mean colour from images in [0, 1] and divides by the standard deviation, in a layer `normalize`."""
+    """Subtracts ImageNet's mean colour from images in [0, 1] and divides by the standard deviation, in a layer `normalize`."""
     variance = np.square(STANDARD_DEVIATION).tolist()
     return keras.layers.Normalization(mean=MEAN, variance=variance, name="normalize")(image)
 

@@ -22,11 +22,11 @@ def InceptionV1(  # noqa: N802 - Lucid's name.
     """GoogLeNet (Szegedy et al., 2014, arXiv:1409.4842) as Google published it in 2015 and Lucid used it.
 
     Layers have the names of the graph: `conv2d0`, `mixed3a` ... `mixed5b`, `head0_bottleneck`, `softmax2`. There are 1,008
-    outputs for 1,000 classes from number 1 on.
+    outputs; the 1,000 classes begin at number 1.
 
     Args:
       weights: "imagenet" (the default) fetches `inception5h.zip` once into Keras's cache; a path reads a graph `.pb`.
-        The graph holds the weights, so there are no random ones.
+        The graph contains the weights, so None is refused.
       labels: path of a text file, a class on each line, the first for number 0. Defaults to the file
         `imagenet_comp_graph_label_strings.txt` beside the graph, if there is one.
 
@@ -38,6 +38,10 @@ def InceptionV1(  # noqa: N802 - Lucid's name.
       ValueError: if it is not a frozen graph.
 
     Source: lucid/modelzoo/other_models/InceptionV1.py, for the value range.
+
+    Example:
+      >>> network = modelzoo.InceptionV1()
+      >>> result = samplevis.optimize(network, "mixed4a_pre_relu:476")
     """
     if weights is None:
         raise ValueError("weights: the graph of InceptionV1 holds its weights. Expected 'imagenet' or a path.")

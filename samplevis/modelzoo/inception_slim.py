@@ -39,12 +39,12 @@ def InceptionV1_slim(  # noqa: N802 - Lucid's name.
 ) -> Network:
     """GoogLeNet (Szegedy et al., 2014, arXiv:1409.4842) with batch normalisation as in TF-slim, for images of any size.
 
-    Layers go by their names in TF-slim's graph, `InceptionV1/InceptionV1/Mixed_5b/concat`, or by TF-slim's end points,
+    Layers have their names in TF-slim's graph, `InceptionV1/InceptionV1/Mixed_5b/concat`, or those of TF-slim's end points,
     `Conv2d_1a_7x7`, `Mixed_5b` ... `Logits`, `Predictions`. There are 1,001 classes: the first is the background.
 
     Args:
       weights: "imagenet" (the default) fetches TF-slim's archive of 2016 once into Keras's cache; a path reads a
-        TensorFlow checkpoint with TF-slim's names; None draws random weights.
+        TensorFlow checkpoint with TF-slim's names; None means random weights.
       labels: path of a text file with 1,000 lines, a class on each, without the background. Defaults to an
         `imagenet_labels.txt` beside the checkpoint or in the folder above, else Keras's list, fetched when first used.
 
@@ -56,7 +56,7 @@ def InceptionV1_slim(  # noqa: N802 - Lucid's name.
       ValueError: if the checkpoint is not of this network.
 
     Example:
-      >>> network = InceptionV1_slim("inception_v1.ckpt")
+      >>> network = modelzoo.InceptionV1_slim(weights=None)
       >>> network.layer_shape("InceptionV1/InceptionV1/Mixed_5b/concat", (224, 224))
       (7, 7, 832)
     """

@@ -1,41 +1,43 @@
-"""Every model of the zoo, a line each. Nothing is imported or built before it is asked for."""
+"""Every model of the zoo, one line each. A model is imported and built only when it is used."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from samplevis.network import Network
 
 
 class Entry(NamedTuple):
-    """Where a model comes from.
+    """Where a model comes from. To add a model, write its module and an entry here.
 
     Attributes:
       module: the module of this package with a function of the model's name; "applications" makes it from Keras's.
-      about: what it is, with its paper.
-      images: for Keras's applications, what they expect: a key of `preprocessing.MODES`.
+      description: what it is, with its paper.
+      images: for Keras's applications, what they expect: a key of `preprocessing.MODES`. Else empty.
+      weights: where the pretrained weights come from. "fetched" ones are also read from a file.
     """
 
     module: str
-    about: str
-    images: str = ""
+    description: str
+    images: Literal["", "unit", "signed", "bytes", "caffe", "torch"] = ""
+    weights: Literal["bundled", "fetched", "from a file"] = "fetched"
 
 
 #: Every model by its name.
 MODELS: dict[str, Entry] = {
-    "Shapes": Entry("shapes", "bundled: drawn shapes, units of known meaning"),
-    "ShapesJudge": Entry("shapes", "bundled: names the shape in a picture"),
+    "Shapes": Entry("shapes", "bundled: drawn shapes, units of known meaning", weights="bundled"),
+    "ShapesJudge": Entry("shapes", "bundled: names the shape in a picture", weights="bundled"),
     "SqueezeNet": Entry("squeezenet", "SqueezeNet v1.0, 660 KB, arXiv:1602.07360"),
     "InceptionV1": Entry("inception", "GoogLeNet of 2014, Lucid's, arXiv:1409.4842"),
     "InceptionV1_slim": Entry("inception_slim", "GoogLeNet with batch norm, TF-slim's, arXiv:1409.4842"),
-    "AlexNet": Entry("torch_models", "AlexNet, torchvision's, arXiv:1404.5997"),
-    "ResNet18": Entry("torch_models", "ResNet-18, torchvision's, arXiv:1512.03385"),
-    "ResNet34": Entry("torch_models", "ResNet-34, torchvision's, arXiv:1512.03385"),
-    "VGG16_torchvision": Entry("torch_models", "VGG-16, torchvision's, arXiv:1409.1556"),
-    "VGG19_torchvision": Entry("torch_models", "VGG-19, torchvision's, arXiv:1409.1556"),
+    "AlexNet": Entry("alexnet", "AlexNet, torchvision's, arXiv:1404.5997", weights="from a file"),
+    "ResNet18": Entry("resnet", "ResNet-18, torchvision's, arXiv:1512.03385", weights="from a file"),
+    "ResNet34": Entry("resnet", "ResNet-34, torchvision's, arXiv:1512.03385", weights="from a file"),
+    "VGG16_torchvision": Entry("vgg", "VGG-16, torchvision's, arXiv:1409.1556", weights="from a file"),
+    "VGG19_torchvision": Entry("vgg", "VGG-19, torchvision's, arXiv:1409.1556", weights="from a file"),
     "ConvNeXtTiny": Entry("applications", "ConvNeXt, arXiv:2201.03545", "bytes"),
     "ConvNeXtSmall": Entry("applications", "ConvNeXt, arXiv:2201.03545", "bytes"),
     "ConvNeXtBase": Entry("applications", "ConvNeXt, arXiv:2201.03545", "bytes"),
@@ -86,7 +88,11 @@ def factory(name: str) -> Callable[..., Network]:
       name: a key of `MODELS`.
 
     Returns:
-      A function of `weights` and the model's own options to a `Network`.
+      A function of `weights` and the model's options to a `Network`.
+
+    Example:
+      >>> factory("Shapes")().layers["logits"]
+      (18,)
     """
     entry = MODELS[name]
     module = importlib.import_module(f"samplevis.modelzoo.{entry.module}")

@@ -35,15 +35,15 @@ def SqueezeNet(  # noqa: N802 - Lucid's and Keras's models are named like classe
     """SqueezeNet v1.0 (Iandola et al., 2016, arXiv:1602.07360), a small ImageNet classifier for images of any size.
 
     Its layers are `conv1`, `fire2` ... `fire9` (the concatenations), `conv10` (class maps) and `logits` (their mean
-    over positions, before softmax). The first three kinds are rectified, and each has its values before that as
-    `conv1_pre_relu`, `fire2_pre_relu` ... `conv10_pre_relu`. Images need 21 pixels a side, and 128 or more to be seen well.
+    over positions, before softmax). The first three kinds are rectified; their values before that are
+    `conv1_pre_relu`, `fire2_pre_relu` ... `conv10_pre_relu`. Images need at least 21 pixels a side; use 128 or more.
 
     The weights are those of Han et al., Deep Compression (2016, arXiv:1510.00149).
 
     Args:
       weights: `"imagenet"` (the default) fetches the compressed file once into Keras's cache; a path reads that file;
-        None draws random weights.
-      labels: path of a text file with 1,000 lines, a class on each, synonyms between commas. Defaults to an
+        None means random weights.
+      labels: path of a text file with 1,000 lines, a class on each, synonyms separated by commas. Defaults to an
         `imagenet_labels.txt` beside the weights file or in the folder above, else Keras's list, fetched when a label is
         first used.
 
@@ -52,12 +52,12 @@ def SqueezeNet(  # noqa: N802 - Lucid's and Keras's models are named like classe
 
     Raises:
       OSError: if a file is missing or cannot be fetched.
-      ValueError: if the weights file is not what it should be.
+      ValueError: if the weights file is not the expected one.
 
     Example:
-      >>> network = SqueezeNet("compressed_SqueezeNet.net")
-      >>> network.layers["logits"]
-      (1000,)
+      >>> network = modelzoo.SqueezeNet(weights=None)
+      >>> network.layers["logits"], network.layer_shape("fire9", (128, 128))
+      ((1000,), (7, 7, 512))
     """
     path = None if weights is None else fetch_weights() if weights == "imagenet" else Path(weights)
     model = architecture()

@@ -1,4 +1,4 @@
-"""What tells one run from another, in plain values."""
+"""Plain values that identify a network, an array or a setting, to tell one run from another."""
 
 from __future__ import annotations
 

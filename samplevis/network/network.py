@@ -2,84 +2,79 @@
 
 from __future__ import annotations
 
-import difflib
-import functools
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from samplevis.network.cuts import Activations, Cut, Cuts, Substitution
+from samplevis.network.images import ImageInput
 from samplevis.network.labels import check_labels, find_label
-from samplevis.network.sources import PRE, Shape, Source, as_source
-from samplevis.network.sources.base import show, sizes
-from samplevis.runtime.checks import brief, check_array, check_flag, check_numbers, check_wholes, is_list
+from samplevis.network.layer_names import LayerNames
+from samplevis.network.sources import Shape, Source, as_source
+from samplevis.network.sources.base import show
+from samplevis.runtime.checks import brief
 from samplevis.runtime.deprecation import renamed_keywords, renamed_property
 from samplevis.runtime.lru import LRUDict
 
-Activations = dict[str, tf.Tensor]
-
-#: Names that an objective may ask for and that are not layers.
-RESERVED = ("input", "labels", "members", "step")
-# Compiled functions that a network keeps.
-COMPILED = 32
+# Compiled functions that a network holds on to.
+MAX_COMPILED = 32
 # Structures of objectives whose layers a network remembers.
-READ = 256
-# How Lucid writes PRE.
-LUCID_PRE = "_pre_relu"
-# Sides of the images, by number of dimensions, that a network which takes any is looked at with.
+MAX_STRUCTURES = 256
+# Sides of the images, by number of dimensions, to try a network with that takes any size.
 DEFAULT_SIDES = {1: 1024, 2: 96, 3: 32}
 
 
 class Network:
-    """A model, the images it expects, and its layers by name.
+    """A model, the images that it expects, and its layers by name.
 
-    Images are [batch, height, width, channels], float32 in [0, 1], RGB where there are three channels; for models that take
-    them, signals [batch, length, channels] or volumes [batch, depth, height, width, channels]. Before they
-    enter the model they become `low + x * (high - low)`, are reversed to BGR if asked, and lose `mean`. The model
-    always runs with `training=False`, and its activations come back as float32 whatever the model computes in, channels
-    last whatever it computes with.
+    Images are [batch, height, width, channels], float32 in [0, 1], RGB if they have three channels; for models that take them,
+    signals [batch, length, channels] or volumes [batch, depth, height, width, channels]. Before the model sees them they become
+    `low + x * (high - low)`, are reversed to BGR if asked, and `mean` is subtracted. The model always runs with
+    `training=False`. Activations are float32 and channels-last, whatever the model computes with.
 
-    A layer inside a nested model is named `outer/inner`. A layer that the model uses more than once stands for its
-    last use. `"input"` always means the images and `"labels"` the labels: a Keras layer with a name of `RESERVED` is hidden.
+    Call a network on images and the names of layers to get activations. It is differentiable, and may be called inside a
+    `tf.function`.
 
-    `layer/pre` are the values of a layer before its activation function, as for `Conv2D(..., activation="relu")`, a ReLU, or a
-    concatenation of rectified layers. That is what to sample for a rectified unit: once it is silent, a ReLU has no gradient.
-    `layer_table` says which layers have one; Lucid's spelling, `layer_pre_relu`, will do.
+    A layer inside a nested model is named `outer/inner`. The name of a layer that the model uses more than once means its last
+    use. `"input"` always means the images and `"labels"` the labels: a Keras layer with a name in `RESERVED` is hidden.
 
-    A raw Keras model gets `value_range=(0, 1)`. A model that rescales its own input (as `keras.applications.EfficientNet`
-    does) usually expects (0, 255): nothing is guessed here, so say so.
+    `layer/pre` means the values of a layer before its activation function, as of `Conv2D(..., activation="relu")`, of a ReLU, or
+    of a concatenation of rectified layers. Sample those of a rectified unit: a silent ReLU has no gradient. `layer_table` says
+    which layers have them; Lucid's spelling, `layer_pre_relu`, works too.
 
-    `exact_gradient` says whether the gradient is that of the values: True but for networks from `samplevis.overrides`.
+    A raw Keras model gets `value_range=(0, 1)`; one that rescales its input itself, such as EfficientNet, usually expects
+    (0, 255). Nothing is guessed: declare it.
 
     Args:
-      model: a model that takes images, signals or volumes: of Keras 3, or of tf_keras; a `keras.layers.TFSMLayer`, or
+      model: a model that takes images, signals or volumes: a Keras 3 or tf_keras model; a `keras.layers.TFSMLayer`, or
         what `tf.saved_model.load` returned; a frozen GraphDef; a function of images, written in TensorFlow. All but Keras 3's
-        functional and Sequential models are traced: what they learn later does not reach the network.
-      value_range: (low, high), what a black and a white pixel become before `mean` is taken off. Defaults to (0, 1).
+        functional and Sequential models are traced: later training does not reach the network.
+      value_range: (low, high), what black and white pixels become before `mean` is subtracted. Defaults to (0, 1).
       bgr: True if the model expects blue first. Defaults to False.
-      mean: a number, or one for each channel in the model's own channel order, taken off after scaling. Defaults to none.
+      mean: a number, or one for each channel in the model's channel order, subtracted after scaling. Defaults to none.
       labels: the classes' names in order, or a function without arguments that returns them, called when first needed.
-        A name may list synonyms between commas. Defaults to none.
-      name: what to call it in messages. Defaults to the model's own name.
-      aliases: other names for layers, {alias: layer}; they are accepted wherever a layer's name is. Defaults to none.
-      fixed_inputs: for a model of several inputs, arrays or tensors by the name of the input, without the batch: all inputs but the
-        image that is explored. Of a function, or a subclassed model that takes no dictionary, arguments by name. Defaults to
-        none.
-      image_shape: (height, width, channels), (length, channels) or (depth, height, width, channels), None for a size that is free,
-        for a model that does not say it. Defaults to what it was built with; for functions and graphs to (None, None, 3).
-      input: the node of a graph that stands for the images. Defaults to its only placeholder that is not given.
+        A name may list synonyms, separated by commas. Defaults to none.
+      name: the network's name in messages. Defaults to the model's.
+      aliases: other names for layers, {alias: layer}; they work wherever a layer's name does. Defaults to none.
+      fixed_inputs: for a model of several inputs, the values of all inputs but the image: {name: array without the batch}. For a
+        function, or a subclassed model that takes no dictionary, arguments by name. Defaults to none.
+      image_shape: (height, width, channels), (length, channels) or (depth, height, width, channels), None for a free size, if
+        the model does not declare it. Defaults to what it was built with; for functions and graphs to (None, None, 3).
+      input: the node of a graph that stands for the images. Defaults to its only placeholder that `fixed_inputs` leaves.
 
     Raises:
       TypeError: if `model` is of no known kind.
-      ValueError: if it is not built, an input is missing, the image is none of floats, or a weight is not finite; or if
+      ValueError: if it is not built, an input is missing, it takes no images of floats, a weight is not finite, or
         another argument does not fit it.
 
     Example:
-      >>> network = Network(keras.applications.MobileNetV2(weights=None), value_range=(-1, 1))
+      >>> network = samplevis.Network(keras.applications.MobileNetV2(weights=None), value_range=(-1, 1))
       >>> network.layers["block_6_expand"]
       (28, 28, 192)
+      >>> network(np.zeros((1, 224, 224, 3), np.float32), ["Conv1", "predictions"])["predictions"].shape
+      TensorShape([1, 1000])
     """
 
     @renamed_keywords(given="fixed_inputs")
@@ -103,31 +98,61 @@ class Network:
             raise TypeError(f"fixed_inputs: expected a dictionary {{input: values}}. Received: {brief(fixed_inputs)}")
         self.source: Source = as_source(model, fixed_inputs, image_shape, input)
         self.name: str = name or self.source.name
+        #: Whether the gradient is that of the values: False only for networks from `samplevis.overrides`.
         self.exact_gradient = True
-        self.image_shape: Shape = self.source.image_shape
-        self.value_range = _check_range(value_range)
-        check_flag("bgr", bgr)
-        self.bgr = bool(bgr)
-        if self.bgr and self.image_shape[-1] != 3:
-            raise ValueError(f"bgr: only for images of 3 channels. {self.name!r} takes {self.image_shape[-1]}.")
-        self.mean = _check_mean(mean, self.image_shape[-1])
+        self._images = ImageInput.checked(self.name, self.source.image_shape, value_range, bgr, mean)
         self._labels = labels if callable(labels) else check_labels(labels)
-        self.aliases: Mapping[str, str] = self._check_aliases(aliases or {})
-        # Kept on the instance, so that the cache dies with the network.
-        self._cut = functools.lru_cache(maxsize=64)(self._make_cut)
-        self._substitute = functools.lru_cache(maxsize=64)(self._make_substitute)
-        self._shape = functools.lru_cache(maxsize=256)(self._infer_shape)
-        #: Compiled functions by what decides them: the last ones, for as long as the network lives.
-        self.compiled: dict[Any, Any] = LRUDict(COMPILED)
-        #: The layers that objectives read, by structure and shapes, so that a sweep finds them once.
-        self.read: dict[Any, tuple[str, ...]] = LRUDict(READ)
+        self._names = LayerNames(self.source, self.name, aliases or {})
+        self._cuts = Cuts(self.source, self._names, self._images)
+        #: The compiled functions last used, by what determines them.
+        self.compiled: dict[Any, Any] = LRUDict(MAX_COMPILED)
+        #: The layers that objectives read, by structure and shapes, so that a sweep looks once.
+        self.layers_read: dict[Any, tuple[str, ...]] = LRUDict(MAX_STRUCTURES)
+
+    def __call__(self, images: Any, layers: str | Sequence[str]) -> Activations:
+        """Computes the activations of some layers.
+
+        Works on arrays and tensors, eagerly, inside a `tf.function` and under a `tf.GradientTape`. Of symbolic tensors only the
+        shape is checked.
+
+        Args:
+          images: array or tensor [batch, *size, channels], finite, in [0, 1].
+          layers: a name, or several, from `layers`.
+
+        Returns:
+          A dictionary of float32 tensors [batch, ...] by layer name, for one name too.
+
+        Raises:
+          ValueError: if a name is unknown, or the images have a wrong shape, a value outside [0, 1] or one that is not finite.
+
+        Example:
+          >>> with tf.GradientTape() as tape:
+          ...     tape.watch(images)
+          ...     score = tf.reduce_mean(model(images, "conv2")["conv2"][..., 1])
+          >>> tape.gradient(score, images).shape
+          TensorShape([2, 16, 16, 3])
+        """
+        run = self.cut((layers,) if isinstance(layers, str) else layers)
+        return run(self._images.check(images))
+
+    def activations(self, images: Any, layer_names: str | Sequence[str]) -> Activations:
+        """The same as calling the network, for those who look for a method.
+
+        Args:
+          images: array or tensor [batch, *size, channels], finite, in [0, 1].
+          layer_names: a name, or several, from `layers`.
+
+        Returns:
+          A dictionary of float32 tensors [batch, ...] by layer name, for one name too.
+        """
+        return self(images, layer_names)
 
     def with_model(self, source: Any, name: str) -> Network:
-        """A network of the same preprocessing, labels and aliases on another model with the same layers.
+        """The same preprocessing, labels and aliases with another model that has the same layers.
 
         Args:
           source: a model, as for `Network`.
-          name: what to call it in messages.
+          name: the new network's name in messages.
 
         Returns:
           A `Network`.
@@ -145,31 +170,56 @@ class Network:
     on = renamed_property("on", "with_model")
 
     def load_graphdef(self) -> None:
-        """Does nothing: a network is loaded when it is made. Programs written for Lucid call this first."""
+        """Does nothing: programs written for Lucid call this first."""
+
+    @property
+    def image_shape(self) -> Shape:
+        """(*size, channels) of the images, None for a size that is free."""
+        return self._images.shape
+
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """What black and white pixels become before `mean` is subtracted."""
+        return self._images.value_range
+
+    @property
+    def bgr(self) -> bool:
+        """Whether the model expects blue first."""
+        return self._images.bgr
+
+    @property
+    def mean(self) -> np.ndarray | None:
+        """float32 [channels], subtracted after scaling, or None."""
+        return self._images.mean
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """Other names for layers, {alias: layer}."""
+        return self._names.aliases
 
     @property
     def dimensions(self) -> int:
         """1 if it takes signals, 2 for images, 3 for volumes."""
-        return len(self.image_shape) - 1
+        return self._images.dimensions
 
     @property
     def usual_size(self) -> tuple[int, ...]:
-        """Sides of images to try the network with: its own, and `DEFAULT_SIDES` where it takes any."""
+        """A size of images to try the network with: the one it takes, and `DEFAULT_SIDES` where it takes any."""
         return tuple(side or DEFAULT_SIDES[self.dimensions] for side in self.image_shape[:-1])
 
     @property
     def model(self) -> Any:
-        """The model; one of Keras as one functional model."""
+        """The model; a Keras model as one functional model."""
         return self.source.model
 
     @property
     def layers(self) -> Mapping[str, Shape]:
-        """The shape of every layer's activations without the batch, by its name, in the order of computation."""
+        """The shape of every layer's activations without the batch, by name, in the order of computation."""
         return self.source.layers
 
     @property
     def operations(self) -> Mapping[str, Any]:
-        """The Keras layer, or operation such as an addition, behind each name of `layers`."""
+        """The Keras layer, or operation such as an addition, behind each name in `layers`."""
         return self.source.operations
 
     @property
@@ -189,43 +239,33 @@ class Network:
           float32 tensor of the same shape.
 
         Raises:
-          ValueError: if the channel count is not the network's.
+          ValueError: if the number of channels is not the network's.
         """
-        images = tf.convert_to_tensor(images, tf.float32)
-        if images.shape.rank != 1 + len(self.image_shape) or images.shape[-1] != self.image_shape[-1]:
-            raise ValueError(
-                f"images: {self.name!r} takes [batch, {sizes(self.dimensions)}, {self.image_shape[-1]}]. "
-                f"Received shape: {show(images.shape)}"
-            )
-        low, high = self.value_range
-        if (low, high) != (0.0, 1.0):
-            images = low + images * (high - low)
-        if self.bgr:
-            images = tf.reverse(images, [-1])
-        if self.mean is not None:
-            images = images - self.mean
-        return images
+        return self._images.preprocess(images)
 
-    def cut(self, layer_names: Sequence[str]) -> Callable[[tf.Tensor], Activations]:
+    def cut(self, layer_names: Sequence[str]) -> Cut:
         """The network as far as the deepest of some layers.
 
         Args:
           layer_names: names from `layers`.
 
         Returns:
-          A differentiable function from images [batch, *size, channels] in [0, 1] to a dictionary of float32
-          activations [batch, ...] by layer name. The same names give the same function.
+          A differentiable function from images [batch, *size, channels] in [0, 1], which are not checked, to a dictionary of
+          float32 activations [batch, ...] by layer name. The same names give the same function.
 
         Raises:
           ValueError: if a name is unknown.
+
+        Example:
+          >>> model.cut(["conv2"])(images)["conv2"].shape
+          TensorShape([2, 8, 8, 5])
         """
-        layer_names = self._check_layers(layer_names)
-        return self._cut(layer_names)
+        return self._cuts.cut(self._names.check_all(layer_names))
 
-    def substitute(self, layer: str, layer_names: Sequence[str]) -> Callable[[tf.Tensor, tf.Tensor], Activations]:
-        """The network with the activations of one layer replaced by given ones.
+    def substitute(self, layer: str, layer_names: Sequence[str]) -> Substitution:
+        """The network with other activations in the place of one layer's.
 
-        What lies after the layer sees the given activations; paths that go around the layer still see the images.
+        What follows the layer sees the new activations; paths around the layer still see the images.
 
         Args:
           layer: the layer to replace: a name from `layers`, not inside a nested Keras model, or `"input"`.
@@ -238,29 +278,16 @@ class Network:
 
         Raises:
           ValueError: if a name is unknown, or `layer` is inside a nested model.
+
+        Example:
+          >>> silent = tf.zeros_like(model(images, "conv1")["conv1"])
+          >>> model.substitute("conv1", ["logits"])(images, silent)["logits"].shape
+          TensorShape([2, 3])
         """
-        layer_names = self._check_layers(layer_names)
+        layer_names = self._names.check_all(layer_names)
         if not isinstance(layer, str) or layer != "input":
             self.check_layer(layer)
-        return self._substitute(layer, layer_names)
-
-    def activations(self, images: Any, layer_names: str | Sequence[str]) -> Activations:
-        """Runs images through the network.
-
-        Args:
-          images: array [batch, *size, channels], finite, in [0, 1].
-          layer_names: a name, or several, from `layers`.
-
-        Returns:
-          A dictionary of float32 tensors [batch, ...] by layer name.
-
-        Raises:
-          ValueError: if a name is unknown, or the images have the wrong shape or range or a value that is not finite.
-        """
-        run = self.cut((layer_names,) if isinstance(layer_names, str) else layer_names)
-        images = check_array("images", images, None)
-        self._check_images(images)
-        return run(tf.constant(images, tf.float32))
+        return self._cuts.substitute(layer, layer_names)
 
     def check_layer(self, layer: str) -> None:
         """Checks the name of a layer.
@@ -269,31 +296,10 @@ class Network:
           layer: a name from `layers`, or an alias.
 
         Raises:
-          ValueError: if it is none; the nearest names come with it.
-          TypeError: if it is no name.
+          ValueError: if there is no such layer; the message lists the nearest names.
+          TypeError: if it is not a name.
         """
-        if not isinstance(layer, str):
-            raise TypeError(f"layer: expected a name. Received: {brief(layer)}")
-        if self._find(layer) is not None:
-            return
-        names = self.source.names
-        if layer in self.source.missing:
-            raise ValueError(f"layer: {layer!r} of {self.name!r} cannot be computed: {self.source.missing[layer]}")
-        base = layer.removesuffix(PRE).removesuffix(LUCID_PRE)
-        if base != layer and self._find(base) is not None:
-            raise ValueError(
-                f"layer: {base!r} of {self.name!r} has no activation function of its own, so that {layer!r} is nothing."
-            )
-        alike = [name for name in names if name.rpartition("/")[2] == layer]
-        if len(alike) > 1:
-            raise ValueError(
-                f"layer: {self.name!r} has {len(alike)} layers that end in {layer!r}: {self._listed(alike[:5])}"
-                f"{', ...' if len(alike) > 5 else ''}. Give the whole name."
-            )
-        near = self._listed(alike or _nearest(layer, [*names, *self.aliases], 5))
-        raise ValueError(
-            f"layer: {self.name!r} has no layer {layer!r}. Did you mean {near}? All {len(self.layers)}: network.layer_table()"
-        )
+        self._names.check(layer)
 
     def layer_shape(self, layer: str, image_size: tuple[int, ...] | None = None) -> Shape:
         """The shape of a layer's activations, without the batch.
@@ -301,20 +307,24 @@ class Network:
         Args:
           layer: a name from `layers`, or `"input"`.
           image_size: (height, width) in pixels, (length,) or (depth, height, width). Defaults to what the model declares, where
-            unknown sizes are None.
+            free sizes are None.
 
         Returns:
           The shape, a None for each size that is not known.
 
         Raises:
           ValueError: if the name is unknown, or the network cannot take images of that size.
+
+        Example:
+          >>> model.layer_shape("conv2", (32, 48))
+          (16, 24, 5)
         """
         size = None if image_size is None else self.check_size(image_size)
         if layer == "input":
             return (size or self.image_shape[:-1]) + self.image_shape[-1:]
         self.check_layer(layer)
-        known = size in (None, self.image_shape[:-1])
-        return self.source.names[self._find(layer)] if known else self._shape(layer, size)
+        declared = size in (None, self.image_shape[:-1])
+        return self.source.names[self._names.find(layer)] if declared else self._cuts.layer_shape(layer, size)
 
     def check_size(self, image_size: tuple[int, ...]) -> tuple[int, ...]:
         """Checks the size of images.
@@ -328,30 +338,15 @@ class Network:
         Raises:
           ValueError: unless the network takes such images.
         """
-        try:
-            size = check_wholes("image_size", image_size, 1)
-        except (TypeError, ValueError):
-            size = None
-        if size is None or not self.takes(size):
-            raise ValueError(
-                f"image_size: {self.name!r} takes images of {show(self.image_shape[:-1])} ({sizes(self.dimensions)}; None is "
-                f"any). Received: {brief(image_size)}"
-            )
-        return size
+        return self._images.check_size(image_size)
 
     def takes(self, image_size: Sequence[int]) -> bool:
-        """Whether images of that size, (height, width) or of another number of sides, fit the model's input.
+        """Whether images of a size fit the model's input.
 
         Args:
-          image_size: pixels of each side.
-
-        Returns:
-          True if they fit.
+          image_size: pixels of each side, (height, width) or of another number of sides.
         """
-        declared = self.image_shape[:-1]
-        return len(declared) == len(image_size) and all(
-            want in (None, got) for want, got in zip(declared, image_size, strict=True)
-        )
+        return self._images.takes(image_size)
 
     def class_index(self, label: str) -> int:
         """The number of a class by its name.
@@ -363,7 +358,11 @@ class Network:
           Its index, from 0.
 
         Raises:
-          ValueError: if there are no labels, none is called that, or several are.
+          ValueError: if there are no labels, none matches, or several do.
+
+        Example:
+          >>> model.class_index("b")
+          1
         """
         if not isinstance(label, str):
             raise TypeError(f"label: expected the name of a class. Received: {brief(label)}")
@@ -374,27 +373,20 @@ class Network:
         return find_label(self.labels, label)
 
     def layer_table(self) -> str:
-        """Every layer on a line.
+        """Lists every layer on a line.
 
         Returns:
           Lines of its name, the shape of its activations without the batch, its kind, "/pre" if it has values before an
           activation function, and its aliases.
+
+        Example:
+          >>> print(model.layer_table())
+          conv1     (None, None, 4)  Conv2D                  /pre
+          conv2     (None, None, 5)  Conv2D                  /pre
+          features  (5,)             GlobalAveragePooling2D
+          logits    (3,)             Dense
         """
-        known = {layer: [] for layer in self.layers}
-        for alias, layer in self.aliases.items():
-            known.setdefault(layer.removesuffix(PRE), []).append(f"{alias} = {layer}")
-        rows = [
-            (
-                layer,
-                show(shape),
-                self.source.kinds[layer],
-                PRE if layer + PRE in self.source.names else "",
-                ", ".join(known[layer]),
-            )
-            for layer, shape in self.layers.items()
-        ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
-        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+        return self._names.table()
 
     def __repr__(self) -> str:
         low, high = self.value_range
@@ -404,133 +396,3 @@ class Network:
             f"<Network {self.name}: images {show(self.image_shape)}, range ({low:g}, {high:g}){extra}{mean}, "
             f"{len(self.layers)} layers>"
         )
-
-    def _check_layers(self, layer_names: Sequence[str]) -> tuple[str, ...]:
-        if not is_list(layer_names):
-            raise TypeError(f"layer_names: expected a sequence of names. Received: {brief(layer_names)}")
-        layer_names = tuple(layer_names)
-        for layer in layer_names:
-            self.check_layer(layer)
-        return layer_names
-
-    def _find(self, layer: str) -> str | None:
-        """The name in `source.names` that a layer's name, alias or spelling stands for."""
-        names = self.source.names
-        if layer in names or layer in self.aliases:
-            return layer if layer in names else self.aliases[layer]
-        if layer.endswith(":0"):
-            # TensorFlow's name of the tensor.
-            return self._find(layer.removesuffix(":0"))
-        for ending in (PRE, LUCID_PRE):
-            if layer.endswith(ending) and (base := self._find(layer.removesuffix(ending))):
-                return base + PRE if base + PRE in names else None
-        return None
-
-    def _listed(self, names: Sequence[str]) -> str:
-        return ", ".join(f"{name!r} {show(self.source.names[self._find(name)])}" for name in names)
-
-    def _check_aliases(self, aliases: Mapping[str, str]) -> Mapping[str, str]:
-        self.aliases = {}
-        if not isinstance(aliases, Mapping):
-            raise TypeError(f"aliases: expected a dictionary {{alias: layer}}. Received: {brief(aliases)}")
-        for alias, layer in aliases.items():
-            if alias in self.source.names or alias in RESERVED:
-                raise ValueError(f"aliases: {alias!r} is the name of a layer already, or of what is no layer.")
-            self.check_layer(layer)
-        return MappingProxyType({alias: self._find(layer) for alias, layer in aliases.items()})
-
-    def _make_cut(self, layer_names: tuple[str, ...]) -> Callable[[tf.Tensor], Activations]:
-        part = self.source.cut(tuple(map(self._find, layer_names)))
-
-        def run(images: tf.Tensor) -> Activations:
-            return _named(layer_names, part(self.preprocess(images)))
-
-        return run
-
-    def _make_substitute(
-        self, layer: str, layer_names: tuple[str, ...]
-    ) -> Callable[[tf.Tensor, tf.Tensor], Activations]:
-        if layer == "input":
-            return lambda images, values: self.cut(layer_names)(values)
-        part = self.source.substitute(self._find(layer), tuple(map(self._find, layer_names)))
-
-        def run(images: tf.Tensor, values: tf.Tensor) -> Activations:
-            values = tf.cast(values, tf.float32)
-            return _named(layer_names, part(self.preprocess(images), values))
-
-        return run
-
-    def _infer_shape(self, layer: str, size: tuple[int, ...]) -> Shape:
-        spec = tf.TensorSpec([1, *size, self.image_shape[-1]], tf.float32)
-        run = self.cut((layer,))
-        try:
-            # A trace moves no numbers: only shapes flow.
-            traced = tf.function(lambda images: run(images)[layer], autograph=False).get_concrete_function(spec)
-        except (ValueError, tf.errors.InvalidArgumentError) as error:
-            raise ValueError(
-                f"image size: {self.name!r} cannot take images of {size} up to {layer!r}: {error}"
-            ) from error
-        return tuple(traced.output_shapes[1:])
-
-    def _check_images(self, images: np.ndarray) -> None:
-        rank = 1 + len(self.image_shape)
-        if images.ndim != rank or images.shape[-1] != self.image_shape[-1] or 0 in images.shape:
-            raise ValueError(
-                f"images: {self.name!r} takes [batch, {sizes(self.dimensions)}, {self.image_shape[-1]}]. "
-                f"Received shape: {images.shape}"
-                + (" (add a batch axis: images[None])" if images.ndim == rank - 1 else "")
-            )
-        self.check_size(images.shape[1:-1])
-        if not np.issubdtype(images.dtype, np.floating):
-            raise ValueError(f"images: expected floats in [0, 1] (divide bytes by 255). Received: {images.dtype}")
-        if not np.isfinite(images).all():
-            raise ValueError("images: expected finite values. Received NaN or infinity.")
-        if images.min() < 0 or images.max() > 1:
-            raise ValueError(f"images: expected values in [0, 1]. Received: [{images.min():g}, {images.max():g}]")
-
-
-def as_network(model: Any) -> Network:
-    """A Network from what a caller gave.
-
-    Args:
-      model: a Network, which is returned as it is, or a model, which is taken to expect RGB images in [0, 1].
-
-    Returns:
-      A Network.
-
-    Raises:
-      TypeError: if it is neither.
-    """
-    return model if isinstance(model, Network) else Network(model)
-
-
-def _named(names: Sequence[str], values: Sequence[tf.Tensor]) -> Activations:
-    return {name: tf.cast(value, tf.float32) for name, value in zip(names, values, strict=True)}
-
-
-def _nearest(name: str, names: Sequence[str], most: int) -> list[str]:
-    """The names that are spelt most like one, or whose last part is."""
-
-    def likeness(other: str) -> float:
-        return max(difflib.SequenceMatcher(None, name, part).ratio() for part in {other, other.rpartition("/")[2]})
-
-    return sorted(names, key=likeness, reverse=True)[:most]
-
-
-def _check_range(value_range: tuple[float, float]) -> tuple[float, float]:
-    try:
-        low, high = check_numbers("value_range", value_range)
-    except (TypeError, ValueError):
-        low = high = np.nan
-    if not low < high:
-        raise ValueError(f"value_range: expected (low, high), finite, low < high. Received: {brief(value_range)}")
-    return low, high
-
-
-def _check_mean(mean: float | Sequence[float] | None, channels: int) -> np.ndarray | None:
-    if mean is None:
-        return None
-    values = check_array("mean", mean)
-    if values.shape not in ((), (channels,)) or not np.isfinite(values).all():
-        raise ValueError(f"mean: expected a number or {channels} of them, finite. Received: {mean!r}")
-    return np.broadcast_to(values, (channels,))

@@ -1,4 +1,4 @@
-"""Ways in which the field prepares images, as maps that any network can be tried under."""
+"""The common ways to preprocess images, as linear maps that any network can be tried under."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from samplevis.network.network import Network
 CAFFE_MEAN = (123.68, 116.779, 103.939)
 MEAN, STANDARD_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 DEVIATION = round(sum(STANDARD_DEVIATION) / 3, 3)
-# How the name of a way for the other order of channels ends.
+# Suffix of the name of a preprocessing that reverses the channels.
 BGR = ", BGR"
-# Distance of two maps, as a share of their range, below which they are the same.
-SAME = 0.02
+# Distance of two maps, as a share of their range, below which they count as the same.
+SAME_WITHIN = 0.02
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Preprocessing:
     """What is done to images [..., channels] in [0, 1] before a model sees them.
 
     Attributes:
-      name: what the field calls it.
+      name: what it is called.
       value_range, bgr, mean: as in `Network`.
     """
 
@@ -43,7 +43,7 @@ class Preprocessing:
 
     @property
     def arguments(self) -> str:
-        """How it is declared to `Network`."""
+        """The arguments of `Network` that declare it, as text."""
         low, high = self.value_range
         mean = "" if self.mean is None else f", mean=({', '.join(f'{value:g}' for value in self.mean)})"
         return f"value_range=({low:g}, {high:g}){', bgr=True' if self.bgr else ''}{mean}"
@@ -72,15 +72,15 @@ MODES: Mapping[str, Preprocessing] = {
 
 
 def candidates(channels: int) -> list[Preprocessing]:
-    """The ways that are common for a number of channels; for three, each of them in both orders."""
+    """The common preprocessings for a number of channels; for three, each of them in both channel orders."""
     if channels != 3:
-        return [way for way in MODES.values() if way.mean is None]
-    plain = [_turned(way) if way.bgr else way for way in MODES.values()]
-    return [*plain, *map(_turned, plain)]
+        return [mode for mode in MODES.values() if mode.mean is None]
+    plain = [_reversed(mode) if mode.bgr else mode for mode in MODES.values()]
+    return [*plain, *map(_reversed, plain)]
 
 
 def declared(network: Network) -> np.ndarray:
-    """The map that a network applies, as `Preprocessing.matrix`, found by its answers to black and to pure colours."""
+    """The map that a network applies, as `Preprocessing.matrix`, measured on black and on pure colours."""
     channels = network.image_shape[-1]
     single = (1,) * network.dimensions
     probes = np.vstack([np.zeros((1, channels)), np.eye(channels)]).reshape(-1, *single, channels)
@@ -90,34 +90,34 @@ def declared(network: Network) -> np.ndarray:
 
 
 def is_bgr(matrix: np.ndarray) -> bool:
-    """Whether a map of 3 channels takes red to the last."""
+    """Whether a map of 3 channels puts red last."""
     return len(matrix) == 4 and abs(matrix[0, -1]) > abs(matrix[0, 0])
 
 
 def same(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two maps give nearly the same values for all images."""
-    return bool(np.abs(a - b).max() <= SAME * np.abs(a[:-1]).max())
+    return bool(np.abs(a - b).max() <= SAME_WITHIN * np.abs(a[:-1]).max())
 
 
-def in_terms_of(own: np.ndarray, way: np.ndarray, gain: float = 1.0) -> tuple[tf.Tensor, tf.Tensor]:
-    """Another preprocessing in a network's own terms.
+def in_terms_of(declared: np.ndarray, other: np.ndarray, gain: float = 1.0) -> tuple[tf.Tensor, tf.Tensor]:
+    """Another preprocessing as a change of the images that a network is given.
 
     Args:
-      own: the map that the network applies, as `declared` finds it; it has an inverse.
-      way: another map, as `Preprocessing.matrix`.
+      declared: the map that the network applies, as `declared` finds it; it has an inverse.
+      other: another map, as `Preprocessing.matrix`.
       gain: what the model's input is multiplied by. Defaults to 1.
 
     Returns:
-      (turn [channels, channels], shift [channels]), float32: `network.preprocess(images @ turn + shift)` is what `way` makes
-      of the images.
+      (turn [channels, channels], shift [channels]), float32: `network.preprocess(images @ turn + shift)` is what `other`
+      makes of the images.
     """
-    inverse = np.linalg.inv(own[:-1])
-    turn, shift = gain * way[:-1] @ inverse, (gain * way[-1] - own[-1]) @ inverse
+    inverse = np.linalg.inv(declared[:-1])
+    turn, shift = gain * other[:-1] @ inverse, (gain * other[-1] - declared[-1]) @ inverse
     return tf.constant(turn, tf.float32), tf.constant(shift, tf.float32)
 
 
-def _turned(way: Preprocessing) -> Preprocessing:
+def _reversed(mode: Preprocessing) -> Preprocessing:
     """The same for the other order of channels."""
-    mean = None if way.mean is None else way.mean[::-1]
-    name = way.name.removesuffix(BGR) if way.bgr else way.name + BGR
-    return dataclasses.replace(way, name=name, bgr=not way.bgr, mean=mean)
+    mean = None if mode.mean is None else mode.mean[::-1]
+    name = mode.name.removesuffix(BGR) if mode.bgr else mode.name + BGR
+    return dataclasses.replace(mode, name=name, bgr=not mode.bgr, mean=mean)

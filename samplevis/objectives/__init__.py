@@ -1,20 +1,22 @@
-"""Objectives: what to maximise, one score per image, with an algebra.
+"""Objectives: what to maximise, one score per image, combined with + - * / **.
 
 An objective is a function of the layer accessor `T`: `T("fire9")` gives the activations [batch, ...] of a layer, `T("input")` the
-images before transforms, `T("labels")` the labels, `T("step")` the number of updates made so far, and `T("members")` the number of
-rows in a batch that show one image, each under another transform.
+images before transforms, `T("labels")` the labels, `T("step")` the number of updates so far, and `T("num_transforms")` the number
+of rows in a batch that show one image, each under another transform.
 
 Everything is maximised. Values have Lucid's signs, so that its formulas carry over:
 
-- add what is wanted: units, directions, `deepdream`, `dot_compare`, `alignment`, `penalize_boundary_complexity` (the last two are
-  negative by themselves);
+- add what you want: units, directions, `deepdream`, `dot_compare`, `alignment`, `penalize_boundary_complexity` (the last two are
+  negative already);
 - subtract what should be small: `L1`, `L2`, `total_variation`, `blur_input_each_step`, `blur_alpha_each_step`, `input_diff`,
-  `distance_to_constant`, `activation_difference`, `diversity` (which measures likeness).
+  `distance_to_constant`, `activation_difference`, `diversity` (which measures similarity).
 
-Scores are per image, where Lucid often adds up a batch or takes its mean: here the weight between a unit and a penalty does not
-depend on the size of the batch. Each docstring says where a value differs.
+Scores are per image, where Lucid often sums or averages over the batch: the weight of a penalty relative to a unit does not
+depend on the batch size. Each docstring says where a value differs from Lucid's.
 
-    obj = 2 * channel("fire9", 10) - channel("fire9", 11) - 0.1 * decay(300) * total_variation()
+Example:
+  >>> 2 * objectives.channel("conv2", 1) - objectives.channel("conv2", 2) - 0.1 * objectives.total_variation()
+  (((2 * channel(conv2, 1)) - channel(conv2, 2)) - (0.1 * total_variation(input)))
 """
 
 from samplevis.objectives.base import Context, Objective
@@ -39,13 +41,13 @@ from samplevis.objectives.units import (
     neuron,
     positions,
 )
+from samplevis.runtime.deprecation import warn_renamed
 
 __all__ = [
     "Context",
     "L1",
     "L2",
     "Objective",
-    "Setting",
     "activation_difference",
     "alignment",
     "as_objective",
@@ -76,3 +78,11 @@ __all__ = [
     "tensor_direction",
     "total_variation",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """The old name of `Context`."""
+    if name == "Setting":
+        warn_renamed("objectives.Setting", "objectives.Context")
+        return Context
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

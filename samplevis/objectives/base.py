@@ -25,6 +25,11 @@ class Context(NamedTuple):
       network: the network.
       image_size: (height, width) in pixels at the network's input, after transforms; (length,) or (depth, height, width).
       input_shape: (*size, channels) of the images before transforms, `T("input")`.
+
+    Example:
+      >>> context = objectives.Context(model, (16, 16), (32, 32, 3))
+      >>> context.shape("conv2"), context.shape("input")
+      ((8, 8, 5), (32, 32, 3))
     """
 
     network: Network
@@ -43,19 +48,19 @@ class Context(NamedTuple):
         return self.input_shape if layer == "input" else self.network.layer_shape(layer, self.image_size)
 
     def index(self, name: str, value: Any, layer: str, axis: int = -1) -> int:
-        """An index into an axis of a layer, as an int.
+        """Checks an index along one axis of a layer.
 
         Args:
-          name: the argument, for the message.
-          value: what was given.
+          name: the argument's name, for the message.
+          value: the index.
           layer: name of a layer, or "input".
           axis: of its shape without the batch. Defaults to the last.
 
         Returns:
-          The index, from 0.
+          The index as an int, from 0.
 
         Raises:
-          ValueError: naming the argument, if it is not a whole number in range.
+          ValueError: if it is not a whole number in range; the message names the argument.
         """
         count = self.shape(layer)[axis]
         if not is_whole(value) or value < 0 or (count and value >= count):
@@ -66,23 +71,28 @@ class Context(NamedTuple):
         return int(value)
 
 
-# (setting, parameters) -> parameters, checked and numeric.
+# (context, parameters) -> parameters, checked and numeric.
 Resolver = Callable[[Context, tuple], tuple]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Objective:
-    """A score per image. Made by the functions of this package; combined with + - * / ** and unary minus.
+    """A score per image. Made by the functions of this package; combine them with + - * / ** and unary minus.
 
     Attributes:
       function: (T, parameters) -> scores [batch].
-      structure: says which computation this is, without its numbers: objectives of one structure share compiled code.
+      structure: identifies the computation, without its numbers: objectives of one structure share compiled code.
       parameters: the numbers (channel, position, direction, weight), in order.
-      description: how it is printed.
+      description: what `repr` shows.
       layers: the layers that it reads, known once it is resolved.
       resolver: checks the parameters against a network.
-      images: the fewest images of a batch that it makes sense for. 1: each image is scored by itself. More: a score
-        depends on the other images of the batch, or on the place among them.
+      images: the smallest batch that it makes sense for. 1: each image is scored by itself. More: a score depends on the
+        other images of the batch, or on the place among them.
+
+    Example:
+      >>> objective = objectives.channel("conv2", 1) - 0.5 * objectives.channel("conv1", 0)
+      >>> objective.resolve(model).layers
+      ('conv2', 'conv1')
     """
 
     function: Score
@@ -90,7 +100,7 @@ class Objective:
     parameters: tuple
     description: str
     layers: tuple[str, ...] = ()
-    resolver: Resolver = lambda setting, parameters: parameters
+    resolver: Resolver = lambda context, parameters: parameters
     images: int = 1
 
     def __call__(self, T: Accessor) -> tf.Tensor:  # noqa: N803 - Lucid's name for the accessor.
@@ -141,7 +151,7 @@ class Objective:
 
     @staticmethod
     def sum(objectives: Iterable[Objective]) -> Objective:
-        """The sum of several objectives, at least one.
+        """The sum of several objectives.
 
         Args:
           objectives: at least one.
@@ -151,7 +161,11 @@ class Objective:
 
         Raises:
           ValueError: if there are none.
-          TypeError: if one is no objective.
+          TypeError: if one is not an objective.
+
+        Example:
+          >>> objectives.Objective.sum(objectives.channel("conv2", n) for n in (0, 3))
+          (channel(conv2, 0) + channel(conv2, 3))
         """
         if not is_list(objectives):
             raise TypeError(f"objectives: expected a list of objectives. Received: {objectives!r}")
@@ -175,7 +189,7 @@ class Objective:
           batch: number of images.
 
         Raises:
-          ValueError: if they are too few.
+          ValueError: if there are too few.
         """
         if batch < self.images:
             raise ValueError(f"batch: expected at least {self.images} images for {self}. Received: {batch}")
@@ -198,20 +212,24 @@ class Objective:
 
         Raises:
           ValueError: for an unknown layer or label, a channel or position out of range, or scores that are not [batch].
+
+        Example:
+          >>> objectives.class_logit("logits", "b").resolve(model).parameters
+          (1,)
         """
         size = network.check_size(image_size or network.usual_size)
         channels = network.image_shape[-1]
-        setting = Context(network, size, tuple(input_shape or (*size, channels)))
-        known = dataclasses.replace(self, parameters=self.resolver(setting, self.parameters))
+        context = Context(network, size, tuple(input_shape or (*size, channels)))
+        known = dataclasses.replace(self, parameters=self.resolver(context, self.parameters))
         shapes = tuple(np.shape(number) for number in known.parameters)
-        key = self.structure, self.images, shapes, size, setting.input_shape
-        if key not in network.read:
-            network.read[key] = known._layers_read(setting)
-        return dataclasses.replace(known, layers=network.read[key])
+        key = self.structure, self.images, shapes, size, context.input_shape
+        if key not in network.layers_read:
+            network.layers_read[key] = known._layers_read(context)
+        return dataclasses.replace(known, layers=network.layers_read[key])
 
-    def _layers_read(self, setting: Context) -> tuple[str, ...]:
+    def _layers_read(self, context: Context) -> tuple[str, ...]:
         """The layers that a trace of this objective meets; raises ValueError unless it gives one score per image."""
-        network = setting.network
+        network = context.network
         layers: dict[str, None] = {}
 
         def trace(images: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
@@ -226,8 +244,8 @@ class Objective:
 
         # Shapes flow through a trace, numbers do not. Two images tell a score per image from one for the batch.
         batch = max(2, self.images)
-        seen = *setting.image_size, network.image_shape[-1]
-        specs = (tf.TensorSpec((batch, *shape), tf.float32) for shape in (seen, setting.input_shape))
+        seen = *context.image_size, network.image_shape[-1]
+        specs = (tf.TensorSpec((batch, *shape), tf.float32) for shape in (seen, context.input_shape))
         scores = tf.function(trace, autograph=False).get_concrete_function(*specs).outputs[0]
         if not scores.dtype.is_floating:
             raise ValueError(f"obj: expected scores that are floats. Received from {self}: {scores.dtype.name}")
@@ -240,16 +258,16 @@ class Objective:
 
 
 def make_accessor(
-    activations: Accessor, network: Network, images: tf.Tensor, members: int = 1, step: tf.Tensor | int = 0
+    activations: Accessor, network: Network, images: tf.Tensor, num_transforms: int = 1, step: tf.Tensor | int = 0
 ) -> Accessor:
-    """The accessor `T`: activations by layer, and what the names of `RESERVED` stand for.
+    """Makes the accessor `T`: activations by layer, and the values of the names in `RESERVED`.
 
     Args:
       activations: layer's name -> activations [batch, ...].
-      network: the network, whose labels are loaded if they are asked for.
+      network: the network, whose labels are loaded when they are used.
       images: the images before transforms, [batch, H, W, C].
-      members: how many transform draws each image stands there for: image 0 fills the first `members` places.
-      step: number of updates made so far.
+      num_transforms: rows of `activations` for each image, one under each transform. Rows of image 0 come first. Defaults to 1.
+      step: number of updates so far. Defaults to 0.
 
     Returns:
       A function of a name.
@@ -257,7 +275,9 @@ def make_accessor(
     reserved = {
         "input": lambda: images,
         "labels": lambda: network.labels,
-        "members": lambda: members,
+        "num_transforms": lambda: num_transforms,
+        # The name in version 0.1.
+        "members": lambda: num_transforms,
         "step": lambda: tf.convert_to_tensor(step, tf.int32),
     }
     return lambda name: reserved[name]() if name in reserved else activations(name)
@@ -273,8 +293,8 @@ def _combine(operation: Callable, sign: str, left: Any, right: Any) -> Objective
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
         return operation(left.function(T, parameters[:split]), right.function(T, parameters[split:]))
 
-    def check(setting: Context, parameters: tuple) -> tuple:
-        return left.resolver(setting, parameters[:split]) + right.resolver(setting, parameters[split:])
+    def check(context: Context, parameters: tuple) -> tuple:
+        return left.resolver(context, parameters[:split]) + right.resolver(context, parameters[split:])
 
     return Objective(
         score,

@@ -1,7 +1,7 @@
-"""Objectives that look at a batch as a whole: images that differ, agree, or lead from one unit to another.
+"""Objectives of a whole batch: images that differ, agree, or interpolate between units.
 
-The activations of a batch are [images * members, ...]: each image stands there once for each transform draw, image 0
-first. Images are compared draw by draw.
+Activations of a batch are [images * num_transforms, ...]: one row for each image under each transform, image 0 first. Only images
+under the same transform are compared.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ ALIGNED_DISTANCES = (1, 2, 3, 4)
 
 
 def only_image(n: int) -> Objective:
-    """1 for image `n` of a batch, 0 for the others: times it, an objective concerns one image.
+    """1 for image `n` of a batch, 0 for the others: multiply by it to apply an objective to one image.
 
-    It stands for the argument `batch` of Lucid's objectives. For many images, each with a unit of its own, see `each`.
+    It replaces the argument `batch` of Lucid's objectives. For many images, each with its own unit, see `each`.
 
     Args:
       n: place of the image in the batch, >= 0.
 
     Returns:
-      An objective. Render a batch of at least n + 1 images, and two.
+      An objective, for batches of at least n + 1 images, and of two.
 
     Example:
-      >>> unit = objectives.channel("fire9", 10)
+      >>> unit = objectives.channel("conv2", 1)
       >>> both = objectives.only_image(0) * unit - objectives.only_image(1) * unit
-      >>> samplevis.optimize(model, both, batch=2)
+      >>> result = samplevis.optimize(model, both, param=param.fourier(32), batch=2)
     """
     check_whole("only_image: n", n, 0)
 
@@ -47,22 +47,23 @@ def only_image(n: int) -> Objective:
 
 
 def each(objectives: Iterable[Objective | str | Callable]) -> Objective:
-    """One objective for each image of a batch: image n is scored by objective n, and by them over again in a larger batch.
+    """One objective for each image of a batch.
 
-    The cost is that of one objective for the whole batch, however many there are.
+    Image n is scored by objective n; a larger batch starts again from the first. It costs as much as one objective for the whole
+    batch, however many there are.
 
     Args:
-      objectives: what `as_objective` takes, at least one, none of which couples images itself.
+      objectives: what `as_objective` takes, at least one, each of single images.
 
     Returns:
       An objective.
 
     Raises:
-      ValueError: if there are none, or one couples images.
+      ValueError: if there are none, or one depends on several images.
 
     Example:
-      >>> sprites = objectives.each(f"fire9:{n}" for n in range(16))
-      >>> samplevis.optimize(model, sprites, batch=16)
+      >>> channels = objectives.each(f"conv2:{n}" for n in range(4))
+      >>> result = samplevis.optimize(model, channels, param=param.fourier(32), batch=4)
     """
     if not is_list(objectives):
         raise TypeError(f"each: expected a list of objectives. Received: {objectives!r}")
@@ -83,17 +84,17 @@ def each(objectives: Iterable[Objective | str | Callable]) -> Objective:
 
         def one(row: int) -> tf.Tensor:
             def accessor(layer: str) -> Any:
-                if layer == "members":
+                if layer in ("num_transforms", "members"):
                     return 1
                 return T(layer) if layer in ("labels", "step") else rows(layer)[row][None]
 
-            n = row // T("members") % len(parts)
+            n = row // T("num_transforms") % len(parts)
             return parts[n].function(accessor, numbers_of(n, parameters))
 
         return tf.concat([one(row) for row in range(T("input").shape[0])], 0)
 
-    def check(setting: Context, parameters: tuple) -> tuple:
-        resolved = (part.resolver(setting, numbers_of(n, parameters)) for n, part in enumerate(parts))
+    def check(context: Context, parameters: tuple) -> tuple:
+        resolved = (part.resolver(context, numbers_of(n, parameters)) for n, part in enumerate(parts))
         return tuple(itertools.chain.from_iterable(resolved))
 
     return Objective(
@@ -107,7 +108,7 @@ def each(objectives: Iterable[Objective | str | Callable]) -> Objective:
 
 
 def channel_interpolate(layer1: str, n1: int, layer2: str, n2: int) -> Objective:
-    """From one channel for the first image of a batch to another for the last, in equal steps.
+    """Interpolates from one channel, for the first image of a batch, to another, for the last.
 
     Image n of N scores (1 - n / (N - 1)) channel(layer1, n1) + n / (N - 1) channel(layer2, n2).
 
@@ -119,6 +120,10 @@ def channel_interpolate(layer1: str, n1: int, layer2: str, n2: int) -> Objective
 
     Returns:
       An objective. The sum over the batch is Lucid's value. Source: lucid/optvis/objectives.py.
+
+    Example:
+      >>> objectives.channel_interpolate("conv2", 1, "conv2", 3)
+      channel_interpolate(conv2, 1, conv2, 3)
     """
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
@@ -127,8 +132,8 @@ def channel_interpolate(layer1: str, n1: int, layer2: str, n2: int) -> Objective
         first, last = (mean(one_channel(T(x), n)) for x, n in zip((layer1, layer2), parameters, strict=True))
         return (1 - weight) * first + weight * last
 
-    def check(setting: Context, parameters: tuple) -> tuple:
-        return setting.index("n1", parameters[0], layer1), setting.index("n2", parameters[1], layer2)
+    def check(context: Context, parameters: tuple) -> tuple:
+        return context.index("n1", parameters[0], layer1), context.index("n2", parameters[1], layer2)
 
     return Objective(
         score,
@@ -141,9 +146,9 @@ def channel_interpolate(layer1: str, n1: int, layer2: str, n2: int) -> Objective
 
 
 def alignment(layer: str, decay_ratio: float = 2.0) -> Objective:
-    """Minus the mean squared difference from the next images of the batch; add it to put like things in like places.
+    """Minus the mean squared difference from the next images of the batch; add it to put similar things in the same places.
 
-    Images that are d = 1 to 4 apart count decay_ratio^-d; each of the two bears half.
+    Pairs of images at distance d = 1 to 4 in the batch have weight decay_ratio^-d; each image of a pair gets half.
 
     Args:
       layer: the layer to compare.
@@ -154,6 +159,10 @@ def alignment(layer: str, decay_ratio: float = 2.0) -> Objective:
 
     Raises:
       ValueError: if `decay_ratio` is not > 0.
+
+    Example:
+      >>> objectives.channel_interpolate("conv2", 1, "conv2", 3) + 0.1 * objectives.alignment("conv1")
+      (channel_interpolate(conv2, 1, conv2, 3) + (0.1 * alignment(conv1)))
     """
     check_number("alignment: decay_ratio", decay_ratio, 0, above=True)
 
@@ -170,7 +179,7 @@ def alignment(layer: str, decay_ratio: float = 2.0) -> Objective:
 
 
 def diversity(layer: str) -> Objective:
-    """How much the style of an image is that of the others of the batch; subtract it to see different facets of a unit.
+    """How similar the style of an image is to that of the others in the batch; subtract it to see different facets of a unit.
 
     The sum over the other images of the cosine between Gram matrices.
 
@@ -180,6 +189,10 @@ def diversity(layer: str) -> Objective:
     Returns:
       An objective. The mean over the batch is Lucid's value, so that `channel(...) - 1e2 * diversity(...)` carries over.
       Source: lucid/optvis/objectives.py.
+
+    Example:
+      >>> varied = objectives.channel("conv2", 1) - 1e2 * objectives.diversity("conv1")
+      >>> result = samplevis.optimize(model, varied, param=param.fourier(32), batch=4)
     """
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
@@ -193,11 +206,11 @@ def diversity(layer: str) -> Objective:
 
 
 def _places(T: Accessor) -> tf.Tensor:  # noqa: N803
-    """The place of each row's image in the batch, int32 [images * members]."""
-    return tf.range(T("input").shape[0]) // T("members")
+    """The place of each row's image in the batch, int32 [images * num_transforms]."""
+    return tf.range(T("input").shape[0]) // T("num_transforms")
 
 
 def _by_image(T: Accessor, layer: str) -> tf.Tensor:  # noqa: N803
-    """Activations as [images, members, ...]."""
-    x, members = T(layer), T("members")
-    return tf.reshape(x, (x.shape[0] // members, members, *x.shape[1:]))
+    """Activations as [images, num_transforms, ...]."""
+    x, num_transforms = T(layer), T("num_transforms")
+    return tf.reshape(x, (x.shape[0] // num_transforms, num_transforms, *x.shape[1:]))

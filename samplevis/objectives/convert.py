@@ -1,4 +1,4 @@
-"""What may be given in place of an objective: a string, or a function of the activations."""
+"""What a user may pass in place of an objective: a string, or a function of the activations."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from samplevis.objectives.base import Accessor, Objective
 from samplevis.objectives.units import channel, class_logit
 from samplevis.runtime.checks import brief
 
-# A sign between spaces separates units: names of layers hold signs without them.
+# Longest channel number: no layer has more channels, and Python refuses to parse numbers of thousands of digits.
 MAX_DIGITS = 18
+# A sign between spaces separates units; names of layers contain signs without spaces.
 _SIGN = re.compile(r"\s+([+-])\s+")
 
 
 def as_objective(obj: Objective | str | Callable) -> Objective:
-    """Turns what a user may pass into an objective.
+    """Turns a string or a function into an objective.
 
     Args:
       obj: an objective; a string "layer:channel" with the channel's number or "layer:label" with the name of a class, either
-        with a "-" before it for a negative unit, or several of them joined by " + " and " - "; or a function of the accessor
+        with a "-" in front for a negative unit, or several of them joined by " + " and " - "; or a function of the accessor
         `T` that returns scores [batch].
 
     Returns:
@@ -29,6 +30,12 @@ def as_objective(obj: Objective | str | Callable) -> Objective:
     Raises:
       ValueError: for a string of another form.
       TypeError: for anything else.
+
+    Example:
+      >>> objectives.as_objective("conv2:1 - logits:b")
+      (channel(conv2, 1) - class_logit(logits, 'b'))
+      >>> objectives.as_objective(lambda T: tf.reduce_mean(T("conv2"), [1, 2, 3]))
+      <lambda>(T)
     """
     if isinstance(obj, Objective):
         return obj
@@ -45,7 +52,7 @@ def as_objective(obj: Objective | str | Callable) -> Objective:
 
 
 def _called(function: Callable, name: str, T: Accessor) -> Any:  # noqa: N803 - Lucid's name for the accessor.
-    """What a user's function makes of the activations; its errors say whose they are."""
+    """Calls a user's function on the activations; its errors name it."""
     try:
         scores = function(T)
     except ValueError as error:
@@ -59,14 +66,13 @@ def _called(function: Callable, name: str, T: Accessor) -> Any:  # noqa: N803 - 
 
 def _unit(text: str, whole: str) -> Objective:
     layer, colon, name = (part.strip() for part in text.strip().rpartition(":"))
-    # A letter makes a label; what else is no number is a slip.
+    # A name with a letter is a label; anything else that is not a number is a mistake.
     if not (colon and layer.strip("-") and (name.isdecimal() or any(map(str.isalpha, name)))):
         raise ValueError(
             "obj: expected a string such as 'fire9:10' (layer:channel), 'logits:goldfish' (layer:label), '-fire9:10' or "
             f"'fire9:10 + fire9:11'. Received: {whole!r}"
         )
     positive = layer.removeprefix("-").strip()
-    # Beyond that no layer has channels, and Python refuses to read the number.
     if name.isdecimal() and len(name) > MAX_DIGITS:
         raise ValueError(f"channel: expected a number of at most {MAX_DIGITS} digits. Received: {brief(name)}")
     unit = channel(positive, int(name)) if name.isdecimal() else class_logit(positive, name)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from samplevis.objectives.base import Accessor, Context, Objective
+from samplevis.objectives.base import Accessor, Context, Objective, Resolver
 from samplevis.objectives.reduce import crop_centre, dot_cossim
 from samplevis.objectives.units import at_position, check_position, show_position
 from samplevis.runtime import seeds
@@ -27,19 +27,23 @@ def direction(layer: str, vector: Any, cossim_pow: float = 0.0) -> Objective:
 
     Returns:
       An objective. Source: lucid/optvis/objectives.py.
+
+    Example:
+      >>> objectives.direction("conv2", [1, 0, 0, -1, 0], cossim_pow=2)
+      direction(conv2, [5], cossim_pow=2)
     """
     vector = _check_vector("direction", vector, 1)
     power = check_power("direction", cossim_pow)
 
-    def check(setting: Context, parameters: tuple) -> tuple:
-        _check_channels("direction", vector, setting, layer)
+    def check(context: Context, parameters: tuple) -> tuple:
+        _check_channels("direction", vector, context, layer)
         return parameters
 
     return _direction(layer, vector, power, f"direction({layer}, [{len(vector)}]{show_power(power)})", check)
 
 
 def random_direction(layer: str, seed: int, cossim_pow: float = 0.0) -> Objective:
-    """A direction drawn uniformly from the unit sphere: what a layer answers to where no unit points.
+    """A direction drawn uniformly from the unit sphere: what a layer responds to in directions that are no unit's.
 
     Args:
       layer: a layer's name.
@@ -48,12 +52,16 @@ def random_direction(layer: str, seed: int, cossim_pow: float = 0.0) -> Objectiv
 
     Returns:
       An objective. Source: Olah et al., Feature Visualization, 2017, "interaction between neurons".
+
+    Example:
+      >>> objectives.random_direction("conv2", seed=3)
+      random_direction(conv2, seed=3)
     """
     power = check_power("random_direction", cossim_pow)
     stateless = seeds.fold(seeds.root(seed), "direction")
 
-    def check(setting: Context, parameters: tuple) -> tuple:
-        vector = tf.random.stateless_normal(setting.shape(layer)[-1:], stateless).numpy()
+    def check(context: Context, parameters: tuple) -> tuple:
+        vector = tf.random.stateless_normal(context.shape(layer)[-1:], stateless).numpy()
         return (vector / np.linalg.norm(vector),)
 
     return _direction(layer, None, power, f"random_direction({layer}, seed={seed}{show_power(power)})", check)
@@ -79,6 +87,10 @@ def direction_neuron(
 
     Returns:
       An objective. Source: lucid/optvis/objectives.py.
+
+    Example:
+      >>> objectives.direction_neuron("conv2", [1, 0, 0, -1, 0], x=2, y=3)
+      direction_neuron(conv2, [5], x=2, y=3)
     """
     vector = _check_vector("direction_neuron", vector, 1)
     power = check_power("direction_neuron", cossim_pow)
@@ -86,9 +98,9 @@ def direction_neuron(
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
         return dot_cossim(at_position(T(layer), *parameters[1:]), tf.cast(parameters[0], tf.float32), power)
 
-    def check(setting: Context, parameters: tuple) -> tuple:
-        _check_channels("direction_neuron", vector, setting, layer)
-        return vector, *check_position(setting, layer, x, y, z)
+    def check(context: Context, parameters: tuple) -> tuple:
+        _check_channels("direction_neuron", vector, context, layer)
+        return vector, *check_position(context, layer, x, y, z)
 
     return Objective(
         score,
@@ -100,7 +112,7 @@ def direction_neuron(
 
 
 def tensor_direction(layer: str, tensor: Any, cossim_pow: float = 0.0) -> Objective:
-    """`direction` with a direction for each position, on the middle of the activations.
+    """`direction` with a separate direction for each position, at the centre of the activations.
 
     Args:
       layer: a layer with rows and columns.
@@ -111,7 +123,11 @@ def tensor_direction(layer: str, tensor: Any, cossim_pow: float = 0.0) -> Object
       An objective. Source: lucid/optvis/objectives.py.
 
     Raises:
-      ValueError: if `tensor` has another shape; against a network, if the layer has other channels or is smaller.
+      ValueError: if `tensor` has another shape; when resolved, if the layer has other channels or is smaller.
+
+    Example:
+      >>> objectives.tensor_direction("conv2", model(photo[None], "conv2")["conv2"])
+      tensor_direction(conv2, [8, 8, 5])
     """
     tensor = check_array("tensor_direction: tensor", tensor)
     tensor = _check_vector("tensor_direction", tensor[0] if tensor.ndim == 4 and len(tensor) == 1 else tensor, 3)
@@ -121,9 +137,9 @@ def tensor_direction(layer: str, tensor: Any, cossim_pow: float = 0.0) -> Object
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
         return dot_cossim(crop_centre(T(layer), height, width), tf.cast(parameters[0], tf.float32), power)
 
-    def check(setting: Context, parameters: tuple) -> tuple:
-        _check_channels("tensor_direction", tensor, setting, layer)
-        sizes = setting.shape(layer)[:-1]
+    def check(context: Context, parameters: tuple) -> tuple:
+        _check_channels("tensor_direction", tensor, context, layer)
+        sizes = context.shape(layer)[:-1]
         if len(sizes) != 2 or height > sizes[0] or width > sizes[1]:
             raise ValueError(
                 f"tensor_direction: tensor: {layer!r} has positions {tuple(sizes)}. Received: {(height, width)} of them"
@@ -146,11 +162,11 @@ def check_power(name: str, cossim_pow: float) -> float:
 
 
 def show_power(power: float) -> str:
-    """How the power of the cosine is printed after other arguments."""
+    """The power of the cosine as printed after other arguments."""
     return f", cossim_pow={power:g}" if power else ""
 
 
-def _direction(layer: str, vector: np.ndarray | None, power: float, description: str, check: Any) -> Objective:
+def _direction(layer: str, vector: np.ndarray | None, power: float, description: str, check: Resolver) -> Objective:
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
         return dot_cossim(T(layer), tf.cast(parameters[0], tf.float32), power)
 
@@ -165,7 +181,7 @@ def _check_vector(name: str, vector: Any, rank: int) -> np.ndarray:
     return vector
 
 
-def _check_channels(name: str, vector: np.ndarray, setting: Context, layer: str) -> None:
-    channels, argument = setting.shape(layer)[-1], "vector" if vector.ndim == 1 else "tensor"
+def _check_channels(name: str, vector: np.ndarray, context: Context, layer: str) -> None:
+    channels, argument = context.shape(layer)[-1], "vector" if vector.ndim == 1 else "tensor"
     if vector.shape[-1] != channels:
         raise ValueError(f"{name}: {argument}: {layer!r} has {channels} channels. Received: {vector.shape[-1]} numbers")

@@ -1,4 +1,4 @@
-"""Objectives of the image itself, before transforms: what a picture should look like, whatever the network says."""
+"""Objectives of the image itself, before transforms: how a picture should look, independent of the network."""
 
 from __future__ import annotations
 
@@ -14,29 +14,33 @@ from samplevis.runtime.checks import check_array, check_number, check_whole
 
 
 def input_diff(image: Any) -> Objective:
-    """The root of the mean squared difference from an image; subtract it to stay near that image.
+    """The root mean squared difference from an image; subtract it to stay near that image.
 
-    Its gradient is zero, not NaN, at the image itself, so that a run may start there.
+    Its gradient at the image itself is zero, not NaN, so that a run may start there.
 
     Args:
-      image: array [H, W, C] in [0, 1], of the size of the images that are made.
+      image: array [H, W, C] in [0, 1], of the size of the images that are optimised.
 
     Returns:
       An objective. Source: lucid/optvis/objectives.py, which takes the mean over the whole batch.
 
     Raises:
-      ValueError: against a network, if the image is of another size or not finite.
+      ValueError: when resolved, if the image is of another size or not finite.
+
+    Example:
+      >>> objectives.channel("conv2", 1) - 10 * objectives.input_diff(photo)
+      (channel(conv2, 1) - (10 * input_diff([16, 16, 3])))
     """
     image = check_array("input_diff: image", image)
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
         return safe_sqrt(mean(tf.square(T("input") - parameters[0])))
 
-    def check(setting: Context, parameters: tuple) -> tuple:
+    def check(context: Context, parameters: tuple) -> tuple:
         # Written so that nan fails.
-        if image.shape != setting.input_shape or not (image.min() >= 0 and image.max() <= 1):
+        if image.shape != context.input_shape or not (image.min() >= 0 and image.max() <= 1):
             raise ValueError(
-                f"input_diff: image: expected values in [0, 1] of shape {setting.input_shape}. Received: {image.shape}, "
+                f"input_diff: image: expected values in [0, 1] of shape {context.input_shape}. Received: {image.shape}, "
                 f"{image.min(initial=np.inf):g} to {image.max(initial=-np.inf):g}"
             )
         return parameters
@@ -45,14 +49,18 @@ def input_diff(image: Any) -> Objective:
 
 
 def blur_input_each_step() -> Objective:
-    """Half the squared difference of the image from its own blur; subtract it.
+    """Half the squared difference of the image from its blur; subtract it.
 
-    The blur counts as a constant: a step of size 1 by plain gradient ascent on `-k * blur_input_each_step()` on pixels
-    makes the image (1 - k) image + k blur. The blur is 3 x 3: 1 in the middle, 1/2 around, over what lies in the image.
-    Its gradient is therefore not that of its value: under Metropolis it costs acceptance, `total_variation` does not.
+    The blur counts as a constant: one step of plain gradient ascent of size 1 on `-k * blur_input_each_step()`, on pixels,
+    makes the image (1 - k) image + k blur. The blur is 3 x 3, 1 in the middle and 1/2 around, normalised over what lies in the
+    image. The gradient is therefore not that of the value: under Metropolis it costs acceptance; `total_variation` does not.
 
     Returns:
-      An objective. Source: lucid/optvis/objectives.py, which adds up the batch.
+      An objective. Source: lucid/optvis/objectives.py, which sums over the batch.
+
+    Example:
+      >>> objectives.channel("conv2", 1) - 0.1 * objectives.decay(300) * objectives.blur_input_each_step()
+      (channel(conv2, 1) - ((0.1 * decay(300)) * blur_input_each_step()))
     """
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
@@ -62,22 +70,26 @@ def blur_input_each_step() -> Objective:
 
 
 def blur_alpha_each_step() -> Objective:
-    """`blur_input_each_step` on the alpha channel of RGBA images only; subtract it.
+    """`blur_input_each_step` for the alpha channel of RGBA images only; subtract it.
 
     Returns:
-      An objective. Source: lucid/optvis/objectives.py, which adds up the batch.
+      An objective. Source: lucid/optvis/objectives.py, which sums over the batch.
 
     Raises:
-      ValueError: against a network, if images have no fourth channel.
+      ValueError: when resolved, if images have no fourth channel.
+
+    Example:
+      >>> objectives.channel("conv2", 1) - 0.1 * objectives.blur_alpha_each_step()
+      (channel(conv2, 1) - (0.1 * blur_alpha_each_step()))
     """
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
         return _unlike_blur(T("input")[..., 3:4])
 
-    def check(setting: Context, parameters: tuple) -> tuple:
-        if setting.input_shape[-1] != 4:
+    def check(context: Context, parameters: tuple) -> tuple:
+        if context.input_shape[-1] != 4:
             raise ValueError(
-                f"blur_alpha_each_step: expected images of 4 channels, RGBA. Received: {setting.input_shape[-1]} channels"
+                f"blur_alpha_each_step: expected images of 4 channels, RGBA. Received: {context.input_shape[-1]} channels"
             )
         return parameters
 
@@ -85,7 +97,7 @@ def blur_alpha_each_step() -> Objective:
 
 
 def penalize_boundary_complexity(w: int = 20, mask: Any = None, constant: float = 0.5) -> Objective:
-    """Minus the detail and colour of an image's border; add it to get a plain one.
+    """Minus the detail and colour of an image's border; add it to get a plain border.
 
     -sum of mask * ((blur - image)^2 + 0.8 (image - constant)^2). The blur is 5 x 5: 1 in the middle 3 x 3, 1/2 around.
 
@@ -95,11 +107,15 @@ def penalize_boundary_complexity(w: int = 20, mask: Any = None, constant: float 
       constant: the colour that the border should have, from 0 to 1. Defaults to 0.5, grey.
 
     Returns:
-      An objective. Source: lucid/optvis/objectives.py, which adds up the batch, calls the colour C and wants the shape of
-      the images first. Here it is known.
+      An objective. Source: lucid/optvis/objectives.py, which sums over the batch, calls the colour C and also takes the shape of
+      the images, which is known here.
 
     Raises:
-      ValueError: if `w` is no whole number >= 1; against a network, if the mask is of another size.
+      ValueError: if `w` is not a whole number >= 1; when resolved, if the mask is of another size.
+
+    Example:
+      >>> objectives.channel("conv2", 1) + 0.01 * objectives.penalize_boundary_complexity(w=4)
+      (channel(conv2, 1) + (0.01 * penalize_boundary_complexity(w=4)))
     """
     check_whole("penalize_boundary_complexity: w", w, 1)
     check_number("penalize_boundary_complexity: constant", constant)
@@ -110,8 +126,8 @@ def penalize_boundary_complexity(w: int = 20, mask: Any = None, constant: float 
         detail = tf.square(_blur(images, 5) - images) + 0.8 * tf.square(images - grey)
         return -total(detail * weight[:, :, None])
 
-    def check(setting: Context, parameters: tuple) -> tuple:
-        shape = setting.input_shape[:2]
+    def check(context: Context, parameters: tuple) -> tuple:
+        shape = context.input_shape[:2]
         if weights is None:
             border = np.ones(shape, np.float32)
             border[w:-w, w:-w] = 0

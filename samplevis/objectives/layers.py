@@ -12,13 +12,17 @@ from samplevis.runtime.checks import check_number
 
 
 def deepdream(layer: str) -> Objective:
-    """The mean squared activation of a layer: whatever it sees, more of it. Source: lucid/optvis/objectives.py.
+    """The mean squared activation of a layer: more of whatever it sees. Source: lucid/optvis/objectives.py.
 
     Args:
       layer: the layer.
 
     Returns:
       An objective.
+
+    Example:
+      >>> objectives.deepdream("conv2")
+      deepdream(conv2)
     """
     return _of_layer("deepdream", layer, lambda x: mean(tf.square(x)))
 
@@ -26,7 +30,7 @@ def deepdream(layer: str) -> Objective:
 def total_variation(layer: str = "input") -> Objective:
     """The sum of absolute differences between neighbours; subtract it to smooth. Source: `tf.image.total_variation`.
 
-    Along every direction that the layer has: of a signal along time, of a volume along all three.
+    Taken along every direction that the layer has: time in a signal, all three in a volume.
 
     Args:
       layer: a layer, or "input" for the images. Defaults to "input".
@@ -35,7 +39,11 @@ def total_variation(layer: str = "input") -> Objective:
       An objective.
 
     Raises:
-      ValueError: when it meets a layer without positions.
+      ValueError: when resolved, if the layer has no positions.
+
+    Example:
+      >>> objectives.channel("conv2", 1) - 1e-3 * objectives.total_variation()
+      (channel(conv2, 1) - (0.001 * total_variation(input)))
     """
     return _of_layer("total_variation", layer, _variation)
 
@@ -48,9 +56,11 @@ def L1(layer: str = "input", constant: float = 0.0) -> Objective:  # noqa: N802 
       constant: what activations are compared with. Defaults to 0.
 
     Returns:
-      An objective.
+      An objective. Source: lucid/optvis/objectives.py, which sums over the batch.
 
-    Source: lucid/optvis/objectives.py, which adds up the batch.
+    Example:
+      >>> objectives.channel("conv2", 1) - 0.05 * objectives.L1(constant=0.5)
+      (channel(conv2, 1) - (0.05 * L1(input, 0.5)))
     """
     return _of_layer("L1", layer, lambda x, c: total(tf.abs(x - c)), constant)
 
@@ -64,15 +74,17 @@ def L2(layer: str = "input", constant: float = 0.0, epsilon: float = 1e-6) -> Ob
       epsilon: added under the root, > 0, so that the gradient at 0 is finite. Defaults to 1e-6.
 
     Returns:
-      An objective.
+      An objective. Source: lucid/optvis/objectives.py, which takes the root of the sum over the whole batch.
 
-    Source: lucid/optvis/objectives.py, which takes the root of the sum over the whole batch.
+    Example:
+      >>> objectives.channel("conv2", 1) - 0.05 * objectives.L2("conv1")
+      (channel(conv2, 1) - (0.05 * L2(conv1)))
     """
     return _of_layer("L2", layer, lambda x, c, e: tf.sqrt(e + total(tf.square(x - c))), constant, epsilon)
 
 
 def _of_layer(name: str, layer: str, score: Callable[..., tf.Tensor], *constants: float) -> Objective:
-    """An objective that needs all of one layer and some constants."""
+    """An objective of one whole layer and some constants."""
     for argument, constant in zip(("constant", "epsilon"), constants, strict=False):
         check_number(f"{name}: {argument}", constant, *((0,) if argument == "epsilon" else ()))
     shown = "".join(f", {c:g}" for c in constants if c not in (0.0, 1e-6))

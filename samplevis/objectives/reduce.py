@@ -1,4 +1,4 @@
-"""What several objectives reduce activations [batch, ...] with."""
+"""Reductions of activations [batch, ...] that several objectives use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def mean(x: tf.Tensor) -> tf.Tensor:
 
 
 def one_channel(x: tf.Tensor, n: tf.Tensor | int) -> tf.Tensor:
-    """Channel `n` of [..., channels]. The gradient of an index is one operation, and that of tf.gather a dozen."""
+    """Channel `n` of [..., channels]. The gradient of an index is one operation; that of `tf.gather` is a dozen."""
     return x[..., n]
 
 
@@ -49,6 +49,6 @@ def dot_cossim(x: tf.Tensor, v: tf.Tensor, power: float) -> tf.Tensor:
 
 
 def crop_centre(x: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    """The middle [..., height, width, channels] of activations; what is left over goes half to each side."""
+    """The central [..., height, width, channels] of activations; the remainder is split between the sides."""
     top, left = (x.shape[-3] - height) // 2, (x.shape[-2] - width) // 2
     return x[..., top : top + height, left : left + width, :]

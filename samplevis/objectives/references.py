@@ -1,9 +1,9 @@
-"""Objectives that compare activations with those of a given picture: caricature, inversion, content and style."""
+"""Objectives that compare activations with those of a reference picture: caricature, inversion, content and style."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import tensorflow as tf
 
@@ -14,21 +14,25 @@ from samplevis.runtime.checks import brief, check_array, check_choice, check_nam
 
 
 def dot_compare(layer: str, image: Any, cossim_pow: float = 0.0) -> Objective:
-    """How strongly a layer answers as it does to a picture: a caricature of the picture.
+    """The dot product of a layer's activations with those of a picture: a caricature of the picture.
 
-    dot * max(0.1, cosine)^cossim_pow, both between all activations of the layer and the picture's, place by place. With 0 it
-    exaggerates the loudest parts; a high power keeps the layer's activations in proportion.
+    dot * max(0.1, cosine)^cossim_pow, both between all activations of the layer and the picture's, position by position. 0
+    exaggerates the strongest parts; a high power keeps the layer's activations in proportion.
 
     Args:
       layer: a layer's name.
-      image: array [H, W, C] in [0, 1]; the network sees it once, as it is. Where its activations have more or fewer
-        positions than those of the images that are made, the middles are compared.
+      image: array [H, W, C] in [0, 1]; the network sees it once, without transforms. If its activations have more or fewer
+        positions than those of the images that are optimised, the centres are compared.
       cossim_pow: power, >= 0. Defaults to 0.
 
     Returns:
-      An objective. Source: lucid/recipes/caricature.py, where the picture shares the batch and its transforms. What stands
-      for the cosine there lacks the norm of the image's own activations: its power changes the size of gradients and not
+      An objective. Source: lucid/recipes/caricature.py, where the picture shares the batch and its transforms, and where the
+      "cosine" is not divided by the norm of the image's own activations, so that the power changes the size of gradients but not
       their direction. Here it is the cosine.
+
+    Example:
+      >>> objectives.dot_compare("conv2", photo, cossim_pow=2)
+      dot_compare(conv2, image, cossim_pow=2)
     """
     power = check_power("dot_compare", cossim_pow)
 
@@ -46,8 +50,9 @@ def dot_compare(layer: str, image: Any, cossim_pow: float = 0.0) -> Objective:
     )
 
 
+Norm = Literal["l1", "l2"]
 # Differences [batch, ...] -> sizes [batch].
-NORMS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
+NORMS: dict[Norm, Callable[[tf.Tensor], tf.Tensor]] = {
     "l1": lambda x: mean(tf.abs(x)),
     "l2": lambda x: safe_sqrt(mean(tf.square(x))),
 }
@@ -57,29 +62,29 @@ def activation_difference(
     layers: str | Sequence[str],
     image: Any,
     features: Callable[[tf.Tensor], tf.Tensor] | None = None,
-    norm: str = "l1",
+    norm: Norm = "l1",
 ) -> Objective:
-    """How far activations are from those of a picture, summed over layers; subtract it.
+    """The distance of activations from those of a picture, summed over layers; subtract it.
 
-    Activations as they are compare content, their Gram matrices (`gram`) style.
+    Activations themselves compare content; their Gram matrices (`gram`) compare style.
 
     Args:
       layers: names of layers.
-      image: array [H, W, C] in [0, 1]; the network sees it once, as it is.
-      features: function from activations [batch, ...] to what is compared, [batch, ...]. Defaults to the activations, of
-        which the middles are compared if sizes differ.
+      image: array [H, W, C] in [0, 1]; the network sees it once, without transforms.
+      features: function from activations [batch, ...] to what is compared, [batch, ...]. Defaults to the activations, whose
+        centres are compared if sizes differ.
       norm: "l1", the mean absolute difference, or "l2", the root mean square. Defaults to "l1".
 
     Returns:
       An objective. Source: Lucid's notebook differentiable-parameterizations/style_transfer_2d; lucid/optvis/style.py.
 
     Raises:
-      ValueError: if there are no layers, or the norm is unknown; against a network, if the image does not fit it.
+      ValueError: if there are no layers, or the norm is unknown; when resolved, if the image does not fit the network.
 
     Example:
-      >>> content = objectives.activation_difference("mixed3b", photo)
-      >>> style = objectives.activation_difference(["conv2d2", "mixed3a"], painting, objectives.gram)
-      >>> samplevis.optimize(model, -100 * content - style)
+      >>> content = objectives.activation_difference("conv2", photo)
+      >>> style = objectives.activation_difference(["conv1", "conv2"], 1 - photo, objectives.gram)
+      >>> result = samplevis.optimize(model, -100 * content - style, param=param.fourier(16))
     """
     names = check_names("layers", layers)
     check_choice("norm", norm, NORMS)
@@ -102,13 +107,20 @@ def activation_difference(
 
 
 def gram(activations: tf.Tensor) -> tf.Tensor:
-    """Gram matrices: the mean product of every two channels, over positions.
+    """Gram matrices: the mean product of every pair of channels over positions.
 
     Args:
       activations: [batch, ..., channels].
 
     Returns:
       [batch, channels, channels]. Source: lucid/optvis/style.py.
+
+    Raises:
+      ValueError: if `activations` has fewer than two dimensions.
+
+    Example:
+      >>> objectives.gram(model(images, "conv2")["conv2"]).shape
+      TensorShape([2, 5, 5])
     """
     activations = activations if tf.is_tensor(activations) else tf.constant(check_array("activations", activations))
     if activations.shape.rank < 2:
@@ -129,8 +141,8 @@ def _with_reference(
         references = (tf.cast(reference, tf.float32) for reference in parameters)
         return tf.add_n([compare(T(layer), reference) for layer, reference in zip(layers, references, strict=True)])
 
-    def check(setting: Context, parameters: tuple) -> tuple:
-        activations = setting.network.activations(image[None], layers)
+    def check(context: Context, parameters: tuple) -> tuple:
+        activations = context.network.activations(image[None], layers)
         return tuple(activations[layer].numpy() for layer in layers)
 
     return Objective(score, (structure, layers, image.shape), (None,) * len(layers), description, resolver=check)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
 
-from samplevis.objectives.base import Accessor, Context, Objective
+from samplevis.objectives.base import Accessor, Context, Objective, Score
 from samplevis.objectives.reduce import mean, one_channel
 from samplevis.runtime.checks import check_number, check_whole
 
@@ -22,18 +22,22 @@ def neuron(layer: str, channel: int, x: int | None = None, y: int | None = None,
       x: row (sic: as in Lucid); in a layer [batch, token, channel] the token, or time; in one of volumes, [batch, depth, height,
         width, channel], the depth. Defaults to the middle, H // 2.
       y: column; in a layer [batch, token, head, channel] the head; in one of volumes the row. Defaults to the middle, W // 2.
-        Layers of tokens or time take none, layers without positions neither.
+        Layers of tokens or time, and layers without positions, take none.
       z: the column in a layer of volumes. Defaults to the middle. Other layers take none.
 
     Returns:
       An objective. Source: lucid/optvis/objectives.py.
+
+    Example:
+      >>> objectives.neuron("conv2", 1, x=3, y=4)
+      neuron(conv2, 1, x=3, y=4)
     """
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
         return one_channel(at_position(T(layer), *parameters[1:]), parameters[0])
 
-    def check(setting: Context, parameters: tuple) -> tuple:
-        return setting.index("channel", parameters[0], layer), *check_position(setting, layer, x, y, z)
+    def check(context: Context, parameters: tuple) -> tuple:
+        return context.index("channel", parameters[0], layer), *check_position(context, layer, x, y, z)
 
     return Objective(
         score,
@@ -53,6 +57,9 @@ def channel(layer: str, n: int) -> Objective:
 
     Returns:
       An objective. Source: lucid/optvis/objectives.py.
+
+    Example:
+      >>> result = samplevis.optimize(model, objectives.channel("conv2", 1), param=param.fourier(32))
     """
     return _channel(layer, n, "channel", f"channel({layer}, {n})")
 
@@ -65,15 +72,19 @@ def positions(layer: str, channel: int, where: Any = ...) -> Objective:
     Args:
       layer: a layer with rows and columns.
       channel: 0 <= channel < number of channels.
-      where: what indexes an array [H, W] in NumPy: a boolean mask [H, W], `np.s_[3]` for a row, `np.s_[:, 5]` for a
+      where: a NumPy index of an array [H, W]: a boolean mask [H, W], `np.s_[3]` for a row, `np.s_[:, 5]` for a
         column, `np.s_[2:6, 1:4]`. Defaults to all positions, which makes it `channel`.
 
     Returns:
       An objective. Source: https://blbadger.github.io/deep-dream.html, subsets of a feature map.
 
+    Raises:
+      ValueError: when resolved, if the layer has no rows and columns, or `where` is not an index of its positions.
+
     Example:
       >>> left = np.s_[:, :4]
-      >>> objectives.positions("fire9", 10, left) - objectives.positions("fire9", 11, left)
+      >>> objectives.positions("conv2", 0, left) - objectives.positions("conv2", 1, left)
+      (positions(conv2, 0, where) - positions(conv2, 1, where))
     """
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
@@ -85,9 +96,9 @@ def positions(layer: str, channel: int, where: Any = ...) -> Objective:
 
 
 def first_positions(layer: str, channel: int, n: int) -> Objective:
-    """The mean of a channel over its first positions in reading order: row after row, from the left.
+    """The mean of a channel over its first positions in reading order: row by row, from the left.
 
-    Letting `n` grow shows how a channel's picture is put together from its neurons.
+    Increase `n` to see how a channel's picture is put together from its neurons.
 
     Args:
       layer: a layer with rows and columns.
@@ -98,12 +109,16 @@ def first_positions(layer: str, channel: int, n: int) -> Objective:
       An objective. Source: https://blbadger.github.io/deep-dream.html, the reading order of `mixed_6b`.
 
     Raises:
-      ValueError: against a network, if the layer has no rows and columns, or a number is out of range.
+      ValueError: when resolved, if the layer has no rows and columns, or a number is out of range.
+
+    Example:
+      >>> [objectives.first_positions("conv2", 1, n) for n in (8, 16)]
+      [first_positions(conv2, 1, 8), first_positions(conv2, 1, 16)]
     """
     whole = positions(layer, channel)
 
-    def check(setting: Context, parameters: tuple) -> tuple:
-        chosen, mask = whole.resolver(setting, parameters)
+    def check(context: Context, parameters: tuple) -> tuple:
+        chosen, mask = whole.resolver(context, parameters)
         check_whole("n", n, 1, mask.size)
         return chosen, (np.arange(mask.size) < n).reshape(mask.shape).astype(np.float32)
 
@@ -115,16 +130,20 @@ def first_positions(layer: str, channel: int, n: int) -> Objective:
 def distance_to_constant(layer: str, channel: int, constant: float = 200.0, where: Any = ...) -> Objective:
     """The sum of |constant - activation| over positions of a channel; subtract it.
 
-    While the activations stay below the constant, this is the gradient of their sum.
+    While the activations stay below the constant, its gradient is minus that of their sum.
 
     Args:
       layer: a layer with rows and columns.
       channel: 0 <= channel < number of channels.
-      constant: what every activation should become. Defaults to 200, far above what units reach.
+      constant: the target of every activation. Defaults to 200, far above what units reach.
       where: the positions, as for `positions`. Defaults to all.
 
     Returns:
       An objective. Source: https://blbadger.github.io/deep-dream.html, which descends the L1 distance to 200.
+
+    Example:
+      >>> -objectives.distance_to_constant("conv2", 1, 10)
+      -distance_to_constant(conv2, 1, 10)
     """
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
@@ -143,7 +162,11 @@ def class_logit(layer: str, label: int | str) -> Objective:
       label: index of the class from 0, or its name, or one of its synonyms.
 
     Returns:
-      An objective. Source: lucid/optvis/objectives.py, which adds up the batch.
+      An objective. Source: lucid/optvis/objectives.py, which sums over the batch.
+
+    Example:
+      >>> objectives.class_logit("logits", "b").resolve(model).parameters
+      (1,)
     """
     return _channel(layer, label, "label", f"class_logit({layer}, {label!r})")
 
@@ -151,7 +174,7 @@ def class_logit(layer: str, label: int | str) -> Objective:
 def class_probability(layer: str, label: int | str) -> Objective:
     """The probability of a class, from 0 to 1: the softmax of a layer of logits.
 
-    It rises when other classes fall, and is flat where it is near 0 or 1: `class_logit` is easier to climb.
+    It also rises when other classes fall, and is flat near 0 and 1: `class_logit` is easier to climb.
 
     Args:
       layer: a layer of logits, before any softmax, of shape [batch, classes] or [batch, 1, 1, classes].
@@ -159,6 +182,12 @@ def class_probability(layer: str, label: int | str) -> Objective:
 
     Returns:
       An objective.
+
+    Example:
+      >>> logits = model(images, "logits")
+      >>> total = sum(objectives.class_probability("logits", n)(logits.get) for n in range(3))
+      >>> np.allclose(total, 1)
+      True
     """
     logit = class_logit(layer, label)
 
@@ -171,71 +200,71 @@ def class_probability(layer: str, label: int | str) -> Objective:
 
 
 def at_position(activations: tf.Tensor, *position: Any) -> tf.Tensor:
-    """Activations [batch, channels] of [batch, H, W, channels] at a row and a column; None is the middle."""
+    """Activations [batch, channels] of [batch, H, W, channels] at a row and a column; None means the middle."""
     sizes = activations.shape[1:-1]
-    where = (n // 2 if given is None else given for n, given in zip(sizes, position, strict=False))
+    where = (n // 2 if place is None else place for n, place in zip(sizes, position, strict=False))
     return activations[(slice(None), *where)]
 
 
 def check_position(
-    setting: Context, layer: str, x: int | None, y: int | None, z: int | None = None
+    context: Context, layer: str, x: int | None, y: int | None, z: int | None = None
 ) -> tuple[int, int, int]:
-    """(row, column, 0) in a layer, or (depth, row, column); the middle for None, 0 for what a layer does not have."""
-    *sizes, _ = setting.shape(layer)
-    given = (x, y, z)
-    if len(sizes) > len(given) or any(value is not None for value in given[len(sizes) :]):
+    """(row, column, 0) in a layer, or (depth, row, column); None means the middle, and directions that a layer lacks are 0."""
+    *sizes, _ = context.shape(layer)
+    places = (x, y, z)
+    if len(sizes) > len(places) or any(place is not None for place in places[len(sizes) :]):
         shown = "" if z is None else f", z={z!r}"
         raise ValueError(f"neuron: {layer!r} has {len(sizes)} directions. Received: x={x!r}, y={y!r}{shown}")
-    names = {1: ("x (time)" if setting.network.dimensions == 1 else "x (token)",)}
+    names = {1: ("x (time)" if context.network.dimensions == 1 else "x (token)",)}
     names |= {2: ("x (row)", "y (column)"), 3: ("x (depth)", "y (row)", "z (column)")}
     found = (
-        size // 2 if value is None else setting.index(name, value, layer, axis)
-        for axis, (size, name, value) in enumerate(zip(sizes, names.get(len(sizes), ()), given, strict=False))
+        size // 2 if place is None else context.index(name, place, layer, axis)
+        for axis, (size, name, place) in enumerate(zip(sizes, names.get(len(sizes), ()), places, strict=False))
     )
     return (*found, 0, 0, 0)[:3]
 
 
 def show_position(x: int | None, y: int | None, z: int | None = None) -> str:
-    """How a position is printed after other arguments."""
+    """A position as printed after other arguments."""
     if x is None and y is None and z is None:
         return ""
     return f", x={x}, y={y}" + ("" if z is None else f", z={z}")
 
 
-def _channel(layer: str, n: int | str, name: str, description: str) -> Objective:
-    """The mean of a channel, which may be given by a class's name if the argument is called `label`."""
+def _channel(layer: str, n: int | str, name: Literal["channel", "label"], description: str) -> Objective:
+    """The mean of a channel; if the argument is called `label`, a class's name will do."""
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
         return mean(one_channel(T(layer), parameters[0]))
 
-    def check(setting: Context, parameters: tuple) -> tuple:
+    def check(context: Context, parameters: tuple) -> tuple:
         (index,) = parameters
         if name == "label" and isinstance(index, str):
-            index = _class_index(setting, layer, index)
-        return (setting.index(name, index, layer),)
+            index = _class_index(context, layer, index)
+        return (context.index(name, index, layer),)
 
     return Objective(score, ("channel", layer), (n,), description, resolver=check)
 
 
-def _class_index(setting: Context, layer: str, label: str) -> int:
+def _class_index(context: Context, layer: str, label: str) -> int:
     """The channel of a class in a layer that scores classes."""
-    index = setting.network.class_index(label)
-    *positions, channels = setting.shape(layer)
-    count = len(setting.network.labels)
+    index = context.network.class_index(label)
+    *positions, channels = context.shape(layer)
+    count = len(context.network.labels)
     if channels != count and any(size != 1 for size in positions):
         raise ValueError(
-            f"label: {layer!r} has {channels} channels and {setting.network.name!r} {count} classes, so that {label!r} is none "
+            f"label: {layer!r} has {channels} channels and {context.network.name!r} {count} classes, so that {label!r} is none "
             "of its channels. Give a channel's number, or a layer of scores"
         )
     return index
 
 
-def _on_mask(name: str, score: Any, layer: str, channel: int, where: Any, *numbers: float) -> Objective:
+def _on_mask(name: str, score: Score, layer: str, channel: int, where: Any, *numbers: float) -> Objective:
     """An objective of (channel, mask [H, W], *numbers)."""
 
-    def check(setting: Context, parameters: tuple) -> tuple:
-        chosen = setting.index("channel", parameters[0], layer)
-        *sizes, _ = setting.shape(layer)
+    def check(context: Context, parameters: tuple) -> tuple:
+        chosen = context.index("channel", parameters[0], layer)
+        *sizes, _ = context.shape(layer)
         if len(sizes) != 2:
             raise ValueError(f"layer: expected one with rows and columns. Received: {layer!r}, {len(sizes)} directions")
         mask = np.zeros(sizes, np.float32)

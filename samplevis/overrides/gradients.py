@@ -1,6 +1,8 @@
-"""Networks that compute what they did and answer with another gradient. Source: lucid/optvis/overrides."""
+"""Networks with the values of the original and another gradient. Source: lucid/optvis/overrides."""
 
 from __future__ import annotations
+
+from typing import Literal, get_args
 
 import keras
 import tensorflow as tf
@@ -13,15 +15,16 @@ from samplevis.overrides.pooling import WINDOWED, instead_of
 from samplevis.overrides.rebuild import rebuild
 from samplevis.runtime.checks import check_choice
 
-# Functions whose gradient may fail on their left: all but the sigmoid.
+Rule = Literal["average", "l2"]
+# Functions whose gradient may vanish on the left: all but the sigmoid.
 RECTIFIERS = FUNCTIONS - {"hardsigmoid"}
 
 
 def redirect_relu(network: Network | keras.Model) -> Network:
-    """Lets gradient through rectifiers that are dead, so that ascent can start where a unit is silent.
+    """Lets gradient through dead rectifiers, so that ascent can start where a unit is silent.
 
-    A rectifier gives its own gradient, unless that leads nowhere for an image of the batch: no position that is asked to move
-    has a positive slope. Then the gradient goes through as if the rectifier were not there, except where it would push a value
+    A rectifier has its own gradient unless that leads nowhere for an image of the batch, that is, no position that should move
+    has a positive slope. Then the gradient passes as if the rectifier were not there, except where it would push a value
     further from zero. For ReLU and ReLU6 this is Lucid's rule: with g the gradient of what is maximised,
 
         | some position has a gradient | x           | g   | passed on |
@@ -33,8 +36,8 @@ def redirect_relu(network: Network | keras.Model) -> Network:
         | no                           | > 6         | < 0 | g         |
         | no                           | > 6         | > 0 | 0         |
 
-    GELU, SiLU and their like fall before they rise, so that left of their lowest point the true gradient drives a silent unit
-    into silence: there they count as dead, by the same rule. Leaky ReLU and ELU always rise and are never dead. A
+    GELU, SiLU and the like fall before they rise: left of their minimum the true gradient drives a silent unit further
+    into silence. There they count as dead, by the same rule. Leaky ReLU and ELU always rise and are never dead. A
     `keras.layers.ReLU` with a threshold, which jumps, stays as it is.
 
     The rule reads the sign of the gradient: differentiate what is maximised, not a loss.
@@ -43,39 +46,51 @@ def redirect_relu(network: Network | keras.Model) -> Network:
       network: a `Network` or a Keras model; it stays as it is.
 
     Returns:
-      A network of the same values. Its gradient is that of no function: for the first steps of an optimiser only.
+      A network with the same values. Its gradient is that of no function: use it for the first steps of an optimiser only.
       Source: lucid/misc/redirected_relu_grad.py.
+
+    Example:
+      >>> redirected = samplevis.overrides.redirect_relu(model)
+      >>> np.allclose(redirected(images, "logits")["logits"], model(images, "logits")["logits"])
+      True
     """
     return _rebuild(network, lambda path, kind, f: _redirected(f) if kind in RECTIFIERS else None)
 
 
-def smooth_max_pool(network: Network | keras.Model, rule: str = "average") -> Network:
+def smooth_max_pool(network: Network | keras.Model, rule: Rule = "average") -> Network:
     """Gives max pooling the gradient of a smoother pooling over the same windows.
 
     Args:
       network: a `Network` or a Keras model; it stays as it is.
-      rule: "average": the gradient of average pooling. "l2": that of the mean of squares over the mean of sizes,
-        mean(x^2) / (0.01 + mean(|x|)), which gives most to the largest.
+      rule: "average": the gradient of average pooling. "l2": that of the mean of squares over the mean of absolute values,
+        mean(x^2) / (0.01 + mean(|x|)), which gives most to the largest. Defaults to "average".
 
     Returns:
-      A network of the same values, whose gradient flows to every pixel of a window and not only to the one that won.
+      A network with the same values, whose gradient flows to every pixel of a window and not only to the maximum.
 
     Raises:
       ValueError: if `rule` is neither. Source: lucid/optvis/overrides/smoothed_maxpool_grad.py.
+
+    Example:
+      >>> samplevis.overrides.smooth_max_pool(model, "l2").exact_gradient
+      False
     """
-    pool = {"average": _AverageGradient, "l2": _L2Gradient}[check_choice("rule", rule, ("average", "l2"))]
+    pool = {"average": _AverageGradient, "l2": _L2Gradient}[check_choice("rule", rule, get_args(Rule))]
     return _rebuild(network, layer=lambda path, layer: _pooling(layer, pool))
 
 
 def linearize(network: Network | keras.Model) -> Network:
-    """Drops rectifiers from the gradient, and gives max pooling that of average pooling: a network that is nearly linear.
+    """Drops rectifiers from the gradient and gives max pooling that of average pooling: a network that is nearly linear.
 
     Args:
       network: a `Network` or a Keras model; it stays as it is.
 
     Returns:
-      A network of the same values; gradients pass its rectifiers (ReLU and its like, GELU, SiLU, ELU) as they are.
+      A network with the same values. Gradients pass rectifiers (ReLU and variants, GELU, SiLU, ELU) unchanged.
       Source: lucid/optvis/overrides/linearization.py.
+
+    Example:
+      >>> result = samplevis.optimize(samplevis.overrides.linearize(model), "conv2:1", param=param.fourier(32))
     """
     return _rebuild(
         network,
@@ -87,7 +102,7 @@ def linearize(network: Network | keras.Model) -> Network:
 def _rebuild(
     network: Network | keras.Model, activation: ReplaceActivation | None = None, layer: ReplaceLayer | None = None
 ) -> Network:
-    """A clone that owns up to its gradient."""
+    """A clone that is marked as having another gradient."""
     network = as_network(network)
     clone = rebuild(network, network.name, activation, layer)
     clone.exact_gradient = False

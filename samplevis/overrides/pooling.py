@@ -1,4 +1,4 @@
-"""Smooth poolings that stand in for max pooling, of signals, images and volumes."""
+"""Smooth poolings that replace max pooling, for signals, images and volumes."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# What lies outside the image: its weight in a softmax is zero.
+# Value of pixels outside the image: their weight in a softmax is zero.
 OUTSIDE = -1e9
 
 
 class Softmax:
-    """The mean of each window under the weights softmax(x / width): the maximum for a width of 0, the mean for a large one.
+    """The mean of each window with the weights softmax(x / width): the maximum for a width of 0, the mean for a large one.
 
     Attributes:
-      width: differences below it hardly count, > 0, on the scale of the values; set after construction.
+      width: differences smaller than this hardly count, > 0, on the scale of the values; set after construction.
     """
 
     width: float
@@ -39,9 +39,9 @@ class GlobalSoftmax:
 
 
 class Power:
-    """The fourth root of the sum of fourth powers in each window, of rectified values: near to the maximum, and cheap.
+    """The fourth root of the sum of fourth powers in each window, for rectified values: close to the maximum, and cheap.
 
-    Values below zero, which a maximum of rectified ones never shows, count as zero.
+    Negative values, which a maximum of rectified ones never shows, count as zero.
     """
 
     width: float
@@ -99,13 +99,13 @@ POOLINGS = {
 
 
 def _average(inputs: tf.Tensor, size: tuple[int, ...], strides: tuple[int, ...], padding: str) -> tf.Tensor:
-    # Said, because outside of a graph the gradient of the average in 3-D does not find what was left to TensorFlow.
+    # Explicit: in eager mode the gradient of 3-D average pooling fails without it.
     layout = {3: "NWC", 4: "NHWC", 5: "NDHWC"}[inputs.shape.rank]
     return tf.nn.avg_pool(inputs, size, strides, padding, layout)
 
 
 def _fourth_power(x: tf.Tensor, width: float) -> tf.Tensor:
-    # A root of zero has no gradient. What is added is far below what counts.
+    # A root of zero has no gradient; the constant is negligible.
     square = tf.square(tf.nn.relu(x) + 1e-3 * width)
     return square * square
 

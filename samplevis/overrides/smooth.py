@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -15,18 +17,19 @@ from samplevis.overrides.rebuild import cached_clone, rebuild
 from samplevis.runtime import seeds
 from samplevis.runtime.checks import check_choice, check_number
 
+Pooling = Literal["power", "softmax", "average", "max"]
 # Width of a rounded kink in units of the layer's root mean square: from trials on SqueezeNet, where it keeps what classes see.
 DEFAULT_SOFTNESS = 0.3
-# Images from the prior that show how large a layer's values are; 16 give its root mean square to a few per cent.
-MEASURED_ON = 16
-# Functions that are straight between kinks.
+# Prior images on which a layer's values are measured; 16 give their root mean square to a few per cent.
+NUM_IMAGES = 16
+# Piecewise linear functions.
 RECTIFIERS = ("relu", "relu6", "leakyrelu")
-# Larger than any bound that a rectifier has.
+# Larger than the upper bound of any rectifier.
 FAR = 1e6
 
 
 def smoothed(network: Network, softness: float) -> Network:
-    """`smooth(network, softness)`, made once for a network and again when its weights have changed; itself if it has no kinks."""
+    """`smooth(network, softness)`, cached until the network's weights change; the network itself if it has no kinks."""
     if not _kinked(network):
         return network
     return cached_clone(network, ("smooth", softness), lambda network: smooth(network, softness))
@@ -35,26 +38,26 @@ def smoothed(network: Network, softness: float) -> Network:
 def smooth(
     network: Network | keras.Model,
     softness: float = DEFAULT_SOFTNESS,
-    pooling: str = "power",
+    pooling: Pooling = "power",
     images: np.ndarray | None = None,
 ) -> Network:
-    """A network like the first one, whose gradient has no jumps: what a sampler's energy errors of order 2 need.
+    """A network like the original, whose gradient has no jumps: what a sampler needs for energy errors of order 2.
 
     Every kink of ReLU, ReLU6 and leaky ReLU is rounded: relu(x) becomes s log(1 + exp(x / s)). Its width s is `softness`
-    times the root mean square of that layer's own values, so that one number fits all layers. hard_sigmoid and hard_silu are
+    times the root mean square of that layer's values, so that one number suits all layers. hard_sigmoid and hard_silu are
     built from such functions and are rounded too. Max pooling becomes a smooth mean of the window. GELU, SiLU, ELU and the
     like are smooth already; other kinks (a maximum of two branches, an absolute value) stay.
 
-    This is another network: say so with its samples, and compare what the first one makes of them.
+    This is another network: say so with its samples, and compare what the original makes of them.
 
     Args:
       network: a `Network` or a Keras model; it stays as it is.
-      softness: width of a rounded kink in units of the layer's root mean square, > 0. Small is nearer to the first network
+      softness: width of a rounded kink in units of the layer's root mean square, > 0. A small one is closer to the original
         and stiffer to sample. Defaults to 0.3.
-      pooling: what max pooling, global too, becomes. "power": the fourth root of the window's sum of fourth powers, near to the
-        maximum, where it pools rectified values; elsewhere "softmax". "softmax": the window's mean under weights
-        softmax(x / s), which costs four times as much. "average": its plain mean, softer and much further from the first
-        network: SqueezeNet's class scores fall from hundreds to tens. "max": it stays, and so do its kinks. Defaults to "power".
+      pooling: what max pooling, global too, becomes. "power": the fourth root of the window's sum of fourth powers, close to the
+        maximum, where it pools rectified values; elsewhere "softmax". "softmax": the window's mean with weights
+        softmax(x / s), which costs four times as much. "average": its plain mean, softer and much further from the original:
+        SqueezeNet's class scores fall from hundreds to tens. "max": unchanged, kinks included. Defaults to "power".
       images: array [batch, H, W, C] in [0, 1] on which the layers' values are measured. Defaults to 16 prior images.
 
     Returns:
@@ -62,9 +65,14 @@ def smooth(
 
     Raises:
       ValueError, TypeError: if an argument is outside its range.
+
+    Example:
+      >>> soft = samplevis.overrides.smooth(model, softness=0.1)
+      >>> soft.name, soft.layers == model.layers
+      ('smooth tiny', True)
     """
     check_number("softness", softness, 0, above=True)
-    check_choice("pooling", pooling, ("power", "softmax", "average", "max"))
+    check_choice("pooling", pooling, get_args(Pooling))
     network = as_network(network)
     widths, signed = _measured(network, softness, images)
 
@@ -83,18 +91,18 @@ def smooth(
 
 
 def smooth_name(name: str) -> str:
-    """What the smooth network made from one of some name is called."""
+    """The name of the smooth network made from the one of this name."""
     return f"smooth {name}"
 
 
 def _measured(network: Network, softness: float, images: np.ndarray | None) -> tuple[dict[str, float], frozenset[str]]:
-    """The width of the kink of each layer that has one, and which of them have values below zero."""
+    """The width of each layer's kink, for layers that have one, and which of those layers have negative values."""
     kinked = _kinked(network)
     if not kinked:
         return {}, frozenset()
     if images is None:
         prior = param.fourier(network.usual_size, channels=network.image_shape[-1])
-        images = prior.image(prior.prior(seeds.root(0), MEASURED_ON)).numpy()
+        images = prior.image(prior.prior(seeds.root(0), NUM_IMAGES)).numpy()
     values = network.activations(images, kinked)
     sizes = {path: float(np.sqrt(np.mean(np.square(value)))) for path, value in values.items()}
     # A layer that is silent on all images gets the size of the others.
@@ -123,6 +131,6 @@ def _rounded(kind: str, function: Function, width: float) -> Function | None:
         return hard_sigmoid
     if kind == "hardsilu":
         return lambda x: x * hard_sigmoid(x)
-    # The slope on the left and the value far on the right say where the kinks are.
+    # The slope on the left and the value far to the right determine the kinks.
     slope, top = -float(function(tf.constant([-1.0]))[0]), float(function(tf.constant([FAR]))[0])
     return lambda x: slope * x + (1 - slope) * rise(x) - (rise(x - top) if top < FAR else 0.0)

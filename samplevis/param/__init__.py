@@ -1,7 +1,12 @@
 """Parameterizations: deterministic maps from a white latent to an image in [0, 1].
 
-Random images of any of them (Lucid's `image_sample`, for `fourier`) are those of its prior:
-`p.image(p.prior(seeds.root(0), 8))`.
+Every parameterization defines a prior over images: latents are N(0, I). Draw from it with `p.image(p.prior(seed, batch))`; for
+`fourier`, that is Lucid's `image_sample`.
+
+Example:
+  >>> p = param.fourier(64)
+  >>> p.image(p.prior(seeds.root(0), 8)).shape
+  TensorShape([8, 64, 64, 3])
 """
 
 from samplevis.param.alpha import with_alpha

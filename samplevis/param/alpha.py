@@ -15,7 +15,7 @@ from samplevis.runtime import seeds
 
 @dataclasses.dataclass(frozen=True)
 class WithAlpha(Parameterization):
-    """The channels of one parameterization, and the plane of another as the last. See `with_alpha`."""
+    """The channels of one parameterization and, as the last channel, the plane of another. See `with_alpha`."""
 
     base: Parameterization
     plane: Parameterization
@@ -50,7 +50,7 @@ class WithAlpha(Parameterization):
         )
 
     def rotate(self, z: tf.Tensor) -> tf.Tensor:
-        """Each part in its own coordinates."""
+        """Rotates each part in its own coordinates."""
         colours, plane = self.split(z)
         return self._join(self.base.rotate(colours), self.plane.rotate(plane))
 
@@ -64,17 +64,17 @@ class WithAlpha(Parameterization):
         return np.concatenate([self.base.scales().ravel(), self.plane.scales().ravel()])
 
     def symmetries(self) -> dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]]:
-        """Those that both parts have, made together."""
-        own, other = self.base.symmetries(), self.plane.symmetries()
+        """The moves that both parts have, applied to both."""
+        colour_moves, plane_moves = self.base.symmetries(), self.plane.symmetries()
 
         def both(name: str) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
             def move(z: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
                 colours, plane = self.split(z)
-                return self._join(own[name](colours, seed), other[name](plane, seed))
+                return self._join(colour_moves[name](colours, seed), plane_moves[name](plane, seed))
 
             return move
 
-        return {name: both(name) for name in own if name in other}
+        return {name: both(name) for name in colour_moves if name in plane_moves}
 
     def start(self, seed: tf.Tensor, batch: int) -> tf.Tensor:
         colours = self.base.start(seeds.fold(seed, "colours"), batch)
@@ -88,22 +88,22 @@ class WithAlpha(Parameterization):
 
 
 def with_alpha(base: Parameterization, plane: Parameterization | None = None) -> WithAlpha:
-    """Appends an alpha plane, 0 (transparent) to 1 (opaque), with latents of its own.
+    """Adds an alpha plane, 0 (transparent) to 1 (opaque), with latents of its own.
 
-    A network of three channels needs a transform that lays the image over a background, new in every step, so that only what
-    matters stays opaque.
+    A network of three channels also needs a transform that lays the image over a background, a new one in every step, so that only
+    what matters to the unit stays opaque: see `transform.collapse_alpha_random`.
 
-    Source: `image(alpha=True)` of lucid/optvis/param/images.py.
+    Source: `image(alpha=True)` in lucid/optvis/param/images.py.
 
     Args:
-      base: a parameterization of the colours.
-      plane: one of a single channel and the same size. Defaults to `fourier(size, channels=1)`.
+      base: the parameterization of the colours.
+      plane: the parameterization of the alpha plane: one channel, the same size. Defaults to `fourier(size, channels=1)`.
 
     Returns:
-      A `WithAlpha` whose images are [N, H, W, C + 1] and whose latents are vectors: those of `base`, then those of `plane`.
+      A `WithAlpha`. Images are [N, H, W, C + 1]; latents are vectors: those of `base`, then those of `plane`.
 
     Raises:
-      TypeError: if an argument is no parameterization.
+      TypeError: if an argument is not a parameterization.
       ValueError: if the plane has another size, or several channels.
 
     Example:

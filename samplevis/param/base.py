@@ -6,6 +6,7 @@ import abc
 import hashlib
 import math
 from collections.abc import Callable, Sequence
+from typing import Literal, get_args
 
 import numpy as np
 import tensorflow as tf
@@ -13,18 +14,28 @@ import tensorflow as tf
 from samplevis.runtime import seeds
 from samplevis.runtime.checks import brief, check_number, check_whole, is_list
 
-# The first latents of an optimiser are this faint a prior draw: enough to break the tie between the images of a batch.
+# Scale of the prior sample that an optimiser starts from: enough to tell the images of a batch apart.
 START_SCALE = 0.1
-# Pixels are kept this far from 0 and 1 when the sigmoid is inverted: one eighth of a grey level of 256.
+# Pixels are clipped this far from 0 and 1 before the sigmoid is inverted: an eighth of one of 256 grey levels.
 EPSILON = 1 / 2048
 # TensorFlow counts the values of a tensor in 32 bits in places.
 MAX_VALUES = 2**31 - 1
+# A signal, a picture, a volume.
+Dimensions = Literal[1, 2, 3]
 
 
 class Parameterization(abc.ABC):
     """A map from a latent `z` with prior N(0, I) to an image in [0, 1].
 
-    Subclasses are frozen dataclasses: equal settings compare and hash equal, so that compiled steps are shared.
+    Subclasses are frozen dataclasses: equal settings compare and hash equal, so that compiled steps are shared. A subclass
+    defines `image_shape`, `image` and `latent`; everything else has a default.
+
+    Example:
+      >>> p = param.fourier(32)
+      >>> z = p.prior(seeds.root(0), 4)
+      >>> images = p.image(z)
+      >>> np.allclose(p.latent(images), z, atol=1e-3)
+      True
     """
 
     image_shape: tuple[int, ...]
@@ -41,18 +52,18 @@ class Parameterization(abc.ABC):
 
     @abc.abstractmethod
     def image(self, z: tf.Tensor) -> tf.Tensor:
-        """Maps latents [N, *latent_shape], of any kind of float, to float32 images [N, *image_shape] in [0, 1].
+        """Maps latents to images.
 
         Args:
-          z: latents [N, *latent_shape].
+          z: latents [N, *latent_shape], of any float type.
 
         Returns:
-          float32 tensor [N, *image_shape].
+          float32 tensor [N, *image_shape] in [0, 1].
         """
 
     @abc.abstractmethod
     def latent(self, images: tf.Tensor) -> tf.Tensor:
-        """Maps images [N, *image_shape] in [0, 1] back to latents [N, *latent_shape].
+        """Maps images back to latents.
 
         Args:
           images: float tensor [N, *image_shape] in [0, 1].
@@ -61,14 +72,13 @@ class Parameterization(abc.ABC):
           float32 tensor [N, *latent_shape].
 
         Raises:
-          ValueError: where the map has no inverse.
+          ValueError: if the map has no inverse.
         """
 
     def rotate(self, z: tf.Tensor) -> tf.Tensor:
-        """Turns latents into the coordinates in which the sampler's mass matrix is diagonal.
+        """Rotates latents to the coordinates in which the sampler's mass matrix is diagonal.
 
-        The map is orthonormal and its own inverse, so the prior of the coordinates is N(0, I) too. Defaults to the
-        identity.
+        The map is orthonormal and its own inverse, so the prior of the coordinates is N(0, I) too. Defaults to the identity.
 
         Args:
           z: tensor of shape [N, *latent_shape].
@@ -87,7 +97,7 @@ class Parameterization(abc.ABC):
         return np.zeros(self.latent_shape, np.int32)
 
     def scales(self) -> np.ndarray:
-        """Labels the coordinates of `rotate` by the size of the details that they make.
+        """Labels the coordinates of `rotate` by the size of the details that they control.
 
         Returns:
           int array of shape `latent_shape`, 0 for the coarsest. Defaults to one label for all.
@@ -95,15 +105,15 @@ class Parameterization(abc.ABC):
         return np.zeros(self.latent_shape, np.int32)
 
     def symmetries(self) -> dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]]:
-        """Turns of the latent that a person would call the same picture elsewhere, mirrored or inverted.
+        """Moves of the latent after which a person would see the same picture, shifted, mirrored or inverted.
 
         Returns:
-          Name -> function of (latents [N, *latent_shape], seed int32 [2]) that leaves N(0, I) alone. Defaults to none.
+          Name -> function of (latents [N, *latent_shape], seed int32 [2]) that leaves N(0, I) invariant. Defaults to none.
         """
         return {}
 
     def prior(self, seed: tf.Tensor, batch: int) -> tf.Tensor:
-        """Draws latents from the prior.
+        """Samples latents from the prior.
 
         Args:
           seed: int32 tensor of shape [2].
@@ -115,7 +125,7 @@ class Parameterization(abc.ABC):
         return tf.random.stateless_normal((batch, *self.latent_shape), seeds.fold(seed, "prior"))
 
     def start(self, seed: tf.Tensor, batch: int) -> tf.Tensor:
-        """Latents from which an optimiser starts. Defaults to a faint prior draw.
+        """Latents from which an optimiser starts. Defaults to a faint sample of the prior.
 
         Args:
           seed: int32 tensor of shape [2].
@@ -128,7 +138,7 @@ class Parameterization(abc.ABC):
 
 
 class Derived(Parameterization):
-    """A parameterization that makes its image of another's, from the same latents. Subclasses have a field `base`."""
+    """A parameterization that computes its image from that of another, `base`, with the same latents."""
 
     base: Parameterization
 
@@ -189,19 +199,19 @@ def check_base(base: object, name: str = "base") -> None:
 
 
 def shift(z: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Rolls pictures [N, *size, C] around the image by a random way, the same for all."""
+    """Rolls pictures [N, *size, C] by a random offset, the same for all."""
     size = z.shape[1:-1]
     part = tf.random.stateless_uniform((len(size),), seed)
     return tf.roll(z, tf.cast(part * np.float32(size), tf.int32), range(1, 1 + len(size)))
 
 
 def mirror(z: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Turns pictures [N, *size, C] left to right: the last direction, which is time in a signal."""
+    """Mirrors pictures [N, *size, C] along the last direction: left to right, or time in a signal."""
     return tf.reverse(z, [len(z.shape) - 2])
 
 
 def invert(z: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Turns light to dark and every colour to its complement."""
+    """Inverts pictures: light becomes dark, and every colour its complement."""
     return -z
 
 
@@ -239,7 +249,7 @@ def unsquash(images: tf.Tensor) -> tf.Tensor:
     return tf.math.log(x) - tf.math.log1p(-x)
 
 
-def image_size(size: int | Sequence[int], channels: int, dimensions: int | None = 2) -> tuple[int, ...]:
+def image_size(size: int | Sequence[int], channels: int, dimensions: Dimensions | None = 2) -> tuple[int, ...]:
     """Checks the size of an image, a signal or a volume.
 
     Args:
@@ -253,7 +263,7 @@ def image_size(size: int | Sequence[int], channels: int, dimensions: int | None 
     Raises:
       ValueError: if a value is not a whole number in range, or there are more or fewer sides.
     """
-    if dimensions not in (None, 1, 2, 3) or isinstance(dimensions, bool):
+    if dimensions not in (None, *get_args(Dimensions)) or isinstance(dimensions, bool):
         raise ValueError(f"dimensions: expected 1 (a signal), 2 (a picture) or 3 (a volume). Received: {dimensions!r}")
     sides = tuple(size) if is_list(size) else (size,) * (dimensions or 2)
     if len(sides) not in ((dimensions,) if dimensions else (1, 2, 3)):

@@ -30,7 +30,7 @@ def color_matrix(matrix: np.ndarray | Matrix = COLOR_CORRELATION) -> np.ndarray:
 
 
 def check_decorrelate(decorrelate: bool | np.ndarray, channels: int, dimensions: int = 2) -> bool | Matrix:
-    """What a parameterization keeps of its argument `decorrelate`.
+    """Checks the argument `decorrelate` of a parameterization.
 
     Args:
       decorrelate: True for ImageNet's colours (ignored unless there are 3 channels, and for signals), False for none, or a
@@ -39,7 +39,7 @@ def check_decorrelate(decorrelate: bool | np.ndarray, channels: int, dimensions:
       dimensions: directions of the image. Three channels of a signal, which has one direction, are no colours.
 
     Returns:
-      A bool, or the matrix as tuples, which hash.
+      A bool, or the matrix as hashable tuples.
 
     Raises:
       ValueError: if the matrix has another shape, or no inverse.

@@ -4,38 +4,40 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
 
 from samplevis.param import base
-from samplevis.runtime.checks import check_whole
+from samplevis.runtime.checks import check_choice, check_whole
 
-# Coordinates run to here, so that they have unit variance over the longer side.
+# Largest coordinate: uniform coordinates up to it have unit variance over the longer side.
 EXTENT = 3**0.5
 # Standard deviation of the biases under the prior.
 BIAS = 0.1
 
 
 def composite(x: tf.Tensor) -> tf.Tensor:
-    """atan and its square side by side, each with unit root mean square on N(0, 1)."""
+    """atan and its square, concatenated, each scaled to unit root mean square on N(0, 1)."""
     bent = tf.atan(x)
     return tf.concat([bent / 0.67, tf.square(bent) / 0.6], -1)
 
 
 def unbiased(x: tf.Tensor) -> tf.Tensor:
-    """`composite` with mean 0 and unit variance on N(0, 1)."""
+    """`composite`, scaled to mean 0 and unit variance on N(0, 1)."""
     bent = tf.atan(x)
     return tf.concat([bent / 0.67, (tf.square(bent) - 0.45) / 0.396], -1)
 
 
 def relu(x: tf.Tensor) -> tf.Tensor:
-    """The ReLU with mean 0 and unit variance on N(0, 1)."""
+    """The ReLU, scaled to mean 0 and unit variance on N(0, 1)."""
     return (tf.nn.relu(x) - 0.40) / 0.58
 
 
-# Name -> (function, how many features it makes of one).
-ACTIVATIONS: dict[str, tuple[Callable[[tf.Tensor], tf.Tensor], int]] = {
+Activation = Literal["composite", "unbiased", "relu"]
+# Name -> (function, features for each input).
+ACTIVATIONS: dict[Activation, tuple[Callable[[tf.Tensor], tf.Tensor], int]] = {
     "composite": (composite, 2),
     "unbiased": (unbiased, 2),
     "relu": (relu, 1),
@@ -44,12 +46,12 @@ ACTIVATIONS: dict[str, tuple[Callable[[tf.Tensor], tf.Tensor], int]] = {
 
 @dataclasses.dataclass(frozen=True)
 class CPPN(base.Parameterization):
-    """The image is sigmoid(network(coordinates)), the weights of the network being scaled latents. See `cppn`."""
+    """The image is sigmoid(network(coordinates)); the weights of the network are the scaled latents. See `cppn`."""
 
     image_shape: tuple[int, int, int]
     hidden: int
     layers: int
-    activation: str
+    activation: Activation
 
     @property
     def latent_shape(self) -> tuple[int]:
@@ -79,7 +81,7 @@ class CPPN(base.Parameterization):
         raise ValueError("param: a CPPN has no inverse. Start from its prior, or fit its latents to the picture")
 
     def at(self, size: int | tuple[int, int]) -> CPPN:
-        """The same pictures, of the same latents, at another size.
+        """The same pictures, from the same latents, at another size.
 
         Args:
           size: pixels, one int for a square or (height, width), each >= 4.
@@ -88,19 +90,21 @@ class CPPN(base.Parameterization):
           A parameterization of that size.
 
         Example:
-          >>> large = p.at(1024).image(tf.constant(result.latents))
+          >>> p = samplevis.param.cppn(32)
+          >>> p.at(64).image(p.prior(seeds.root(0), 1)).shape
+          TensorShape([1, 64, 64, 3])
         """
         return dataclasses.replace(self, image_shape=base.image_size(size, self.image_shape[2]))
 
     def start(self, seed: tf.Tensor, batch: int) -> tf.Tensor:
-        """A prior draw whose last layer is 0: even grey, which any layer can change."""
+        """A sample of the prior whose last layer is 0: an even grey, which any layer can change."""
         inputs, outputs = self.widths()[-1]
         mask = np.ones(self.latent_shape, np.float32)
         mask[-(inputs * outputs + outputs) :] = 0
         return mask * self.prior(seed, batch)
 
     def bands(self) -> np.ndarray:
-        """Layer by layer, the weights and the biases each by themselves."""
+        """One band for the weights and one for the biases of each layer."""
         sizes = [size for inputs, outputs in self.widths() for size in (inputs * outputs, outputs)]
         return np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
 
@@ -111,46 +115,45 @@ def cppn(
     channels: int = 3,
     hidden: int = 24,
     layers: int = 8,
-    activation: str = "composite",
+    activation: Activation = "composite",
 ) -> CPPN:
-    """A compositional pattern-producing network: smooth pictures without a resolution of their own (Stanley 2007).
+    """A compositional pattern-producing network: smooth pictures that can be rendered at any resolution (Stanley 2007).
 
-    Each pixel's coordinates, from -sqrt(3) to sqrt(3) along the longer side, pass dense layers with an activation between
-    and end in a sigmoid. The latent is the vector of all weights and biases, each image's its own: weights have standard
-    deviation 1 / sqrt(inputs) under the prior, biases 0.1. The optimiser starts with a last layer of 0. It needs smaller
-    steps than other parameterizations, as in the example: large ones end in a few even areas.
+    The coordinates of each pixel, from -sqrt(3) to sqrt(3) along the longer side, pass through dense layers with an activation in
+    between and end in a sigmoid. The latent is the vector of all weights and biases of one image's network. Under the prior,
+    weights have standard deviation 1 / sqrt(inputs), biases 0.1. Optimisers start with a last layer of 0, and need smaller steps
+    than with other parameterizations, as in the example: large ones end in a few uniform areas.
 
     Source: lucid/optvis/param/cppn.py.
 
     Args:
       size: pixels, one int for a square or (height, width), each >= 4. Pixels are square.
-      channels: number of channels, >= 1.
+      channels: number of channels, >= 1. Defaults to 3.
       hidden: outputs of each hidden layer, >= 1. Defaults to 24.
       layers: number of hidden layers, >= 1. Defaults to 8.
-      activation: "composite" (atan and atan squared side by side), "unbiased" (the same with mean 0) or "relu". Defaults to
+      activation: "composite" (atan and its square, concatenated), "unbiased" (the same with mean 0) or "relu". Defaults to
         "composite".
 
     Returns:
-      A `CPPN`; with the defaults its latents have 8,451 numbers.
+      A `CPPN`. With the default arguments its latents have 8,451 numbers.
 
     Raises:
       ValueError: if an argument is out of range.
 
     Example:
-      >>> p = samplevis.param.cppn(64, activation="unbiased")
-      >>> result = samplevis.optimize(model, "fire9:10", param=p, optimizer=keras.optimizers.Adam(0.003))
-      >>> p.at(512).image(tf.constant(result.latents)).shape
-      TensorShape([1, 512, 512, 3])
+      >>> p = samplevis.param.cppn(32, activation="unbiased")
+      >>> result = samplevis.optimize(model, "conv2:1", param=p, optimizer=keras.optimizers.Adam(0.003))
+      >>> p.at(64).image(tf.constant(result.latents)).shape
+      TensorShape([1, 64, 64, 3])
     """
     for name, value in (("hidden", hidden), ("layers", layers)):
         check_whole(name, value, 1)
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"activation: expected one of {', '.join(map(repr, ACTIVATIONS))}. Received: {activation!r}")
+    check_choice("activation", activation, ACTIVATIONS)
     return CPPN(base.image_size(size, channels), int(hidden), int(layers), activation)
 
 
 def coordinates(height: int, width: int) -> np.ndarray:
-    """(x, y) of every pixel's place between the outermost, from -sqrt(3) to sqrt(3) along the longer side.
+    """(x, y) of every pixel, from -sqrt(3) to sqrt(3) along the longer side.
 
     Returns:
       float32 array of shape [height * width, 2], row by row.

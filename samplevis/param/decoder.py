@@ -38,21 +38,24 @@ class Decoder(base.Parameterization):
 
 
 def decoder(model: keras.Model, *, value_range: tuple[float, float] = (0.0, 1.0)) -> Decoder:
-    """A generator (of a GAN, a VAE, ...) as the prior over images: its input is the latent, N(0, I).
+    """Uses a generator (of a GAN, a VAE, ...) as the prior over images: its input is the latent, N(0, I).
 
     Args:
       model: a Keras model with one input [N, ...] and one output [N, height, width, channels], all sizes fixed.
       value_range: darkest and brightest value of its output; (-1, 1) for a generator that ends in tanh. Defaults to (0, 1).
 
     Returns:
-      A `Decoder`. It has no inverse, so that runs cannot start from a picture.
+      A `Decoder`. It has no inverse, so runs cannot start from a picture.
 
     Raises:
-      TypeError: if `model` is no Keras model.
+      TypeError: if `model` is not a Keras model.
       ValueError: if its shapes do not fit, or the range is empty.
 
     Example:
-      >>> param = samplevis.param.decoder(keras.models.load_model("generator.keras"), value_range=(-1, 1))
+      >>> layers = [keras.Input((10,)), keras.layers.Dense(8 * 8 * 3, "tanh"), keras.layers.Reshape((8, 8, 3))]
+      >>> p = samplevis.param.decoder(keras.Sequential(layers), value_range=(-1, 1))
+      >>> p.latent_shape, p.image_shape
+      ((10,), (8, 8, 3))
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"model: expected a Keras model. Received: {model!r}")

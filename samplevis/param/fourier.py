@@ -37,7 +37,7 @@ def fourier(
     size: int | tuple[int, ...],
     *,
     channels: int = 3,
-    dimensions: int | None = None,
+    dimensions: base.Dimensions | None = None,
     alpha: float = 1.0,
     contrast: float = 0.316,
     decorrelate: bool | np.ndarray = True,
@@ -45,29 +45,29 @@ def fourier(
     """A white latent, filtered to the 1/f^alpha spectrum of photographs, then squashed to [0, 1].
 
     Under the prior N(0, I) every pixel before the sigmoid has mean 0 and standard deviation `contrast`. Any aspect
-    ratio and odd sizes are allowed. A signal (sound, say) and a volume have such a spectrum along all of their directions.
+    ratio and odd sizes are allowed. Signals (sound, say) and volumes have such a spectrum along all of their directions.
 
     Args:
       size: pixels, one int for a square, or a tuple: (length,), (height, width) or (depth, height, width), each >= 4.
-      channels: number of channels, >= 1.
-      dimensions: 1 for a signal, 2 for a picture, 3 for a volume or a film. Defaults to as many as `size` has sides; one int is
+      channels: number of channels, >= 1. Defaults to 3.
+      dimensions: 1 for a signal, 2 for a picture, 3 for a volume or a film. Defaults to the number of sides in `size`; one int is
         the side of a square.
       alpha: slope of the amplitude spectrum, 0 (white) to 3. Photographs have about 1.2 (Tolhurst, Tadmor and Chao 1992).
         Defaults to 1.
       contrast: standard deviation of a pixel before the sigmoid under the prior, > 0. Defaults to 0.316.
-      decorrelate: whether the three channels of the latent are independent colour components (Lucid's
-        param/color.py) rather than R, G and B; True is ignored for other numbers of channels, and for signals. Or, for any
-        number, a square root of the covariance of your channels, [channels, channels], whose rows are scaled to unit norm.
+      decorrelate: True if the three channels of the latent are independent colour components (Lucid's param/color.py), False if
+        they are R, G and B; True is ignored for signals and for other numbers of channels. Or, for any number of channels, a square
+        root of their covariance, [channels, channels], whose rows are scaled to unit norm. Defaults to True.
 
     Returns:
-      A `Fourier` parameterization whose latents have the shape of the image.
+      A `Fourier`, whose latents have the shape of the image.
 
     Raises:
       ValueError: if an argument is out of range.
 
     Example:
-      >>> param = samplevis.param.fourier((64, 96))
-      >>> param.image(param.prior(seeds.root(0), 2)).shape
+      >>> p = samplevis.param.fourier((64, 96))
+      >>> p.image(p.prior(seeds.root(0), 2)).shape
       TensorShape([2, 64, 96, 3])
     """
     spectrum.check_slope(alpha, contrast)

@@ -1,4 +1,4 @@
-"""Greyscale: one plane for all channels."""
+"""Greyscale: the same plane in all channels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from samplevis.runtime.checks import check_whole
 
 @dataclasses.dataclass(frozen=True)
 class Greyscale(Derived):
-    """The image is a plane, repeated. See `greyscale`."""
+    """The image is one plane, repeated. See `greyscale`."""
 
     base: Parameterization
     channels: int
@@ -32,21 +32,22 @@ class Greyscale(Derived):
 def greyscale(base: Parameterization, *, channels: int = 3) -> Greyscale:
     """Grey images for a network that takes colours: one plane, the same in every channel.
 
-    Source: `grayscale_image_rgb` of lucid/optvis/param/images.py.
+    Source: `grayscale_image_rgb` in lucid/optvis/param/images.py.
 
     Args:
       base: a parameterization of one channel.
-      channels: how often the plane is repeated, >= 1. Defaults to 3.
+      channels: number of copies of the plane, >= 1. Defaults to 3.
 
     Returns:
-      A `Greyscale` with the latents of the base. Of a coloured picture, `latent` keeps the mean over the channels.
+      A `Greyscale` with the latents of the base. `latent` reduces a coloured picture to the mean over its channels.
 
     Raises:
-      TypeError: if `base` is no parameterization.
+      TypeError: if `base` is not a parameterization.
       ValueError: if it has several channels, or `channels` is out of range.
 
     Example:
-      >>> p = samplevis.param.greyscale(samplevis.param.fourier(128, channels=1))
+      >>> samplevis.param.greyscale(samplevis.param.fourier(128, channels=1)).image_shape
+      (128, 128, 3)
     """
     check_base(base)
     if base.image_shape[2] != 1:

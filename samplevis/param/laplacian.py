@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -32,20 +33,22 @@ class LaplacianPyramid(base.Parameterization):
         x = 0.0
         for level, size in zip(tf.split(tf.cast(z, tf.float32), self._lengths(), 1), self._sizes(), strict=True):
             level = tf.reshape(level, (z.shape[0], *size, self.image_shape[2]))
-            x += _chunk(level, resize_matrix(self.image_shape[0], size[0]), resize_matrix(self.image_shape[1], size[1]))
+            x += _resized(
+                level, resize_matrix(self.image_shape[0], size[0]), resize_matrix(self.image_shape[1], size[1])
+            )
         return color.correlate(x * self._gain(), self.correlated)
 
     def image(self, z: tf.Tensor) -> tf.Tensor:
         return tf.sigmoid(self.pre_image(z))
 
     def latent(self, images: tf.Tensor) -> tf.Tensor:
-        """The latent whose every level, from the coarsest, is the best fit to what coarser ones leave."""
+        """The latent in which each level, from the coarsest, is the best fit to what the coarser ones leave."""
         x = color.decorrelate(base.unsquash(images), self.correlated) / self._gain()
         levels = []
         for size in self._sizes():
             rows, columns = (resize_matrix(*sides) for sides in zip(self.image_shape, size, strict=False))
-            level = _chunk(x, np.linalg.pinv(rows), np.linalg.pinv(columns))
-            x -= _chunk(level, rows, columns)
+            level = _resized(x, np.linalg.pinv(rows), np.linalg.pinv(columns))
+            x -= _resized(level, rows, columns)
             levels.append(tf.reshape(level, (x.shape[0], -1)))
         return tf.concat(levels, 1)
 
@@ -58,7 +61,7 @@ class LaplacianPyramid(base.Parameterization):
         channels = self.image_shape[2]
         return self.scales() * channels + np.arange(self.latent_shape[0], dtype=np.int32) % channels
 
-    def symmetries(self) -> dict:
+    def symmetries(self) -> dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]]:
         """Contrast inversion."""
         return {"invert": base.invert}
 
@@ -84,35 +87,37 @@ def laplacian_pyramid(
 ) -> LaplacianPyramid:
     """Lucid's Laplacian pyramid: white pictures at 1, 1/2, 1/4, ... of the resolution, enlarged bilinearly and added up.
 
-    Steps of an optimiser change coarse and fine detail alike. Not to be confused with `pyramid`, a Gaussian scale mixture.
+    An optimiser's steps change coarse and fine detail alike. Not to be confused with `pyramid`, a Gaussian scale mixture.
 
-    Source: lucid/optvis/param/spatial.py, with a scale that states the contrast.
+    Source: lucid/optvis/param/spatial.py, with a scale that sets the contrast.
 
     Args:
       size: pixels, one int for a square or (height, width), each >= 4.
       levels: number of resolutions, >= 1; each halves the one before, rounded up. Defaults to 4.
-      channels: number of channels, >= 1.
+      channels: number of channels, >= 1. Defaults to 3.
       contrast: standard deviation before the sigmoid under the prior, > 0, root mean square over the pixels (interpolated
-        pixels vary less than those that a coarse level meets). Defaults to 0.316.
-      decorrelate: as in `fourier`.
+        pixels vary less than those that coincide with a coarse one). Defaults to 0.316.
+      decorrelate: as in `fourier`. Defaults to True.
 
     Returns:
-      A `LaplacianPyramid` whose latents are vectors: all levels, the coarsest first.
+      A `LaplacianPyramid`, whose latents are vectors: all levels, the coarsest first.
 
     Raises:
       ValueError: if an argument is out of range, or the coarsest level would be smaller than a pixel.
 
     Example:
-      >>> samplevis.optimize(model, "fire9:10", param=param.laplacian_pyramid(128))
+      >>> p = samplevis.param.laplacian_pyramid(32)
+      >>> p.latent_shape == (3 * (4 * 4 + 8 * 8 + 16 * 16 + 32 * 32),)
+      True
     """
     shape = base.image_size(size, channels)
-    most = int(np.log2(min(shape[:2]))) + 1
-    check_whole("levels", levels, 1, most)
+    max_levels = int(np.log2(min(shape[:2]))) + 1
+    check_whole("levels", levels, 1, max_levels)
     base.check_contrast(contrast)
     return LaplacianPyramid(shape, int(levels), float(contrast), color.check_decorrelate(decorrelate, channels))
 
 
-def _chunk(pictures: tf.Tensor, rows: np.ndarray, columns: np.ndarray) -> tf.Tensor:
+def _resized(pictures: tf.Tensor, rows: np.ndarray, columns: np.ndarray) -> tf.Tensor:
     """Pictures [N, h, w, C] times a matrix [H, h] and a matrix [W, w]."""
     return along(along(pictures, rows, 1), columns, 2)
 
@@ -122,6 +127,6 @@ def _deviation(image: tuple[int, int], sizes: tuple[tuple[int, int], ...]) -> fl
     """Standard deviation of a sum of enlarged white pictures, root mean square over the pixels."""
     variance = 0.0
     for size in sizes:
-        # Of one axis: the variance of each sample is the sum of its squared weights.
+        # The variance of a sample along one axis is the sum of its squared weights.
         variance += np.prod([np.square(resize_matrix(*sides)).sum(1).mean() for sides in zip(image, size, strict=True)])
     return float(np.sqrt(variance))

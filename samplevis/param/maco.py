@@ -1,4 +1,4 @@
-"""Magnitude-constrained parameterization: a fixed magnitude spectrum, only the phases are free."""
+"""MACO parameterization: the magnitude spectrum is fixed, only the phases are free."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from samplevis.param.measured import Measured
 
 @dataclasses.dataclass(frozen=True)
 class MACO(Derived):
-    """The image that a base makes of the phases of the latent. See `maco`."""
+    """The image that a base makes of the phases of the latent alone. See `maco`."""
 
     base: Fourier | Measured
 
@@ -34,17 +34,17 @@ class MACO(Derived):
 def maco(base: Fourier | Measured) -> MACO:
     """Images whose magnitude spectrum is fixed, so that an optimiser cannot buy activation with high frequencies.
 
-    Each frequency of the white latent keeps its phase and gets the magnitude of the base's filter. The prior is that of uniform,
-    independent phases, exactly. The constant component is that of the base's mean (grey for `fourier`), so that the contrast
-    before the sigmoid is the same for every image. For even sizes, the few frequencies whose phase can only be 0 or pi keep
-    what the latent started with under an optimiser.
+    Each frequency of the white latent keeps its phase and gets the magnitude of the base's filter. Under the prior, phases are
+    uniform and independent, exactly. The constant component is the base's mean (grey for `fourier`), so that the contrast
+    before the sigmoid is the same for every image. In images of even size a few frequencies can only have phase 0 or pi; an
+    optimiser leaves them as they start.
 
     Source: Fel et al. 2023, "Unlocking Feature Visualization for Deeper Networks with MAgnitude Constrained Optimization",
     arXiv:2306.06805. There, images are standardised before the sigmoid: `contrast=1`. Their random crops are a roll and a
-    zoom here, which suits images that are periodic.
+    zoom here, which suits periodic images.
 
     Args:
-      base: `fourier` (magnitudes 1/f^alpha) or `measured` (those of your own images, averaged over directions).
+      base: `fourier` (magnitudes 1/f^alpha) or `measured` (those of your images, averaged over directions).
 
     Returns:
       A `MACO` with the latents of the base.
@@ -53,9 +53,9 @@ def maco(base: Fourier | Measured) -> MACO:
       TypeError: if `base` is neither.
 
     Example:
-      >>> p = samplevis.param.maco(samplevis.param.fourier(256, contrast=1.0))
-      >>> crops = [transform.shift(128), transform.random_scale([1, 1.5, 2, 3]), transform.noise(0.1)]
-      >>> result = samplevis.optimize(model, "fire9:10", param=p, transforms=crops)
+      >>> p = samplevis.param.maco(samplevis.param.fourier(32, contrast=1.0))
+      >>> crops = [transform.shift(16), transform.random_scale([1, 1.5, 2, 3]), transform.noise(0.1)]
+      >>> result = samplevis.optimize(model, "conv2:1", param=p, transforms=crops)
     """
     if not isinstance(base, (Fourier, Measured)):
         raise TypeError(f"base: expected param.fourier(...) or param.measured(...). Received: {base!r}")
@@ -63,7 +63,7 @@ def maco(base: Fourier | Measured) -> MACO:
 
 
 def phases(z: tf.Tensor) -> tf.Tensor:
-    """White pictures with the phases of `z`, every magnitude being what it is in white noise on average, the constant 0.
+    """White pictures with the phases of `z` and the mean magnitude of white noise at every frequency; the constant component is 0.
 
     Args:
       z: float32 tensor of shape [N, H, W, C].

@@ -1,9 +1,10 @@
-"""Pyramid parameterization: noise whose contrast varies over the image, as edges do in photographs."""
+"""Pyramid parameterization: noise whose contrast varies over the image, as it does in photographs."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -53,7 +54,7 @@ class Pyramid(spectrum.Spectral):
     def _gain(self) -> float:
         return self.contrast / _deviation(*self.image_shape[:2], self.alpha, self.clustering)
 
-    def symmetries(self) -> dict:
+    def symmetries(self) -> dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]]:
         """Shift, mirror and contrast inversion."""
         return base.PICTURE_MOVES | {"invert": _invert}
 
@@ -70,24 +71,29 @@ def pyramid(
     """A Gaussian scale mixture: the spectrum of `fourier`, with flat areas and clustered edges.
 
     The noise is split into octaves. Each is multiplied by exp(s v), where v is a smooth field with unit variance, itself a
-    filter of one white channel of the latent; all octaves share that channel, so that strong edges of all sizes meet at the
+    filter of one white channel of the latent. All octaves share that channel, so that strong edges of all sizes meet in the
     same places (Wainwright and Simoncelli 2000, "Scale mixtures of Gaussians and the statistics of natural images").
 
     Args:
       size: pixels, one int for a square or (height, width), each >= 4.
-      channels: number of channels, >= 1.
+      channels: number of channels, >= 1. Defaults to 3.
       alpha: slope of the amplitude spectrum, 0 (white) to 3. Defaults to 1.
       contrast: standard deviation of a pixel before the sigmoid under the prior, > 0. Defaults to 0.316.
       clustering: standard deviation s of the logarithm of the local contrast, 0 (Gaussian) to 2. A band's kurtosis is
         3 exp(4 s^2). Defaults to 0.6.
-      decorrelate: whether the three channels of the latent are independent colour components. Only for 3 channels; ignored
-        otherwise.
+      decorrelate: whether the three channels of the latent are independent colour components; ignored for other numbers of
+        channels. Defaults to True.
 
     Returns:
-      A `Pyramid` whose latents have the shape [height, width, channels + 1].
+      A `Pyramid`, whose latents have the shape [height, width, channels + 1].
 
     Raises:
       ValueError: if an argument is out of range.
+
+    Example:
+      >>> p = samplevis.param.pyramid(64)
+      >>> p.latent_shape, p.image_shape
+      ((64, 64, 4), (64, 64, 3))
     """
     spectrum.check_slope(alpha, contrast)
     check_between("clustering", clustering, 0, 2)

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import numpy as np
 import tensorflow as tf
 
 from samplevis.runtime.checks import check_array, check_choice, check_wholes
 
-GRIDS = ("half_pixel", "legacy")
+Grid = Literal["half_pixel", "legacy"]
 
 
-def resize_bilinear_nd(x: tf.Tensor, shape: Sequence[int], grid: str = "half_pixel") -> tf.Tensor:
-    """Resizes a tensor along all of its dimensions, without smoothing when it shrinks.
+def resize_bilinear_nd(x: tf.Tensor, shape: Sequence[int], grid: Grid = "half_pixel") -> tf.Tensor:
+    """Resizes a tensor along all of its dimensions, without anti-aliasing.
 
-    Source: lucid/optvis/param/resize_bilinear_nd.py, which has the legacy grid.
+    Source: lucid/optvis/param/resize_bilinear_nd.py, which uses the legacy grid.
 
     Args:
-      x: float tensor of any rank, static shape.
-      shape: sizes to make, one for each dimension, each >= 1.
+      x: float tensor of any rank, with a static shape.
+      shape: the new sizes, one for each dimension, each >= 1.
       grid: where the samples lie. "half_pixel" (default): pixels are areas, and both tensors cover the same one
         (`tf.image.resize`). "legacy": sample i of n lies at i * source / n (`tf.compat.v1.image.resize_bilinear`): the
         content moves towards the start, and the end repeats. Positions outside take the nearest value.
@@ -32,14 +33,14 @@ def resize_bilinear_nd(x: tf.Tensor, shape: Sequence[int], grid: str = "half_pix
       ValueError: if the ranks differ, a size is below 1, or there is no such grid.
 
     Example:
-      >>> resize_bilinear_nd(tf.constant([0.0, 1.0, 2.0, 3.0]), [8]).numpy()
+      >>> samplevis.param.resize_bilinear_nd(tf.constant([0.0, 1.0, 2.0, 3.0]), [8]).numpy()
       array([0.  , 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3.  ], dtype=float32)
     """
     x = x if tf.is_tensor(x) else tf.convert_to_tensor(check_array("x", x))
     shape = check_wholes("shape", shape, 1)
     if len(shape) != x.shape.rank:
         raise ValueError(f"shape: expected {x.shape.rank} sizes, one for each dimension. Received: {shape}")
-    check_choice("grid", grid, GRIDS)
+    check_choice("grid", grid, get_args(Grid))
     for axis, (source, target) in enumerate(zip(x.shape, shape, strict=True)):
         if source != target:
             x = along(x, resize_matrix(target, source, grid), axis)
@@ -54,7 +55,7 @@ def along(x: tf.Tensor, matrix: np.ndarray, axis: int) -> tf.Tensor:
 
 
 @functools.lru_cache(maxsize=256)
-def resize_matrix(target: int, source: int, grid: str = "half_pixel") -> np.ndarray:
+def resize_matrix(target: int, source: int, grid: Grid = "half_pixel") -> np.ndarray:
     """The weights of linear interpolation from `source` to `target` samples; rows sum to 1.
 
     Returns:

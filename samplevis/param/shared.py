@@ -16,7 +16,7 @@ from samplevis.runtime.checks import check_wholes
 
 @dataclasses.dataclass(frozen=True)
 class Shared(Derived):
-    """Of each scale, only the first few latents of a batch are used; the images between mix them. See `shared`."""
+    """Images of a batch share the first few latents of each scale; those in between mix them. See `shared`."""
 
     base: Parameterization
     counts: tuple[int, ...]
@@ -32,15 +32,16 @@ class Shared(Derived):
         return self._each_scale(z, lambda count: _mixing(self._layout(z.shape[0]), count))
 
     def latent(self, images: tf.Tensor) -> tf.Tensor:
-        """The latents that come nearest, scale by scale; what a scale does not use is 0.
+        """The nearest latents, scale by scale; those that a scale does not use are 0.
 
-        Of images that share as they should, these are the latents (nearly so for `laplacian_pyramid`, whose levels overlap).
+        For images that do share their coarse scales these are the latents (nearly so for `laplacian_pyramid`, whose levels
+        overlap).
         """
         layout = self._layout(images.shape[0])
         return self._each_scale(self.base.latent(images), lambda count: np.linalg.pinv(_mixing(layout, count)))
 
     def _each_scale(self, z: tf.Tensor, matrix_of: Callable[[int], np.ndarray]) -> tf.Tensor:
-        """Multiplies the batch by a matrix of its own for each scale."""
+        """Multiplies the batch by a different matrix for each scale."""
         state, scales, result = self.base.rotate(z), self.base.scales(), 0.0
         # The last count stands for all finer scales that have none: one latent for each image.
         labels = np.minimum(scales, len(self.counts))
@@ -59,32 +60,33 @@ class Shared(Derived):
 def shared(base: Parameterization, counts: Sequence[int], *, layout: tuple[int, ...] | None = None) -> Shared:
     """Images that share their coarse details, for `optimize` with an objective that differs from image to image.
 
-    Of the coarsest scale the batch has only `counts[0]` latents, of the next `counts[1]`, and so on; each image interpolates
-    between them at its place in the batch. Finer scales are each image's own. A scale is an octave of `fourier`, `pyramid` and
-    `measured`, and a level of `laplacian_pyramid`. Every image by itself still has the prior of the base.
+    The batch has only `counts[0]` latents of the coarsest scale, `counts[1]` of the next, and so on; each image interpolates
+    between them at its place in the batch. Finer scales are independent. A scale is an octave of `fourier`, `pyramid` and
+    `measured`, and a level of `laplacian_pyramid`. Each image by itself still has the prior of the base.
 
-    The images depend on each other: this is for optimising aligned pictures, and `render`, whose chains are independent,
-    refuses it.
+    The images depend on each other: use this to optimise aligned pictures. `render`, whose chains are independent, refuses it.
 
     Source: Lucid's `lowres_tensor` with a short batch dimension (lucid/optvis/param/lowres.py), as the notebooks on aligned
     interpolation and neuron interactions use it.
 
     Args:
       base: a parameterization with scales.
-      counts: how many latents the batch has of each scale, the coarsest first, each >= 1; 1 is the same for all images.
+      counts: the number of latents of each scale in the batch, the coarsest first, each >= 1; 1 makes the scale the same in all
+        images.
       layout: how the images of the batch are laid out, such as (rows, columns) for a grid; a count then holds along each
-        side, so that 2 stands for the four corners. Defaults to a row.
+        side, so that 2 means the four corners. Defaults to a row.
 
     Returns:
       A `Shared` with the latents of the base.
 
     Raises:
-      TypeError: if `base` is no parameterization.
+      TypeError: if `base` is not a parameterization.
       ValueError: if a count is out of range, or there are more counts than scales.
 
     Example:
-      >>> aligned = param.shared(param.fourier(128), (1, 1, 2, 2))
-      >>> samplevis.optimize(model, objectives.channel_interpolate("a", 1, "a", 2), param=aligned, batch=6)
+      >>> aligned = samplevis.param.shared(samplevis.param.fourier(32), (1, 1, 2, 2))
+      >>> interpolation = objectives.channel_interpolate("conv2", 1, "conv2", 2)
+      >>> result = samplevis.optimize(model, interpolation, param=aligned, batch=6)
     """
     check_base(base)
     counts, scales = check_wholes("counts", counts, 1), int(base.scales().max()) + 1

@@ -76,7 +76,7 @@ def amplitude(size: tuple[int, ...], alpha: float) -> np.ndarray:
 
 def root_mean_square(half: np.ndarray, size: Sequence[int]) -> float:
     """Standard deviation that a filter [..., W // 2 + 1] gives to white noise of unit variance."""
-    # Columns of the half spectrum stand for two frequencies each, but for the first and, for even widths, the last.
+    # Each column of the half spectrum counts for two frequencies, except the first and, for even widths, the last.
     weight = np.full(half.shape[-1], 2.0)
     weight[0] = 1
     if size[-1] % 2 == 0:
@@ -97,7 +97,7 @@ def image(half: tf.Tensor, response: np.ndarray, size: Sequence[int]) -> tf.Tens
 
 
 def hartley(z: tf.Tensor) -> tf.Tensor:
-    """cos + sin of every frequency of [N, *size, C], orthonormal and its own inverse (Bracewell 1983)."""
+    """cos + sin of every frequency of [N, *size, C]: orthonormal, and its own inverse (Bracewell 1983)."""
     planes = _channels_first(z)
     transform = {1: tf.signal.fft, 2: tf.signal.fft2d, 3: tf.signal.fft3d}[len(z.shape) - 2]
     whole = transform(tf.complex(planes, tf.zeros_like(planes)))

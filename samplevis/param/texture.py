@@ -1,4 +1,4 @@
-"""Textures: pictures that are seen through texture coordinates."""
+"""Textures: pictures seen through texture coordinates."""
 
 from __future__ import annotations
 
@@ -12,22 +12,27 @@ from samplevis.runtime.checks import check_array, check_between
 
 
 def sample_bilinear(texture: tf.Tensor | np.ndarray, uv: tf.Tensor | np.ndarray) -> tf.Tensor:
-    """Looks textures up, as OpenGL does with GL_LINEAR and GL_REPEAT.
+    """Looks up textures as OpenGL does with GL_LINEAR and GL_REPEAT.
 
     Texel (i, j) of h x w has its centre at u = (j + 0.5) / w, v = 1 - (i + 0.5) / h; v points up. Outside [0, 1] the
-    texture repeats. Linear in the texture, with the exact adjoint as its gradient; `uv` gets no gradient.
+    texture repeats. The map is linear in the texture, and its gradient is the exact adjoint; `uv` gets no gradient.
 
     Source: lucid/optvis/param/images.py, `bilinearly_sampled_image`.
 
     Args:
       texture: float tensor of shape [N, h, w, C].
-      uv: texture coordinates (u, v) of every pixel, float, [H, W, 2], or [N, H, W, 2] for each texture its own.
+      uv: texture coordinates (u, v) of every pixel, float, [H, W, 2], or [N, H, W, 2] if each texture has its own.
 
     Returns:
       Tensor of shape [N, H, W, C].
 
     Raises:
       ValueError: if a shape does not fit.
+
+    Example:
+      >>> centre = np.full((1, 1, 2), 0.5)
+      >>> samplevis.param.sample_bilinear(tf.reshape(tf.range(4.0), (1, 2, 2, 1)), centre).numpy().item()
+      1.5
     """
     if not tf.is_tensor(texture):
         texture = tf.convert_to_tensor(check_array("texture", texture, None))
@@ -77,24 +82,26 @@ class Textured(Derived):
 def textured(
     base: Parameterization, uv: np.ndarray, *, mask: np.ndarray | None = None, background: float = 0.5
 ) -> Textured:
-    """One view of an object whose texture is another parameterization's image.
+    """One view of an object whose texture is the image of another parameterization.
 
     Args:
       base: the parameterization of the texture, which repeats outside [0, 1].
       uv: texture coordinates (u, v) of every pixel of the view, finite, [H, W, 2]. v points up.
-      mask: how much of the pixel the object covers, [H, W], values in [0, 1]. Defaults to 1.
-      background: value of what it does not cover, 0 to 1. Defaults to 0.5.
+      mask: how much of each pixel the object covers, [H, W], values in [0, 1]. Defaults to 1.
+      background: value of pixels that it does not cover, 0 to 1. Defaults to 0.5.
 
     Returns:
       A `Textured` with the latents of the texture, and images [N, H, W, C].
 
     Raises:
-      TypeError: if `base` is no parameterization.
+      TypeError: if `base` is not a parameterization.
       ValueError: if a shape does not fit, or a value is out of range.
 
     Example:
       >>> u, v = np.meshgrid(np.linspace(0, 2, 64), np.linspace(0, 2, 64))
       >>> tiles = samplevis.param.textured(samplevis.param.fourier(48), np.stack([u, v], -1))
+      >>> tiles.image_shape
+      (64, 64, 3)
     """
     check_base(base)
     uv = check_array("uv", uv)

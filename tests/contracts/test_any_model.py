@@ -258,8 +258,8 @@ def sampled(network, obj):
     """A few transitions of the sampler on the smoothed network."""
     activation = make_activation(smoothed(network, 0.3), obj, prior(network), None)
     activation.check_sampled()
-    law, draws = Tilted(5.0), activation.sample_transforms(seeds.root(0), 1)
-    kernel = SplitHMC(lambda z: law.tilt(activation.scores(z, draws)[:, 0]), 0.2, 2)
+    density, bank = Tilted(5.0), activation.sample_transforms(seeds.root(0), 1)
+    kernel = SplitHMC(lambda z: density.tilt(activation.scores(z, bank)[:, 0]), 0.2, 2)
     state = first = activation.param.prior(seeds.root(1), 2)
     results, accepted = kernel.bootstrap_results(state), 0
     for number in range(2):
@@ -280,6 +280,31 @@ def test_every_kind_of_model(networks, name, objective, action):
     reason = DECLARED.get((name, objective, action.__name__))
     with pytest.raises(ValueError, match=reason) if reason else contextlib.nullcontext():
         action(networks(name), OBJECTIVES[objective](KINDS[name]))
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_of_model_is_called_inside_a_function(networks, name):
+    network, kind = networks(name), KINDS[name]
+    image = prior(network)
+    images = image.image(image.prior(seeds.root(0), 2))
+    layers = [kind.middle, kind.top]
+
+    def gradient(run, x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            score = tf.add_n([tf.reduce_mean(tf.square(values)) for values in run(x).values()])
+        return tape.gradient(score, x)
+
+    expected = network.cut(layers)(images)
+    traced = tf.function(lambda x: network(x, layers), autograph=False)(images)
+    for layer in layers:
+        np.testing.assert_array_equal(network(images, layers)[layer], expected[layer])
+        np.testing.assert_allclose(traced[layer], expected[layer], atol=1e-5)
+    slopes = gradient(network.cut(layers), images)
+    assert np.abs(slopes).max() > 0
+    np.testing.assert_array_equal(gradient(lambda x: network(x, layers), images), slopes)
+    inside = tf.function(lambda x: gradient(lambda x: network(x, layers), x), autograph=False)
+    np.testing.assert_allclose(inside(images), slopes, atol=1e-5)
 
 
 def test_a_traced_model_is_rendered(networks):

@@ -142,7 +142,7 @@ def test_names_in_any_case_and_the_nearest_of_a_wrong_one():
 def test_every_model_is_a_documented_function(name):
     function = getattr(modelzoo, name)
     assert function.__name__ == name and function.__doc__ and "weights" in inspect.signature(function).parameters
-    assert MODELS[name].about
+    assert MODELS[name].description
 
 
 @pytest.mark.parametrize("size", [0, 32.5, (32, -1), (32, 32, 3)])

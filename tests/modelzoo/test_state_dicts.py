@@ -12,9 +12,18 @@ import numpy as np
 import pytest
 
 from samplevis import Network, modelzoo
-from samplevis.modelzoo import checkpoints, torch_models
+from samplevis.modelzoo import alexnet as alexnet_module
+from samplevis.modelzoo import checkpoints, vgg
+from samplevis.modelzoo import resnet as resnet_module
 
 Arrays = dict[str, np.ndarray]
+
+
+def architecture(name: str) -> keras.Model:
+    """One of torchvision's networks without weights."""
+    if name == "AlexNet":
+        return alexnet_module.architecture()
+    return (resnet_module if name in resnet_module.BLOCKS else vgg).architecture(name)
 
 
 def random_weights(model: keras.Model, seed: int) -> Arrays:
@@ -118,7 +127,7 @@ def check(network: Network, image: np.ndarray, expected: Arrays, tolerance: floa
 
 @pytest.fixture(scope="module")
 def resnet_weights() -> Arrays:
-    return random_weights(torch_models.architecture("ResNet18"), 0)
+    return random_weights(architecture("ResNet18"), 0)
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +167,7 @@ def test_alexnet_is_the_definition(alexnet_file, sides):
 
 @pytest.fixture(scope="module")
 def alexnet_file(tmp_path_factory) -> tuple[Path, Arrays]:
-    weights = random_weights(torch_models.architecture("AlexNet"), 1)
+    weights = random_weights(architecture("AlexNet"), 1)
     path = tmp_path_factory.mktemp("torch") / "alexnet.npz"
     np.savez(path, **weights)
     return path, weights
@@ -168,7 +177,7 @@ def alexnet_file(tmp_path_factory) -> tuple[Path, Arrays]:
 def test_vgg_has_the_published_layers(name, convolutions):
     # Initialisers of 140 million weights would take most of the time.
     with keras.StatelessScope():
-        model = torch_models.architecture(name)
+        model = architecture(name)
     count = sum(isinstance(layer, keras.layers.Conv2D) for layer in model.layers)
     weights = {"VGG16_torchvision": 138_357_544, "VGG19_torchvision": 143_667_240}[name]
     assert count == convolutions and sum(np.prod(w.shape) for w in model.weights) == weights
@@ -282,7 +291,7 @@ np.savez(out, **{key: value[0].numpy() for key, value in values.items()})
 )
 def test_pytorch_agrees(tmp_path, name):
     """Every layer of a random network, of odd and even sides; needs the extra `torch`, here or in `SAMPLEVIS_TEST_TORCH`."""
-    model = torch_models.architecture(name)
+    model = architecture(name)
     np.savez(tmp_path / "weights.npz", **random_weights(model, 2))
     image = np.random.default_rng(5).uniform(size=(111, 134, 3))
     np.save(tmp_path / "image.npy", normalized(image))

@@ -33,7 +33,7 @@ def test_activations_are_the_models_own(tiny_network, images):
     np.testing.assert_allclose(found["conv1"], tiny_network.model.get_layer("conv1")(images), atol=1e-6)
 
 
-def test_cut_ends_at_the_deepest_layer_and_is_kept(tiny_network, images):
+def test_cut_ends_at_the_deepest_layer_and_is_cached(tiny_network, images):
     run = tiny_network.cut(("conv1",))
     assert run is tiny_network.cut(("conv1",))
     graph = tf.function(run, autograph=False).get_concrete_function(tf.constant(images)).graph
@@ -195,9 +195,87 @@ def test_weights_that_are_not_finite_are_named():
         Network(model)
 
 
-def test_given_activations_may_be_of_any_float(tiny_network, images):
+def test_substituted_activations_may_be_of_any_float(tiny_network, images):
     values = tiny_network.activations(images, ["conv1", "conv2"])
     run = tiny_network.substitute("conv1", ["conv1", "conv2"])
     found = run(images, values["conv1"].numpy().astype(np.float64))
     assert {value.dtype for value in found.values()} == {tf.float32}
     np.testing.assert_allclose(found["conv2"], values["conv2"], atol=1e-6)
+
+
+def score_of(values):
+    return tf.reduce_mean(values["conv2"][..., 1])
+
+
+def test_a_network_is_called_on_arrays_and_tensors_alike(tiny_network, images):
+    expected = tiny_network.cut(("conv1", "conv2"))(tf.constant(images))
+    for same in (images, images.tolist(), images.astype(np.float64), tf.constant(images), tf.Variable(images)):
+        found = tiny_network(same, ["conv1", "conv2"])
+        assert list(found) == ["conv1", "conv2"]
+        for layer, values in expected.items():
+            np.testing.assert_array_equal(found[layer], values)
+    np.testing.assert_array_equal(tiny_network(images, "conv2")["conv2"], expected["conv2"])
+    np.testing.assert_array_equal(tiny_network.activations(images, "conv2")["conv2"], expected["conv2"])
+    assert tiny_network(images, ()) == {}
+
+
+@pytest.mark.parametrize("shape", [(4, 16, 12, 3), (None, None, None, 3)])
+@pytest.mark.parametrize("method", ["__call__", "activations"])
+def test_a_network_is_called_inside_a_function(tiny_network, images, method, shape):
+    signature = [tf.TensorSpec(shape, tf.float32)]
+    traced = tf.function(lambda x: getattr(tiny_network, method)(x, ["conv2"]), input_signature=signature)
+    expected = tiny_network.cut(["conv2"])(tf.constant(images))["conv2"]
+    np.testing.assert_allclose(traced(images)["conv2"], expected, atol=1e-6)
+    # No value is known while it is traced, so that none is checked.
+    assert np.isfinite(traced(images + 1)["conv2"]).all()
+
+
+def test_gradients_flow_through_a_call(tiny_network, images):
+    def gradient(run):
+        x = tf.constant(images)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            score = score_of(run(x))
+        return tape.gradient(score, x)
+
+    expected = gradient(tiny_network.cut(("conv2",)))
+    assert np.abs(expected).max() > 1e-4
+    np.testing.assert_array_equal(gradient(lambda x: tiny_network(x, "conv2")), expected)
+    inside = tf.function(lambda x: tf.gradients(score_of(tiny_network(x, "conv2")), x)[0])
+    np.testing.assert_allclose(inside(tf.constant(images)), expected, atol=1e-6)
+    variable = tf.Variable(images)
+    with tf.GradientTape() as tape:
+        score = score_of(tiny_network(variable, "conv2"))
+    np.testing.assert_array_equal(tape.gradient(score, variable), expected)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, tf.constant])
+def test_a_call_refuses_what_the_network_cannot_take(tiny_network, images, kind):
+    for wrong, words in (
+        (images[..., :2], r"images: 'tiny' takes \[batch, height, width, 3\]. Received shape: \(4, 16, 12, 2\)"),
+        (images[0], r"Received shape: \(16, 12, 3\) \(add a batch axis: images\[None\]\)"),
+        (images[:0], r"Received shape: \(0, 16, 12, 3\)"),
+        (np.uint8(255 * images), r"images: expected floats in \[0, 1\] \(divide bytes by 255\). Received: uint8"),
+        (images * np.nan, "images: expected finite values. Received NaN or infinity."),
+        (np.zeros((1, 8, 8, 3), np.float32) - 2, r"images: expected values in \[0, 1\]. Received: \[-2, -2\]"),
+    ):
+        for method in (tiny_network, tiny_network.activations):
+            with pytest.raises(ValueError, match=words):
+                method(kind(wrong), "conv1")
+    with pytest.raises(ValueError, match="image_size: .* takes images of .8, 8"):
+        Network(identity(size=(8, 8)))(kind(images), "out")
+    with pytest.raises(ValueError, match="no layer 'conv3'. Did you mean 'conv"):
+        tiny_network(kind(images), ["conv1", "conv3"])
+
+
+def test_a_traced_call_checks_what_is_known_of_the_shape(tiny_network):
+    def trace(network, shape, dtype=tf.float32):
+        tf.function(lambda x: network(x, "out")).get_concrete_function(tf.TensorSpec(shape, dtype))
+
+    network = Network(identity(size=(8, 8)))
+    trace(network, (None, None, 8, 3))
+    for shape in ((None, 9, 8, 3), (None, 8, 8, 2), (8, 8, 3), (None, None, None, None), None):
+        with pytest.raises(ValueError, match="takes"):
+            trace(network, shape)
+    with pytest.raises(ValueError, match="divide bytes by 255"):
+        trace(network, (1, 8, 8, 3), tf.uint8)

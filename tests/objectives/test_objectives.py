@@ -136,6 +136,13 @@ def test_labels_are_loaded_only_if_asked_for(tiny_network):
     assert loaded == [1]
 
 
+def test_the_old_name_of_a_context_warns():
+    with pytest.warns(DeprecationWarning, match="objectives.Setting is now objectives.Context"):
+        assert objectives.Setting is objectives.Context
+    with pytest.raises(AttributeError, match="Settings"):
+        objectives.Settings  # noqa: B018
+
+
 def test_printing():
     f = objectives.channel("fire9", 10) - 0.5 * objectives.L2("input")
     assert repr(f) == "(channel(fire9, 10) - (0.5 * L2(input)))"

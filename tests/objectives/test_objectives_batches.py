@@ -64,14 +64,18 @@ COUPLED = {
 }  # fmt: skip
 
 
-def score(network, objective, images, members=1, transforms=None):
-    """Scores [image, member], and what the network sees, [member, image, H, W, C]."""
+def score(network, objective, images, num_transforms=1, transforms=None):
+    """Scores [image, transform], and what the network sees, [transform, image, H, W, C]."""
     activation = make_activation(network, objective, param.pixel(images.shape[1:3]), transforms)
-    bank = activation.sample_transforms(seeds.root(0), members)
-    draws = tf.nest.map_structure(lambda t: tf.concat([t] * len(images), 0), bank)
-    scores = activation.of_images(tf.constant(images), draws, members).numpy().reshape(len(images), members)
-    seen = activation.transform.apply(draws, tf.repeat(tf.constant(images), members, axis=0)).numpy()
-    return scores, seen.reshape(len(images), members, *images.shape[1:]).swapaxes(0, 1)
+    bank = activation.sample_transforms(seeds.root(0), num_transforms)
+    transform_params = tf.nest.map_structure(lambda t: tf.concat([t] * len(images), 0), bank)
+    scores = (
+        activation.of_images(tf.constant(images), transform_params, num_transforms)
+        .numpy()
+        .reshape(len(images), num_transforms)
+    )
+    seen = activation.transform.apply(transform_params, tf.repeat(tf.constant(images), num_transforms, axis=0)).numpy()
+    return scores, seen.reshape(len(images), num_transforms, *images.shape[1:]).swapaxes(0, 1)
 
 
 @pytest.mark.parametrize("count", [2, 3, 6])
@@ -91,7 +95,7 @@ def test_only_images_under_the_same_transform_are_compared(identity, case):
     values = [expected(images.astype(np.float64)) for images in seen]
     np.testing.assert_allclose(scores.mean(0), values, rtol=1e-5, atol=1e-6)
     assert len(set(np.round(values, 5))) == 3, "transforms that change nothing would test nothing"
-    # Rows in the wrong order: the first third for the first member, and so on.
+    # Rows in the wrong order: the first third for the first transform, and so on.
     wrong = seen.swapaxes(0, 1).reshape(3, 6, *IMAGES.shape[1:])
     control = [expected(images.astype(np.float64)) for images in wrong]
     assert not np.allclose(control, values, rtol=1e-3), "the control must fail"
@@ -109,12 +113,24 @@ def test_scores_belong_to_their_image(identity):
     np.testing.assert_allclose(ends[[0, -1], 0], [IMAGES[0, ..., 0].mean(), 2 * IMAGES[-1, ..., 2].mean()], rtol=1e-5)
 
 
+def test_the_number_of_transforms_has_an_old_name(identity):
+    def with_old_name(T):
+        assert T("members") == T("num_transforms")
+        return tf.cast(tf.range(T("same").shape[0]) // T("members"), tf.float32)
+
+    for objective in (with_old_name, objectives.each([with_old_name, with_old_name])):
+        scores, _ = score(identity, objectives.as_objective(objective), IMAGES[:2], 3, transform.affine(shift=1))
+        expected = [[0] * 3, [1] * 3] if objective is with_old_name else np.zeros((2, 3))
+        np.testing.assert_array_equal(scores, expected)
+    assert objectives.as_objective(with_old_name).resolve(identity, (8, 8)).layers == ("same",)
+
+
 def test_diversity_is_one_computation_for_any_batch(identity):
     """In Lucid a loop over all pairs is unrolled into the graph."""
 
     def operations(count):
         images = tf.TensorSpec((count, 5, 4, 3))
-        values = {"members": 1}
+        values = {"num_transforms": 1}
         traced = tf.function(lambda x: objectives.diversity("same")((values | {"same": x}).__getitem__))
         return len(traced.get_concrete_function(images).graph.get_operations())
 
@@ -128,7 +144,7 @@ def test_diversity_makes_a_batch_differ(tiny_network):
 
     def likes(result):
         activations = tiny_network.activations(result.images, "conv1")["conv1"]
-        return objectives.diversity("conv1")({"conv1": activations, "members": 1}.__getitem__).numpy().mean()
+        return objectives.diversity("conv1")({"conv1": activations, "num_transforms": 1}.__getitem__).numpy().mean()
 
     assert likes(varied) < likes(plain) - 0.01
 
@@ -167,7 +183,7 @@ def test_each_takes_strings_functions_layers_and_schedules(tiny_network):
     images = RNG.uniform(size=(3, 16, 16, 3)).astype(np.float32)
     values = tiny_network.activations(images, ["conv1", "logits", "conv2"]) | {
         "input": images,
-        "members": 1,
+        "num_transforms": 1,
         "step": tf.constant(1),
     }
     expected = [

@@ -124,7 +124,7 @@ def test_it_learns_exclusive_or():
         (dict(size=8, layers=1.5), "layers: expected a whole number >= 1. Received: 1.5"),
         (
             dict(size=8, activation="tanh"),
-            "activation: expected one of 'composite', 'unbiased', 'relu'. Received: 'tanh'",
+            "activation: expected one of 'unbiased', 'composite', 'relu'. Received: 'tanh'",
         ),
     ],
 )

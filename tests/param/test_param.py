@@ -120,18 +120,18 @@ def test_equal_settings_compare_equal():
     assert param.fourier(16) != param.fourier(16, alpha=1.2)
 
 
-def deviations(p, seed=0, draws=64):
+def deviations(p, seed=0, num_samples=64):
     """Standard deviation, mean and excess kurtosis of the image before the sigmoid, with their standard errors."""
-    x = p.pre_image(p.prior(seeds.root(seed), draws)).numpy().astype(np.float64)
+    x = p.pre_image(p.prior(seeds.root(seed), num_samples)).numpy().astype(np.float64)
     squares = (x**2).mean((1, 2, 3))
-    return squares.mean(), squares.std() / np.sqrt(draws)
+    return squares.mean(), squares.std() / np.sqrt(num_samples)
 
 
 @pytest.mark.parametrize("clustering", [0.0, 0.6, 1.0])
 @pytest.mark.parametrize("size", [(32, 32), (33, 48)])
 def test_pyramid_has_the_stated_contrast(size, clustering):
     p = param.pyramid(size, clustering=clustering)
-    variance, error = deviations(p, draws=256)
+    variance, error = deviations(p, num_samples=256)
     assert abs(variance - p.contrast**2) < 4 * error
 
 
@@ -148,8 +148,8 @@ def test_pyramid_has_heavy_tails_where_fourier_has_none():
 
 
 def test_pyramid_has_the_spectrum_of_fourier():
-    draws = [p.pre_image(p.prior(seeds.root(0), 64)).numpy() for p in (param.fourier(64), param.pyramid(64))]
-    slopes = [power_slope(x) for x in draws]
+    images = [p.pre_image(p.prior(seeds.root(0), 64)).numpy() for p in (param.fourier(64), param.pyramid(64))]
+    slopes = [power_slope(x) for x in images]
     assert abs(slopes[0] - slopes[1]) < 0.15, slopes
 
 

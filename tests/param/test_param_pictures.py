@@ -28,12 +28,12 @@ def enlarge(x, size):
     return np.apply_along_axis(stretch, 1, np.apply_along_axis(stretch, 0, x, size[0]), size[1])
 
 
-def draws_of(p, count, seed=0):
+def sample_images(p, count, seed=0):
     return p.image(p.prior(seeds.root(seed), count)).numpy()
 
 
 def mean_square_error(squares):
-    """Mean over draws and its standard error."""
+    """Mean over samples and its standard error."""
     each = squares.reshape(len(squares), -1).mean(1)
     return each.mean(), each.std() / np.sqrt(len(each))
 
@@ -73,7 +73,7 @@ def test_laplacian_pyramid_has_the_stated_contrast(settings_):
 def test_laplacian_pyramid_reaches_every_image(size, levels, channels):
     p = param.laplacian_pyramid(size, levels=levels, channels=channels)
     other = param.pixel(size, channels=channels)
-    images = draws_of(other, 2)
+    images = sample_images(other, 2)
     np.testing.assert_allclose(p.image(p.latent(tf.constant(images))), images, atol=1e-3)
     assert p.scales().shape == p.bands().shape == p.latent_shape and p.scales().max() == levels - 1
 
@@ -99,7 +99,7 @@ def test_laplacian_pyramid_refuses_more_levels_than_pixels():
 @pytest.mark.parametrize("channels", [1, 4, 10])
 @pytest.mark.parametrize("make", [param.fourier, param.pixel, param.laplacian_pyramid, param.uniform, param.cppn])
 def test_any_number_of_channels(make, channels):
-    images = draws_of(make((8, 11), channels=channels), 2)
+    images = sample_images(make((8, 11), channels=channels), 2)
     assert images.shape == (2, 8, 11, channels) and images.min() >= 0 and images.max() <= 1
     assert np.ptp(images, axis=(1, 2)).min() > 0, "no channel is even"
 
@@ -108,14 +108,14 @@ def test_any_number_of_channels(make, channels):
 def test_a_decorrelation_matrix_of_ones_own(make):
     matrix = np.array([[2.0, 0.0], [3.0, 4.0]])
     p = make(16, channels=2, decorrelate=matrix, contrast=0.5)
-    x = np.log(draws_of(p, 200).astype(np.float64))
+    x = np.log(sample_images(p, 200).astype(np.float64))
     x -= np.log1p(-np.exp(x))
     each = np.einsum("nhwi,nhwj->nij", x, x) / 256
     rows = matrix / [[2], [5]]
     error = each.std(0) / np.sqrt(200)
     assert np.all(np.abs(each.mean(0) - 0.25 * rows @ rows.T) < 4 * error)
     assert np.any(np.abs(each.mean(0) - 0.25 * np.eye(2)) > 4 * error), "the control must fail"
-    images = draws_of(p, 2, seed=1)
+    images = sample_images(p, 2, seed=1)
     np.testing.assert_allclose(p.image(p.latent(tf.constant(images))), images, atol=1e-3)
     assert p == make(16, channels=2, decorrelate=matrix, contrast=0.5) and isinstance(hash(p), int)
 
@@ -150,7 +150,7 @@ def test_greyscale_is_one_plane_in_every_channel(size, channels):
 
 def test_greyscale_projects_colours_to_their_mean():
     p = param.greyscale(param.pixel(8, channels=1))
-    colours = draws_of(param.pixel(8), 1)
+    colours = sample_images(param.pixel(8), 1)
     np.testing.assert_allclose(p.image(p.latent(colours))[..., 1], colours.mean(-1), atol=1e-5)
 
 
@@ -236,16 +236,16 @@ def test_maco_is_the_stated_formula(size, channels, alpha):
 @given(size=SIZES)
 def test_maco_keeps_phases_and_fixes_magnitudes(size):
     p = param.maco(param.fourier(size))
-    images = draws_of(p, 2)
+    images = sample_images(p, 2)
     np.testing.assert_allclose(p.image(p.latent(tf.constant(images))), images, atol=1e-3)
     found = magnitudes(p, images).transpose(0, 3, 1, 2).reshape(6, -1)[:, 1:]
     np.testing.assert_allclose(found, np.sqrt(np.prod(size)), rtol=0.02)
     # Of other images, the phases.
-    other = draws_of(p.base, 1, seed=2)
-    kept, given_ = (
+    other = sample_images(p.base, 1, seed=2)
+    found, expected = (
         np.fft.rfft2(x, axes=(1, 2))[0, 1, 1:-1] for x in (p.latent(other).numpy(), p.base.latent(other).numpy())
     )
-    np.testing.assert_allclose(np.angle(kept / given_), 0, atol=1e-3)
+    np.testing.assert_allclose(np.angle(found / expected), 0, atol=1e-3)
 
 
 def test_maco_has_one_contrast_where_fourier_varies():
@@ -267,7 +267,7 @@ def test_maco_prior_has_uniform_phases():
 
 
 def test_maco_of_ones_own_images_has_their_mean():
-    own = np.clip(draws_of(param.fourier(16), 8) * 0.5 + [0.4, 0.2, 0.0], 0, 1).astype(np.float32)
+    own = np.clip(sample_images(param.fourier(16), 8) * 0.5 + [0.4, 0.2, 0.0], 0, 1).astype(np.float32)
     p = param.maco(param.measured(16, own))
     means = p.pre_image(p.prior(seeds.root(0), 3)).numpy().mean((1, 2))
     np.testing.assert_allclose(means, np.tile(p.base.mean, (3, 1)), atol=1e-5)

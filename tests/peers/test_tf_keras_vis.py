@@ -49,7 +49,7 @@ def test_one_index_for_each_image_is_each(tiny_network, images):
     wanted = [2, 0, 1, 1]
     theirs = scores.CategoricalScore(wanted)(tiny_network.activations(images, "logits")["logits"]).numpy()
     each = objectives.each(objectives.class_logit("logits", label) for label in wanted).resolve(tiny_network, (16, 12))
-    values = dict(tiny_network.activations(images, "logits")) | {"input": tf.constant(images), "members": 1}
+    values = dict(tiny_network.activations(images, "logits")) | {"input": tf.constant(images), "num_transforms": 1}
     np.testing.assert_allclose(each(values.__getitem__).numpy(), theirs, atol=1e-6)
 
 

@@ -59,7 +59,7 @@ def test_a_second_render_traces_nothing(tiny_network, traces):
         return weight * objectives.channel("conv2", channel) - 0.1 * objectives.channel("conv1", channel)
 
     tiny_network.compiled.clear()
-    tiny_network.read.clear()
+    tiny_network.layers_read.clear()
     render(unit(1, 0.5))
     assert len(traces) > 10
     traces.clear()
@@ -67,7 +67,7 @@ def test_a_second_render_traces_nothing(tiny_network, traces):
     assert not traces
     # Nothing of the first unit is frozen into the code: it gives the bytes of a network that has seen no other.
     tiny_network.compiled.clear()
-    tiny_network.read.clear()
+    tiny_network.layers_read.clear()
     assert render(unit(3, 0.7), seed=5, level=0.6).latents.tobytes() == second.latents.tobytes()
 
 
@@ -102,7 +102,7 @@ def test_numbers_go_into_the_loops_of_every_kernel(kernel, traces):
 
 
 def test_layers_that_are_read_are_found_once(tiny_network, traces):
-    tiny_network.read.clear()
+    tiny_network.layers_read.clear()
     unit = objectives.channel("conv2", 1) - objectives.channel("conv1", 2)
     assert unit.resolve(tiny_network, (16, 16)).layers == ("conv2", "conv1") and traces
     traces.clear()

@@ -16,7 +16,7 @@ SIZE = 64
 
 
 def draw(count: int, seed: int, size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
-    """Draws pictures.
+    """Draws pictures of known concepts.
 
     Args:
       count: number of pictures, >= 1.
@@ -24,8 +24,13 @@ def draw(count: int, seed: int, size: int = SIZE) -> tuple[np.ndarray, np.ndarra
       size: side in pixels, >= 16. Defaults to 64.
 
     Returns:
-      (images float32 [count, size, size, 3] in [0, 1], concepts int [count]: an index into `CONCEPTS`, or `NOTHING`, about
-      one in thirteen, for a background alone).
+      (images float32 [count, size, size, 3] in [0, 1], concepts int [count]: an index into `CONCEPTS`, or, for about one in
+      thirteen, `len(CONCEPTS)`: a background alone).
+
+    Example:
+      >>> pictures, concepts = modelzoo.shapes.draw(4, seed=0)
+      >>> pictures.shape, concepts.shape
+      ((4, 64, 64, 3), (4,))
     """
     rng = np.random.default_rng(seed)
     concepts = rng.integers(0, len(CONCEPTS) + 1, count)
@@ -44,7 +49,7 @@ def draw(count: int, seed: int, size: int = SIZE) -> tuple[np.ndarray, np.ndarra
 
 
 def mask(name: str, u: np.ndarray, v: np.ndarray, pixel: np.ndarray) -> np.ndarray:
-    """How much of each pixel a concept covers.
+    """The share of each pixel that a concept covers.
 
     Args:
       name: one of `CONCEPTS`.
@@ -53,7 +58,7 @@ def mask(name: str, u: np.ndarray, v: np.ndarray, pixel: np.ndarray) -> np.ndarr
       pixel: size of a pixel in these coordinates, broadcasts against `u`.
 
     Returns:
-      float32 [n, H, W] in [0, 1], with edges one pixel soft.
+      float32 [n, H, W] in [0, 1], with edges that are soft over one pixel.
     """
     return np.clip(_INSIDE[name](u, v) / pixel + 0.5, 0, 1).astype(np.float32)
 
@@ -143,7 +148,7 @@ def _background(rng: np.random.Generator, count: int, size: int) -> np.ndarray:
 
 
 def _contrasting(rng: np.random.Generator, colors: np.ndarray) -> np.ndarray:
-    """Random colours [n, 3], each at least 0.45 away from the given ones."""
+    """Random colours [n, 3], each at least 0.45 away from one of `colors`."""
     tries = rng.uniform(0, 1, (16, *colors.shape)).astype(np.float32)
     far = np.linalg.norm(tries - colors, axis=-1) >= 0.45
     # The first that is far enough; the last one if none is.

@@ -1,4 +1,4 @@
-"""The two small networks that know the drawn concepts, and their weights on disk."""
+"""The two small bundled networks, trained on drawn concepts, and their weights on disk."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ FOLDER = Path(__file__).parent
 def Shapes(weights: str | Path | None = FOLDER / "shapes.npz") -> Network:  # noqa: N802 - models are named like classes.
     """The bundled network: 12 one-concept logits, then 6 either-or logits; images of any size, trained at 64 pixels.
 
-    Smooth (SiLU, no max pooling) and trained on perturbed images, so that its gradients mean something.
+    Smooth (SiLU, no max pooling) and trained on perturbed images, so that its gradients are informative.
 
     Args:
-      weights: a file written by `samplevis.modelzoo.shapes.train`; None for random weights.
+      weights: a file written by `samplevis.modelzoo.shapes.train`; None for random weights. Defaults to the bundled ones.
 
     Returns:
       A `Network` with labels; its last layer is "logits".
@@ -39,6 +39,11 @@ def Shapes(weights: str | Path | None = FOLDER / "shapes.npz") -> Network:  # no
     Raises:
       OSError: if the file is missing.
       ValueError: if it is not such a file or was altered.
+
+    Example:
+      >>> network = modelzoo.Shapes()
+      >>> network.class_index("star"), network.labels[12]
+      (4, 'star|stripes')
     """
     model = shapes_model()
     if weights is not None:
@@ -47,10 +52,10 @@ def Shapes(weights: str | Path | None = FOLDER / "shapes.npz") -> Network:  # no
 
 
 def ShapesJudge(weights: str | Path | None = FOLDER / "judge.npz") -> Network:  # noqa: N802
-    """A second network, of another architecture and seed, that names the concept in a picture or says "nothing".
+    """A second bundled network, of another architecture and seed, that names the concept in a picture or says "nothing".
 
     Args:
-      weights: a file written by `samplevis.modelzoo.shapes.train`; None for random weights.
+      weights: a file written by `samplevis.modelzoo.shapes.train`; None for random weights. Defaults to the bundled ones.
 
     Returns:
       A `Network` with labels; its last layer is "logits".
@@ -58,6 +63,12 @@ def ShapesJudge(weights: str | Path | None = FOLDER / "judge.npz") -> Network:  
     Raises:
       OSError: if the file is missing.
       ValueError: if it is not such a file or was altered.
+
+    Example:
+      >>> pictures, concepts = modelzoo.shapes.draw(64, seed=0)
+      >>> scores = modelzoo.ShapesJudge()(pictures, "logits")["logits"].numpy()
+      >>> bool(np.mean(scores.argmax(1) == concepts) > 0.9)
+      True
     """
     model = judge_model()
     if weights is not None:
@@ -66,7 +77,7 @@ def ShapesJudge(weights: str | Path | None = FOLDER / "judge.npz") -> Network:  
 
 
 def shapes_model() -> keras.Model:
-    """The explored network, without weights: images [batch, H, W, 3] in [0, 1] -> logits [batch, 18]."""
+    """The explored network, without weights: images [batch, H, W, 3] in [0, 1] to logits [batch, 18]."""
     image = x = keras.Input((None, None, 3), name="image")
     for i, (width, stride) in enumerate(((24, 2), (48, 2), (64, 1), (96, 2), (96, 1)), start=1):
         x = keras.layers.Conv2D(width, 5 if i == 1 else 3, stride, "same", use_bias=False, name=f"linear{i}")(x)
@@ -77,7 +88,7 @@ def shapes_model() -> keras.Model:
 
 
 def judge_model() -> keras.Model:
-    """The judge, without weights: images [batch, H, W, 3] in [0, 1] -> logits [batch, 13]."""
+    """The judge, without weights: images [batch, H, W, 3] in [0, 1] to logits [batch, 13]."""
     image = x = keras.Input((None, None, 3), name="image")
     for i, width in enumerate((20, 40, 72, 112), start=1):
         x = keras.layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"linear{i}")(x)
@@ -89,7 +100,7 @@ def judge_model() -> keras.Model:
 
 
 def save_weights(model: keras.Model, path: Path, report: dict[str, Any]) -> None:
-    """Writes weights beside a JSON file with a report and the checksum of the weights."""
+    """Writes weights, and beside them a JSON file with a report and the checksum of the weights."""
     with atomic_path(path) as temporary:
         np.savez(temporary, **{_key(v): v.numpy() for v in model.weights})
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -126,7 +137,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
 
 
 def read_report(path: Path) -> dict[str, Any]:
-    """The report that lies beside a file of weights: held-out accuracy, seed, number of pictures, checksum.
+    """The report beside a file of weights: held-out accuracy, seed, number of pictures, checksum.
 
     Raises:
       OSError: if it is missing.
@@ -143,7 +154,18 @@ def read_report(path: Path) -> dict[str, Any]:
 
 
 def held_out_accuracy(name: str = "shapes") -> float:
-    """The accuracy on pictures not used in training that was measured when "shapes" or "judge" was trained."""
+    """The accuracy of a bundled network on pictures not used in training, measured when it was trained.
+
+    Args:
+      name: "shapes" or "judge". Defaults to "shapes".
+
+    Returns:
+      The accuracy, 0 to 1.
+
+    Example:
+      >>> modelzoo.shapes.held_out_accuracy("judge") > 0.95
+      True
+    """
     return float(read_report(FOLDER / f"{name}.npz")["held_out_accuracy"])
 
 

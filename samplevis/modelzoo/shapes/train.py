@@ -145,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command.
 
     Args:
-      arguments: what stands after the command's name. Defaults to the process's own.
+      arguments: the command line's arguments. Defaults to those of the process.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--network", choices=[*RECIPES, "both"], default="both")

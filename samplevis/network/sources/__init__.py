@@ -1,4 +1,4 @@
-"""The models that a `Network` can hold, each behind the same few methods (`Source`)."""
+"""The kinds of model that a `Network` can hold, behind one interface (`Source`)."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def as_source(
     """The `Source` for a model of any kind.
 
     Args:
-      model: a Keras 3 model; one of tf_keras; a `keras.layers.TFSMLayer`, or another layer; what `tf.saved_model.load` returns; a
-        frozen GraphDef; a function from images to a tensor, or to several; or a `Source`, which is returned as it is.
+      model: a Keras 3 or tf_keras model; a `keras.layers.TFSMLayer`, or another layer; what `tf.saved_model.load` returns; a
+        frozen GraphDef; a function from images to one tensor or several; or a `Source`, which is returned as it is.
       fixed_inputs: values of the inputs that are not the image, by name, without the batch.
-      image_shape: (height, width, channels), (length, channels) or (depth, height, width, channels), None for a size that is free,
-        for what does not say it: a function, a model defined by subclassing, a graph.
+      image_shape: (height, width, channels), (length, channels) or (depth, height, width, channels), None for a free size, for
+        models that do not declare it: a function, a subclassed model, a graph.
       input: the node of a graph, or input of a SavedModel, that stands for the images.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What a `Network` asks of the model inside it."""
+"""What a `Network` needs from the model inside it."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ import tensorflow as tf
 
 Shape = tuple[int | None, ...]
 Function = Callable[[tf.Tensor], tf.Tensor]
-# (name of the layer, kind of function such as "relu6", the function) -> another function, or None to keep it.
+# (name of the layer, kind of function such as "relu6", the function) -> another function, or None for no change.
 ReplaceActivation = Callable[[str, str, Function], Function | None]
-# (name of the layer, a layer of the same settings without weights) -> a layer in its place, or None to keep it.
+# (name of the layer, a layer of the same settings without weights) -> another layer, or None for no change.
 ReplaceLayer = Callable[[str, keras.layers.Layer], keras.layers.Layer | None]
 
-#: What follows a layer's name for its values before its activation function.
+#: Suffix of a layer's name for its values before its activation function.
 PRE = "/pre"
 
 
 @runtime_checkable
 class Source(Protocol):
-    """A model that computes its layers, by name, from images as it expects them: what is left of a model when
-    preprocessing, labels and the checks of arguments are `Network`'s.
+    """A model that computes its layers, by name, from preprocessed images. `Network` adds preprocessing, labels and the checks of
+    arguments.
 
     Attributes:
-      model: the model, as it was given or as nearly as can be.
+      model: the model as the user passed it, or as nearly as possible.
       name: its name.
       image_shape: (height, width, channels) of its images, (length, channels) of signals, (depth, height, width, channels) of
-        volumes; None for a size that is free.
-      names: every name that a layer may be asked for by -> the shape of its activations without the batch.
-      layers: those of `names` that are worth a line in a table, in the order of computation.
-      kinds: for each of `layers`, a word that says what it does.
+        volumes; None for a free size.
+      names: every name of a layer -> the shape of its activations without the batch.
+      layers: those of `names` that are listed in tables, in the order of computation.
+      kinds: for each of `layers`, a word for what it does.
       operations: for each layer that `replaced` asks about, what computes it: a Keras layer, or a function.
-      missing: names of layers that the model has and that cannot be computed -> why.
+      missing: layers that the model has and that cannot be computed -> why.
       variables: what training can still change; empty if the source is a snapshot.
-      parameters: how many numbers were trained, or are constants of a snapshot.
+      parameters: the number of trained numbers; for a snapshot, of constants.
     """
 
     model: Any
@@ -50,31 +50,31 @@ class Source(Protocol):
     parameters: int
 
     def cut(self, names: tuple[str, ...]) -> Callable[[tf.Tensor], list[tf.Tensor]]:
-        """The model as far as some layers: a function from prepared images to their activations, in that order."""
+        """The model up to some layers: a function from preprocessed images to their activations, in that order."""
 
     def substitute(self, layer: str, names: tuple[str, ...]) -> Callable[[tf.Tensor, tf.Tensor], list[tf.Tensor]]:
-        """The same with the activations of `layer` as a second argument; ValueError if that layer cannot be replaced."""
+        """The same, with the activations of `layer` as a second argument; ValueError if they cannot be replaced."""
 
     def replaced(self, activation: ReplaceActivation, layer: ReplaceLayer) -> Source:
-        """A copy, with copies of the variables, in which some activation functions and layers are others."""
+        """A copy, with copies of the variables, in which some activation functions and layers are replaced."""
 
 
 def show(shape: Sequence[int | None]) -> str:
-    """A shape as it is printed."""
+    """A shape as text."""
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
 
 
 def sizes(dimensions: int) -> str:
-    """What the sizes of a signal, an image or a volume are called."""
+    """The names of the sides of a signal, an image or a volume."""
     return ("length", "height, width", "depth, height, width")[dimensions - 1]
 
 
 def is_image_shape(shape: Sequence[int | None]) -> bool:
-    """Whether a shape without the batch may be that of a signal, an image or a volume."""
+    """Whether a shape without the batch can be that of a signal, an image or a volume."""
     return 2 <= len(shape) <= 4
 
 
-#: The shapes that a message asks for.
+#: The shapes to expect, for messages.
 IMAGES = (
     "images [batch, height, width, channels] (or signals [batch, length, channels], volumes [batch, depth, height, width, "
     "channels])"
@@ -82,15 +82,15 @@ IMAGES = (
 
 
 def to_last(values: tf.Tensor, rank: int) -> tf.Tensor:
-    """[batch, channels, rows, ...] with channels last; those of a lower rank than the images' as they are."""
-    own = values.shape.rank
-    return tf.transpose(values, [0, *range(2, own), 1]) if own >= rank else values
+    """[batch, channels, rows, ...] with channels last; tensors of lower rank than the images are unchanged."""
+    axes = values.shape.rank
+    return tf.transpose(values, [0, *range(2, axes), 1]) if axes >= rank else values
 
 
 def to_first(values: tf.Tensor, rank: int) -> tf.Tensor:
-    """[batch, rows, ..., channels] with channels first; those of a lower rank than the images' as they are."""
-    own = values.shape.rank
-    return tf.transpose(values, [0, own - 1, *range(1, own - 1)]) if own >= rank else values
+    """[batch, rows, ..., channels] with channels first; tensors of lower rank than the images are unchanged."""
+    axes = values.shape.rank
+    return tf.transpose(values, [0, axes - 1, *range(1, axes - 1)]) if axes >= rank else values
 
 
 def to_last_shape(shape: Shape, channels_first: bool, rank: int) -> Shape:

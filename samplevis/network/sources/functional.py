@@ -1,4 +1,4 @@
-"""A Keras model whose layers are known with their connections: functional, Sequential, nested."""
+"""A Keras model with known connections between its layers: functional, Sequential, nested."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from samplevis.network.sources.functions import FUNCTIONS, OTHERS, is_function, 
 from samplevis.network.sources.inputs import check_fixed_inputs, image_input
 
 _KERAS = keras.layers
-# Layers whose argument `activation` is the last thing that they apply.
+# Layers that apply their `activation` last.
 _ACTIVATED = (
     *(_KERAS.Dense, _KERAS.EinsumDense, _KERAS.Conv1D, _KERAS.Conv2D, _KERAS.Conv3D),
     *(_KERAS.Conv1DTranspose, _KERAS.Conv2DTranspose, _KERAS.Conv3DTranspose),
@@ -37,14 +37,14 @@ _ACTIVATED = (
 class FunctionalSource:
     """A functional Keras model as a `Source`.
 
-    A layer inside a nested model is named `outer/inner`. A layer that the model uses more than once stands for its last use.
+    A layer inside a nested model is named `outer/inner`. The name of a layer that the model uses more than once means its last use.
 
     Args:
       model: the model.
-      fixed_inputs: arrays or tensors by the name of the input that they are for, without the batch: all inputs but the image.
+      fixed_inputs: arrays or tensors by the name of the input, without the batch: all inputs but the image.
 
     Raises:
-      ValueError: if the inputs are not one image of floats and those that are given, or a weight is not finite.
+      ValueError: if the other inputs are not one image of floats, or a weight is not finite.
     """
 
     missing: Mapping[str, str] = MappingProxyType({})
@@ -52,7 +52,7 @@ class FunctionalSource:
     def __init__(self, model: keras.Model, fixed_inputs: Mapping[str, Any] | None = None):
         self.model = model
         self.name: str = model.name
-        self._image, self._given = _inputs(model, fixed_inputs or {})
+        self._image, self._fixed_inputs = _inputs(model, fixed_inputs or {})
         self._channels_first = _is_channels_first(model)
         self._rank = len(self._image.shape)
         self.image_shape = to_last_shape(self._image.shape[1:], self._channels_first, self._rank)
@@ -94,7 +94,7 @@ class FunctionalSource:
                 f"layer: {layer!r} is inside a nested model, where nothing can be replaced. Expected one of the outermost "
                 "layers; or flatten the model: inner = model.get_layer(name); keras.Model(inner.inputs, inner.outputs)."
             )
-        # Keras puts an input in the place of any tensor that a model is said to begin with.
+        # Keras puts an input in place of any tensor that is declared as an input of a model.
         inputs = [*self.model.inputs, self._nodes[layer].outputs[0]]
         others = tuple(name for name in names if name != layer)
         part = keras.Model(inputs, [self._output(name) for name in others]) if others else None
@@ -114,13 +114,13 @@ class FunctionalSource:
             if is_function(old):
                 function = activation(path, kind(old), new.call)
                 return new if function is None else keras.layers.Activation(function, name=old.name)
-            if callable(own := getattr(old, "activation", None)):
-                new.activation = activation(path, kind(own), own) or own
+            if callable(function := getattr(old, "activation", None)):
+                new.activation = activation(path, kind(function), function) or function
             return layer(path, new) or new
 
         model = keras.models.clone_model(self.model, clone_function=clone, recursive=True)
         model.set_weights(self.model.get_weights())
-        return FunctionalSource(model, self._given)
+        return FunctionalSource(model, self._fixed_inputs)
 
     def _output(self, name: str) -> Any:
         if name in self._nodes:
@@ -132,10 +132,12 @@ class FunctionalSource:
         return [to_last(value, self._rank) if self._channels_first else value for value in values]
 
     def _fed(self, images: tf.Tensor) -> list[tf.Tensor]:
-        """Every input of the model, the given ones once for each image."""
+        """Every input of the model; the fixed ones are repeated for each image."""
         batch = tf.shape(images)[0]
         return [
-            self._first(images) if tensor is self._image else tf.repeat(self._given[tensor.name][None], batch, axis=0)
+            self._first(images)
+            if tensor is self._image
+            else tf.repeat(self._fixed_inputs[tensor.name][None], batch, axis=0)
             for tensor in self.model.inputs
         ]
 
@@ -156,7 +158,7 @@ def functional(model: keras.Model) -> keras.Model | None:
 
 
 def _inputs(model: keras.Model, fixed_inputs: Mapping[str, Any]) -> tuple[Any, dict[str, tf.Tensor]]:
-    """The input that is the image, and what the others are given."""
+    """The input that is the image, and the values of the others."""
     tensors = {tensor.name: tensor for tensor in model.inputs}
     image = tensors.pop(image_input(model.name, list(tensors), fixed_inputs))
     if not is_image_shape(image.shape[1:]):
@@ -170,13 +172,13 @@ def _inputs(model: keras.Model, fixed_inputs: Mapping[str, Any]) -> tuple[Any, d
 
 
 def _is_channels_first(model: keras.Model) -> bool:
-    """Whether any layer counts channels before rows, which is taken to hold for all of the model."""
+    """Whether any layer is channels-first; then the whole model is taken to be."""
     layers = model._flatten_layers(include_self=False)
     return any(getattr(layer, "data_format", None) == "channels_first" for layer in layers)
 
 
 def _nodes(model: keras.Model, prefix: str = "") -> dict[str, Any]:
-    """Every layer's last use, by path, from the input on. Keras has no public way to list one model's own uses."""
+    """Every layer's last use, by path, in the order of computation. Keras has no public way to list the uses in one model."""
     found: dict[str, Any] = {}
     for depth in sorted(model._nodes_by_depth, reverse=True):
         for node in model._nodes_by_depth[depth]:
@@ -227,7 +229,7 @@ def _has_pre(nodes: Mapping[str, Any], path: str) -> bool:
 
 
 def _towers(nodes: Mapping[str, Any], path: str) -> list[str]:
-    """The paths of the layers that a layer concatenates."""
+    """The paths of the layers whose outputs a layer concatenates."""
     prefix = path.rpartition("/")[0]
     names = [tensor._keras_history.operation.name for tensor in nodes[path].input_tensors]
     return [f"{prefix}/{name}" if prefix else name for name in names]
@@ -261,7 +263,7 @@ class Unactivated(keras.layers.Layer):
 
 
 class ConcatenateUnactivated(keras.layers.Concatenate):
-    """A concatenation whose own name, which Keras makes from this one's, is that of no layer of a model from a file."""
+    """A subclass, so that the name that Keras makes from its own is that of no layer in a file."""
 
 
 def _check_weights(model: keras.Model) -> None:
@@ -279,8 +281,8 @@ def _copy(operation: Any) -> Any:
 
 @_copy.register
 def _(operation: keras.layers.Lambda) -> Any:
-    # Keras fears code from strangers' files. This function is the caller's own, and already runs.
+    # Keras guards against code in files. This function is the caller's and is loaded already.
     new = keras.layers.Lambda.from_config(operation.get_config(), safe_mode=False)
-    # The way through a config leaves out what a function reads from around it.
+    # A config leaves out what a function reads from its closure.
     new.function, new.mask, new._output_shape = operation.function, operation.mask, operation._output_shape
     return new

@@ -26,7 +26,7 @@ from samplevis.network.sources.functions import FUNCTIONS
 from samplevis.network.sources.interpreter import Functions, Graph, Output, as_output
 from samplevis.network.sources.operation import compute
 
-# What only moves or names values, or says where they are.
+# Operations that only move or name values, or return their shape.
 PLUMBING = {
     "Identity",
     "IdentityN",
@@ -39,7 +39,7 @@ PLUMBING = {
     "Snapshot",
 }
 PLUMBING |= {"PlaceholderWithDefault", "CheckNumerics", "EnsureShape"}
-# A number of images that no layer counts anything else by: it tells a batch from what is not one.
+# A batch size that no other dimension is likely to have, to recognise the batch dimension.
 TRACED_BATCH = 9973
 # Operations that are activation functions -> their kind.
 ACTIVATIONS = {
@@ -49,24 +49,24 @@ ACTIVATIONS = {
 
 
 class GraphSource:
-    """A frozen graph as a `Source`: a snapshot, which training no longer reaches.
+    """A frozen graph as a `Source`: a snapshot, which later training does not reach.
 
-    A layer is called as its node, or as node:number where that has several outputs. A scope whose values leave it through one
-    node is a layer, too, by the scope's name (`conv1` for `conv1/Relu`). Of a scope without scopes inside only that name is
-    among `layers`; its nodes are still found by their names.
+    A layer has the name of its node, or node:number if the node has several outputs. A scope whose values leave it through one
+    node is a layer, too, under the scope's name (`conv1` for `conv1/Relu`). Of a scope without inner scopes only that name is
+    among `layers`; its nodes can still be asked for by name.
 
     Args:
       graph_def: a GraphDef without variables.
-      input: the node, or tensor, that stands for the images. Defaults to the only placeholder that is left.
-      fixed_inputs: values of the other placeholders by name; one without the batch dimension serves every image.
+      input: the node, or tensor, that stands for the images. Defaults to the only placeholder not in `fixed_inputs`.
+      fixed_inputs: values of the other placeholders by name; one without the batch dimension is used for every image.
       image_shape: (height, width, channels), or that of signals or volumes. Defaults to what the placeholder declares, else
         (None, None, 3).
       name: its name. Defaults to "graph".
-      outputs: tensors that have a name of their own.
-      model: what `Source.model` says. Defaults to the GraphDef.
+      outputs: names for some tensors, {name: tensor}.
+      model: the value of `Source.model`. Defaults to the GraphDef.
 
     Raises:
-      ValueError: if the input cannot be told, is no image of floats, or leads to no layer that can be computed.
+      ValueError: if it is unclear which input is the image, or that is no image of floats, or no layer can be computed from it.
     """
 
     variables = ()
@@ -85,7 +85,7 @@ class GraphSource:
         self.model, self.name = graph_def if model is None else model, name
         self._graph = Graph([*graph_def.node, *_concatenations(graph_def)])
         self._functions: Functions = {}
-        self._given = {
+        self._fixed_inputs = {
             as_output(one): _constant(self._graph, one, value) for one, value in (fixed_inputs or {}).items()
         }
         self._input = self._find_input(input)
@@ -111,7 +111,7 @@ class GraphSource:
 
     @property
     def parameters(self) -> int:
-        """How many numbers the constants of the graph hold, single ones left out."""
+        """The total size of the graph's constants, single numbers left out."""
         sizes = [
             np.prod([size.size for size in node.attr["value"].tensor.tensor_shape.dim], dtype=int)
             for node in self._graph.nodes.values()
@@ -121,7 +121,7 @@ class GraphSource:
 
     @property
     def operations(self) -> dict[str, Any]:
-        """An activation function, or a Keras layer of the same settings for a max pooling, by name of its node."""
+        """By name of its node: an activation function, or, for max pooling, a Keras layer with the same settings."""
         found = {}
         for name, (node, number) in self._tensors.items():
             if name == node and not number and (operation := self._operation(node)) is not None:
@@ -155,9 +155,9 @@ class GraphSource:
         return [to_last(value, self._image_rank) if self._channels_first else value for value in values]
 
     def _fed(self, images: tf.Tensor) -> dict[Output, tf.Tensor]:
-        """Every placeholder's value, what is given without a batch once for each image."""
+        """Every placeholder's value; one without a batch is repeated for each image."""
         fed = {self._input: tf.cast(self._first(images), self._dtype)}
-        for one, value in self._given.items():
+        for one, value in self._fixed_inputs.items():
             without_batch = _rank(self._graph.nodes[one[0]]) == value.shape.rank + 1
             fed[one] = tf.repeat(value[None], tf.shape(images)[0], axis=0) if without_batch else value
         return fed
@@ -197,7 +197,7 @@ class GraphSource:
                     f"input: {self.name!r} has no node {wanted!r}. Its placeholders: {_placeholders(nodes)}"
                 )
             return as_output(wanted)
-        free = [one for one, node in nodes.items() if node.op == "Placeholder" and (one, 0) not in self._given]
+        free = [one for one, node in nodes.items() if node.op == "Placeholder" and (one, 0) not in self._fixed_inputs]
         used = {one for inputs in self._graph.inputs.values() for one, _ in inputs}
         free = [one for one in free if one in used]
         images = [one for one in free if nodes[one].attr["shape"].shape.unknown_rank or _rank(nodes[one]) in (0, 4)]
@@ -210,7 +210,7 @@ class GraphSource:
         return images[0], 0
 
     def _takes_channels_first(self, reached: list[str]) -> bool:
-        """Whether layers count channels before rows, and the images are not turned for them."""
+        """Whether the layers are channels-first and the images are not transposed for them."""
         nodes = [self._graph.nodes[one] for one in reached]
         turned = any(node.op == "Transpose" and self._graph.inputs[node.name][0] == self._input for node in nodes)
         return not turned and any(node.attr["data_format"].s.startswith(b"NC") for node in nodes)
@@ -235,7 +235,7 @@ class GraphSource:
         return shape
 
     def _trace(self, reached: list[str]) -> dict[Output, Shape]:
-        """The shape, without the batch, of every output of floats that has a batch; `missing` gets why others have none."""
+        """The shape, without the batch, of every float output that has a batch; sets `missing` to why others have none."""
         found: dict[Output, Shape] = {}
         spec = tf.TensorSpec([TRACED_BATCH, *self.image_shape], tf.float32)
 
@@ -281,7 +281,7 @@ class GraphSource:
 
     def _scopes(self, reached: list[str], found: Mapping[Output, Shape]) -> dict[str, str]:
         """The scopes whose values leave them through one node, and that node."""
-        nodes, members, leaving = self._graph.nodes, {}, {}
+        nodes, inside, leaving = self._graph.nodes, {}, {}
         layers = [
             one for one in reached if (one, 0) in found and nodes[one].op not in PLUMBING and not one.endswith(PRE)
         ]
@@ -295,19 +295,19 @@ class GraphSource:
             parts = one.split("/")
             for depth in range(1, len(parts)):
                 scope = "/".join(parts[:depth])
-                members.setdefault(scope, set()).add(one)
+                inside.setdefault(scope, set()).add(one)
                 if not readers[one] or any(not reader.startswith(scope + "/") for reader in readers[one]):
                     leaving.setdefault(scope, []).append(one)
         found_scopes = {scope: ends[0] for scope, ends in leaving.items() if len(ends) == 1 and scope not in nodes}
-        # Of scopes that hold the same, the outermost has the layer's name.
+        # Of scopes with the same contents, the outermost names the layer.
         first: dict[frozenset[str], str] = {}
         for scope in sorted(found_scopes):
-            first.setdefault(frozenset(members[scope]), scope)
+            first.setdefault(frozenset(inside[scope]), scope)
         # A layer comes before the block that ends in it.
         return {scope: found_scopes[scope] for scope in sorted(first.values(), key=lambda one: -one.count("/"))}
 
     def _listed(self) -> list[str]:
-        """The names that are worth a line: all but values before an activation, and what is inside of the innermost scopes."""
+        """The names to list: without values before an activation, and without what is inside the innermost scopes."""
         scopes = {name for name, (node, _) in self._tensors.items() if node.startswith(name + "/")}
         inner = tuple(f"{one}/" for one in scopes if not any(other.startswith(f"{one}/") for other in scopes))
         return [name for name in self._tensors if not name.endswith(PRE) and not name.startswith(inner or ("//",))]
@@ -320,7 +320,7 @@ class GraphSource:
 
 
 def _concatenations(graph_def: Any) -> list[Any]:
-    """For every concatenation of rectified values a node NAME/pre, which concatenates them before that."""
+    """For every concatenation of rectified values, a node NAME/pre that concatenates the values before the rectifiers."""
     nodes = {node.name: node for node in graph_def.node}
 
     def before(name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The inputs of a model that takes several: one is the image, the others are given."""
+"""The inputs of a model that takes several: one is the image, the others are fixed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def image_input(model: str, names: Sequence[str], fixed_inputs: Mapping[str, Any
       One of `names`.
 
     Raises:
-      ValueError: if a given input is none of them, or not just one is left.
+      ValueError: if `fixed_inputs` names another input, or not exactly one is left.
     """
     if unknown := [name for name in fixed_inputs if name not in names]:
         raise ValueError(f"fixed_inputs: {model!r} has no input {unknown[0]!r}. Its inputs: {', '.join(names)}")
@@ -36,7 +36,7 @@ def image_input(model: str, names: Sequence[str], fixed_inputs: Mapping[str, Any
 
 
 def check_fixed_inputs(name: str, shape: Shape, value: Any) -> np.ndarray:
-    """A given value as an array, floats as float32; ValueError unless it has the shape of its input, which has no batch."""
+    """A fixed input as an array, floats as float32; ValueError unless it has the shape of the input, without a batch."""
     value = np.asarray(value)
     if value.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, value.shape, strict=True)):
         raise ValueError(

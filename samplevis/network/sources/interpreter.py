@@ -1,4 +1,4 @@
-"""A frozen TensorFlow graph, computed node by node as far as it is asked for."""
+"""A frozen TensorFlow graph, evaluated node by node as far as needed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Functions = Mapping[str, Callable[[tf.Tensor], tf.Tensor]]
 class Graph:
     """A GraphDef without variables.
 
-    Constants, and what only depends on them, are computed once and kept.
+    Constants, and nodes that depend only on constants, are computed once.
 
     Attributes:
       nodes: every node by its name.
@@ -41,7 +41,7 @@ class Graph:
             fixed = definition is not None and not definition.is_stateful and not node.op.startswith("Placeholder")
             if fixed and all(one in self._constant for one, _ in self.inputs[name]):
                 self._constant.add(name)
-        self._kept: dict[str, list[tf.Tensor]] = {}
+        self._computed: dict[str, list[tf.Tensor]] = {}
 
     def run(self, wanted: Iterable[Output], fed: Mapping[Output, tf.Tensor], functions: Functions) -> list[tf.Tensor]:
         """The values of some tensors.
@@ -68,7 +68,7 @@ class Graph:
     def run_all(
         self, names: Iterable[str], fed: Mapping[Output, tf.Tensor], functions: Functions
     ) -> tuple[dict[Output, tf.Tensor], dict[str, str]]:
-        """Values of all outputs of some nodes, which must hold all that they read; and why others have none."""
+        """Values of all outputs of some nodes, which must include all nodes that they read; and, for nodes without values, why."""
         names, values, missing = set(names), dict(fed), {}
         for name in self.order:
             if name not in names:
@@ -89,7 +89,7 @@ class Graph:
         return values, missing
 
     def ancestors(self, wanted: Iterable[Output], fed: Mapping[Output, Any]) -> set[str]:
-        """The nodes that have to be computed for some tensors, if others are known."""
+        """The nodes that have to be computed for some tensors when others are known."""
         found: set[str] = set()
         waiting = [name for name, _ in wanted]
         while waiting:
@@ -113,7 +113,7 @@ class Graph:
 
     def check_numbers(self) -> None:
         """Raises ValueError if a constant that has been used so far is not a number. Infinity may be one: masks have it."""
-        for name, values in self._kept.items():
+        for name, values in self._computed.items():
             if any(value.dtype.is_floating and bool(tf.reduce_any(tf.math.is_nan(value))) for value in values):
                 raise ValueError(f"model: the constant {name!r} has values that are not finite.")
 
@@ -127,19 +127,21 @@ class Graph:
         return compute(self.nodes[name], [values[one] for one in inputs])
 
     def _fixed(self, name: str) -> list[tf.Tensor]:
-        # Outside of whatever function is being traced, with which its constants would be lost.
-        if name not in self._kept:
+        # Outside any function being traced: its tensors would be lost with it.
+        if name not in self._computed:
             with tf.init_scope():
                 node = self.nodes[name]
                 if node.op == "Const":
-                    self._kept[name] = [_loaded(node)]
+                    self._computed[name] = [_loaded(node)]
                 else:
-                    self._kept[name] = compute(node, [self._fixed(one)[number] for one, number in self.inputs[name]])
-        return self._kept[name]
+                    self._computed[name] = compute(
+                        node, [self._fixed(one)[number] for one, number in self.inputs[name]]
+                    )
+        return self._computed[name]
 
     def _sorted(self) -> list[str]:
         reads = {
-            # A loop's way back is left out: nothing of a loop is computed.
+            # The edge that closes a loop is left out: loops are not computed.
             name: [one for one, _ in inputs if self.nodes[one].op != "NextIteration"]
             for name, inputs in self.inputs.items()
         }

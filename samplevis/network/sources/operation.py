@@ -1,4 +1,4 @@
-"""One node of a TensorFlow graph, computed by the operation that it names."""
+"""One node of a TensorFlow graph, computed by its operation."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
-# Operations that run parts of a graph, or parts of it not at all.
+# Operations that run a part of a graph, conditionally or repeatedly.
 CONTROL_FLOW = {"Switch", "Merge", "Enter", "Exit", "NextIteration", "LoopCond", "If", "StatelessIf", "While"}
 CONTROL_FLOW |= {"StatelessWhile", "Case", "StatelessCase", "For", "PartitionedCall", "StatefulPartitionedCall"}
-# Operations that run a program, or reach for files. A layer does neither; a graph from a stranger might.
+# Operations that run programs or access files. No layer does; an untrusted graph might.
 OUTSIDE = {
     "PyFunc",
     "EagerPyFunc",
@@ -36,10 +36,10 @@ def _batch_normalization(
     return tf.nn.batch_normalization(x, mean, variance, beta, scale, node.attr["variance_epsilon"].f)
 
 
-# Operations that TensorFlow has for CPUs only with the channels last, or whose gradient it has only so.
+# Operations that on CPUs, or in their gradient, TensorFlow supports only channels-last.
 CHANNELS_LAST = {"MaxPool", "MaxPool3D", "AvgPool3D", "Conv3D"}
 
-# Operations of old files that TensorFlow no longer builds.
+# Operations in old files that TensorFlow no longer builds.
 RETIRED = {"BatchNormWithGlobalNormalization": _batch_normalization}
 
 
@@ -70,30 +70,30 @@ def compute(node: Any, inputs: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     if node.op in RETIRED:
         return [RETIRED[node.op](node, *inputs)]
     call, arguments, attributes = _signature(node.op)
-    rest, fixed_inputs = list(inputs), {}
+    rest, keywords = list(inputs), {}
     for argument, name in arguments:
         count = _count(node, argument)
-        fixed_inputs[name] = rest.pop(0) if count is None else [rest.pop(0) for _ in range(count)]
+        keywords[name] = rest.pop(0) if count is None else [rest.pop(0) for _ in range(count)]
     for attribute, name in attributes:
         if attribute in node.attr:
-            fixed_inputs[name] = _value(node.attr[attribute])
+            keywords[name] = _value(node.attr[attribute])
     if node.op in CHANNELS_LAST and node.attr["data_format"].s.startswith(b"NC"):
-        return [_channels_last(call, fixed_inputs)]
-    outputs = call(**fixed_inputs)
+        return [_channels_last(call, keywords)]
+    outputs = call(**keywords)
     return tf.nest.flatten(outputs)
 
 
-def _channels_last(call: Callable, fixed_inputs: dict[str, Any]) -> tf.Tensor:
-    """An operation with the channels first, computed with the channels last; its first argument are the images."""
-    rank = len(fixed_inputs["strides"])
+def _channels_last(call: Callable, keywords: dict[str, Any]) -> tf.Tensor:
+    """A channels-first operation, computed channels-last; its first argument is the images."""
+    rank = len(keywords["strides"])
     last, first = [0, *range(2, rank), 1], [0, rank - 1, *range(1, rank - 1)]
     # Strides and the like have a number for each axis, explicit paddings have two.
     turned = {
         name: np.reshape(value, (rank, -1))[last].ravel().tolist() if isinstance(value, list) and value else value
-        for name, value in fixed_inputs.items()
+        for name, value in keywords.items()
     }
-    images = next(iter(fixed_inputs))
-    turned |= {images: tf.transpose(fixed_inputs[images], last), "data_format": "NHWC" if rank == 4 else "NDHWC"}
+    images = next(iter(keywords))
+    turned |= {images: tf.transpose(keywords[images], last), "data_format": "NHWC" if rank == 4 else "NDHWC"}
     return tf.transpose(call(**turned), first)
 
 
@@ -109,9 +109,9 @@ def _signature(name: str) -> tuple[Callable, list[tuple[Any, str]], list[tuple[s
     attributes = [attribute.name for attribute in definition.attr if attribute.name not in decided]
     parameters = [parameter for parameter in inspect.signature(call).parameters if parameter != "name"]
     # Python's names differ for a few (axis for reduction_indices); their order does not.
-    own = [*(argument.name for argument in definition.input_arg), *attributes]
-    renamed = iter([parameter for parameter in parameters if parameter not in own])
-    called = {one: one if one in parameters else next(renamed) for one in own}
+    fields = [*(argument.name for argument in definition.input_arg), *attributes]
+    renamed = iter([parameter for parameter in parameters if parameter not in fields])
+    called = {one: one if one in parameters else next(renamed) for one in fields}
     return (
         call,
         [(argument, called[argument.name]) for argument in definition.input_arg],

@@ -1,4 +1,4 @@
-"""The names of a traced graph's nodes: those of the layers that made them."""
+"""Names for the nodes of a traced graph, after the layers that made them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-# Operations that are no layers, whatever their name.
+# Operations that are never layers.
 _ASIDE = {"Const", "Placeholder", "NoOp", "Identity", "IdentityN"}
 
 
@@ -55,15 +55,15 @@ def renamed(graph_def: Any, scopes: dict[str, str]) -> Callable[[str], str]:
     Returns:
       A function from the old name of a node, or tensor, to the new one.
     """
-    own: dict[str, str] = {}
+    layers: dict[str, str] = {}
     last = {(scope.rpartition("/")[0], name): scope for scope, name in scopes.items()}
     for (_, name), scope in last.items():
-        own[scope] = name
+        layers[scope] = name
 
     @functools.cache
     def by_layers(name: str) -> str:
         outer, slash, _ = name.rpartition("/")
-        return (by_layers(outer) + slash if slash else "") + own.get(name, name[len(outer + slash) :])
+        return (by_layers(outer) + slash if slash else "") + layers.get(name, name[len(outer + slash) :])
 
     names = {node.name: by_layers(node.name) for node in graph_def.node}
     if len(set(names.values())) < len(names):
@@ -87,6 +87,6 @@ def _common_prefix(names: list[str]) -> str:
     """The scopes that hold all of several nodes, such as those of a call or of the whole model: "outer/inner/"."""
     scopes = [name.split("/")[:-1] for name in names]
     shared = os.path.commonprefix(scopes)
-    # A layer that is alone keeps its own scope.
+    # A layer that is alone keeps its scope.
     shared = shared[:-1] if all(len(scope) == len(shared) for scope in scopes) else shared
     return "".join(f"{part}/" for part in shared)

@@ -1,4 +1,4 @@
-"""Models without known connections, traced on images to a graph: functions, subclassed models, SavedModels, Keras 2."""
+"""Models without known connections, traced on images: functions, subclassed models, SavedModels, Keras 2."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from samplevis.network.sources.graph import GraphSource
 from samplevis.network.sources.inputs import check_fixed_inputs, image_input
 from samplevis.network.sources.scopes import recorded, renamed
 
-# The signature that serves where a SavedModel has several.
+# The signature to use if a SavedModel has several.
 SERVING = "serving_default"
 
 
@@ -35,7 +35,7 @@ def traced(
         that a model takes; else arguments of the function, or of the model's `call`.
       image_shape: (height, width, channels), or of another number of directions, as the model takes them. Defaults to what the
         model knows, or was built with; for a function to (None, None, 3).
-      input: the input that is the images, for a SavedModel. Defaults to the only one that is not given.
+      input: the input that is the images, for a SavedModel. Defaults to the only one not in `fixed_inputs`.
 
     Returns:
       A `GraphSource`, or None if the model is of no such kind.
@@ -114,7 +114,7 @@ def _output_names(concrete: Any) -> list[str]:
 
 
 def _signature(model: Any) -> Any:
-    """The concrete function behind what a SavedModel holds, with its own input, or None."""
+    """The concrete function behind what a SavedModel holds, or None."""
     if isinstance(model, keras.layers.TFSMLayer):
         return _concrete(model.call_endpoint_fn)
     if hasattr(model, "signatures") and not isinstance(model, keras.layers.Layer):

@@ -1,0 +1,70 @@
+"""Parts of a network as functions: cut at layers, or with one layer's activations replaced."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from samplevis.network.images import ImageInput
+from samplevis.network.layer_names import LayerNames
+from samplevis.network.sources import Shape, Source
+
+Activations = dict[str, tf.Tensor]
+Cut = Callable[[tf.Tensor], Activations]
+Substitution = Callable[[tf.Tensor, tf.Tensor], Activations]
+
+
+class Cuts:
+    """Functions of images in [0, 1] to the activations of some layers; the same layers give the same function.
+
+    Args:
+      source: the model.
+      names: its layers' names; every name that comes here has been checked.
+      images: its preprocessing.
+    """
+
+    def __init__(self, source: Source, names: LayerNames, images: ImageInput):
+        self._source, self._names, self._images = source, names, images
+        # Cached on the instance, so that the caches go when the network goes.
+        self.cut: Callable[[tuple[str, ...]], Cut] = functools.lru_cache(maxsize=64)(self._build_cut)
+        self.substitute: Callable[[str, tuple[str, ...]], Substitution] = functools.lru_cache(maxsize=64)(
+            self._build_substitution
+        )
+        self.layer_shape: Callable[[str, tuple[int, ...]], Shape] = functools.lru_cache(maxsize=256)(self._infer_shape)
+
+    def _build_cut(self, layer_names: tuple[str, ...]) -> Cut:
+        part = self._source.cut(tuple(map(self._names.find, layer_names)))
+
+        def run(images: tf.Tensor) -> Activations:
+            return _by_name(layer_names, part(self._images.preprocess(images)))
+
+        return run
+
+    def _build_substitution(self, layer: str, layer_names: tuple[str, ...]) -> Substitution:
+        if layer == "input":
+            return lambda images, values: self.cut(layer_names)(values)
+        part = self._source.substitute(self._names.find(layer), tuple(map(self._names.find, layer_names)))
+
+        def run(images: tf.Tensor, values: tf.Tensor) -> Activations:
+            values = tf.cast(values, tf.float32)
+            return _by_name(layer_names, part(self._images.preprocess(images), values))
+
+        return run
+
+    def _infer_shape(self, layer: str, size: tuple[int, ...]) -> Shape:
+        spec = tf.TensorSpec([1, *size, self._images.shape[-1]], tf.float32)
+        run = self.cut((layer,))
+        try:
+            # A trace computes no values: only shapes flow.
+            traced = tf.function(lambda images: run(images)[layer], autograph=False).get_concrete_function(spec)
+        except (ValueError, tf.errors.InvalidArgumentError) as error:
+            raise ValueError(
+                f"image size: {self._images.network!r} cannot take images of {size} up to {layer!r}: {error}"
+            ) from error
+        return tuple(traced.output_shapes[1:])
+
+
+def _by_name(names: Sequence[str], values: Sequence[tf.Tensor]) -> Activations:
+    return {name: tf.cast(value, tf.float32) for name, value in zip(names, values, strict=True)}
