@@ -45,7 +45,6 @@ __all__ = [
     "L1",
     "L2",
     "Objective",
-    "Setting",
     "activation_difference",
     "alignment",
     "as_objective",
