@@ -66,6 +66,12 @@ def layers() -> list[str]:
     return re.findall(r"\w+", config["importlinter:contract:house"]["layers"])
 
 
+def listed(found: dict[str, int] | list[str]) -> str:
+    """Every offender on a line of its own: pytest shortens what an assertion compares."""
+    lines = [f"{count} {name}" for name, count in found.items()] if isinstance(found, dict) else found
+    return "\n".join(["", *lines])
+
+
 def test_imports_run_down_the_layers():
     done = lint(ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -144,7 +150,8 @@ def circles(package: Path) -> list[str]:
 
 
 def test_no_import_circles():
-    assert circles(PACKAGE) == []
+    found = circles(PACKAGE)
+    assert not found, listed(found)
 
 
 def test_import_circles_are_found(package):
@@ -236,23 +243,25 @@ def wide_functions(package: Path, public: set[str]) -> dict[str, int]:
 
 
 def test_files_fit_in_the_head():
-    assert long_files(PACKAGE) == {}
+    found = long_files(PACKAGE)
+    assert not found, listed(found)
 
 
 def test_functions_fit_on_a_screen():
-    assert long_functions(PACKAGE) == {}
+    found = long_functions(PACKAGE)
+    assert not found, listed(found)
 
 
 def test_functions_take_few_parameters():
-    assert wide_functions(PACKAGE, public_calls()) == {}
+    found = wide_functions(PACKAGE, public_calls())
+    assert not found, listed(found)
 
 
-def test_public_calls_are_found_in_the_files():
+def test_public_calls_are_what_users_call():
     public = public_calls()
     assert {"samplevis.runs.rendering.render", "samplevis.network.network.Network.__init__"} <= public
-    there = {name for name, _, _ in all_functions(PACKAGE)}
-    missing = {name for name in public if name.startswith("samplevis.") and not name.endswith(".__init__")} - there
-    assert missing == set()
+    assert {"samplevis.param.fourier.fourier", "samplevis.recipes.atlas.activation_atlas"} <= public
+    assert not [name for name in public if name.startswith(("samplevis.runtime.checks", "samplevis.cli"))]
 
 
 def body(count: int) -> str:
@@ -303,7 +312,7 @@ def hidden_by_modules(package: Path, exported: set[str]) -> set[str]:
 def test_no_module_has_the_name_of_an_exported_function():
     exported = {name for name in samplevis.__all__ if inspect.isfunction(getattr(samplevis, name))}
     assert {"render", "optimize", "sample"} <= exported
-    assert hidden_by_modules(PACKAGE, exported) == set()
+    assert not hidden_by_modules(PACKAGE, exported)
 
 
 def test_a_module_with_the_name_of_a_function_is_found(package):

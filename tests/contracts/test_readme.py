@@ -123,13 +123,6 @@ def test_the_commands_run(squeezenet_folder, tmp_path, monkeypatch):
     assert (tmp_path / "goldfish" / "samples.gif").stat().st_size > 0
 
 
-def test_the_commands_are_commands():
-    commands = [line for block in blocks("bash") for line in block.splitlines() if line.startswith("samplevis")]
-    assert len(commands) >= 6
-    for command in commands:
-        assert cli._parser().parse_args(shlex.split(command, comments=True)[1:]).run
-
-
 def test_every_row_of_the_summary_is_explained():
     table = README.split("## How to read the summary")[1].split("\n\n")[1]
     told = [tuple(cell.strip() for cell in line.split("|")[1:-1]) for line in table.splitlines()[2:]]
