@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 
 # TensorFlow reads these when it is first imported, which is left to the fixtures: the process that hands tests out to others
 # needs none of it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
-from collections.abc import Callable, Collection, Iterable  # noqa: E402
+from collections.abc import Callable, Collection, Iterable, Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import TYPE_CHECKING, Any  # noqa: E402
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from samplevis import Network, Samples
 
 ROOT = Path(__file__).parent.parent
+# GiB of a process above which compiled code is freed between two files of tests.
+MAX_MEMORY = 1.5
 
 
 def with_slow(values: Iterable, slow: Callable[[Any], bool] | Collection) -> list:
@@ -39,6 +43,28 @@ def with_slow(values: Iterable, slow: Callable[[Any], bool] | Collection) -> lis
         else value
         for value in values
     ]
+
+
+def memory_taken() -> float:
+    """GiB that this process takes; infinite where the system does not say."""
+    statm = Path("/proc/self/statm")
+    if not statm.is_file():
+        return float("inf")
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**30
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bounded_memory() -> Iterator[None]:
+    """Frees what a file of tests compiled and drew, once the process has grown: a compiled render takes about 40 MB."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+    if "samplevis.network" in sys.modules and memory_taken() > MAX_MEMORY:
+        network_class = sys.modules["samplevis.network"].Network
+        for thing in gc.get_objects():
+            if type(thing) is network_class:
+                thing.compiled.clear()
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

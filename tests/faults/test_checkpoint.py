@@ -338,7 +338,7 @@ def test_saves_wait_for_the_interval(tmp_path):
         assert checkpoint.get_or_compute("scale", lambda: pytest.fail("it is known"))["y"] == 2
 
 
-@pytest.mark.parametrize("kernel", with_slow(registry.NAMES, ["nuts"]))
+@pytest.mark.parametrize("kernel", with_slow(registry.NAMES, ["malt", "hmc", "nuts", "redrawn_hmc"]))
 def test_every_kernel_goes_on_to_the_same_bytes(kernel, tmp_path):
     def target(x):
         return -tf.reduce_sum(tf.square(x - 1), [1])

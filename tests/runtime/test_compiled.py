@@ -71,7 +71,7 @@ def test_a_second_render_traces_nothing(tiny_network, traces):
     assert render(unit(3, 0.7), seed=5, level=0.6).latents.tobytes() == second.latents.tobytes()
 
 
-@pytest.mark.parametrize("kernel", with_slow(registry.NAMES, ["nuts", "redrawn_hmc"]))
+@pytest.mark.parametrize("kernel", with_slow(registry.NAMES, ["malt", "hmc", "nuts", "redrawn_hmc"]))
 def test_numbers_go_into_the_loops_of_every_kernel(kernel, traces):
     options = HMCOptions(num_results=2, num_burnin_steps=2, num_leapfrog_steps=2, kernel=kernel, step_size=0.1)
     watched = Monitors(None, lambda x: {"first": x[:, 0]}, lambda x: x**2)

@@ -98,9 +98,9 @@ TRANSFORMS = {
 }
 # One run for each objective, which takes a parameterization and a transform along.
 RUNS = list(zip(OBJECTIVES, itertools.cycle(PARAMS), itertools.cycle(TRANSFORMS), strict=False))
-# Runs of more than six seconds. What they take along is in another run too.
+# Runs of more than four seconds. What they take along is in another run too.
 COSTLY = {"L1", "decay", "deepdream", "first_positions", "gram", "neuron", "only_after", "penalize_boundary_complexity"}
-COSTLY |= {"positions", "random_direction"}
+COSTLY |= {"class_logit", "input_diff", "positions", "ramp", "random_direction", "tensor_direction"}
 # Images with opacity, over random backgrounds.
 ALPHA = "blur_alpha_each_step", "with_alpha", "collapse_alpha_random"
 
