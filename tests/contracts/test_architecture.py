@@ -103,6 +103,13 @@ def test_the_guide_lists_the_layers_in_their_order():
     assert set(rooms) == there
 
 
+def test_the_guide_names_files_that_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([a-z0-9_/]+/[a-z0-9_]+\.py)`", text))
+    assert {"sampling/kernels/registry.py", "tests/sampling/test_kernels.py"} <= named
+    assert [name for name in sorted(named) if not ((PACKAGE / name).is_file() or (ROOT / name).is_file())] == []
+
+
 # --- Import circles ---------------------------------------------------------------------------------------------------
 
 
