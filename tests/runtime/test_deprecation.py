@@ -11,6 +11,7 @@ from conftest import made_samples
 
 import samplevis
 from samplevis import transform
+from samplevis.runtime import deprecation
 from samplevis.runtime.deprecation import renamed_keys, renamed_keywords, renamed_property, warn_renamed
 
 
@@ -83,6 +84,20 @@ def test_keys_of_old_files_keep_their_order_and_values():
     assert "law_numbers" in stored, "the original stays as it is"
 
 
+def test_old_keys_can_be_read():
+    class Stats(deprecation.RenamedKeys):
+        names = {"accept": "acceptance_rate", "gone": "nowhere"}
+
+    stats = Stats(acceptance_rate=0.8)
+    with pytest.warns(DeprecationWarning, match="'accept'. is now 'acceptance_rate'") as found:
+        assert stats["accept"] == 0.8
+    assert found[0].filename == __file__
+    assert silent(lambda: stats["acceptance_rate"]) == 0.8 and list(stats) == ["acceptance_rate"]
+    for missing in ("gone", "other"):
+        with pytest.raises(KeyError, match=missing):
+            stats[missing]
+
+
 def test_samples_have_their_old_attributes():
     samples = made_samples(2, 4)
     for old, new in (("law_numbers", "density_params"), ("lost", "nonfinite_chains")):
@@ -118,6 +133,15 @@ def test_transforms_written_with_the_old_name_still_draw():
         strict=True,
     ):
         np.testing.assert_array_equal(old, new)
+
+
+def test_runs_take_their_old_keyword(tiny_network):
+    with pytest.warns(DeprecationWarning, match="keep is now storage") as found:
+        with pytest.raises(ValueError, match="storage: expected one of .*'disc'"):
+            samplevis.render(tiny_network, "conv2:1", keep="disc")
+    assert found[0].filename == __file__
+    with pytest.raises(TypeError, match="keep: .*storage"):
+        samplevis.render(tiny_network, "conv2:1", keep="memory", storage="memory")
 
 
 def test_networks_take_their_old_keyword(tiny_network):
