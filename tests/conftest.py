@@ -1,22 +1,70 @@
-"""Shared: the folder of real weights, a tiny smooth network, and samples of a good run without the run."""
+"""Shared: the folder of real weights, a tiny smooth network, samples of a good run without the run, and marks of slow tests."""
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 
-# TensorFlow reads these when it is first imported.
+# TensorFlow reads these when it is first imported, which is left to the fixtures: the process that hands tests out to others
+# needs none of it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
+from collections.abc import Callable, Collection, Iterable, Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
 
-import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
-from samplevis import Network, Samples  # noqa: E402
+if TYPE_CHECKING:
+    from samplevis import Network, Samples
 
 ROOT = Path(__file__).parent.parent
+# GiB of a process above which compiled code is freed between two files of tests.
+MAX_MEMORY = 1.5
+
+
+def with_slow(values: Iterable, slow: Callable[[Any], bool] | Collection) -> list:
+    """Values of a parametrization, some of them marked slow.
+
+    Args:
+      values: what `pytest.mark.parametrize` takes; a tuple holds several arguments.
+      slow: the slow ones, or a function that says whether a value is.
+
+    Returns:
+      The values, the slow ones with their mark.
+    """
+    is_slow = slow if callable(slow) else lambda value: value in slow
+    return [
+        pytest.param(*(value if isinstance(value, tuple) else (value,)), marks=pytest.mark.slow)
+        if is_slow(value)
+        else value
+        for value in values
+    ]
+
+
+def memory_taken() -> float:
+    """GiB that this process takes; infinite where the system does not say."""
+    statm = Path("/proc/self/statm")
+    if not statm.is_file():
+        return float("inf")
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**30
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bounded_memory() -> Iterator[None]:
+    """Frees what a file of tests compiled and drew, once the process has grown: a compiled render takes about 40 MB."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+    if "samplevis.network" in sys.modules and memory_taken() > MAX_MEMORY:
+        network_class = sys.modules["samplevis.network"].Network
+        for thing in gc.get_objects():
+            if type(thing) is network_class:
+                thing.compiled.clear()
+        gc.collect()
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +87,10 @@ def squeezenet(squeezenet_folder: Path) -> Network:
 @pytest.fixture(scope="session")
 def tiny_network() -> Network:
     """A smooth network for images of any size: layers conv1 (4 channels), conv2 (5) and logits (3), labels a, b, c."""
+    import keras
+
+    from samplevis import Network
+
     keras.utils.set_random_seed(0)
     image = keras.Input((None, None, 3), name="image")
     x = keras.layers.Conv2D(4, 3, padding="same", activation="softplus", name="conv1")(image)
@@ -58,6 +110,8 @@ def images() -> np.ndarray:
 
 def made_samples(chains: int = 4, draws: int = 40, thin: int = 1, size: int = 16, **changes) -> Samples:
     """Samples of a good run: independent draws at level .7 of a scale from -2 to 8."""
+    from samplevis import Samples
+
     random = np.random.default_rng(7)
     transitions = (chains, thin * draws)
     activation = random.normal(5, 0.3, (chains, draws)).astype(np.float32)

@@ -1,6 +1,7 @@
 """Means over a bank, some transforms at a time: the same numbers in less memory."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,6 +56,7 @@ def test_a_budget_of_memory_decides_how_many(tiny_network):
     assert transforms_per_chunk(activation, 2, 6, 1) == 1
 
 
+@pytest.mark.slow
 def test_a_run_in_little_memory_draws_from_the_same_density(tiny_network):
     settings = dict(im_size=16, transforms=transform.jitter(2), optimize_steps=16, anneal_steps=25, progress=False)
     options = dict(num_results=1, num_burnin_steps=0, num_leapfrog_steps=2, num_chains=2, num_transforms=4)

@@ -25,14 +25,17 @@ def found():
     return output_of("tests.activation.four_devices")
 
 
+@pytest.mark.slow
 def test_four_devices_give_the_bytes_of_one(found):
     assert found["four"] == found["one"]
 
 
+@pytest.mark.slow
 def test_a_last_bit_that_depends_on_the_device_is_seen(found):
     assert found["broken"] != found["one"]
 
 
+@pytest.mark.slow
 def test_each_device_computes_its_values_and_its_gradients(found):
     kinds = ("Conv2D", "Conv2DBackpropInput")
     assert found["places"] == sorted(f"{kind} CPU:{number}" for kind in kinds for number in range(4))

@@ -238,6 +238,7 @@ def nobody_can_tell(found):
     assert "cannot be told" in str(found)
 
 
+@pytest.mark.slow
 def test_untrained_networks_of_the_field_are_not_flagged():
     keras.utils.set_random_seed(2)
     nobody_can_tell(samplevis.describe(modelzoo.SqueezeNet(None), count=2, image_size=(32, 32)))
@@ -294,6 +295,7 @@ def test_rescaling_layers(first, right):
         assert "value_range=(0, 255)" in found.warnings[0] and "too little" in found.warnings[0]
 
 
+@pytest.mark.slow
 def test_keras_applications():
     model = keras.applications.MobileNet((32, 32, 3), alpha=0.25, weights=None, include_top=False)
     found = samplevis.describe(model, count=2)

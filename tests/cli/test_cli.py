@@ -33,6 +33,7 @@ def fails(capsys, code, *arguments):
     return error[0]
 
 
+@pytest.mark.slow
 def test_demo_writes_what_it_says(tmp_path, capsys):
     out = tmp_path / "demo"
     assert cli.main(["demo", "heart", "--out", str(out), *QUICK]) == 0

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import with_slow
 
 import samplevis
 from samplevis import modelzoo
@@ -28,6 +29,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 BLOCK = re.compile(r"(<!-- not run: .+ -->\n)?```python\n(.*?)```", re.DOTALL)
 WITH_PYTHON = [page for page in PAGES if BLOCK.search((DOCS / page).read_text(encoding="utf-8"))]
+COSTLY = ("howto/long_runs.md", "howto/own_model.md", "howto/signals_and_volumes.md")
 MODULES = ("objectives", "param", "transform", "optimizers", "overrides", "recipes", "export")
 SMALL = dict(optimize_steps=8, anneal_steps=1, progress=False)
 FEW = dict(num_results=4, num_chains=2, num_burnin_steps=1, num_leapfrog_steps=1, num_transforms=2)
@@ -82,11 +84,13 @@ def site(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_every_page_is_built(site):
     assert {path.relative_to(site).with_suffix(".md").as_posix() for path in site.rglob("*.html")} == {*PAGES, "404.md"}
     assert not list(site.rglob("*.py"))
 
 
+@pytest.mark.slow
 def test_nothing_is_fetched_from_elsewhere(site):
     for path in site.rglob("*.html"):
         page = Page(path)
@@ -99,6 +103,7 @@ def test_nothing_is_fetched_from_elsewhere(site):
         assert not re.search(r"(url\(|@import)\s*['\"]?(\w+:)?//", path.read_text(encoding="utf-8")), path
 
 
+@pytest.mark.slow
 def test_all_that_is_public_has_its_place(site):
     ids = set().union(*(Page(path).ids for path in (site / "api").glob("*.html")))
     last = {name.rpartition(".")[2] for name in ids if name}
@@ -134,6 +139,7 @@ def test_every_function_says_what_it_takes_and_returns():
     assert _undocumented(text) == ["page", "Returns"], "the control"
 
 
+@pytest.mark.slow
 def test_tables_are_those_of_the_code(site):
     tests = module("generate")._test_module("test_any_model")
     for page, needed in (
@@ -195,7 +201,7 @@ def quick():
         yield first
 
 
-@pytest.mark.parametrize("page", WITH_PYTHON)
+@pytest.mark.parametrize("page", with_slow(WITH_PYTHON, COSTLY))
 def test_the_python_of_the_pages_runs(page, quick, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     # This page begins with a run that is there.

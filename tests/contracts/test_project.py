@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import configparser
 import fnmatch
-import inspect
 import os
 import re
 import shutil
@@ -58,13 +57,6 @@ def test_one_version(config):
 def test_importing_is_light():
     lazy = "import sys, samplevis; assert 'tensorflow' not in sys.modules"
     subprocess.run([sys.executable, "-c", lazy], check=True, cwd=ROOT)
-
-
-def test_no_module_has_the_name_of_an_exported_function():
-    """The import system would bind the module over the function."""
-    functions = {name for name in samplevis.__all__ if inspect.isfunction(getattr(samplevis, name))}
-    assert {"render", "optimize", "sample"} <= functions
-    assert functions & {path.stem for path in PACKAGE.rglob("*.py")} == set()
 
 
 def test_an_unknown_name_is_an_attribute_error():
@@ -157,9 +149,18 @@ def test_the_licence_is_apache_2_in_full(config):
         assert part in text
 
 
-def test_long_studies_are_left_out_unless_asked_for(config):
-    section = config["tool:pytest"]
-    assert section["addopts"] == '-m "not long"' and section["markers"].strip().startswith("long:")
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [(None, {"test_fast"}), ("slow and not long", {"test_slow"}), ("long", {"test_long"})],
+)
+def test_slow_tests_and_long_studies_are_left_out_by_default(tmp_path, expression, expected):
+    marks = "".join(f"@pytest.mark.{name}\ndef test_{name}(): ...\n" for name in ("slow", "long"))
+    (tmp_path / "test_marks.py").write_text(f"import pytest\ndef test_fast(): ...\n{marks}")
+    shutil.copy(ROOT / "setup.cfg", tmp_path)
+    command = [sys.executable, "-m", "pytest", "-n0", "--collect-only", "-q", "--strict-markers", "test_marks.py"]
+    command += ["-m", expression] if expression else []
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert set(re.findall(r"::(\w+)", done.stdout)) == expected, done.stdout + done.stderr
 
 
 def test_the_readme_says_how_to_test():
@@ -192,7 +193,9 @@ def test_the_runner_runs_the_readme_command_in_a_clean_folder(checkout):
     command = "python3 -c \"import os; print('there:', sorted(os.listdir()))\" && echo second"
     done = _run(checkout, f"# x\npython3 -c 'no'\n<!-- test command -->\n```bash\n{command}\n```\npython3 -c 'no'\n")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [f"+ {command}", "there: ['.ci', 'README.md']", "second"]
+    first, *lines, last = done.stdout.splitlines()
+    assert (first, lines) == (f"+ {command}", ["there: ['.ci', 'README.md']", "second"])
+    assert re.fullmatch(r"= exit status 0 after \d+ s", last)
 
 
 @needs_bash
@@ -200,7 +203,22 @@ def test_the_runner_runs_the_readme_command_in_a_clean_folder(checkout):
     "readme", ["<!-- test command -->\n```\npython3 -c 'raise SystemExit(3)'\n```\n", "nothing here\n"]
 )
 def test_the_runner_fails_with_the_command_or_without_one(checkout, readme):
-    assert _run(checkout, readme).returncode != 0
+    assert _run(checkout, readme).returncode == (3 if "test command" in readme else 1)
+
+
+@needs_bash
+@pytest.mark.parametrize(("fast", "slow", "status"), [(0, 0, 0), (2, 0, 2), (0, 3, 3), (2, 3, 2)])
+def test_the_runner_runs_the_slow_tests_in_the_same_environment(checkout, fast, slow, status):
+    python = f'#!/bin/sh\necho "slow: $*; $PYTEST_ADDOPTS"\nexit {slow}\n'
+    (checkout / "python").write_text(python)
+    make = "import os, shutil; os.mkdir('.venv'); os.mkdir('.venv/bin'); shutil.copy('python', '.venv/bin/python')"
+    make += f"; os.chmod('.venv/bin/python', 0o755); raise SystemExit({fast})"
+    done = _run(checkout, f'<!-- test command -->\n```bash\npython3 -c "{make}"\n```\n')
+    assert done.returncode == status, done.stderr
+    words = "slow: -m pytest -q -m slow and not long;"
+    assert [line.partition(";")[0] + ";" for line in done.stdout.splitlines() if line.startswith("slow:")] == [words]
+    assert "--durations" in done.stdout
+    assert re.findall(r"= exit status (\d+)", done.stdout) == [str(fast), str(slow)]
 
 
 def test_code_is_clean():

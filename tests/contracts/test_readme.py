@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 
 import samplevis
 from benchmarks import parity
@@ -34,6 +35,7 @@ def some_model() -> keras.Model:
     return keras.Sequential([*layers, keras.layers.Dense(3)], name="my_model")
 
 
+@pytest.mark.slow
 def test_the_python_runs(squeezenet, tmp_path, monkeypatch, capsys):
     """The README's own lines, with fewer steps and the weights from a file."""
     monkeypatch.chdir(tmp_path)
@@ -70,6 +72,20 @@ def test_the_python_runs(squeezenet, tmp_path, monkeypatch, capsys):
     assert names["samples"].init == "images" and len(names["samples"].images) == 8
 
 
+def test_the_first_example_runs_on_a_small_model(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    small = samplevis.Network(some_model(), labels=("goldfish", "b", "c"))
+    logits = small.model.layers[-1].name
+    monkeypatch.setattr(modelzoo, "SqueezeNet", lambda: small)
+    render = samplevis.render
+    few = {"hmc_opts": FEW, "im_size": 32}
+    monkeypatch.setattr(samplevis, "render", lambda *names, **options: render(*names, **options | SMALL | few))
+    names = {}
+    exec(blocks("python")[0].replace('"logits"', repr(logits)), names)
+    assert names["image"].shape == (32, 32, 3) and "R-hat" in capsys.readouterr().out
+    assert (tmp_path / "goldfish.gif").stat().st_size > 0
+
+
 def test_the_expressions_run(squeezenet):
     from samplevis import objectives
 
@@ -84,6 +100,7 @@ def test_the_expressions_run(squeezenet):
     assert images.shape[1:] == (32, 32, 3) and np.ptp(images) > 0
 
 
+@pytest.mark.slow
 def test_the_commands_run(squeezenet_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     some_model().save("my_model.keras")

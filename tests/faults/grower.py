@@ -63,7 +63,10 @@ def most(work) -> int:
 
     thread = threading.Thread(target=look)
     thread.start()
-    work()
+    result = work()
+    # While the result is there: what is made and forgotten at once may fall between two looks.
+    found.append(taken())
+    del result
     done.set()
     thread.join()
     return max([taken(), *found]) - before

@@ -15,6 +15,7 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import with_slow
 from runs import Crash, Full, content, kill_at_random, reloaded, render, run_with_crashes
 
 import samplevis
@@ -206,6 +207,7 @@ def walk(folder, pipe):
             os.write(pipe, b".")
 
 
+@pytest.mark.slow
 def test_forty_kills_while_it_saves(tmp_path):
     """The process is killed in the midst of a save or between two: no save that it told of is lost, nor is any half done."""
     random, before = np.random.default_rng(0), 0
@@ -337,7 +339,7 @@ def test_saves_wait_for_the_interval(tmp_path):
         assert checkpoint.get_or_compute("scale", lambda: pytest.fail("it is known"))["y"] == 2
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kernel", with_slow(list(KERNELS), ["malt", "hmc", "nuts", "redrawn_hmc"]))
 def test_every_kernel_goes_on_to_the_same_bytes(kernel, tmp_path):
     def target(x):
         return -tf.reduce_sum(tf.square(x - 1), [1])
@@ -394,6 +396,7 @@ def test_the_command_keeps_a_run_and_says_how_to_go_on(tmp_path, monkeypatch, ca
     assert "stopped in anneal" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_command_asks_for_more_draws_than_there_are(tiny_network, tmp_path, monkeypatch, capsys):
     model, folder, out = tmp_path / "tiny.keras", tmp_path / "run", tmp_path / "out"
     tiny_network.model.save(model)

@@ -247,6 +247,7 @@ def test_figures_of_blocks_are_those_of_the_whole(monkeypatch):
     np.testing.assert_allclose(figures(), whole, rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="the system does not tell")
 def test_memory_is_flat_while_draws_stream(tmp_path):
     script = os.path.join(os.path.dirname(__file__), "grower.py")

@@ -164,19 +164,21 @@ def test_quick_training_reports_what_it_did_and_spares_the_bundled_weights(tmp_p
     )
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss():
     _, losses = train.train(train.RECIPES["shapes"], steps=25, pictures=200, report_every=0)
     assert np.mean(losses[-5:]) < np.mean(losses[:5])
 
 
+@pytest.mark.slow
 def test_the_judge_names_samples_and_not_the_control():
     options = dict(num_results=3, num_burnin_steps=6, num_leapfrog_steps=6, num_transforms=4)
-    judge, right = modelzoo.ShapesJudge(), {}
+    judge, shared, right = modelzoo.ShapesJudge(), modelzoo.Shapes(), {}
     for label in ("circle", "heart"):
         objective = objectives.class_logit("logits", label)
         for beta in (None, 0.0):
             samples = samplevis.render(
-                modelzoo.Shapes(), objective, options, im_size=64, beta=beta, anneal_steps=100, progress=False
+                shared, objective, options, im_size=64, beta=beta, anneal_steps=100, progress=False
             )
             right[label, beta] = np.mean(named(judge, samples[:]) == label)
     assert min(right["circle", None], right["heart", None]) >= 0.9

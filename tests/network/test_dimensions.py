@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import with_slow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -332,7 +333,7 @@ def drawn(directions: int) -> Samples:
     return samplevis.render(network(directions), "logits:a", FEW, **QUICK)
 
 
-@pytest.mark.parametrize("directions", [1, 3])
+@pytest.mark.parametrize("directions", with_slow([1, 3], [3]))
 def test_samples_of_signals_and_volumes(directions, tmp_path):
     samples, size = drawn(directions), SIZES[directions]
     assert samples.images.shape == (2, 3, *size, 1) and samples.dimensions == directions
@@ -358,6 +359,7 @@ def test_samples_of_signals_and_volumes(directions, tmp_path):
         Samples(**vars(samples) | {"images": samples.images[0, 0, ..., 0]})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("directions", [1, 3])
 def test_dataset_examples_of_signals_and_volumes(directions, tmp_path):
     known, images = network(directions), np.random.default_rng(3).uniform(size=(9, *SIZES[directions], 1))
@@ -386,7 +388,7 @@ def test_dataset_examples_of_signals_and_volumes(directions, tmp_path):
         samplevis.collect(known, "logits:a", [images[0, ..., 0]])
 
 
-@pytest.mark.parametrize("directions", [1, 3])
+@pytest.mark.parametrize("directions", with_slow([1, 3], [1]))
 def test_defaults_follow_the_network(directions):
     result = samplevis.optimize(network(directions), "logits:b", steps=2, batch=2, progress=False)
     assert result.images.shape == (2, *SIZES[directions], 1)
@@ -624,6 +626,7 @@ def test_the_judge_of_solids_knows_them():
     check_judge(solid, SOLIDS, VOLUME, (1.0, 2.0), judge_solids)
 
 
+@pytest.mark.slow
 def test_chirps_are_sampled_and_judged_right(ears):
     # The two have the same spectrum: only their order in time tells them apart.
     check(ears, SOUNDS, AUDIO, judge_sounds, ("up", "down"))

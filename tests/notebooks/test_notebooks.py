@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from conftest import with_slow
 from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
@@ -49,6 +50,8 @@ REQUIRED = {
     },
     "misc": {"alpha_feature_vis", "cossim_overlays", "feature_inversion_caricatures", "neuron_interaction_grids"},
 }
+# The others are slow tests.
+QUICK = {"from_lucid", "quickstart"}
 
 
 def name_of(path):
@@ -61,7 +64,7 @@ def test_there_are_notebooks(folder):
     assert {path.stem for path in (FOLDER / folder).glob("*.ipynb")} >= REQUIRED[folder]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
+@pytest.mark.parametrize("path", with_slow(NOTEBOOKS, lambda path: name_of(path) not in QUICK), ids=name_of)
 def test_runs(path, monkeypatch):
     monkeypatch.setenv("SAMPLEVIS_QUICK", "1")
     notebook = nbformat.read(path, as_version=4)

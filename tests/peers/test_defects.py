@@ -312,7 +312,9 @@ print(json.dumps([watch(call, calls), watch(leaking, 60)]))
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="memory is read where Linux tells it")
-@pytest.mark.parametrize("calls", [200, pytest.param(1000, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "calls", [pytest.param(200, marks=pytest.mark.slow), pytest.param(1000, marks=pytest.mark.long)]
+)
 def test_calls_do_not_grow_memory(calls):
     """Xplique: each call leaves its trace, 3 to 19 MB. Lucent: each call leaves its hooks."""
     done = subprocess.run([sys.executable, "-c", MEMORY, str(calls)], capture_output=True, text=True, timeout=600)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import with_slow
 from scipy.stats import norm
 
 import samplevis
@@ -28,7 +29,7 @@ def tail(threshold, repeat, activation_fn=linear, beta=4.0):
     return rare_event(activation_fn, density, state, 4, seeds.root(repeat))
 
 
-@pytest.mark.parametrize("threshold", [1.0, 3.0, 6.0])
+@pytest.mark.parametrize("threshold", with_slow([1.0, 3.0, 6.0], [1.0, 6.0]))
 def test_gaussian_tails(threshold):
     ratios = np.exp([tail(threshold, i).log_probability - norm.logsf(threshold) for i in range(8)])
     # The estimate of P is unbiased (but for the adaptation); eight runs give its error.
@@ -74,6 +75,7 @@ def test_what_it_returns(found, tiny_network):
     assert len(set(found.repeats)) == 4, "the repeats are independent"
 
 
+@pytest.mark.slow
 def test_samples_can_ask(found, tiny_network):
     law = Conditioned(found.target, 0.01, 500.0)
     settings = dict(im_size=16, transforms=None, population=128, repeats=1, progress=False)

@@ -261,6 +261,7 @@ def test_a_decoder_is_a_prior(tiny_network):
     assert abs(samples.levels.mean() - 0.5) < 0.3
 
 
+@pytest.mark.slow
 def test_a_chain_that_is_lost_is_named_and_the_others_go_on(tiny_network):
     def nonfinite_chains(T):
         score = tf.reduce_mean(T("conv1")[..., 1], (1, 2))

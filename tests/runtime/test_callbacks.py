@@ -160,6 +160,7 @@ def test_lines_of_json():
     ]
 
 
+@pytest.mark.slow
 def test_the_command_in_lines_of_json(tmp_path, capsys):
     quick = "--chains 2 --draws 4 --warmup 2 --leapfrog-steps 2 --transforms 2 --optimize-steps 16 --json".split()
     assert cli.main(["demo", "heart", "--out", str(tmp_path), *quick]) == 0

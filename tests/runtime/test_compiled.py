@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import with_slow
 
 import samplevis
 from samplevis import objectives
@@ -71,7 +72,7 @@ def test_a_second_render_traces_nothing(tiny_network, traces):
     assert render(unit(3, 0.7), seed=5, level=0.6).latents.tobytes() == second.latents.tobytes()
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kernel", with_slow(list(KERNELS), ["malt", "hmc", "nuts", "redrawn_hmc"]))
 def test_numbers_go_into_the_loops_of_every_kernel(kernel, traces):
     options = HMCOptions(num_results=2, num_burnin_steps=2, num_leapfrog_steps=2, kernel=kernel, step_size=0.1)
     watched = Monitors(None, lambda x: {"first": x[:, 0]}, lambda x: x**2)
@@ -147,6 +148,7 @@ print(json.dumps([growth(render, 20), growth(uncached, 2)]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="memory is read where Linux tells it")
 def test_renders_do_not_grow_memory():
     done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, timeout=600)

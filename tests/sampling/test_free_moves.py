@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import with_slow
 
 import samplevis
 from samplevis import param
@@ -49,7 +50,9 @@ def corner(x):
     return 6 * x[:, 0, 0, 0]
 
 
-@pytest.mark.parametrize("names", [["shift"], ["mirror"], ["shift", "mirror", "invert"]])
+@pytest.mark.parametrize(
+    "names", with_slow([["shift"], ["mirror"], ["shift", "mirror", "invert"]], [["shift"], ["mirror"]])
+)
 def test_moves_leave_the_density_alone(names):
     chains = run(corner, named_moves(param.pixel((4, 4), channels=1), names), results=800)
     corners, others = chains.states[:, :, 0, 0, 0], chains.states[:, :, 1:, 1:, 0]

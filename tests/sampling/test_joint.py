@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import with_slow
 
 from samplevis import param
 from samplevis.activation import make_activation
@@ -139,7 +140,7 @@ def geweke(model, make, steps=300, stale=False, fresh=False):
     return np.abs((found.mean((0, 1)) - truth.mean(0)) / errors).max()
 
 
-@pytest.mark.parametrize("name", ["split_hmc", "malt", "hmc", "pcn"])
+@pytest.mark.parametrize("name", with_slow(["split_hmc", "malt", "hmc", "pcn"], ["malt", "hmc", "pcn"]))
 def test_geweke(model, name):
     assert geweke(model, by_name(name)) < 4
 
@@ -147,11 +148,10 @@ def test_geweke(model, name):
 @pytest.mark.parametrize(
     ("make", "how"),
     [
-        (lambda target: WrongSign(target, STEP_SIZE, STEPS), {}),
-        (split, {"stale": True}),
-        (split, {"fresh": True}),
+        pytest.param(lambda target: WrongSign(target, STEP_SIZE, STEPS), {}, id="wrong sign", marks=pytest.mark.slow),
+        pytest.param(split, {"stale": True}, id="stale tilt and gradient"),
+        pytest.param(split, {"fresh": True}, id="fresh transforms inside the accept step", marks=pytest.mark.slow),
     ],
-    ids=["wrong sign", "stale tilt and gradient", "fresh transforms inside the accept step"],
 )
 def test_geweke_rejects_broken_kernels(model, make, how):
     assert geweke(model, make, steps=450, **how) > 4
@@ -192,11 +192,12 @@ def chi_squares(found, thinned=15, bins=8):
 LIMIT = 30.4
 
 
-@pytest.mark.parametrize("name", ["split_hmc", "malt"])
+@pytest.mark.parametrize("name", with_slow(["split_hmc", "malt"], ["malt"]))
 def test_simulation_based_calibration(model, name):
     assert max(chi_squares(ranks(model, by_name(name)))) < LIMIT
 
 
+@pytest.mark.slow
 def test_calibration_rejects_a_broken_kernel(model):
     broken = ranks(model, lambda target: WrongSign(target, STEP_SIZE, STEPS), replicates=512, every=3)
     assert max(chi_squares(broken)) > LIMIT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -61,6 +62,7 @@ def test_merged_moments_are_those_of_the_whole(parts, far):
         np.testing.assert_allclose(moments.deviation, values.std(0, ddof=1), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_all_transitions_are_streamed():
     watched = Monitors(scalars=lambda x: {"first": x[:, 0, 0, 0]}, image=lambda x: x)
     first = lambda x: x[:, 0, 0, 0]  # noqa: E731

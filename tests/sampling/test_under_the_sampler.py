@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import with_slow
 
 import samplevis
 from samplevis import objectives, param, transform
@@ -97,6 +98,9 @@ TRANSFORMS = {
 }
 # One run for each objective, which takes a parameterization and a transform along.
 RUNS = list(zip(OBJECTIVES, itertools.cycle(PARAMS), itertools.cycle(TRANSFORMS), strict=False))
+# Runs of more than four seconds. What they take along is in another run too.
+COSTLY = {"L1", "decay", "deepdream", "first_positions", "gram", "neuron", "only_after", "penalize_boundary_complexity"}
+COSTLY |= {"class_logit", "input_diff", "positions", "ramp", "random_direction", "tensor_direction"}
 # Images with opacity, over random backgrounds.
 ALPHA = "blur_alpha_each_step", "with_alpha", "collapse_alpha_random"
 
@@ -146,7 +150,7 @@ def test_every_public_name_is_here():
     assert {*itertools.chain(*RUNS), *ALPHA, *REFUSED, *KINDS} == public
 
 
-@pytest.mark.parametrize(("objective", "parameterization", "distortion"), RUNS)
+@pytest.mark.parametrize(("objective", "parameterization", "distortion"), with_slow(RUNS, lambda run: run[0] in COSTLY))
 def test_chains_draw_from_it(tiny_network, objective, parameterization, distortion):
     made = PARAMS[parameterization]()
     check(render(tiny_network, OBJECTIVES[objective], param=made, transforms=TRANSFORMS[distortion]))
