@@ -1,12 +1,12 @@
-"""What memory calls leave behind, and what sampling takes: `python -m benchmarks.memory` prints figures, `--json FILE` writes them.
+"""Memory growth over many calls, and peak memory of sampling: `python -m benchmarks.memory`, or `--json FILE` to write the results.
 
-Each part runs in processes of its own. About five minutes on 2 cores with the defaults; `--calls 1000` is what is required of
-`growth`. Linux only, which tells the memory in /proc. The weights of SqueezeNet are looked for in the folder SAMPLEVIS_TEST_DATA
-(default ../shared/models).
+Each part runs in its own processes. About five minutes on 2 cores with the defaults; the requirement for `growth` holds for
+`--calls 1000`. Linux only, because it reads /proc. SqueezeNet's weights come from the folder SAMPLEVIS_TEST_DATA (default
+../shared/models).
 
-- `growth`: megabytes after all calls over those after ten; another channel and seed in each call. Required: at most 5.
-- `peak`: the highest memory of a sampling run over that of bare values and gradients of the same network and bank, as shares of
-  the whole processes and of what came on top of the loaded network. Required of the first: at most 1.5.
+- `growth`: megabytes after all calls minus megabytes after ten; another channel and seed in each call. Required: at most 5.
+- `peak`: peak memory of a sampling run, divided by that of values and gradients alone for the same network and bank; once for the
+  whole process, once for the memory beyond the loaded network. Required of the first ratio: at most 1.5.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
-    parser.add_argument("--calls", type=int, default=200, help="of `growth`")
-    parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument("--calls", type=int, default=200, help="calls in `growth`")
+    parser.add_argument("--json", type=Path, help="file for the results")
     run_parts(PARTS, parser.parse_args())
 
 
@@ -43,19 +43,19 @@ def growth(options: argparse.Namespace):
 
 
 def peak(options: argparse.Namespace):
-    """A sampling run of SqueezeNet beside its bare gradient."""
+    """A sampling run of SqueezeNet, compared with its values and gradients alone."""
     (bare, loaded), (whole, before) = in_process(bare_peak), in_process(sampling_peak)
     yield {"sampling_over_bare": whole / bare, "on_top_of_loaded": (whole - before) / (bare - loaded)}
 
 
 def in_process(function: Callable, *arguments: Any) -> Any:
-    """What a function returns in a process of its own."""
+    """The result of a function, called in a new process."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 
 
 def resident(highest: bool = False) -> float:
-    """Megabytes of memory that the process has now, or had at most."""
+    """The resident memory of the process in megabytes, now or at its peak."""
     gc.collect()
     name = "VmHWM" if highest else "VmRSS"
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
@@ -63,7 +63,7 @@ def resident(highest: bool = False) -> float:
 
 
 def grown(kind: str, calls: int) -> tuple[float, float]:
-    """Megabytes after ten calls and after all."""
+    """Resident megabytes after ten calls and after all calls."""
     import keras
 
     import samplevis
@@ -94,7 +94,7 @@ def grown(kind: str, calls: int) -> tuple[float, float]:
 
 
 def bare_peak() -> tuple[float, float]:
-    """Highest megabytes of values and gradients, and those of the loaded network."""
+    """Peak megabytes of values and gradients, and megabytes of the loaded network."""
     import tensorflow as tf
 
     from benchmarks.quality import squeezenet
@@ -120,7 +120,7 @@ def bare_peak() -> tuple[float, float]:
 
 
 def sampling_peak() -> tuple[float, float]:
-    """Highest megabytes of a whole run, and those of the loaded network."""
+    """Peak megabytes of a whole run, and megabytes of the loaded network."""
     import samplevis
     from benchmarks.quality import squeezenet
     from samplevis.overrides.smooth import DEFAULT_SOFTNESS, smoothed

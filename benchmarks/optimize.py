@@ -1,15 +1,15 @@
-"""What a step of the optimiser costs: `python -m benchmarks.optimize` prints a table, `--json FILE` writes the ratios.
+"""Time per optimiser step: `python -m benchmarks.optimize` prints a table, `--json FILE` writes the ratios.
 
-Ours over a loop written by hand for one model, and two peers over ours, on the same model with random weights: one channel's
-mean, pixels, Adam, no transforms. All of a row run in one process, in turn. About ten minutes on 2 cores. A peer that is not
-installed is a row that says so.
+Compares samplevis with a hand-written loop, and two other libraries with samplevis, on the same model with random weights: the
+mean of one channel, pixels, Adam, no transforms. All entries of a row run in one process and take turns. About ten minutes on
+2 cores. If a library is not installed, its column says so.
 
-- "floor": a compiled function of one step, the update inside, called from Python.
+- "floor": a compiled function of one step, including the update, called from Python.
 - "loop": the same step in a loop inside TensorFlow.
-- "ours": whole calls of `samplevis.optimize` after the first, all that is paid again included.
-- "Xplique", "tf-keras-vis": from their first step to their last, so that what they trace anew in each call does not count.
+- "ours": whole calls of `samplevis.optimize` after the first, including everything that each call repeats.
+- "Xplique", "tf-keras-vis": from their first step to their last, which excludes the tracing that each call repeats.
 
-The work is as equal as it gets. Xplique always has its colour matrix and a stretch of the range; tf-keras-vis has no sigmoid.
+The work is as equal as possible. Xplique always applies its colour matrix and rescales the range; tf-keras-vis has no sigmoid.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ RATE = 0.05
 
 
 class Case(NamedTuple):
-    """A row: a model, its layer and size, the steps of a run, and what is required of the ratios."""
+    """A row: a model, its layer and image size, the steps per run, and the required ratios."""
 
     model: str
     layer: str
@@ -58,7 +58,7 @@ CASES = (
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9, help="paired runs of each")
+    parser.add_argument("--rounds", type=int, default=9, help="paired runs of each case")
     parser.add_argument("--models", nargs="+", default=sorted({case.model for case in CASES}))
     parser.add_argument("--sizes", nargs="+", type=int, default=sorted({case.size for case in CASES}))
     parser.add_argument("--json", type=Path, help="file for the ratios")
@@ -111,7 +111,7 @@ def ours(model: keras.Model, case: Case) -> Callable[[], float]:
 
 
 def floor(model: keras.Model, case: Case) -> Callable[[], float]:
-    """One compiled step, called again and again."""
+    """One compiled step, called repeatedly from Python."""
     step = tf.function(_step(model, case), autograph=False)
 
     def steps() -> None:
@@ -135,7 +135,7 @@ def loop(model: keras.Model, case: Case) -> Callable[[], float]:
 
 
 def _step(model: keras.Model, case: Case) -> Callable[[], tf.Tensor]:
-    """A step by hand: the cut model, the gathered channel, the update."""
+    """A hand-written step: the truncated model, one channel, the update."""
     cut = keras.Model(model.inputs, model.get_layer(case.layer).output)
     z = keras.Variable(0.01 * np.random.default_rng(0).normal(size=(1, case.size, case.size, 3)).astype(np.float32))
     optimizer = keras.optimizers.Adam(RATE)
@@ -151,7 +151,7 @@ def _step(model: keras.Model, case: Case) -> Callable[[], tf.Tensor]:
 
 
 class Ticking(keras.optimizers.Adam):
-    """Adam that notes when its updates are done: what peers do before their first step is not counted."""
+    """Adam that records the time of each update, to exclude what other libraries do before their first step."""
 
     def apply_gradients(self, grads_and_vars: Any, **settings: Any) -> Any:
         pairs = list(grads_and_vars)
@@ -162,12 +162,12 @@ class Ticking(keras.optimizers.Adam):
 
     @property
     def seconds(self) -> float:
-        """Of a step."""
+        """Seconds per step."""
         return (self.ticks[-1] - self.ticks[0]) / (len(self.ticks) - 1)
 
 
 def xplique(model: keras.Model, case: Case) -> Callable[[], float]:
-    """Xplique's `optimize`: the gradient is compiled, in each call anew."""
+    """Xplique's `optimize`, which compiles the gradient again in each call."""
     from xplique.features_visualizations import Objective, optimize
 
     def run() -> float:
@@ -180,7 +180,7 @@ def xplique(model: keras.Model, case: Case) -> Callable[[], float]:
 
 
 def tf_keras_vis(model: keras.Model, case: Case) -> Callable[[], float]:
-    """tf-keras-vis's `ActivationMaximization`: nothing is compiled."""
+    """tf-keras-vis's `ActivationMaximization`, which compiles nothing."""
     from tf_keras_vis.activation_maximization import ActivationMaximization
     from tf_keras_vis.utils.model_modifiers import ExtractIntermediateLayer
 
@@ -209,7 +209,7 @@ COLUMNS = ("ours/floor", "ours/loop", *(f"{name}/ours" for name in PEERS))
 
 
 def missing(make: Callable) -> bool:
-    """Whether a peer is not installed."""
+    """Whether a library is not installed."""
     return importlib.util.find_spec(PACKAGES[make]) is None
 
 

@@ -1,7 +1,7 @@
-"""How good samples of a real network are: `python -m benchmarks.quality` prints a table, `--json FILE` writes the figures.
+"""Diagnostics of samples of a real network: `python -m benchmarks.quality` prints a table, `--json FILE` writes the results.
 
 SqueezeNet at 96 pixels, 4 chains, 10 draws; each unit at three levels, then the negative controls. About 40 minutes on
-2 cores. The weights are looked for in the folder SAMPLEVIS_TEST_DATA (default ../shared/models).
+2 cores. The weights come from the folder SAMPLEVIS_TEST_DATA (default ../shared/models).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--units", nargs="+", default=UNITS)
     parser.add_argument("--levels", nargs="+", type=float, default=LEVELS)
     parser.add_argument("--init", default="optimize")
-    parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument("--json", type=Path, help="file for the results")
     parser.add_argument("--save", type=Path, help="folder for the samples and a sheet of each run")
     parser.add_argument("--no-controls", action="store_true")
     options = parser.parse_args()
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def squeezenet() -> samplevis.Network:
-    """The real network, from the folder of test data."""
+    """SqueezeNet with its weights from the folder of test data."""
     folder = Path(os.environ.get("SAMPLEVIS_TEST_DATA", "../shared/models"))
     return modelzoo.SqueezeNet(folder / "squeezenet" / "compressed_SqueezeNet.net")
 
@@ -70,7 +70,7 @@ def run(network: samplevis.Network, unit: str, options: argparse.Namespace, **ar
 
 
 def controls(network: samplevis.Network, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Three ways of sampling that must not reach the unit: 2018's density, no strength, a network without its weights."""
+    """Three negative controls, which must not reach the level: the density of 2018, no strength, and shuffled weights."""
     rows = [run(network, CONTROL_UNIT, options, density="activation"), run(network, CONTROL_UNIT, options, beta=0.0)]
     shuffled = shuffled_squeezenet()
     good = samplevis.optimize(
@@ -88,7 +88,7 @@ def controls(network: samplevis.Network, options: argparse.Namespace) -> list[di
 
 
 def shuffled_squeezenet() -> samplevis.Network:
-    """The network with the weights of every layer in another order: the first order in which noise excites the unit at all."""
+    """SqueezeNet with the weights of every layer shuffled, by the first seed for which noise excites the unit at all."""
     prior = samplevis.param.fourier(SIZE)
     noise = prior.image(prior.prior(seeds.root(0), 16))
     layer, channel = CONTROL_UNIT.split(":")

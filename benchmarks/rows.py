@@ -1,4 +1,4 @@
-"""The rows of a benchmark: each printed as it is made, and all so far in a file."""
+"""The rows of a benchmark: printed one by one, and all written to a file after each."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 
 def write(rows: list[dict[str, Any]], file: Path | None) -> None:
-    """Writes the figures so far, so that a run that is cut keeps them."""
+    """Writes the rows so far, so that an interrupted run does not lose them."""
     if file:
         file.write_text(json.dumps(rows, indent=1) + "\n")
 
 
 def run_parts(parts: Mapping[str, Callable[..., Iterable[dict[str, Any]]]], options: argparse.Namespace) -> None:
-    """Prints and writes the rows of the parts that the options `parts` name, to the file of the option `json`."""
+    """Runs the parts named in `options.parts`; prints their rows and writes them to `options.json`."""
     rows = []
     for part in options.parts:
         for row in parts[part](options):

@@ -1,7 +1,7 @@
-"""How well the sampler mixes, and at what cost: `python -m benchmarks.sampling` prints figures, `--json FILE` writes them.
+"""How well the sampler mixes, and at what cost: `python -m benchmarks.sampling` prints results, `--json FILE` writes them.
 
-SqueezeNet at 96 pixels and the bundled network. Every part can be run by itself (`--parts`). About two hours on 2 cores with
-the defaults. The weights are looked for in the folder SAMPLEVIS_TEST_DATA (default ../shared/models).
+SqueezeNet at 96 pixels and the bundled network. `--parts` selects parts. About two hours on 2 cores with the defaults. The
+weights come from the folder SAMPLEVIS_TEST_DATA (default ../shared/models).
 """
 
 from __future__ import annotations
@@ -23,17 +23,16 @@ from samplevis.activation import Activation, make_activation
 from samplevis.overrides.smooth import smoothed
 from samplevis.runtime import seeds
 from samplevis.sampling import diagnostics
-from samplevis.sampling.kernels.base import value_and_gradient
-from samplevis.sampling.kernels.integrator import IntegratorState, integrate
+from samplevis.sampling.kernels.split_hmc import trajectory, value_and_gradient
 from samplevis.sampling.level_scale import mean_activation, of_draws
 from samplevis.transform import robust_transforms
 
 UNITS = ("logits:285", "logits:1", "logits:967", "fire9:10")
 LEVEL = 0.7
 LAG = 1000
-# Of the activation that a diversity term may cost where all images are alike.
+# The share of the activation that a diversity term costs if all images are equal.
 SHARES = (0.5, 0.2, 0.1, 0.05, 0.03, 0.01)
-# Where a diversity term acts; beside it, layers in which nobody has asked pictures to differ.
+# The layer of the diversity term; the other layers are controls, in which images are not asked to differ.
 DIVERSE_LAYER = "fire8"
 FEATURE_LAYERS = ("fire5", DIVERSE_LAYER, "fire9")
 
@@ -44,13 +43,15 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
     parser.add_argument("--units", nargs="+", default=UNITS)
     parser.add_argument("--chains", type=int, default=4)
-    parser.add_argument("--gradients", type=int, default=2000, help="of each chain, after warm-up")
+    parser.add_argument("--gradients", type=int, default=2000, help="gradients per chain after warm-up")
     parser.add_argument("--leapfrog-steps", type=int, default=40)
-    parser.add_argument("--warm-up", type=int, default=24, help="transitions; the default forgets the annealing")
-    parser.add_argument("--smooth", type=float, default=0.3, help="softness of the network that is sampled")
+    parser.add_argument(
+        "--warm-up", type=int, default=24, help="transitions of warm-up, by default enough to forget annealing"
+    )
+    parser.add_argument("--smooth", type=float, default=0.3, help="softness of the smoothed network")
     parser.add_argument("--restarts", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=9, help="paired runs where time is measured")
-    parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument("--rounds", type=int, default=9, help="paired runs in timings")
+    parser.add_argument("--json", type=Path, help="file for the results")
     parser.add_argument(
         "--save",
         type=Path,
@@ -67,10 +68,10 @@ def mixing(options: argparse.Namespace):
 
 
 def ends(options: argparse.Namespace):
-    """Chains from noise, and Langevin dynamics, on the density of the long chains that `mixing` has saved."""
+    """Chains from noise, and Langevin dynamics, on the target density of the chains saved by `mixing`."""
     for unit in options.units:
         adjusted = samplevis.Samples.load(path(unit, options, "split_hmc", "optimize").with_suffix(".npz"))
-        # Levels of the first run: with other chains, the best optimised image is another.
+        # The level scale of the first run: other chains have another best optimised image.
         span = adjusted.optimum_activation - adjusted.prior_activation
         quarter = adjusted.activation.shape[1] // 4
         other = long_run(
@@ -79,13 +80,13 @@ def ends(options: argparse.Namespace):
         gap = adjusted.fresh_activation[:, -quarter:].mean() - other.fresh_activation.mean()
         yield {"unit": unit, "two_ended_gap": float(gap / span)}
         langevin = long_run(unit, options, "langevin", density=adjusted.target_density)
-        # Each on the transforms that its law averages over: the bank, and all that there are.
+        # Each on the transforms that its density averages over: the bank, or all of them.
         gap = on_many_transforms(unit, langevin, options.smooth) - adjusted.activation[:, quarter:].mean()
         yield {"unit": unit, "kernel": "langevin", "level_less_adjusted": float(gap / span)} | figures(langevin)
 
 
 def on_many_transforms(unit: str, samples: samplevis.Samples, smooth: float) -> float:
-    """Mean activation of eight draws of each chain, the first quarter left out, on 256 transforms that no chain has seen."""
+    """Mean activation on 256 fresh transforms of eight draws per chain, without the first quarter of the chain."""
     activation = make_activation(smoothed(squeezenet(), smooth), unit, param.fourier(SIZE), robust_transforms)
     draws = samples.latents.shape[1]
     latents = samples.latents[:, np.linspace(draws // 4, draws - 1, 8).astype(int)]
@@ -102,7 +103,7 @@ def long_run(
     init: str = "optimize",
     **settings: Any,
 ) -> samplevis.Samples:
-    """Chains that keep every transition."""
+    """A run without thinning."""
     steps = options.leapfrog_steps
     samples = samplevis.render(
         squeezenet(),
@@ -129,15 +130,15 @@ def long_run(
 
 
 def path(unit: str, options: argparse.Namespace, *parts: str) -> Path:
-    """Where a run's samples or pictures are kept, without the suffix."""
+    """The path of a run's samples or images, without the suffix."""
     return options.save / "_".join((unit.replace(":", "-"), *parts))
 
 
 def figures(samples: samplevis.Samples) -> dict[str, float]:
-    """Cost of an effective draw, how far chains forget, and how far they overfit."""
-    x, spent = samples.activation, samples.stats["num_gradient_evals"].sum()
+    """The cost of an effective draw, how much chains forget, and how much they overfit."""
+    x, evals = samples.activation, samples.stats["num_gradient_evals"]
     effective = [diagnostics.ess_bulk(chain[None]) for chain in x]
-    lag = min(round(LAG / samples.stats["num_gradient_evals"].mean()), x.shape[1] - 1)
+    lag = min(round(LAG / evals.mean()), x.shape[1] - 1)
     half = x.shape[1] // 2
     last = x.shape[1] * 3 // 4
     prior = samples.prior_activation
@@ -145,8 +146,8 @@ def figures(samples: samplevis.Samples) -> dict[str, float]:
     before = np.stack([pixels.pre_image(tf.constant(chain)).numpy() for chain in samples.latents])
     summary = samples.summary().figures
     return {
-        "gradients_per_effective_draw": float(spent / np.mean(effective)),
-        "lag_gradients": float(lag * samples.stats["num_gradient_evals"].mean()),
+        "gradients_per_effective_draw": float(evals.sum() / np.mean(effective)),
+        "lag_gradients": float(lag * evals.mean()),
         "latent_correlation": correlation(samples.latents, lag),
         "image_correlation": correlation(before, lag),
         "level_fresh": float(samples.levels[:, last:].mean()),
@@ -165,7 +166,7 @@ def figures(samples: samplevis.Samples) -> dict[str, float]:
 
 
 def correlation(states: np.ndarray, lag: int) -> float:
-    """Mean correlation of [chain, draw, ...] with itself `lag` draws later, the mean of each picture's channel removed."""
+    """Mean autocorrelation of [chain, draw, ...] at a lag in draws, after subtracting the mean of each channel of each image."""
     x = states.astype(np.float64)
     x = x - x.mean((2, 3), keepdims=True)
     x = x.reshape(*x.shape[:2], -1)
@@ -175,7 +176,7 @@ def correlation(states: np.ndarray, lag: int) -> float:
 
 
 def sizes(options: argparse.Namespace):
-    """Acceptance at one step size for pictures of 64 to 224 pixels."""
+    """The acceptance rate at one step size, for images of 64 to 224 pixels."""
     network = squeezenet()
     for size in (64, 96, 128, 160, 224):
         settings = dict(num_chains=2, num_transforms=4, num_leapfrog_steps=8, step_size=0.06, adapt_mass=False)
@@ -186,7 +187,7 @@ def sizes(options: argparse.Namespace):
 
 
 def overhead(options: argparse.Namespace):
-    """A leapfrog step over a bare value and gradient of the same network and bank; and compiled by XLA, over itself."""
+    """Time of a leapfrog step, relative to a value and gradient alone, and with XLA relative to without."""
     activation = make_activation(squeezenet(), "logits:1", param.fourier(SIZE), robust_transforms)
     target, state = target_on_bank(activation, 8), activation.param.prior(seeds.root(0), 4)
 
@@ -194,7 +195,7 @@ def overhead(options: argparse.Namespace):
         return z + 1e-6 * value_and_gradient(target, z)[1]
 
     runs = {"leapfrog": leapfrog_steps(target, state, 5), "bare": repeated(bare, state, 5)}
-    # Off unless it wins by more than the first call costs.
+    # XLA stays off unless it saves more than its first call costs.
     runs["xla"] = leapfrog_steps(target, state, 5, xla=True)
     compiling = seconds(runs["xla"])
     times = in_turn(runs, options.rounds)
@@ -204,20 +205,20 @@ def overhead(options: argparse.Namespace):
 
 
 def pixels(options: argparse.Namespace):
-    """How the cost of a leapfrog step grows with the pixels, over the growth of the network's own forward and backward passes."""
-    network, members, chains = squeezenet(), 4, 2
+    """Growth of a leapfrog step's time with image size, relative to that of the network's own forward and backward passes."""
+    network, num_transforms, chains = squeezenet(), 4, 2
     layer, channel = "logits", 1
     runs = {}
     for size in (64, 128, 256):
         activation = make_activation(network, f"{layer}:{channel}", param.fourier(size), robust_transforms)
         state = activation.param.prior(seeds.root(0), chains)
-        images = tf.repeat(activation.param.image(state), members, axis=0)
+        images = tf.repeat(activation.param.image(state), num_transforms, axis=0)
 
         def own(x: tf.Tensor) -> tf.Tensor:
             return x + 1e-6 * value_and_gradient(lambda x: network.cut((layer,))(x)[layer][:, channel], x)[1]
 
         runs |= {
-            f"leapfrog_{size}": leapfrog_steps(target_on_bank(activation, members), state, 2),
+            f"leapfrog_{size}": leapfrog_steps(target_on_bank(activation, num_transforms), state, 2),
             f"network_{size}": repeated(own, images, 2),
         }
     times = in_turn(runs, options.rounds)
@@ -227,27 +228,27 @@ def pixels(options: argparse.Namespace):
         yield {"sizes": [64, size], "leapfrog_over_network": float(np.median(over[size]))} | grown
 
 
-def target_on_bank(activation: Activation, members: int) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The mean activation of states on a bank."""
-    bank = activation.sample_transforms(seeds.root(1), members)
+def target_on_bank(activation: Activation, num_transforms: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A function from states to their mean activation on a bank."""
+    bank = activation.sample_transforms(seeds.root(1), num_transforms)
     return lambda z: tf.reduce_mean(activation.scores(activation.param.rotate(z), bank), 1)
 
 
 def leapfrog_steps(
     target: Callable[[tf.Tensor], tf.Tensor], state: tf.Tensor, steps: int, xla: bool = False
 ) -> Callable[[], float]:
-    """A run of a trajectory, for `in_turn`."""
+    """A timed trajectory, for `in_turn`."""
 
     @tf.function(autograph=False, jit_compile=xla or None)
     def run(z: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
-        start = IntegratorState.start(z, tf.ones_like(z), tf.zeros(z.shape[:1]), tf.zeros_like(z))
-        return integrate(target, start, 0.01, steps).state
+        start = tf.zeros(z.shape[:1]), tf.zeros_like(z)
+        return trajectory(target, z, tf.ones_like(z), start, 0.01, steps).state
 
     return lambda: seconds(lambda: run(state, tf.constant(steps)).numpy(), steps)
 
 
 def repeated(function: Callable[[tf.Tensor], tf.Tensor], state: tf.Tensor, steps: int) -> Callable[[], float]:
-    """A run of a function on its own result, in one compiled loop, for `in_turn`."""
+    """A timed compiled loop that applies a function to its own result, for `in_turn`."""
 
     @tf.function(autograph=False)
     def run(x: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
@@ -258,7 +259,7 @@ def repeated(function: Callable[[tf.Tensor], tf.Tensor], state: tf.Tensor, steps
 
 
 def either_or(options: argparse.Namespace):
-    """Share of the rarer concept of an either-or unit: optimised images, diverse ones, and samples that start at these."""
+    """Share of the rarer concept of an either-or unit: in optimised images, in diverse ones, and in samples that start there."""
     network, judge = modelzoo.Shapes(), modelzoo.ShapesJudge()
     count = options.restarts
     for label in [name for name in network.labels if "|" in name]:
@@ -278,7 +279,7 @@ def either_or(options: argparse.Namespace):
 
 
 def apart(unit: samplevis.Objective, layer: str, plain: samplevis.Optimized, share: float = 0.5) -> samplevis.Objective:
-    """The unit less Lucid's diversity term, which costs a share of the activation when all images are alike."""
+    """The unit minus Lucid's diversity term, which costs `share` of the activation if all images are equal."""
     weight = share * float(plain.history[-1].mean()) / (len(plain.images) - 1)
     return unit - weight * samplevis.objectives.diversity(layer)
 
@@ -309,7 +310,7 @@ def diversity(options: argparse.Namespace):
         for name, images in drawn.items():
             wanted, sets = level(images), {"samples": images}
             for other, runs in (("optimised", [plain]), ("optimised_diverse", diverse)):
-                # The first snapshot that is as active as the samples, on clean images, of the strongest term that lets one be.
+                # The first snapshot as active as the samples, on clean images, with the largest weight that reaches it.
                 snapshots = (snapshot for run in runs for snapshot in run.snapshots.values())
                 matched = next((snapshot for snapshot in snapshots if level(snapshot) >= wanted), None)
                 if matched is not None:
@@ -324,7 +325,7 @@ def diversity(options: argparse.Namespace):
 
 
 def feature_distances(network: samplevis.Network, images: np.ndarray) -> dict[str, float]:
-    """Mean cosine distance between pictures' features, averaged over places, in each of `FEATURE_LAYERS`."""
+    """Mean cosine distance between the images' features, averaged over positions, in each of `FEATURE_LAYERS`."""
     distances = {}
     for layer, features in network.activations(images, FEATURE_LAYERS).items():
         features = features.numpy().mean((1, 2))

@@ -1,7 +1,7 @@
-"""What it takes to begin: `python -m benchmarks.startup` prints a table, `--json FILE` writes the figures.
+"""Start-up time: `python -m benchmarks.startup` prints a table, `--json FILE` writes the results.
 
-Each import in a fresh process of its own, in turn, round after round; processor time, which other work on the machine disturbs
-less than it does the clock's. The differences are those of one round. About two minutes on 2 cores.
+Each import runs in a new process, and the imports take turns. Processor time is measured, because other work on the machine
+affects it less than wall time. Differences are taken within a round. About two minutes on 2 cores.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TENSORFLOW = "import tensorflow"
 KERAS = "import tensorflow, keras"
 USE = "import samplevis; samplevis.optimize, samplevis.objectives, samplevis.param, samplevis.transform"
 HELP = "from samplevis import cli; cli.main(['--help'])"
-# (what, over what, at most)
+# Name -> (code, baseline that is subtracted, required maximum in seconds).
 ROWS = {
     "import samplevis": ("import samplevis", "pass", 0.3),
     "import tensorflow, then samplevis": (f"{TENSORFLOW}; import samplevis", TENSORFLOW, 0.3),
@@ -35,8 +35,8 @@ ROWS = {
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7, help="fresh processes of each")
-    parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument("--rounds", type=int, default=7, help="processes for each import")
+    parser.add_argument("--json", type=Path, help="file for the results")
     options = parser.parse_args()
     codes = {code for what, over, _ in ROWS.values() for code in (what, over) if code}
     times = in_turn({code: lambda code=code: processor_seconds(code) for code in sorted(codes)}, options.rounds)
@@ -50,14 +50,14 @@ def main() -> None:
 
 
 def row(name: str, times: dict[str, np.ndarray]) -> dict:
-    """Median and quartiles of what something takes longer than something else."""
+    """Median and quartiles of the time over the baseline."""
     what, over, required = ROWS[name]
     low, median, high = np.percentile(times[what] - (times[over] if over else 0), (25, 50, 75))
     return {"what": name, "median": float(median), "low": float(low), "high": float(high), "required": required}
 
 
 def processor_seconds(code: str) -> float:
-    """Of a fresh process, user and system."""
+    """Processor time of a new process, user and system."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     if done.returncode:

@@ -1,14 +1,13 @@
-"""What a sweep over channels costs: `python -m benchmarks.sweep` prints a table, `--json FILE` writes the ratios.
+"""Time of a sweep over channels: `python -m benchmarks.sweep` prints a table, `--json FILE` writes the ratios.
 
-Channels of one layer of a network with random weights, a picture of each: a channel's mean, pixels, Adam, no transforms.
+One image for each of many channels of a layer, in a network with random weights: the channel's mean, pixels, Adam, no transforms.
 
-- "floor": one picture after another by a loop that is written by hand for this network and compiled once.
-- "calls": `samplevis.optimize` of one channel after another, each call over that channel's floor.
-- "sweep": one `samplevis.sweep` of all of them.
-- "batch": the loop by hand for a batch as large as the sweep's.
+- "floor": one image after another, by a hand-written loop for this network that is compiled once.
+- "calls": `samplevis.optimize` for one channel after another, relative to the floor of the same channel.
+- "sweep": one `samplevis.sweep` over all channels.
+- "batch": the hand-written loop with the sweep's batch size.
 
-Floor and calls take turns channel by channel, and all of a round are in one process. With the defaults about ten minutes on
-2 cores.
+Floor and calls take turns channel by channel, all in one process. About ten minutes on 2 cores with the defaults.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ def main() -> None:
     parser.add_argument("--channels", type=int, default=100)
     parser.add_argument("--steps", type=int, default=64)
     parser.add_argument("--size", type=int, default=64, help="pixels")
-    parser.add_argument("--batch-size", type=int, help="of the sweep (default: what it takes by itself)")
+    parser.add_argument("--batch-size", type=int, help="batch size of the sweep (default: its own choice)")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="file for the ratios")
     options = parser.parse_args()
@@ -74,7 +73,7 @@ def run(name: str, options: argparse.Namespace) -> dict[str, Any]:
     times = {"floor": [], "calls": []}
 
     def alternately() -> float:
-        """A channel by hand and a channel by call in turn, so that what disturbs one disturbs the other."""
+        """Each channel by hand and by call in turn, so that other work on the machine affects both."""
         pairs = [(seconds(partial(one, [n])), seconds(partial(call, obj=f"{layer}:{n}"))) for n in channels]
         for name, values in zip(times, zip(*pairs, strict=True), strict=True):
             times[name].append(sum(values))
@@ -97,7 +96,7 @@ def run(name: str, options: argparse.Namespace) -> dict[str, Any]:
         "network": name,
         "batch": batch,
         "megabytes_per_image": bytes_per_image(unit) / 2**20,
-        # One for the sweep itself.
+        # One trace is the sweep's own.
         "traces": number_of_traces(network) - before - 1,
         "calls/floor": ratio(calls, floor),
         "floor/sweep": ratio(floor, found["sweep"]),
@@ -118,7 +117,7 @@ def build(name: str, size: int) -> samplevis.Network:
 def by_hand(
     network: samplevis.Network, layer: str, size: int, batch: int, steps: int
 ) -> Callable[[list[int]], np.ndarray]:
-    """A compiled loop for this network alone: channels of a batch -> images."""
+    """A compiled loop for this network: channels of a batch -> images."""
     cut = network.cut((layer,))
     z = keras.Variable(np.zeros((batch, size, size, 3), np.float32))
     optimizer = keras.optimizers.Adam(RATE)

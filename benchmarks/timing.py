@@ -1,4 +1,4 @@
-"""Ratios of times that other work on the machine disturbs little: all in turn, round after round, and medians."""
+"""Ratios of times that are robust against other work on the machine: runs take turns, and medians are reported."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 
 
 def in_turn(runs: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, np.ndarray]:
-    """Times several runs in turn, each round beginning with another of them; a first round is left out.
+    """Times several runs in turn. Each round starts with another run, and one round before the first is not counted.
 
     Args:
-      runs: name -> function that returns its seconds.
-      rounds: how many rounds count, >= 1.
+      runs: name -> function that returns its time in seconds.
+      rounds: number of rounds that count, >= 1.
 
     Returns:
       Name -> seconds, [round].
@@ -30,7 +30,7 @@ def in_turn(runs: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, n
 
 
 def seconds(function: Callable[[], Any], count: int = 1) -> float:
-    """Wall time of a call, over `count`."""
+    """Wall time of a call, divided by `count`."""
     clock = time.perf_counter()
     function()
     return (time.perf_counter() - clock) / count
@@ -44,7 +44,7 @@ def ratio(over: np.ndarray, under: np.ndarray) -> dict[str, float]:
 
 
 def show(found: Mapping[str, float] | None) -> str:
-    """A ratio in a column of 20: its median and the quartiles."""
+    """A ratio as text of 20 characters: its median and quartiles."""
     if found is None:
         return f"{'-':>20}"
     return f"{found['ratio']:>7.2f} ({found['low']:.2f}-{found['high']:.2f})".rjust(20)

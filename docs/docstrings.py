@@ -1,4 +1,4 @@
-"""Griffe extension: what the house writes in docstrings, as Griffe's Google style reads it."""
+"""Griffe extension: converts this project's docstring style to the Google style that Griffe reads."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import griffe
 
 ITEM = re.compile(r"^(?P<indent> +)(?P<names>\*{0,2}\w+(?:, \*{0,2}\w+)+): (?P<text>.*)$")
 SECTION = re.compile(r"^(Args|Attributes):$")
-# A bound such as "> 0" at the beginning of a text, which Markdown takes for a quotation.
+# A bound such as "> 0" at the start of a text, which Markdown would read as a quotation.
 BOUND = re.compile(r"^( +(?:\*{0,2}\w+: )?)>(?=[= ])", re.MULTILINE)
 
 
 class HouseStyle(griffe.Extension):
-    """An example is a section of its own; "a, b: text" are two items of one text; "> 0" is a bound."""
+    """Makes "Example:" a section, splits "a, b: text" into two items, and escapes bounds such as "> 0"."""
 
     def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:
-        """Rewrites the docstring of an object once it is loaded."""
+        """Converts the docstring of a loaded object."""
         if obj.docstring:
             obj.docstring.value = readable(obj.docstring.value)
 
 
 def readable(text: str) -> str:
-    """The same docstring, for Griffe."""
+    """The docstring in Griffe's Google style."""
     lines, found, inside = text.splitlines(), [], False
     for number, line in enumerate(lines):
         if not line.startswith(" ") and line:

@@ -1,7 +1,7 @@
-"""Hooks of MkDocs: the parts of the pages that are made from the code, its tests and its notebooks, so that they stay true.
+"""MkDocs hooks: generate parts of the pages from the code, its tests and the notebooks, so that they stay up to date.
 
-A line `<!-- generated: NAME -->` of a page becomes what the function of that name here returns. Pictures come from `images/`
-and from the stored outputs of the notebooks.
+A line `<!-- generated: NAME ARGUMENTS -->` in a page is replaced by the return value of `GENERATED[NAME](*ARGUMENTS)`. Images
+come from `images/` and from the stored outputs of the notebooks.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import json
 import os
 import re
 import sys
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
@@ -23,33 +24,34 @@ from typing import Any
 
 from mkdocs.structure.files import File
 
-ROOT = Path(__file__).parent.parent
-# The package and `benchmarks`, from wherever MkDocs is called.
+DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+# Imports this checkout of the package, wherever MkDocs is called from.
 sys.path.insert(0, str(ROOT))
 
-MARK = re.compile(r"^<!-- generated: (\w+)((?: [\w-]+)*) -->$", re.MULTILINE)
+MARK = re.compile(r"^<!-- generated: (\w+)((?: [\w.-]+)*) -->$", re.MULTILINE)
 PICTURE = re.compile(r"\]\((?:\.\./)?(images/[\w./-]+)\)")
-# Where pages find the pictures of notebooks: images/notebooks/NAME-NUMBER.png is the picture of that number, from 0.
+# images/notebooks/NAME-NUMBER.png in a page is PNG output number NUMBER, from 0, of notebooks/NAME.ipynb.
 NOTEBOOK = re.compile(r"images/notebooks/(\w+)-(\d+)\.png")
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Adds the pictures that the pages show."""
+    """Adds the images that the pages refer to."""
     pages = [page.content_string for page in files.documentation_pages()]
     for name in sorted(set(PICTURE.findall("\n".join(pages)))):
         found = NOTEBOOK.fullmatch(name)
-        given = {"content": _output(*found.groups())} if found else {"abs_src_path": str(ROOT / name)}
-        files.append(File.generated(config, name, **given))
+        source = {"content": _output(*found.groups())} if found else {"abs_src_path": str(ROOT / name)}
+        files.append(File.generated(config, name, **source))
     return files
 
 
 def on_page_markdown(markdown: str, **kwargs: Any) -> str:
-    """Puts what is generated in the place of its mark."""
+    """Replaces each mark by what it generates."""
     return MARK.sub(lambda mark: GENERATED[mark[1]](*mark[2].split()), markdown)
 
 
 def models() -> str:
-    """The zoo: what each model is, what it makes of images in [0, 1], and where its weights come from."""
+    """The model zoo: what each model is, its preprocessing, and where its weights come from."""
     from samplevis.modelzoo.registry import MODELS
     from samplevis.network.preprocessing import MODES
 
@@ -77,7 +79,7 @@ def zoo(which: str) -> str:
 
 
 def kinds() -> str:
-    """Every kind of model under every kind of objective, optimised and sampled, as the tests run it."""
+    """Every kind of model with every kind of objective, optimised and sampled, as the tests run it."""
     tests = _test_module("test_any_model")
     actions = [tests.optimised.__name__, tests.sampled.__name__]
 
@@ -92,24 +94,27 @@ def kinds() -> str:
 
 
 def from_lucid() -> str:
-    """A section of rows for each part of Lucid: what it does and its name, ours, and what differs."""
-    from benchmarks.lucid import SECTIONS
-
+    """A table for each section of from_lucid.toml: what Lucid does and its name, ours, and what differs."""
+    sections = tomllib.loads((DOCS / "from_lucid.toml").read_text(encoding="utf-8"))["section"]
     parts = []
-    for title, section in SECTIONS.items():
+    for section in sections:
         rows = (
-            (f"{row.capability}<br>{_code(row.lucid)}", ", ".join(map(_code, row.names)) or "dropped", row.note)
-            for row in section
+            (
+                f"{row['capability']}<br>{_code(row['lucid'])}",
+                ", ".join(map(_code, row.get("names", []))) or "not included",
+                row["note"],
+            )
+            for row in section["rows"]
         )
-        parts.append(f"## {title}\n\n{_table(('in Lucid', 'here', 'what differs, and why'), rows)}")
+        parts.append(f"## {section['title']}\n\n{_table(('Lucid', 'samplevis', 'what differs, and why'), rows)}")
     return "\n\n".join(parts)
 
 
 def summary() -> str:
-    """The rows of the summary: what each says, and when to worry."""
+    """The rows of the summary: what each means, and when to worry."""
     from samplevis.results.summary import ROWS
 
-    return _table(("row", "what it says", "worry when"), ROWS.values())
+    return _table(("row", "what it means", "worry when"), ROWS.values())
 
 
 def kernels() -> str:
@@ -130,14 +135,14 @@ def kernels() -> str:
 
 
 def verdicts() -> str:
-    """The sentences that a summary ends in, the best first."""
+    """The possible verdicts of a summary, the best first."""
     from samplevis.results.summary import VERDICTS
 
     return "\n".join(f"- {verdict}" for verdict in VERDICTS)
 
 
 def objectives() -> str:
-    """The objectives, with the first line of what each says of itself."""
+    """The objectives, with the first line of each docstring."""
     from samplevis import objectives
 
     functions = {name: getattr(objectives, name) for name in objectives.__all__}
@@ -150,9 +155,19 @@ def objectives() -> str:
 
 
 def members(place: str) -> str:
-    """Every public name of a package, documented where it is defined: a module may have the name of its function."""
+    """The public names of a package, each documented at the module that defines it."""
     package = importlib.import_module(f"samplevis.{place}")
     return "\n\n".join(f"::: {_path(package, name)}\n    options:\n      heading_level: 2" for name in package.__all__)
+
+
+def public(*names: str) -> str:
+    """Names such as "render" or "results.summary.Summary", each documented at the module that defines it."""
+
+    def path(name: str) -> str:
+        place, _, last = f"samplevis.{name}".rpartition(".")
+        return _path(importlib.import_module(place), last)
+
+    return "\n\n".join(f"::: {path(name)}" for name in names)
 
 
 def command_help(*words: str) -> str:
@@ -179,6 +194,7 @@ GENERATED = {
     "verdicts": verdicts,
     "objectives": objectives,
     "members": members,
+    "public": public,
     "help": command_help,
 }
 
@@ -190,7 +206,7 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _code(text: str) -> str:
-    """A name in code; what stands in parentheses is no name."""
+    """A name as code; text in parentheses is not a name."""
     return text if not text or text.startswith("(") else f"`{text}`"
 
 
@@ -205,7 +221,7 @@ def _linked(text: str) -> str:
 
 
 def _output(notebook: str, number: str) -> bytes:
-    """The PNG picture of that number among the stored outputs of a notebook."""
+    """The PNG image of that number among the stored outputs of a notebook."""
     cells = json.loads((ROOT / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
     outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
     return base64.b64decode("".join([data["image/png"] for data in outputs if "image/png" in data][int(number)]))

@@ -1,10 +1,10 @@
-"""Makes the pictures in images/lucid, each by one of Lucid's recipes, on SqueezeNet.
+"""Makes the images in images/lucid, each by one of Lucid's recipes, on SqueezeNet.
 
     python images/lucid.py channel_sheet deep_dream     # or: all
 
-Each function here makes the picture of its name. Photographs are samples that scikit-image and scikit-learn bring along:
-`pip install scikit-image scikit-learn umap-learn`. SAMPLEVIS_TEST_DATA names the folder that holds
-squeezenet/compressed_SqueezeNet.net; without it the weights are downloaded.
+Each function makes the image of its name. The photographs come with scikit-image and scikit-learn: `pip install scikit-image
+scikit-learn umap-learn`. SAMPLEVIS_TEST_DATA is a folder with squeezenet/compressed_SqueezeNet.net; without it the weights are
+downloaded.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ import samplevis
 from samplevis import export, modelzoo, param, recipes
 
 HERE = Path(__file__).parent
-# Small pictures, for sheets of many.
+# Small images, for sheets of many.
 SMALL = dict(param=param.fourier(64), steps=128)
-# Draws from chains that move far for their cost.
+# A kernel that moves far for its cost.
 OPTIONS = dict(kernel="langevin", num_results=2, num_steps_between_results=24, num_chains=3)
 # Layers from early to late.
 LAYERS = ("fire2", "fire4", "fire6", "fire8")
 
-# Shown in the README: left, top and side of a square of each picture, in pixels.
+# For the README: left, top and side in pixels of the square cut from each image.
 GALLERY = {
     "deep_dream": (524, 20, 256),
     "caricature": (592, 20, 192),
@@ -42,7 +42,7 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", choices=[*PICTURES, "all"], metavar="NAME")
-    parser.add_argument("--out", type=Path, default=HERE / "lucid", help="folder for the pictures")
+    parser.add_argument("--out", type=Path, default=HERE / "lucid", help="folder for the images")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     model = squeezenet()
@@ -61,7 +61,7 @@ def squeezenet() -> samplevis.Network:
 
 
 def photograph(name: str, size: int) -> np.ndarray:
-    """The middle of a sample photograph, float32 [size, size, 3] in [0, 1]."""
+    """The central square of a sample photograph, float32 [size, size, 3] in [0, 1]."""
     if name in ("china", "flower"):
         from sklearn.datasets import load_sample_image
 
@@ -101,7 +101,7 @@ def interaction_grid(model: samplevis.Network) -> np.ndarray:
 
 
 def interpolation(model: samplevis.Network) -> np.ndarray:
-    """The ways between three channels, aligned."""
+    """The paths between three channels, aligned."""
     units = ["fire5:3", "fire5:7", "fire5:10"]
     return recipes.multi_interpolation(model, units, points=4, **SMALL).grid(scale=2)
 
@@ -112,7 +112,7 @@ def caricature(model: samplevis.Network) -> np.ndarray:
 
 
 def feature_inversion(model: samplevis.Network) -> np.ndarray:
-    """What layers still know of it."""
+    """What layers retain of a photograph."""
     return recipes.feature_inversion(model, photograph("chelsea", 96), LAYERS, steps=128).grid(scale=2)
 
 
@@ -126,7 +126,7 @@ def deep_dream(model: samplevis.Network) -> np.ndarray:
 
 
 def dream2048(model: samplevis.Network) -> np.ndarray:
-    """A dream of 2048 x 2048 pixels in tiles of 256: the whole of it, reduced, and a part as it is."""
+    """A dream of 2048 x 2048 pixels in tiles of 256: reduced as a whole, and a part at full size."""
     photo, octaves = photograph("china", 427), recipes.octave_sizes(2048, 5, 1.5)
     dream = recipes.deep_dream(model, "fire8", photo, octaves=octaves, steps=4, learning_rate=0.02, tile=256).image
     part, side = dream[1024:1408, 256:640], 384
@@ -135,7 +135,7 @@ def dream2048(model: samplevis.Network) -> np.ndarray:
 
 
 def style_transfer(model: samplevis.Network) -> np.ndarray:
-    """A photograph in the manner of two others."""
+    """A photograph in the style of two others."""
     content = photograph("china", 160)
     styles = [photograph(name, 160) for name in ("flower", "immunohistochemistry")]
     layers = dict(content_layers="fire4", style_layers=["conv1", "fire2", "fire3", "fire5", "fire7"])
@@ -161,7 +161,7 @@ def attribution(model: samplevis.Network) -> np.ndarray:
 
 
 def channel_attribution(model: samplevis.Network) -> np.ndarray:
-    """The channels that speak most for the photograph's class, and those most against it, with what each looks for."""
+    """The channels that speak most for and against the photograph's class, and what each responds to."""
     photo = photograph("chelsea", 160)
     logits = model.activations(photo[None], "logits")["logits"][0].numpy()
     best = int(np.argmax(logits))
@@ -175,7 +175,7 @@ def channel_attribution(model: samplevis.Network) -> np.ndarray:
 
 
 def spatial_attribution(model: samplevis.Network) -> np.ndarray:
-    """Which positions of a layer nine positions of a later one rest on."""
+    """The positions of a layer on which nine positions of a later layer depend."""
     photo = photograph("chelsea", 160)
     found = recipes.spatial_attribution(model, "fire4", "fire9", photo)
     rows, columns = (np.linspace(1, side - 2, 3).round().astype(int) for side in found.shape[:2])
@@ -185,7 +185,7 @@ def spatial_attribution(model: samplevis.Network) -> np.ndarray:
 
 
 def activation_grid(model: samplevis.Network) -> np.ndarray:
-    """A photograph as a late layer sees it, also by the strength of what it sees."""
+    """A photograph as a late layer sees it, also scaled by the strength of the activations."""
     photo = photograph("chelsea", 144)
     found = recipes.activation_grid(model, "fire9", photo, steps=64)
     side = len(found.picture())
@@ -194,14 +194,14 @@ def activation_grid(model: samplevis.Network) -> np.ndarray:
 
 
 def semantic_dictionary(model: samplevis.Network) -> np.ndarray:
-    """What a layer says at one position of a photograph: an eye."""
+    """The strongest channels of a layer at one position of a photograph: an eye."""
     return recipes.semantic_dictionary(
         model, "fire8", photograph("chelsea", 160), (6, 6), n_channels=5, size=80
     ).picture()
 
 
 def neuron_groups(model: samplevis.Network) -> np.ndarray:
-    """Six groups of neurons: what each looks for, and where it is."""
+    """Six groups of neurons: what each responds to, and where."""
     photo = photograph("chelsea", 160)
     found = recipes.activation_grid(model, "fire9", photo, groups=6, cell=80, steps=128)
     where = [reduced(lit(photo, found.weights[..., group]), 80) for group in range(6)]
@@ -209,7 +209,7 @@ def neuron_groups(model: samplevis.Network) -> np.ndarray:
 
 
 def activation_atlas(model: samplevis.Network) -> np.ndarray:
-    """What a late layer has seen in six photographs at three sizes."""
+    """What a late layer sees in six photographs at three sizes."""
     names = ("chelsea", "china", "coffee", "flower", "astronaut", "rocket")
     activations = [
         recipes.collect_activations(model, "fire9", photograph(name, size)[None], reducer=None).reshape(-1, 512)
@@ -230,7 +230,7 @@ def turntable(model: samplevis.Network) -> np.ndarray:
 
 
 def ring(rows: int = 24, columns: int = 48, radius: float = 0.45) -> recipes.Mesh:
-    """A torus round the y axis: u goes once round the axis, v once round the tube."""
+    """A torus around the y axis: u goes once around the axis, v once around the tube."""
     v, u = (side.ravel() for side in np.meshgrid(*(np.linspace(0, 1, n + 1) for n in (rows, columns)), indexing="ij"))
     around, tube = 2 * np.pi * u, 2 * np.pi * v
     out = 1 + radius * np.cos(tube)
@@ -242,7 +242,7 @@ def ring(rows: int = 24, columns: int = 48, radius: float = 0.45) -> recipes.Mes
 
 
 def gallery(model: samplevis.Network) -> np.ndarray:
-    """Squares of six of the other pictures, which must be there."""
+    """Squares cut from six of the other images, which must exist."""
     panels = []
     for name, (left, top, side) in GALLERY.items():
         picture = export.load_image(HERE / "lucid" / f"{name}.jpg")
@@ -251,13 +251,13 @@ def gallery(model: samplevis.Network) -> np.ndarray:
 
 
 def reduced(picture: np.ndarray, side: int) -> np.ndarray:
-    """A picture [H, W, 3] in [0, 1] as a square of another size."""
+    """An image [H, W, 3] in [0, 1], resized to a square."""
     pixels = Image.fromarray(np.round(255 * picture).astype(np.uint8))
     return np.asarray(pixels.resize((side, side), Image.Resampling.LANCZOS), np.float32) / 255
 
 
 def lit(picture: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """A picture, dark but where a map of its positions is positive."""
+    """An image, darkened except where a map of its positions is positive."""
     spot = found.clip(0) / np.percentile(found.clip(0), 99)
     light = Image.fromarray(spot.clip(0, 1).astype(np.float32)).resize(picture.shape[1::-1], Image.Resampling.BILINEAR)
     return picture * (0.25 + 0.75 * np.asarray(light)[..., None])

@@ -1,4 +1,4 @@
-"""Makes squeezenet.png from the samples that `python -m benchmarks.quality --save FOLDER` wrote."""
+"""Makes squeezenet.png from the samples written by `python -m benchmarks.quality --save FOLDER`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHAINS = range(4)
 
 
 def main(folder: str) -> None:
-    """Pairs of an optimised picture and the last draw of its chain, four chains for each unit."""
+    """Pairs of an optimised image and the last draw of its chain, four chains for each unit."""
     rows = [[] for _ in CHAINS]
     for _, name in UNITS:
         samples = samplevis.Samples.load(Path(folder) / f"{name}_0.7_optimize.npz")

@@ -1,4 +1,4 @@
-"""Makes shapes.png: for each unit of the bundled network, drawings that excite it most, and what an optimiser finds."""
+"""Makes shapes.png: for each unit of the bundled network, the drawings that excite it most and an optimised image."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ COLUMNS = 6
 
 
 def main() -> None:
-    """Three rows of six units: three drawings and an optimised picture of each."""
+    """Three rows of six units: three drawings and an optimised image of each."""
     shapes = modelzoo.Shapes()
     pictures, concepts = draw(900, seed=123)
     cells = []
     for unit, label in enumerate(shapes.labels):
         obj = objectives.class_logit("logits", unit)
-        # Three of the one concept, or the best two of the first and the best of the second.
+        # Three of one concept, or two of the first and one of the second.
         best = [best_of(shapes, obj, pictures[concepts == CONCEPTS.index(name)]) for name in label.split("|")]
         drawings = best[0] if len(best) == 1 else [best[0][0], best[1][0], best[0][1]]
         found = samplevis.optimize(shapes, obj, param=samplevis.param.fourier(64), steps=128, progress=False)
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def best_of(network: samplevis.Network, obj: objectives.Objective, pictures: np.ndarray) -> np.ndarray:
-    """The three pictures that excite a unit most."""
+    """The three images that excite a unit most."""
     return samplevis.collect(network, obj, pictures, top=3, bottom=0, batch_size=len(pictures)).top_images
 
 

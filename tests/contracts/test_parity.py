@@ -1,26 +1,41 @@
-"""The table of Lucid's capabilities says what is true: its names and tests exist, and it is where it is read."""
+"""docs/from_lucid.toml, the table of Lucid's capabilities, is true: its names are public and its tests exist."""
 
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
+import re
 from functools import cache
 from pathlib import Path
 
-import nbformat
 import pytest
 
-from benchmarks import parity
-from benchmarks.lucid import Row
+tomllib = pytest.importorskip("tomllib", reason="the table of Lucid's names needs Python 3.11 to be read")
 
+ROOT = Path(__file__).parents[2]
 # Name of a file -> its path: the table names files, which are unique.
-TESTS = {path.name: path for path in Path(__file__).parents[1].rglob("test_*.py")}
-ROWS = list(parity.rows())
-PROVED = [row for row in ROWS if row.names]
-DROPPED = [row for row in ROWS if not row.names]
+TESTS = {path.name: path for path in (ROOT / "tests").rglob("test_*.py")}
+SECTIONS = tomllib.loads((ROOT / "docs" / "from_lucid.toml").read_text(encoding="utf-8"))["section"]
+ROWS = [row for section in SECTIONS for row in section["rows"]]
+INCLUDED = [row for row in ROWS if "names" in row]
+DROPPED = [row for row in ROWS if "names" not in row]
 
 
-def _named(rows: list[Row]) -> dict:
-    return {"argvalues": rows, "ids": [row.capability for row in rows]}
+def _parametrized(rows: list[dict]) -> dict:
+    return {"argvalues": rows, "ids": [row["capability"] for row in rows]}
+
+
+def exists(name: str) -> bool:
+    """Whether a public name exists, such as "objectives.neuron" or "optimize(seed)"."""
+    path, parameter = re.fullmatch(r"([\w.]+)(?:\((\w+)\))?", name).groups()
+    value = importlib.import_module("samplevis")
+    for part in path.split("."):
+        public = part in getattr(value, "__all__", [part])
+        if not (public and hasattr(value, part)):
+            return False
+        value = getattr(value, part)
+    return parameter is None or parameter in inspect.signature(value).parameters
 
 
 @cache
@@ -34,18 +49,25 @@ def _has(test: str) -> bool:
     return function.startswith("test_") and file in TESTS and function in _tests_of(file)
 
 
-@pytest.mark.parametrize("row", **_named(PROVED))
+def test_the_table_is_well_formed():
+    assert len(ROWS) >= 105 and len(DROPPED) < 10
+    assert {key for section in SECTIONS for key in section} == {"title", "rows"}
+    for row in ROWS:
+        assert {"capability", "lucid", "note"} <= set(row) <= {"capability", "lucid", "names", "tests", "note"}
+
+
+@pytest.mark.parametrize("row", **_parametrized(INCLUDED))
 def test_names_and_tests_exist(row):
-    assert row.tests
-    for name in row.names:
-        assert parity.exists(name), name
-    for test in row.tests:
+    assert row["names"] and row["tests"] and row["note"]
+    for name in row["names"]:
+        assert exists(name), name
+    for test in row["tests"]:
         assert _has(test), test
 
 
-@pytest.mark.parametrize("row", **_named(DROPPED))
+@pytest.mark.parametrize("row", **_parametrized(DROPPED))
 def test_what_is_dropped_has_a_reason(row):
-    assert row.note and not row.tests
+    assert row["note"] and "tests" not in row
 
 
 @pytest.mark.parametrize(
@@ -62,28 +84,14 @@ def test_what_is_dropped_has_a_reason(row):
     ],
 )
 def test_exists_knows_what_is_public(name, expected):
-    assert parity.exists(name) == expected
+    assert exists(name) == expected
 
 
 def test_capabilities_are_named_once():
-    names = [row.capability for row in ROWS]
+    names = [row["capability"] for row in ROWS]
     assert len(set(names)) == len(names)
 
 
-def test_the_readme_has_the_table():
-    text = parity.README.read_text(encoding="utf-8")
-    assert parity.with_table(text, parity.readme_table()) == text
-
-
-def test_the_notebook_has_the_table():
-    cells = nbformat.read(parity.NOTEBOOK, as_version=4).cells
-    (cell,) = [cell for cell in cells if parity.START in cell.source]
-    assert parity.with_table(cell.source, parity.notebook_table()) == cell.source
-
-
-def test_a_text_needs_its_marks():
-    whole = f"a {parity.START} old {parity.END} b"
-    assert parity.with_table(whole, "new") == f"a {parity.START}\n\nnew\n\n{parity.END} b"
-    for text in ("", f"{parity.START}", whole + whole):
-        with pytest.raises(ValueError, match="once each"):
-            parity.with_table(text, "new")
+def test_the_documentation_shows_the_table_and_the_readme_leads_there():
+    assert "<!-- generated: from_lucid -->" in (ROOT / "docs" / "from_lucid.md").read_text(encoding="utf-8")
+    assert "](docs/from_lucid.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
