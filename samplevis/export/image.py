@@ -7,10 +7,11 @@ import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from samplevis.export.pixels import UNIT, cropped, to_uint8
+from samplevis.param.picture_files import open_upright
 from samplevis.runtime import files
 from samplevis.runtime.checks import brief, check_whole, is_list
 
@@ -89,8 +90,7 @@ def load_image(path: str | os.PathLike, size: int | tuple[int, int] | None = Non
         content = io.BytesIO(file.read())
     try:
         # Once the bytes are read, whatever fails is their fault.
-        with Image.open(content) as picture:
-            picture = ImageOps.exif_transpose(_eight_bits(picture)).convert("RGBA")
+        picture = open_upright(content).convert("RGBA")
     except Exception as error:
         raise ValueError(f"path: {path!r} is damaged or not a picture ({error})") from error
     if not alpha:
@@ -180,13 +180,6 @@ def _save(pixels: np.ndarray, path: str | os.PathLike, kind: str, metadata: Mapp
     Image.fromarray(pixels).save(content, format=kind, **options)
     with files.atomic_path(path) as temporary, open(temporary, "wb") as file:
         file.write(content.getvalue())
-
-
-def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Grey pictures of 16 bits, which Pillow would cut at 255, rounded to 8."""
-    if not picture.mode.startswith("I;16"):
-        return picture
-    return Image.fromarray(np.round(np.asarray(picture, np.float64) / 257).astype(np.uint8))
 
 
 def _checked_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import keras
 import numpy as np
 from PIL import Image
 
-from samplevis import transform
+from samplevis import objectives, transform
 from samplevis.export.grid import PAPER
 from samplevis.export.pixels import to_uint8
 from samplevis.network import Network, as_network
-from samplevis.recipes.directions import render_directions
+from samplevis.recipes.directions import IconRenderer
 from samplevis.recipes.picture import activations_by_position
 from samplevis.recipes.reducer import ChannelReducer
 from samplevis.runtime.checks import check_whole
@@ -106,18 +107,8 @@ def activation_grid(
         check_whole("groups", groups, 1)
         reducer = ChannelReducer(groups, seed=seed, max_iter=1000).fit(activations)
         directions = reducer.directions
-    icons = render_directions(
-        network,
-        layer,
-        directions,
-        size=cell,
-        cossim_pow=cossim_pow,
-        transforms=transforms,
-        steps=steps,
-        batch_size=batch_size,
-        seed=seed,
-        progress=progress,
-    )
+    renderer = IconRenderer(network, layer, cell, transforms, steps, batch_size, seed, progress)
+    icons = renderer.render(directions, functools.partial(objectives.direction, cossim_pow=cossim_pow))
     magnitudes = np.linalg.norm(activations, axis=-1)
     if reducer is None:
         return ActivationGrid(icons.reshape(*magnitudes.shape, *icons.shape[1:]), magnitudes)

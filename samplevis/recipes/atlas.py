@@ -10,6 +10,7 @@ Source: Carter et al., Activation Atlas (Distill, 2019); lucid/recipes/activatio
 from __future__ import annotations
 
 import dataclasses
+import functools
 import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,12 +18,12 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from samplevis import transform
+from samplevis import objectives, transform
 from samplevis.export.grid import PAPER
 from samplevis.export.pixels import to_uint8
 from samplevis.network import Network, as_network
 from samplevis.recipes.collected_activations import covariance, whitening
-from samplevis.recipes.directions import check_rendering, render_directions
+from samplevis.recipes.directions import IconRenderer
 from samplevis.runtime import seeds
 from samplevis.runtime.checks import check_choice, check_whole
 from samplevis.transform import Transform
@@ -131,7 +132,8 @@ def activation_atlas(
       ImportError: for method "umap" without umap-learn.
     """
     network = as_network(model)
-    check_rendering(network, layer, size, transforms, steps, batch_size, seed)
+    renderer = IconRenderer(network, layer, size, transforms, steps, batch_size, seed, progress)
+    renderer.check()
     activations = _rows(activations)
     channels = network.layer_shape(layer)[-1]
     if activations.shape[1] != channels:
@@ -146,19 +148,8 @@ def activation_atlas(
             f"minimum: no cell of the grid holds {minimum} of the {len(activations)} activations. Collect more, or take a "
             "coarser grid or a lower minimum."
         )
-    icons = render_directions(
-        network,
-        layer,
-        cells.directions @ whitener,
-        size=size,
-        cossim_pow=COSSIM_POW,
-        centre=True,
-        transforms=transforms,
-        steps=steps,
-        batch_size=batch_size,
-        seed=seed,
-        progress=progress,
-    )
+    unit = functools.partial(objectives.direction_neuron, cossim_pow=COSSIM_POW)
+    icons = renderer.render(cells.directions @ whitener, unit)
     return Atlas(points, cells, icons, shape, method)
 
 

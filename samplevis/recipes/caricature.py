@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from samplevis import export, transform
 from samplevis import param as parameterizations
+from samplevis.export.grid_mixin import ColumnsGridMixin
 from samplevis.network import Network, as_network
 from samplevis.objectives import dot_compare
 from samplevis.runs.optimization import optimize
@@ -26,7 +26,7 @@ TRANSFORMS = (transform.affine(shift=4, scale=0.05, rotate=4),)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Caricature:
+class Caricature(ColumnsGridMixin):
     """An image as layers see it.
 
     Attributes:
@@ -60,20 +60,6 @@ class Caricature:
             scale=scale,
             labels=["reference", *(f"{layer}, {cos:.2f}" for layer, cos in zip(self.layers, self.cosine, strict=True))],
         )
-
-    def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int = 1) -> None:
-        """Writes `grid(columns, scale)` as a PNG file.
-
-        Args:
-          path: file to write.
-          columns: as in `grid`.
-          scale: whole-number enlargement, >= 1. Defaults to 1.
-
-        Raises:
-          ValueError: if an argument is out of range.
-          OSError: if the file cannot be written.
-        """
-        export.save_png(self.grid(columns, scale), path)
 
 
 def caricature(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,8 +11,9 @@ import numpy as np
 from PIL import Image
 
 from samplevis import export
-from samplevis import param as parameterizations
+from samplevis.activation import default_param
 from samplevis.export.grid import check_labels
+from samplevis.export.grid_mixin import GridMixin
 from samplevis.export.pixels import cropped, to_uint8
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective, as_objective, diversity, only_after
@@ -35,7 +35,7 @@ EARLY = 16
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Comparison:
+class Comparison(GridMixin):
     """What `compare` returns.
 
     Attributes:
@@ -64,19 +64,6 @@ class Comparison:
             scale=scale,
             title=f"{self.samples.objective}, {self.samples.model}",
         )
-
-    def save_grid(self, path: str | os.PathLike, scale: int = 1) -> None:
-        """Writes `grid(scale)` as a PNG file.
-
-        Args:
-          path: file to write.
-          scale: whole-number enlargement, >= 1. Defaults to 1.
-
-        Raises:
-          ValueError: if an argument is out of range.
-          OSError: if the file cannot be written.
-        """
-        export.save_png(self.grid(scale), path)
 
 
 def compare(
@@ -107,8 +94,8 @@ def compare(
       >>> recipes.compare(model, "fire5:7", im_size=96).save_grid("methods.png")
     """
     check_known(settings, PASSED_ON)
-    param = settings.get("param") or parameterizations.fourier(settings.get("im_size", 128))
     network = as_network(model)
+    param = settings.get("param") or default_param(network, settings.get("im_size"))
     found = {} if examples is None else {"dataset examples": _resized(examples, param.image_shape)}
     if panels is None:
         dreams = _dreams(network, obj, param, hmc_options(hmc_opts).num_chains, settings)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,19 +11,22 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis import export
-from samplevis import param as parameterizations
+from samplevis.activation import default_param
+from samplevis.export.grid_mixin import GridMixin
 from samplevis.network import Network, as_network
-from samplevis.objectives import Objective, as_objective
+from samplevis.objectives import Objective, as_objective, each
 from samplevis.param import Parameterization
 from samplevis.param.base import Derived
-from samplevis.recipes.batches import check_settings, optimize_each
+from samplevis.recipes.settings import check_settings
+from samplevis.runs.optimization import optimize
+from samplevis.runs.sweeping import sweep
 from samplevis.runtime.checks import brief, check_whole
 
 Unit = Objective | str | Callable
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class InteractionGrid:
+class InteractionGrid(GridMixin):
     """Images of two units together, one for each pair.
 
     Attributes:
@@ -53,22 +55,9 @@ class InteractionGrid:
         """
         return export.grid(self.images, row_labels=self.rows, column_labels=self.columns, scale=scale)
 
-    def save_grid(self, path: str | os.PathLike, scale: int = 1) -> None:
-        """Writes `grid(scale)` as a PNG file.
-
-        Args:
-          path: file to write.
-          scale: whole-number enlargement, >= 1. Defaults to 1.
-
-        Raises:
-          ValueError: if an argument is out of range.
-          OSError: if the file cannot be written.
-        """
-        export.save_png(self.grid(scale), path)
-
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Interpolation:
+class Interpolation(GridMixin):
     """Images on the ways between units; the way from unit m to unit n and the way back are the same images.
 
     Attributes:
@@ -102,19 +91,6 @@ class Interpolation:
             column_labels=[f"{part:.2f}" for part in parts],
             scale=scale,
         )
-
-    def save_grid(self, path: str | os.PathLike, scale: int = 1) -> None:
-        """Writes `grid(scale)` as a PNG file.
-
-        Args:
-          path: file to write.
-          scale: whole-number enlargement, >= 1. Defaults to 1.
-
-        Raises:
-          ValueError: if an argument is out of range.
-          OSError: if the file cannot be written.
-        """
-        export.save_png(self.grid(scale), path)
 
 
 def interaction_grid(
@@ -162,7 +138,15 @@ def interaction_grid(
     unique = sorted({tuple(sorted(pair)) for pair in pairs})
     alone = np.eye(len(everything))
     weights = np.array([(alone[m] + alone[n]) / 2 for m, n in unique])
-    images, scores = _optimize(model, everything, weights, aligned, batch_size, settings)
+    check_whole("batch_size", batch_size, 1)
+    network, mixtures = as_network(model), [_mixture(everything, row) for row in weights]
+    param = settings.get("param") or default_param(network)
+    if aligned:
+        images, scores = _together(network, mixtures, settings | {"param": _aligned(param, weights)})
+    elif getattr(param, "couples_images", False):
+        images, scores = _together(network, mixtures, settings)
+    else:
+        images, scores = _sweep(network, mixtures, batch_size, settings)
     index = np.reshape([unique.index(tuple(sorted(pair))) for pair in pairs], (len(rows), len(columns)))
     return InteractionGrid(images[index], scores[index], names, other_names)
 
@@ -232,8 +216,10 @@ def multi_interpolation(
     check_whole("points", points, 2)
     members, names = _units("units", units, 2)
     ways, weights = _ways(len(members), points)
-    # Every image is there: one batch is never cut into parts.
-    images, scores = _optimize(model, members, weights, aligned, len(weights), settings, also)
+    network, mixtures = as_network(model), [_mixture(members, row) for row in weights]
+    if aligned:
+        settings = settings | {"param": _aligned(settings.get("param") or default_param(network), weights)}
+    images, scores = _together(network, mixtures, settings, also)
     return Interpolation(images[ways], scores[ways], names)
 
 
@@ -256,25 +242,24 @@ def _ways(units: int, points: int) -> tuple[np.ndarray, np.ndarray]:
     return ways, np.array(list(numbers))
 
 
-def _optimize(
-    model: Network | keras.Model,
-    units: Sequence[Objective],
-    weights: np.ndarray,
-    aligned: bool,
-    batch_size: int,
-    settings: dict[str, Any],
-    also: Objective | None = None,
+def _sweep(
+    network: Network, objectives: Sequence[Objective], batch_size: int, settings: dict[str, Any]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One image for each row of weights; white and nan for those that Ctrl-C came before."""
-    count = len(weights)
-    if aligned:
-        base = settings.get("param") or parameterizations.fourier(128)
-        settings = settings | {"param": _aligned(base, weights)}
-    mixtures = [_mixture(units, row) for row in weights]
-    found = optimize_each(as_network(model), mixtures, count if aligned else batch_size, also=also, **settings)
-    missing = count - len(found.images)
-    white = np.ones((missing, *found.images.shape[1:]), np.float32)
-    return np.concatenate([found.images, white]), np.concatenate([found.scores, np.full(missing, np.nan, np.float32)])
+    """Images [n, *image] and scores [n] of objectives that know nothing of each other; white and nan after Ctrl-C."""
+    found = sweep(network, objectives, batch_size=batch_size, **{"redirect_steps": 0} | settings)
+    images = np.ones((len(objectives), *found[0].shape), np.float32)
+    scores = np.full(len(objectives), np.nan, np.float32)
+    images[found.places], scores[found.places] = found.images, found.scores
+    return images, scores
+
+
+def _together(
+    network: Network, objectives: Sequence[Objective], settings: dict[str, Any], also: Objective | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images [n, *image] and scores [n] of objectives in one batch, where an image may depend on the others."""
+    objective = each(objectives) if also is None else each(objectives) + also
+    found = optimize(network, objective, batch=len(objectives), **settings)
+    return found.images, found.history[-1]
 
 
 def _mixture(units: Sequence[Objective], weights: np.ndarray) -> Objective:

@@ -17,7 +17,7 @@ from samplevis import transform
 from samplevis.export.grid import grid
 from samplevis.export.pixels import to_uint8
 from samplevis.network import Network, as_network
-from samplevis.recipes.directions import render_directions
+from samplevis.recipes.directions import IconRenderer
 from samplevis.recipes.picture import activations_by_position
 from samplevis.runtime import files
 from samplevis.runtime.checks import check_whole
@@ -170,17 +170,8 @@ def semantic_dictionary(
         )
     here = activations[row, column]
     strongest = np.argsort(-here, kind="stable")[:n_channels]
-    icons = render_directions(
-        network,
-        layer,
-        np.eye(channels, dtype=np.float32)[strongest],
-        size=size,
-        transforms=transforms,
-        steps=steps,
-        batch_size=batch_size,
-        seed=seed,
-        progress=progress,
-    )
+    renderer = IconRenderer(network, layer, size, transforms, steps, batch_size, seed, progress)
+    icons = renderer.render(np.eye(channels, dtype=np.float32)[strongest])
     shown = np.asarray(image, np.float32)
     return SemanticDictionary(shown, layer, (row, column), (rows, columns), strongest, here[strongest], icons)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,15 +10,16 @@ import keras
 import numpy as np
 
 from samplevis import export, objectives
+from samplevis.export.grid_mixin import ColumnsGridMixin
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
-from samplevis.recipes.batches import check_settings
+from samplevis.recipes.settings import check_settings
 from samplevis.runs.sweeping import sweep
 from samplevis.runtime.checks import keywords
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Sheet:
+class Sheet(ColumnsGridMixin):
     """One optimised image for each channel, or two.
 
     Attributes:
@@ -63,20 +63,6 @@ class Sheet:
             columns = int(np.ceil(np.sqrt(len(self))))
             columns += columns % 2 if (self.signs < 0).any() else 0
         return export.grid(self.images, columns, scale=scale, labels=self.labels, title=self.layer)
-
-    def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int = 1) -> None:
-        """Writes `grid(columns, scale)` as a PNG file.
-
-        Args:
-          path: file to write.
-          columns: as in `grid`.
-          scale: whole-number enlargement, >= 1. Defaults to 1.
-
-        Raises:
-          ValueError: if an argument is out of range.
-          OSError: if the file cannot be written.
-        """
-        export.save_png(self.grid(columns, scale), path)
 
 
 def channel_sheet(

@@ -16,6 +16,7 @@ import tensorflow as tf
 from samplevis import export
 from samplevis.activation import Activation, default_param, make_activation
 from samplevis.activation.batch_size import images_per_batch
+from samplevis.export.grid_mixin import ColumnsGridMixin
 from samplevis.network import Network, as_network, fingerprint
 from samplevis.objectives import Objective, as_objective, channel, each, neuron
 from samplevis.optimizers import Method, as_method
@@ -37,7 +38,7 @@ DEFAULT_MEMORY = 2.0**30
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Sweep(Sequence):
+class Sweep(ColumnsGridMixin, Sequence):
     """What `sweep` returns: a sequence of float32 images [H, W, C] in [0, 1], which are read from the folder if there is one.
 
     Attributes:
@@ -73,10 +74,6 @@ class Sweep(Sequence):
     def grid(self, columns: int | None = None, scale: int = 1) -> np.ndarray:
         """The images with the names of their objectives, uint8 [height, width, 3]; arguments as in `export.grid`."""
         return export.grid(self.images, columns, scale=scale, labels=list(self.objectives))
-
-    def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int = 1) -> None:
-        """Writes `grid(columns, scale)` as a PNG file."""
-        export.save_png(self.grid(columns, scale), path)
 
 
 def sweep(
