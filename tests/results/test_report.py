@@ -187,7 +187,7 @@ def test_what_made_it_is_told(page, good, tmp_path):
     ast.parse(call)
     command = "samplevis render SqueezeNet logits:goldfish --seed 3"
     told = _written(dataclasses.replace(good, options={"command": command}, versions={}), tmp_path)
-    assert command in told.words and "were not kept" in told.words
+    assert command in told.words and "not recorded" in told.words
 
 
 def test_versions_are_saved_and_older_files_have_none(good, tmp_path):

@@ -335,9 +335,9 @@ BAD_RUNS = {
     ),
     "high acceptance": (lambda: _with_stats(accept=np.full((CHAINS, DRAWS), 0.99)), "every proposal is accepted"),
     "disagreement": (lambda: made_samples(**_one_bad_chain(1.0)), "chains disagree"),
-    "few effective draws": (
+    "small effective sample size": (
         lambda: made_samples(activation=made_samples().activation[:, :8].repeat(5, axis=1)),
-        "effective draws",
+        "effective sample size is only",
     ),
     "energy": (lambda: _with_stats(energy=_walk()), "E-BFMI"),
     "non-finite": (
