@@ -49,56 +49,54 @@ def grid(
       >>> save_png(grid(samples.images, row_labels=["chain 0", "chain 1"]), "samples.png")
     """
     check_whole("gap", gap, 0)
-    pixels = on_checkerboard(enlarge(to_uint8(images, channels=(1, 3, 4)), scale))
-    if pixels.ndim not in (4, 5):
-        raise ValueError(f"images: expected [N, H, W, C] or [rows, columns, H, W, C]. Received: {np.shape(images)}")
-    if pixels.ndim == 4:
-        count = len(pixels)
-        columns = int(np.ceil(np.sqrt(count))) if columns is None else columns
-        check_whole("columns", columns, 1)
-        rows = -(-count // columns)
-    else:
-        if columns is not None:
-            raise ValueError(
-                f"columns: images of shape {np.shape(images)} have their own columns. Received: {columns!r}"
-            )
-        rows, columns = pixels.shape[:2]
-        pixels = pixels.reshape(-1, *pixels.shape[2:])
+    pixels, rows, columns = _cells(
+        on_checkerboard(enlarge(to_uint8(images, channels=(1, 3, 4)), scale)), columns, images
+    )
     check_labels("row_labels", row_labels, rows)
     check_labels("column_labels", column_labels, columns)
     check_labels("labels", labels, len(pixels))
 
     height, width = pixels.shape[1:3]
     line, room = _text_size("Ag")[1], max(width, MAX_LABEL_WIDTH)
-    above, own = ([_lines(label, room) for label in given or ()] for given in (column_labels, labels))
-    beside = [_lines_beside(label, room, height // line) for label in row_labels or ()]
+    of_columns, of_images = ([_lines(label, room) for label in names or ()] for names in (column_labels, labels))
+    of_rows = [_lines_beside(label, room, height // line) for label in row_labels or ()]
     # If images are tiny, a cell is as wide as its label.
-    cell = max([width, *map(_width, above + own)])
-    left = gap + (max(map(_width, beside)) + gap if row_labels else 0)
-    over = line * max(map(len, own), default=1) + gap if labels is not None else 0
+    cell = max([width, *map(_width, of_columns + of_images)])
+    left = gap + (max(map(_width, of_rows)) + gap if row_labels else 0)
+    label_height = line * max(map(len, of_images), default=1) + gap if labels is not None else 0
     heading = (line + gap if title is not None else 0) + (
-        line * max(map(len, above), default=1) + gap if column_labels is not None else 0
+        line * max(map(len, of_columns), default=1) + gap if column_labels is not None else 0
     )
-    top = gap + heading + over
+    top = gap + heading + label_height
     paper_width = left + columns * (cell + gap)
     if title is not None:
         paper_width = max(paper_width, _text_size(title)[0] + 2 * gap)
-    pitch = over + height + gap
-    paper = np.full((top - over + rows * pitch, paper_width, 3), PAPER, np.uint8)
+    pitch = label_height + height + gap
+    paper = np.full((top - label_height + rows * pitch, paper_width, 3), PAPER, np.uint8)
     corners = [(top + i // columns * pitch, left + i % columns * (cell + gap)) for i in range(rows * columns)]
     for image, (y, x) in zip(pixels, corners, strict=False):
         paper[y : y + height, x : x + width] = image
 
     # Corners of the blocks of lines: headings and labels end right above what they name, row labels are centred.
     blocks = [] if title is None else [(gap, gap, [title])]
-    blocks += [(corners[i][1], top - over - gap - line * len(block), block) for i, block in enumerate(above)]
-    blocks += [(x, y - gap - line * len(block), block) for (y, x), block in zip(corners, own, strict=False)]
-    blocks += [
-        (gap, corners[i * columns][0] + max(height - line * len(block), 0) // 2, block)
-        for i, block in enumerate(beside)
-    ]
-    texts = [(x, y + n * line, text) for x, y, block in blocks for n, text in enumerate(block)]
-    return _write(paper, texts)
+    blocks += [(corners[i][1], top - label_height - gap - line * len(b), b) for i, b in enumerate(of_columns)]
+    blocks += [(x, y - gap - line * len(b), b) for (y, x), b in zip(corners, of_images, strict=False)]
+    blocks += [(gap, corners[i * columns][0] + max(height - line * len(b), 0) // 2, b) for i, b in enumerate(of_rows)]
+    return _write(paper, [(x, y + n * line, text) for x, y, block in blocks for n, text in enumerate(block)])
+
+
+def _cells(pixels: np.ndarray, columns: int | None, images: np.ndarray) -> tuple[np.ndarray, int, int]:
+    """The images [n, H, W, 3] of a grid, row by row, and its numbers of rows and columns."""
+    if pixels.ndim not in (4, 5):
+        raise ValueError(f"images: expected [N, H, W, C] or [rows, columns, H, W, C]. Received: {np.shape(images)}")
+    if pixels.ndim == 4:
+        count = len(pixels)
+        columns = int(np.ceil(np.sqrt(count))) if columns is None else columns
+        check_whole("columns", columns, 1)
+        return pixels, -(-count // columns), columns
+    if columns is not None:
+        raise ValueError(f"columns: images of shape {np.shape(images)} have their own columns. Received: {columns!r}")
+    return pixels.reshape(-1, *pixels.shape[2:]), *pixels.shape[:2]
 
 
 def check_labels(name: str, labels: Sequence[str] | None, expected: int) -> None:
@@ -112,9 +110,9 @@ def check_labels(name: str, labels: Sequence[str] | None, expected: int) -> None
 def _lines(label: str, room: int) -> list[str]:
     """A label in lines of at most `room` pixels, broken after words and parts of names; longer parts stay whole."""
     lines = []
-    for own in str(label).split("\n"):
+    for one in str(label).split("\n"):
         lines.append("")
-        for part in re.findall(r".+?(?:[\s_:,/]+|$)", _printable(own)):
+        for part in re.findall(r".+?(?:[\s_:,/]+|$)", _printable(one)):
             if lines[-1] and _text_size((lines[-1] + part).strip())[0] > room:
                 lines.append("")
             lines[-1] += part

@@ -29,7 +29,7 @@ class IconRenderer:
       network: the network.
       layer: a name from `Network.layers`.
       size: pixels of a side of each icon, >= 4.
-      transforms: distortions, drawn anew for every step and shared by all icons; None for none.
+      transforms: distortions, new ones in every step and the same for all icons; None for none.
       steps: number of updates, >= 1.
       batch_size: icons to optimise at a time, >= 1.
       seed: int from 0 to 2**31 - 1.

@@ -12,12 +12,12 @@ from samplevis.runtime.checks import check_known, keywords
 PASSED_ON = keywords(optimize, "batch", "init", "thresholds")
 
 
-def check_settings(settings: Mapping[str, Any], *own: str, passed_on: Sequence[str] = PASSED_ON) -> None:
+def check_settings(settings: Mapping[str, Any], *names: str, passed_on: Sequence[str] = PASSED_ON) -> None:
     """Raises TypeError with the nearest name unless every setting is one that is passed on.
 
     Args:
       settings: the keyword arguments beside the recipe's own.
-      *own: names of the recipe's own arguments, which the caller may have meant.
+      *names: names of the recipe's own arguments, which the caller may have meant.
       passed_on: names that are passed on. Defaults to those of `optimize`.
     """
-    check_known(settings, (*own, *passed_on))
+    check_known(settings, (*names, *passed_on))
