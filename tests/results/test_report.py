@@ -18,6 +18,7 @@ from conftest import made_samples
 from PIL import Image
 
 from samplevis import Samples, cli
+from samplevis.cli import command
 from samplevis.results import chart, plots
 from samplevis.results.both_ends import TwoEnded
 from samplevis.results.report import MAX_PAGE_BYTES
@@ -284,7 +285,7 @@ def test_the_command(good, tmp_path, capsys):
     ],
 )
 def test_only_a_label_is_a_title(objective, named):
-    assert cli._is_label(objective) == named
+    assert command._is_label(objective) == named
 
 
 def test_points_of_a_chart_are_where_they_belong():
