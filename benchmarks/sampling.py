@@ -23,7 +23,8 @@ from samplevis.activation import Activation, make_activation
 from samplevis.overrides.smooth import smoothed
 from samplevis.runtime import seeds
 from samplevis.sampling import diagnostics
-from samplevis.sampling.kernels.split_hmc import trajectory, value_and_gradient
+from samplevis.sampling.kernels.base import value_and_gradient
+from samplevis.sampling.kernels.split_hmc import trajectory
 from samplevis.sampling.level_scale import mean_activation, of_draws
 from samplevis.transform import robust_transforms
 

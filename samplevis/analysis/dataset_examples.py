@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 import keras
 import numpy as np
@@ -15,6 +14,7 @@ from PIL import Image, ImageDraw
 
 from samplevis import export
 from samplevis.analysis import image_stream
+from samplevis.export.grid_mixin import GridMixin
 from samplevis.export.pixels import cropped
 from samplevis.network import RESERVED, Network, as_network
 from samplevis.objectives import Objective, as_objective
@@ -31,7 +31,7 @@ GAP = 4
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Examples:
+class Examples(GridMixin):
     """What `collect` returns; printing it shows its summary.
 
     Signals have shape [length, C] instead of [H, W, C], volumes [depth, H, W, C]; they are shown as waveforms and slices.
@@ -122,29 +122,10 @@ class Examples:
         """
         return _sheet(f"{self.objective}, {self.model}: {len(self)} images", self._rows(), self, (), scale)
 
-    def save_grid(self, path: str | os.PathLike, scale: int = 1) -> None:
-        """Writes `grid(scale)` as a PNG file with the objective and the model as metadata (`export.load_metadata`).
-
-        Args:
-          path: file to write.
-          scale: enlargement, an integer >= 1. Defaults to 1.
-
-        Raises:
-          ValueError: if an argument is out of range.
-          OSError: if the file cannot be written.
-        """
-        export.save_png(self.grid(scale), path, {"Objective": self.objective, "Model": self.model})
-
-    def show(self, scale: int = 1) -> Any:
-        """Shows `grid(scale)` in a notebook.
-
-        Args:
-          scale: enlargement, an integer >= 1. Defaults to 1.
-
-        Returns:
-          An object that a notebook displays as an image; a Pillow image outside of notebooks.
-        """
-        return export.show(self.grid(scale))
+    @property
+    def metadata(self) -> dict[str, object]:
+        """What a saved grid says of its making."""
+        return {"Objective": self.objective, "Model": self.model}
 
     def _score_samples(self, samples: Samples) -> np.ndarray:
         return self.score(samples.images.reshape(-1, *samples.images.shape[2:])).reshape(samples.images.shape[:2])

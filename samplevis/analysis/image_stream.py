@@ -9,14 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from samplevis.export.pixels import cropped
 from samplevis.network import Network
 from samplevis.network.sources.base import Shape, sizes
-
-# Suffixes of the files that are read from a folder.
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+from samplevis.param.picture_files import open_upright, picture_files
 
 
 def stream(
@@ -44,7 +41,7 @@ def stream(
     size = (None if None in declared else declared) if image_size is None else network.check_size(image_size)
     if isinstance(images, (str, os.PathLike)):
         folder = Path(images)
-        for path in _files(folder):
+        for path in picture_files(folder):
             yield _read(path, network.image_shape, size), path.relative_to(folder).as_posix()
         return
     if not isinstance(images, Iterable):
@@ -73,12 +70,6 @@ def batches(images: Iterable[tuple[np.ndarray, str]], batch_size: int) -> Iterat
             yield np.stack([image for image, _ in batch]), [name for _, name in batch]
 
 
-def _files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise NotADirectoryError(f"images: expected a folder. Received: {str(folder)!r}")
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-
-
 def _read(file: Path, image_shape: Shape, size: tuple[int, int] | None) -> np.ndarray:
     """Reads a file as float32 [H, W, channels] in [0, 1]."""
     *sides, channels = image_shape
@@ -86,9 +77,7 @@ def _read(file: Path, image_shape: Shape, size: tuple[int, int] | None) -> np.nd
         raise ValueError(f"images: files are pictures. The network takes ({sizes(len(sides))}, channels): give arrays.")
     if channels not in (1, 3):
         raise ValueError(f"images: files have 1 or 3 channels. The network takes {channels}: give arrays.")
-    with Image.open(file) as picture:
-        # Cameras store the orientation in the metadata.
-        picture = ImageOps.exif_transpose(picture).convert("RGB" if channels == 3 else "L")
-        if size:
-            picture = cropped(picture, size)
-        return np.asarray(picture, np.float32).reshape(picture.height, picture.width, channels) / 255
+    picture = open_upright(file).convert("RGB" if channels == 3 else "L")
+    if size:
+        picture = cropped(picture, size)
+    return np.asarray(picture, np.float32).reshape(picture.height, picture.width, channels) / 255

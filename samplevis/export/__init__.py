@@ -1,4 +1,4 @@
-"""Pictures for people: files, labelled grids, animations, sprite maps, and notebooks."""
+"""Images in files and on screens: single images, labelled grids, animations, sprite maps and notebooks."""
 
 from samplevis.export.animation import chain_frames, save_animation, save_gif, sweep_frames
 from samplevis.export.grid import grid

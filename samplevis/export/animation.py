@@ -1,4 +1,4 @@
-"""Animations: a chain as a film, in the format that its name ends in."""
+"""Animations, such as the draws of a chain one after the other, in the format of the file's suffix."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from samplevis.export.image import text_chunks
 from samplevis.export.pixels import enlarge, to_uint8
 from samplevis.runtime import files
 
-# Frames in a second at least.
-SLOWEST = 0.1
+MIN_FPS = 0.1
+# Pixels between chains.
 GAP = 2
 
 
@@ -26,22 +26,22 @@ def save_animation(
     scale: int = 1,
     metadata: Mapping[str, object] | None = None,
 ) -> None:
-    """Writes an animation in the format that its name ends in, whole or not at all.
+    """Writes an animation in the format of the path's suffix, whole or not at all.
 
     | suffix | pixels | loops | needs |
     |---|---|---|---|
-    | .gif | 256 colours a frame | for ever | |
-    | .png, .apng | all as they are, opacity too | for ever | |
-    | .webp | all as they are, opacity too | for ever | |
-    | .mp4 | H.264: near, colours at half resolution | no | `pip install samplevis[video]` |
+    | .gif | 256 colours per frame | forever | |
+    | .png, .apng | lossless, with opacity | forever | |
+    | .webp | lossless, with opacity | forever | |
+    | .mp4 | H.264: lossy, colours at half resolution | no | `pip install samplevis[video]` |
 
-    A frame equal to the one before it is stored as a longer duration, except in .mp4. What is wholly transparent loses its
-    colour in .webp.
+    A frame that equals the previous one is stored as a longer duration, except in .mp4. Pixels that are fully transparent lose
+    their colour in .webp.
 
     Args:
       frames: [N, H, W, C] in [0, 1], or uint8; C is 1 (grey), 3, or 4 (colour and opacity; .png, .apng and .webp only).
       path: file to write.
-      fps: frames in a second, from 0.1 to 50 (.gif) or 1000. Defaults to 5.
+      fps: frames per second, from 0.1 to 50 (.gif) or 1000. Defaults to 5.
       scale: whole-number enlargement by repeating pixels, >= 1. Defaults to 1.
       metadata: as in `save_image`, for .png and .apng only.
 
@@ -63,19 +63,16 @@ def save_animation(
 
 
 def save_gif(frames: np.ndarray, path: str | os.PathLike, fps: float = 5, scale: int = 1) -> None:
-    """Writes a GIF that loops for ever, whatever its path ends in, whole or not at all.
-
-    GIF has 256 colours a frame, and a frame equal to the one before it is stored as a longer duration.
+    """Writes a GIF that loops forever: `save_animation`, whatever the path's suffix.
 
     Args:
       frames: [N, H, W, C] in [0, 1], or uint8; C is 1 (grey) or 3.
       path: file to write.
-      fps: frames in a second, from 0.1 to 50. Defaults to 5.
-      scale: whole-number enlargement by repeating pixels, >= 1. Defaults to 1.
+      fps: frames per second, from 0.1 to 50. Defaults to 5.
+      scale: as in `save_animation`. Defaults to 1.
 
     Raises:
-      ValueError: for other shapes, channel counts, values that are not finite or outside [0, 1], or a bad `fps` or `scale`.
-      OSError: if the file cannot be written.
+      ValueError, OSError: as in `save_animation`.
 
     Example:
       >>> save_gif(chain_frames(samples.images), "chains.gif")
@@ -84,13 +81,19 @@ def save_gif(frames: np.ndarray, path: str | os.PathLike, fps: float = 5, scale:
 
 
 def chain_frames(images: np.ndarray) -> np.ndarray:
-    """All chains side by side, a frame for each draw.
+    """Lays all chains side by side, one frame per draw.
 
     Args:
       images: [chain, draw, H, W, C] in [0, 1], or uint8.
 
     Returns:
       [draw, H, chain * W + 2 * (chain - 1), C], with white lines of 2 pixels between the chains.
+
+    Raises:
+      ValueError: for another shape.
+
+    Example:
+      >>> save_animation(chain_frames(samples.images), "chains.webp")
     """
     images = _checked(images)
     white = 255 if images.dtype == np.uint8 else 1
@@ -99,21 +102,27 @@ def chain_frames(images: np.ndarray) -> np.ndarray:
 
 
 def sweep_frames(images: np.ndarray) -> np.ndarray:
-    """One chain after the other, a frame for each draw.
+    """Puts one chain after the other, one frame per draw.
 
     Args:
       images: [chain, draw, H, W, C].
 
     Returns:
       [chain * draw, H, W, C].
+
+    Raises:
+      ValueError: for another shape.
+
+    Example:
+      >>> save_animation(sweep_frames(samples.images), "sweep.webp")
     """
     images = _checked(images)
     return images.reshape(-1, *images.shape[2:])
 
 
 def _save(frames: np.ndarray, path: str | os.PathLike, kind: Format, fps: float, scale: int, **options: Any) -> None:
-    if isinstance(fps, bool) or not isinstance(fps, (int, float, np.number)) or not SLOWEST <= fps <= kind.fastest:
-        raise ValueError(f"fps: expected frames in a second, from {SLOWEST:g} to {kind.fastest:g}. Received: {fps!r}")
+    if isinstance(fps, bool) or not isinstance(fps, (int, float, np.number)) or not MIN_FPS <= fps <= kind.max_fps:
+        raise ValueError(f"fps: expected frames per second, from {MIN_FPS:g} to {kind.max_fps:g}. Received: {fps!r}")
     if kind is MP4:
         _require_ffmpeg()
     pixels = enlarge(to_uint8(frames, kind.channels), scale)
@@ -128,7 +137,7 @@ def _gif(pixels: np.ndarray, path: str, fps: float) -> None:
         _pillow(pixels, path, fps, format="GIF")
     except OverflowError as error:
         raise ValueError(
-            f"fps: GIF can show one picture for 655 seconds, this one takes longer. Received: {fps:g}"
+            f"fps: a frame of a GIF lasts 655 seconds at most, this one lasts longer. Received: {fps:g}"
         ) from error
 
 
@@ -142,12 +151,12 @@ def _webp(pixels: np.ndarray, path: str, fps: float) -> None:
 
 def _pillow(pixels: np.ndarray, path: str, fps: float, **options: Any) -> None:
     first, *others = map(Image.fromarray, pixels)
-    # A loop of 0 is for ever.
+    # A loop of 0 is forever.
     first.save(path, save_all=True, append_images=others, duration=round(1000 / fps), loop=0, **options)
 
 
 def _mp4(pixels: np.ndarray, path: str, fps: float) -> None:
-    # H.264 halves the resolution of colours, so its sides are even: an odd last row or column is repeated.
+    # H.264 halves the resolution of colours, so its sides must be even: an odd last row or column is repeated.
     even = np.pad(pixels, ((0, 0), (0, pixels.shape[1] % 2), (0, pixels.shape[2] % 2), (0, 0)), "edge")
     imageio.imwrite(
         path, even, plugin="FFMPEG", fps=fps, codec="libx264", quality=9, macro_block_size=2, ffmpeg_log_level="error"
@@ -159,16 +168,22 @@ def _require_ffmpeg() -> None:
         import imageio_ffmpeg  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            "save_animation needs imageio-ffmpeg to write .mp4: pip install samplevis[video]; .webp needs nothing more"
+            "save_animation needs imageio-ffmpeg to write .mp4: pip install samplevis[video]; .webp needs no extra"
         ) from error
 
 
 class Format(NamedTuple):
-    """How a format is written, the counts of channels that it takes, and its most frames in a second."""
+    """A file format.
+
+    Attributes:
+      write: function of (frames uint8 [N, H, W, C], path, fps, **options).
+      channels: counts of channels that it takes.
+      max_fps: frames per second, at most.
+    """
 
     write: Callable[..., None]
     channels: tuple[int, ...]
-    fastest: float
+    max_fps: float
 
 
 # GIF counts in hundredths of a second, and viewers slow down frames shorter than two; PNG and WebP count in thousandths.

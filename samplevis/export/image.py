@@ -1,4 +1,4 @@
-"""One image, one file: what is saved is what is shown."""
+"""Image files: saved without stretching the contrast, and read upright."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from samplevis.export.pixels import UNIT, cropped, to_uint8
+from samplevis.param.picture_files import open_upright
 from samplevis.runtime import files
 from samplevis.runtime.checks import brief, check_whole, is_list
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-# PNG keeps every pixel; so does WebP if asked to. JPEG cannot; this is as near as is useful, with colours at full resolution.
+# PNG is lossless, and so is WebP if asked to. JPEG is not: this is the highest useful quality, with colours at full resolution.
 OPTIONS = {"PNG": {}, "JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True, "exact": True}}
 WHITE = (255, 255, 255, 255)
 
@@ -26,15 +27,15 @@ def save_image(
     domain: tuple[float, float] = UNIT,
     metadata: Mapping[str, object] | None = None,
 ) -> None:
-    """Writes one image in the format that its name ends in, whole or not at all.
+    """Writes one image in the format of the path's suffix, whole or not at all.
 
-    Nothing is stretched: 0 is black and 1 is white in every file, as in `show`. Lucid's `save` stretched contrast.
+    Contrast is not stretched: 0 is black and 1 is white in every file, as in `show`. Lucid's `save` stretches it.
 
     Args:
       image: [H, W, C] in the domain, or uint8; C is 1 (grey), 3, or 4 (colour and opacity; not for JPEG).
-      path: file to write; .png and .webp keep every pixel, .jpg and .jpeg come near.
+      path: file to write: .png or .webp (lossless), .jpg or .jpeg (lossy).
       domain: the values (low, high) that become black and white. Defaults to (0, 1).
-      metadata: names and what they say, such as {"Objective": obj, "Seed": 0}, for .png only; `load_metadata` reads them.
+      metadata: name -> value, such as {"Objective": obj, "Seed": 0}, for .png only; `load_metadata` reads it. Defaults to none.
 
     Raises:
       ValueError: for other shapes, channel counts or suffixes, or values that are not finite or outside the domain.
@@ -50,7 +51,7 @@ def save_image(
 
 
 def save_png(image: np.ndarray, path: str | os.PathLike, metadata: Mapping[str, object] | None = None) -> None:
-    """Writes one image as PNG whatever its path ends in, whole or not at all.
+    """Writes one image as PNG, whatever the path's suffix, whole or not at all.
 
     Args:
       image: [H, W, C] in [0, 1], or uint8; C is 1 (grey), 3, or 4 (colour and opacity).
@@ -60,18 +61,21 @@ def save_png(image: np.ndarray, path: str | os.PathLike, metadata: Mapping[str, 
     Raises:
       ValueError: as in `save_image`.
       OSError: if the file cannot be written.
+
+    Example:
+      >>> save_png(samples.mean_images[0], "mean.png")
     """
     _save(to_uint8(image, (1, 3, 4)), path, "PNG", metadata)
 
 
 def load_image(path: str | os.PathLike, size: int | tuple[int, int] | None = None, alpha: bool = False) -> np.ndarray:
-    """Reads a picture: PNG, JPEG, WebP or whatever else Pillow knows, turned upright as its camera says.
+    """Reads an image file (PNG, JPEG, WebP or another format of Pillow's) and turns it upright by its EXIF orientation.
 
     Args:
       path: the file.
       size: pixels, one int for a square or (height, width); the picture is cropped about its centre to that shape and
-        resized (Lanczos). Defaults to its own.
-      alpha: whether to return opacity as a fourth channel; otherwise what is transparent becomes white. Defaults to False.
+        resized (Lanczos). Defaults to its own size.
+      alpha: whether to return opacity as a fourth channel; otherwise transparent parts become white. Defaults to False.
 
     Returns:
       float32 [H, W, 3] in [0, 1], or [H, W, 4]; grey pictures have three equal channels.
@@ -89,8 +93,7 @@ def load_image(path: str | os.PathLike, size: int | tuple[int, int] | None = Non
         content = io.BytesIO(file.read())
     try:
         # Once the bytes are read, whatever fails is their fault.
-        with Image.open(content) as picture:
-            picture = ImageOps.exif_transpose(_eight_bits(picture)).convert("RGBA")
+        picture = open_upright(content).convert("RGBA")
     except Exception as error:
         raise ValueError(f"path: {path!r} is damaged or not a picture ({error})") from error
     if not alpha:
@@ -103,11 +106,11 @@ def load_image(path: str | os.PathLike, size: int | tuple[int, int] | None = Non
 def load_images(
     source: str | os.PathLike | Sequence[str | os.PathLike], size: int | tuple[int, int] | None = None
 ) -> np.ndarray:
-    """Reads several pictures into one batch.
+    """Reads several image files into one batch.
 
     Args:
       source: a folder, whose .png, .jpg, .jpeg and .webp files are read in the order of their names, or a sequence of files.
-      size: as in `load_image`. Defaults to the pictures' own, which must then be one.
+      size: as in `load_image`. Defaults to the size of the pictures, which must all be equal.
 
     Returns:
       float32 [N, H, W, 3] in [0, 1].
@@ -115,6 +118,10 @@ def load_images(
     Raises:
       OSError: if the folder or a file cannot be read.
       ValueError: if there are no pictures or their sizes differ, and as in `load_image`.
+      TypeError: if `source` is no folder or list.
+
+    Example:
+      >>> photographs = load_images("photos", size=224)
     """
     paths = source
     if isinstance(source, (str, os.PathLike)):
@@ -135,17 +142,21 @@ def load_images(
 
 
 def load_metadata(path: str | os.PathLike) -> dict[str, str]:
-    """What `save_image` wrote into a PNG file beside its pixels.
+    """Reads the metadata that `save_image` wrote into a PNG file.
 
     Args:
       path: the file.
 
     Returns:
-      Names and what they say; empty if there is nothing.
+      Name -> value; empty if there is no metadata.
 
     Raises:
       OSError: if the file cannot be read.
       ValueError: if it is damaged or no picture.
+
+    Example:
+      >>> load_metadata("star.png")["Seed"]
+      '0'
     """
     path = files.check_path(path)
     try:
@@ -156,13 +167,13 @@ def load_metadata(path: str | os.PathLike) -> dict[str, str]:
 
 
 def text_chunks(metadata: Mapping[str, object] | None) -> PngInfo:
-    """Metadata as the text chunks of a PNG file.
+    """Metadata as text chunks of a PNG file.
 
     Raises:
       ValueError: for a name that PNG cannot hold: it takes 1 to 79 Latin characters.
     """
     if metadata is not None and not isinstance(metadata, Mapping):
-        raise TypeError(f"metadata: expected a dictionary {{name: what it says}}. Received: {brief(metadata)}")
+        raise TypeError(f"metadata: expected a dictionary {{name: value}}. Received: {brief(metadata)}")
     chunks = PngInfo()
     for name, value in (metadata or {}).items():
         if not (isinstance(name, str) and 0 < len(name) < 80 and name.isascii() and name.isprintable()):
@@ -175,18 +186,11 @@ def _save(pixels: np.ndarray, path: str | os.PathLike, kind: str, metadata: Mapp
     if pixels.ndim != 3:
         raise ValueError(f"image: expected shape [H, W, C]. Received: {pixels.shape}")
     options = OPTIONS[kind] | ({"pnginfo": text_chunks(metadata)} if metadata else {})
-    # Through memory: Pillow's own writing of JPEG does not notice a full disk.
+    # Through memory: Pillow does not notice a full disk when it writes JPEG.
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, format=kind, **options)
     with files.atomic_path(path) as temporary, open(temporary, "wb") as file:
         file.write(content.getvalue())
-
-
-def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Grey pictures of 16 bits, which Pillow would cut at 255, rounded to 8."""
-    if not picture.mode.startswith("I;16"):
-        return picture
-    return Image.fromarray(np.round(np.asarray(picture, np.float64) / 257).astype(np.uint8))
 
 
 def _checked_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""Pictures in a notebook, with the values that a file would get."""
+"""Images in notebooks, with the same pixels as in files."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def show(
     columns: int | None = None,
     scale: int = 1,
 ) -> Image.Image | None:
-    """Shows images in a notebook, as PNG; elsewhere returns the picture, so that nothing is lost.
+    """Shows images in a notebook, as PNG; elsewhere returns them as a Pillow image.
 
-    Nothing is stretched: what is shown is what `save_image` saves.
+    Contrast is not stretched: the pixels are those that `save_image` writes.
 
     Args:
       images: [H, W], [H, W, C] or [N, H, W, C] in the domain, or uint8, or a list of images of one shape. C is 1 (grey), 3, or
-        4 (colour and opacity; what is transparent shows a checkerboard). Any other number of channels becomes colours by
+        4 (colour and opacity; transparent parts show a checkerboard). Other numbers of channels become colours by
         `collapse_channels`, whatever the domain.
-      labels: one for each image, above it.
+      labels: one per image, above it. Defaults to none.
       domain: the values (low, high) that become black and white. Defaults to (0, 1).
-      columns: images in a row, >= 1. Defaults to all up to 8.
+      columns: images per row, >= 1. Defaults to their number, at most 8.
       scale: whole-number enlargement by repeating pixels, >= 1. Defaults to 1.
 
     Returns:
@@ -79,7 +79,7 @@ def _pixels(images: np.ndarray | Sequence[np.ndarray], domain: tuple[float, floa
 
 
 def _in_notebook() -> bool:
-    """Whether this runs in a kernel that displays pictures. A notebook has imported IPython before anything of ours."""
+    """Whether this runs in a kernel that displays images. Notebooks import IPython before this package."""
     if "IPython" not in sys.modules:
         return False
     from IPython import get_ipython

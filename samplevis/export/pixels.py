@@ -1,4 +1,4 @@
-"""From values to the bytes of a picture: rounded, never stretched unless asked."""
+"""From values to pixels: rounded, and never stretched by default."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from PIL import Image, ImageOps
 from samplevis.runtime.checks import check_array, check_whole
 
 UNIT = (0.0, 1.0)
-# Of the pixels that are enlarged: more than that no viewer opens.
+# Largest image after enlarging; viewers open no larger ones.
 MAX_BYTES = 2**31
-# The light and dark squares behind what is transparent, and their side in pixels.
+# Light and dark squares behind transparent parts, and their side in pixels.
 LIGHT, DARK, SQUARE = 255, 204, 8
 
 
 def to_uint8(images: np.ndarray, channels: tuple[int, ...] = (1, 3), domain: tuple[float, float] = UNIT) -> np.ndarray:
-    """round(255 * (value - low) / (high - low)), in colour.
+    """Converts values to colour pixels: round(255 * (value - low) / (high - low)).
 
     Args:
-      images: [..., H, W, C] in the domain, or uint8, which passes.
-      channels: the counts of channels allowed: 1 (grey), 3 (colour), 4 (colour and opacity).
+      images: [..., H, W, C] in the domain, or uint8, which is returned unchanged but for its channels.
+      channels: the counts of channels allowed: 1 (grey), 3 (colour), 4 (colour and opacity). Defaults to (1, 3).
       domain: the values (low, high) that become black and white. Defaults to (0, 1).
 
     Returns:
@@ -30,6 +30,10 @@ def to_uint8(images: np.ndarray, channels: tuple[int, ...] = (1, 3), domain: tup
 
     Raises:
       ValueError: for other channel counts, no pixels, or values that are not finite or outside the domain.
+
+    Example:
+      >>> to_uint8(np.full((1, 1, 1), 0.5))
+      array([[[128, 128, 128]]], dtype=uint8)
     """
     images = check_array("images", images, None)
     if images.ndim < 3 or images.shape[-1] not in channels:
@@ -61,12 +65,12 @@ def enlarge(images: np.ndarray, scale: int) -> np.ndarray:
 
 
 def cropped(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """A picture cropped about its centre to the shape of (height, width), and scaled to that."""
+    """Crops a picture about its centre to the aspect ratio of (height, width), and resizes it to that size (Lanczos)."""
     return ImageOps.fit(picture, size[::-1], Image.Resampling.LANCZOS)
 
 
 def on_checkerboard(pixels: np.ndarray) -> np.ndarray:
-    """Lays uint8 [..., H, W, 4] over a grey and white checkerboard; uint8 [..., H, W, 3]. Three channels pass."""
+    """Lays uint8 [..., H, W, 4] over a grey and white checkerboard; uint8 [..., H, W, 3]. Three channels are returned unchanged."""
     if pixels.shape[-1] == 3:
         return pixels
     rows, columns = np.indices(pixels.shape[-3:-1]) // SQUARE
@@ -76,16 +80,16 @@ def on_checkerboard(pixels: np.ndarray) -> np.ndarray:
 
 
 def collapse_channels(activations: np.ndarray) -> np.ndarray:
-    """Shows any number of channels as colours: a hue for each channel, bright where it is strong.
+    """Turns any number of channels into colours: one hue per channel, bright where the channel is strong.
 
-    The hues stand evenly on the colour circle. If there are negative values, they get the opposite hues. Colours of the
-    channels are added up and divided by the largest sum of all images, so that images of one call compare.
+    The hues are spread evenly over the colour circle; negative values get the opposite hues. The colours of the channels are
+    added and divided by the largest sum over all images, so that the images of one call are comparable.
 
     Args:
       activations: [..., C], finite.
 
     Returns:
-      float32 [..., 3] in [0, 1]; black where everything is zero. Source: the idea of lucid/misc/io/collapse_channels.py.
+      float32 [..., 3] in [0, 1]; black where all channels are zero. Source: the idea of lucid/misc/io/collapse_channels.py.
 
     Raises:
       ValueError: if there are no values or values that are not finite.
@@ -114,7 +118,7 @@ def _scaled(images: np.ndarray, low: float, high: float) -> np.ndarray:
         raise ValueError(
             f"images: expected finite values in [{low:g}, {high:g}]. Received values from {lowest:g} to {highest:g}"
         )
-    # One at a time: they may be mapped from a file that is larger than memory.
+    # One at a time: they may be a memory map of a file that is larger than memory.
     pixels = np.empty(images.shape, np.uint8)
     for place in np.ndindex(images.shape[:-3]):
         pixels[place] = np.round(255.0 * ((images[place] - low) / (high - low)))

@@ -1,4 +1,4 @@
-"""Sprite maps: many small images in one texture, and where each of them is."""
+"""Sprite maps: many small images in one texture, with a JSON file of their positions."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from samplevis.export.pixels import to_uint8
 from samplevis.runtime import files
 from samplevis.runtime.checks import check_whole
 
-# Formats that keep every pixel: neighbours must not bleed into each other.
+# Lossless formats: neighbours must not bleed into each other.
 FORMATS = {".png": {"format": "PNG"}, ".webp": {"format": "WEBP", "lossless": True, "exact": True}}
 
 
 def save_sprites(
     images: np.ndarray, path: str | os.PathLike, names: Sequence[str] | None = None, columns: int | None = None
 ) -> None:
-    """Writes a texture of all images, without gaps, and a JSON file beside it that says where each one is.
+    """Writes all images into one texture, without gaps, and their positions into a JSON file beside it.
 
     The JSON file has the texture's name with the suffix .json, and reads
     {"image": "units.png", "width": 96, "height": 64, "sprites": [{"name": "0", "x": 0, "y": 0, "width": 32, "height": 32}, ...]},
@@ -29,8 +29,8 @@ def save_sprites(
     Args:
       images: [N, H, W, C] in [0, 1], or uint8; C is 1 (grey), 3, or 4 (colour and opacity). Filled row by row.
       path: texture to write, .png or .webp.
-      names: one for each image, all different. Defaults to "0", "1" and so on.
-      columns: images in a row, >= 1. Defaults to the root of N, rounded up.
+      names: one per image, all different. Defaults to "0", "1" and so on.
+      columns: images per row, >= 1. Defaults to the root of N, rounded up.
 
     Raises:
       ValueError: for other suffixes, shapes or channel counts, values that are not finite or outside [0, 1], or names that are
@@ -52,7 +52,7 @@ def save_sprites(
         raise ValueError(f"names: expected {count} different names. Received {len(names)}: {names!r}")
 
     rows = -(-count // columns)
-    # What is left of the last row is transparent, or black.
+    # The rest of the last row is transparent, or black.
     cells = np.zeros((rows * columns, height, width, channels), np.uint8)
     cells[:count] = pixels
     texture = cells.reshape(rows, columns, height, width, channels).swapaxes(1, 2)

@@ -1,4 +1,4 @@
-"""Figures and draws of a run for TensorBoard."""
+"""A callback that writes the figures and draws of a run for TensorBoard."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ if TYPE_CHECKING:
 
 
 class TensorBoard(Callback):
-    """Scalars of every stage and the images of every draw for TensorBoard.
+    """Writes the scalars of every stage and the images of every draw for TensorBoard.
 
     Args:
-      folder: where the event files go; `tensorboard --logdir` takes it.
+      folder: folder of the event files, for `tensorboard --logdir`.
 
     Raises:
-      ImportError: without TensorBoard, an extra.
+      ImportError: if TensorBoard is not installed.
+
+    Example:
+      >>> samplevis.render(model, "fire9:10", callbacks=[samplevis.TensorBoard("logs")])
     """
 
     def __init__(self, folder: str | os.PathLike):
@@ -40,7 +43,7 @@ class TensorBoard(Callback):
                 self._summary.scalar(f"{stage}/{name}", value, step=done)
 
     def on_draw(self, draw: int, images: np.ndarray) -> None:
-        # A grid has the pixels of every other picture of ours, and shows signals, volumes and any number of channels.
+        # A grid has the same pixels as in files, and shows signals and volumes, too.
         shown = grid(as_pictures(images, images.ndim - 2), columns=len(images))
         with self._writer.as_default():
             self._summary.image("draws", shown[None], step=draw)

@@ -9,20 +9,20 @@ import numpy as np
 from samplevis.export.pixels import check_finite
 from samplevis.runtime.checks import check_array, check_whole
 
-# Of the picture of a signal, in pixels.
+# Size of the picture of a signal, in pixels.
 WIDTH, HEIGHT = 160, 64
-# Points of a line for each of its columns.
+# Points of a line per column of pixels.
 POINTS = 8
-# Greys of the paper, and of the line at 1/2, which is silence to most networks of sound.
+# Greys of the background, and of the line at 1/2, which is silence to most networks of sound.
 PAPER, MIDDLE = 0.95, 0.8
-# Slices of a volume that a picture shows unless told otherwise.
-SLICES = 16
+# Slices of a volume that a picture shows by default.
+DEFAULT_SLICES = 16
 
 
 def waveforms(signals: np.ndarray, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
-    """Draws signals over time: 0 at the bottom, 1 at the top, a grey line at 1/2, each channel in a colour of its own.
+    """Plots signals over time: 0 at the bottom, 1 at the top, a grey line at 1/2, one colour per channel.
 
-    A column of pixels shows all values from the lowest to the highest of its time, as sound editors do.
+    As in sound editors, a column of pixels is filled from the lowest to the highest value of its time.
 
     Args:
       signals: [..., length, channels] in [0, 1].
@@ -30,7 +30,7 @@ def waveforms(signals: np.ndarray, width: int = WIDTH, height: int = HEIGHT) -> 
       height: pixels, >= 2. Defaults to 64.
 
     Returns:
-      float32 [..., height, width, 3] in [0, 1]. One channel is black.
+      float32 [..., height, width, 3] in [0, 1]. A single channel is black.
 
     Raises:
       ValueError: for other shapes, or values that are not finite or outside [0, 1].
@@ -42,14 +42,14 @@ def waveforms(signals: np.ndarray, width: int = WIDTH, height: int = HEIGHT) -> 
     check_whole("height", height, 2)
     signals = _checked(signals, 2, "[..., length, channels]")
     *batch, length, channels = signals.shape
-    # As many between two values as it takes, so that every value is met.
+    # As many points between two values as it takes to meet every value.
     steps = -(-POINTS * width // length)
     points = np.arange((length - 1) * steps + 1) / steps
     lower = points.astype(int)
     upper, part = np.minimum(lower + 1, length - 1), (points - lower)[:, None]
     line = signals[..., lower, :] * (1 - part) + signals[..., upper, :] * part
     first = np.arange(width) * len(points) // width
-    # A column reaches to where the next one begins.
+    # A column reaches to the start of the next one.
     following = np.concatenate([line[..., first[1:], :], line[..., -1:, :]], -2)
     lowest = np.minimum(np.minimum.reduceat(line, first, -2), following)
     highest = np.maximum(np.maximum.reduceat(line, first, -2), following)
@@ -63,18 +63,21 @@ def waveforms(signals: np.ndarray, width: int = WIDTH, height: int = HEIGHT) -> 
     return picture
 
 
-def slices(volumes: np.ndarray, most: int = SLICES) -> np.ndarray:
-    """Lays the slices of volumes out, from the first depth to the last, row by row, with white lines between them.
+def slices(volumes: np.ndarray, most: int = DEFAULT_SLICES) -> np.ndarray:
+    """Lays the slices of volumes out row by row, from the first depth to the last, with white lines between them.
 
     Args:
       volumes: [..., depth, height, width, channels] in [0, 1].
-      most: slices of a volume, >= 1, evenly spaced if there are more. Defaults to 16.
+      most: largest number of slices per volume, >= 1; evenly spaced ones if there are more. Defaults to 16.
 
     Returns:
       float32 [..., height', width', channels].
 
     Raises:
       ValueError: for other shapes, or values that are not finite or outside [0, 1].
+
+    Example:
+      >>> export.save_png(export.grid(export.slices(samples.images)), "volumes.png")
     """
     check_whole("most", most, 1)
     volumes = _checked(volumes, 4, "[..., depth, height, width, channels]")
@@ -91,14 +94,20 @@ def slices(volumes: np.ndarray, most: int = SLICES) -> np.ndarray:
 
 
 def as_pictures(images: np.ndarray, dimensions: int) -> np.ndarray:
-    """Signals [..., length, channels] as waveforms, volumes [..., depth, height, width, channels] as slices; pictures pass.
+    """Makes pictures of signals (`waveforms`) and volumes (`slices`); pictures are returned unchanged.
 
     Args:
-      images: values in [0, 1].
-      dimensions: 1, 2 or 3.
+      images: [..., length, channels], [..., height, width, channels] or [..., depth, height, width, channels] in [0, 1].
+      dimensions: 1 for signals, 2 for pictures, 3 for volumes.
 
     Returns:
       [..., height, width, channels].
+
+    Raises:
+      ValueError: for another number of dimensions, and as in `waveforms` and `slices`.
+
+    Example:
+      >>> export.show(export.as_pictures(samples[:], samples.dimensions))
     """
     check_whole("dimensions", dimensions, 1, 3)
     return {1: waveforms, 2: np.asarray, 3: slices}[dimensions](images)

@@ -6,18 +6,16 @@ import dataclasses
 import functools
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
 from samplevis.param import base, spectrum
+from samplevis.param.picture_files import open_upright, picture_files
 from samplevis.runtime.checks import check_array
 
 # Rings in which the spectrum is averaged, from one cycle per image to the corner of the spectrum.
 RINGS = 24
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,13 +103,8 @@ def measured(size: int | tuple[int, int], images: str | os.PathLike | np.ndarray
 def _pictures(images: str | os.PathLike | np.ndarray) -> Iterator[np.ndarray]:
     """Images [H, W, C] in [0, 1]."""
     if isinstance(images, (str, os.PathLike)):
-        folder = Path(images)
-        if not folder.is_dir():
-            raise OSError(f"images: expected a folder. Received: {str(folder)!r}")
-        for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() in SUFFIXES:
-                with Image.open(path) as picture:
-                    yield np.asarray(picture.convert("RGB"), np.float32) / 255
+        for path in picture_files(images):
+            yield np.asarray(open_upright(path).convert("RGB"), np.float32) / 255
         return
     array = check_array("images", images, None)
     if array.ndim != 4:

@@ -1,13 +1,13 @@
-"""Lucid's recipes: longer ways to look at a network, made of the package's parts.
+"""Lucid's recipes: complete analyses of a network, made of the package's parts.
 
-- One picture for many units: `channel_sheet`, `neuron_sheet`, `interaction_grid`, `interpolation`, `multi_interpolation`.
-- One unit in many pictures: `compare`. Samples of many units in one: `sample_sheet`.
-- What a layer makes of a photograph: `caricature`, `feature_inversion`, `activation_grid`, `semantic_dictionary`,
+- Many units in one figure: `channel_sheet`, `neuron_sheet`, `interaction_grid`, `interpolation`, `multi_interpolation`.
+- One unit by several methods: `compare`. Samples of several units in one figure: `sample_sheet`.
+- One photograph in the eyes of a layer: `caricature`, `feature_inversion`, `activation_grid`, `semantic_dictionary`,
   `attribution` and its sums over channels, groups and positions.
-- What a layer makes of many: `collect_activations`, `covariance`, `whitening`, `ChannelReducer`, `activation_atlas`.
-- What a network makes of a picture: `deep_dream`, `style_transfer`, and `texture_optimization` on meshes.
+- Many photographs: `collect_activations`, `covariance`, `whitening`, `ChannelReducer`, `activation_atlas`.
+- Pictures made by a network: `deep_dream`, `style_transfer`, and `texture_optimization` on meshes.
 
-Sheets, units together, caricatures, style and textures take the other arguments of `optimize` too: `param`, `steps`, `seed` ...
+Recipes that optimise images pass further arguments on to `optimize` or `sweep`: `param`, `steps`, `seed` and others.
 """
 
 from samplevis.recipes.activation_grid import ActivationGrid, activation_grid
@@ -30,9 +30,18 @@ from samplevis.recipes.interactions import (
     interpolation,
     multi_interpolation,
 )
-from samplevis.recipes.mesh.mesh import Mesh, load_obj, look_at, normalize_mesh, perspective, sphere
-from samplevis.recipes.mesh.rasterization import rasterize
-from samplevis.recipes.mesh.textured import texture_optimization, turntable, views
+from samplevis.recipes.mesh import (
+    Mesh,
+    load_obj,
+    look_at,
+    normalize_mesh,
+    perspective,
+    rasterize,
+    sphere,
+    texture_optimization,
+    turntable,
+    views,
+)
 from samplevis.recipes.reducer import ChannelReducer
 from samplevis.recipes.semantic_dictionary import SemanticDictionary, semantic_dictionary
 from samplevis.recipes.sheets import Sheet, channel_sheet, neuron_sheet

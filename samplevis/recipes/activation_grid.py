@@ -1,19 +1,20 @@
-"""An image as a layer sees it: at each position, what the activations there stand for."""
+"""Activation grids: feature visualisations of the activations at each position of a layer."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import keras
 import numpy as np
 from PIL import Image
 
-from samplevis import transform
+from samplevis import objectives, transform
 from samplevis.export.grid import PAPER
 from samplevis.export.pixels import to_uint8
 from samplevis.network import Network, as_network
-from samplevis.recipes.directions import render_directions
+from samplevis.recipes.directions import IconRenderer
 from samplevis.recipes.picture import activations_by_position
 from samplevis.recipes.reducer import ChannelReducer
 from samplevis.runtime.checks import check_whole
@@ -22,14 +23,18 @@ from samplevis.transform import Transform
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ActivationGrid:
-    """What `activation_grid` returns.
+    """The result of `activation_grid`.
 
     Attributes:
-      cells: float32 [rows, columns, cell, cell, C] in [0, 1], the picture of each position.
-      magnitudes: float32 [rows, columns], the norm of the activations there.
-      icons: with `groups`, float32 [groups, cell, cell, C], the picture of each group; else None.
-      weights: with `groups`, float32 [rows, columns, groups], how much of each group is where; else None.
-      reducer: with `groups`, the `ChannelReducer` that found them, for other images of the same layer; else None.
+      cells: float32 [rows, columns, cell, cell, C] in [0, 1], the icon of each position.
+      magnitudes: float32 [rows, columns], the norm of the activations at each position.
+      icons: with `groups`, float32 [groups, cell, cell, C], the icon of each group; else None.
+      weights: with `groups`, float32 [rows, columns, groups], the weight of each group at each position; else None.
+      reducer: with `groups`, the fitted `ChannelReducer`, for other images of the same layer; else None.
+
+    Example:
+      >>> found = recipes.activation_grid(model, "fire9", photograph, groups=6)
+      >>> export.save_png(found.picture(by_magnitude=True), "grid.png")
     """
 
     cells: np.ndarray
@@ -39,11 +44,10 @@ class ActivationGrid:
     reducer: ChannelReducer | None = None
 
     def picture(self, by_magnitude: bool = False) -> np.ndarray:
-        """All cells in the place of their positions.
+        """Lays all cells out at their positions.
 
         Args:
-          by_magnitude: whether to shrink cells, so that their area is the activation's share of the largest. Defaults to
-            False.
+          by_magnitude: whether to shrink cells, so that their area is proportional to their magnitude. Defaults to False.
 
         Returns:
           uint8 [rows * cell, columns * cell, 3].
@@ -66,22 +70,23 @@ def activation_grid(
     seed: int = 0,
     progress: bool = True,
 ) -> ActivationGrid:
-    """Shows, for each position of a layer, the direction of its activations by feature visualisation.
+    """Visualises the direction of the activations at each position of a layer.
 
-    All pictures start from one noise, so that neighbours that see the same look the same. They are optimised in batches that
-    share one compiled step; pictures do not depend on each other, nor on `batch_size` but for their transforms.
+    All icons start from the same noise and see the same transforms, so that similar activations look similar. They are
+    optimised in batches that share one compiled step. An icon does not depend on the others, nor on `batch_size`.
 
     Args:
       model: a `Network` or a Keras model.
       layer: a name from `Network.layers`, with rows and columns.
       image: array [H, W, C] in [0, 1].
-      groups: factor the activations into that many groups by non-negative matrix factorisation, show the groups, and mix
-        their pictures at each position: faster and calmer. Needs scikit-learn and activations >= 0. Defaults to none.
-      cell: pixels of a side of each picture, >= 4. Defaults to 48.
+      groups: number of groups, >= 1. The activations are factored into groups by non-negative matrix factorisation, and each
+        cell is a mixture of the icons of the groups: faster and smoother. Needs scikit-learn and activations >= 0. Defaults to
+        no groups.
+      cell: pixels of a side of each icon, >= 4. Defaults to 48.
       cossim_pow: power of the cosine similarity in the objective (`objectives.direction`), >= 0. Defaults to 0.
-      transforms: distortions drawn anew for every picture and step. Defaults to Lucid's standard set; None for none.
+      transforms: distortions, new ones in every step. Defaults to Lucid's standard set; None for none.
       steps: number of updates, >= 1. Defaults to 128.
-      batch_size: pictures to optimise at a time, >= 1. Defaults to 32.
+      batch_size: icons to optimise at a time, >= 1. Defaults to 32.
       seed: int from 0 to 2**31 - 1.
       progress: whether to show a progress bar.
 
@@ -106,36 +111,26 @@ def activation_grid(
         check_whole("groups", groups, 1)
         reducer = ChannelReducer(groups, seed=seed, max_iter=1000).fit(activations)
         directions = reducer.directions
-    icons = render_directions(
-        network,
-        layer,
-        directions,
-        size=cell,
-        cossim_pow=cossim_pow,
-        transforms=transforms,
-        steps=steps,
-        batch_size=batch_size,
-        seed=seed,
-        progress=progress,
-    )
+    renderer = IconRenderer(network, layer, cell, transforms, steps, batch_size, seed, progress)
+    icons = renderer.render(directions, functools.partial(objectives.direction, cossim_pow=cossim_pow))
     magnitudes = np.linalg.norm(activations, axis=-1)
     if reducer is None:
         return ActivationGrid(icons.reshape(*magnitudes.shape, *icons.shape[1:]), magnitudes)
-    # A unit of weight means more along a longer direction.
+    # Weights are in units of the length of the direction.
     weights = reducer.transform(activations) * np.linalg.norm(directions, axis=-1)
     shares = weights / np.maximum(weights.sum(-1, keepdims=True), 1e-12)
-    # Where no group is, the mean of nothing would be black.
+    # Where all weights are 0, the cell is the mean of the icons.
     shares[weights.sum(-1) <= 0] = 1 / groups
     return ActivationGrid(np.tensordot(shares, icons, 1).clip(0, 1), magnitudes, icons, weights, reducer)
 
 
 def tile(cells: np.ndarray, sides: np.ndarray | None = None) -> np.ndarray:
-    """Puts images side by side on white, each shrunk about its centre.
+    """Lays images out on white, each shrunk about its centre.
 
     Args:
       cells: [rows, columns, H, W, C] in [0, 1]; C is 1 or 3.
-      sides: [rows, columns] in [0, 1], the length of each cell's sides as a share of its place; below half a pixel nothing
-        is left. Defaults to 1.
+      sides: [rows, columns] in [0, 1], the length of each cell's sides relative to its full size; below half a pixel the
+        cell is white. Defaults to 1.
 
     Returns:
       uint8 [rows * H, columns * W, 3].

@@ -1,4 +1,4 @@
-"""Activation atlas: what a layer has seen, laid out so that like lies near like, with a picture for each place.
+"""Activation atlases: the activations of many images, laid out by similarity, with an icon for each cell of a grid.
 
     activations = collect_activations(model, "fire9", "photos/", reducer="random position")
     atlas = activation_atlas(model, "fire9", activations)
@@ -10,6 +10,7 @@ Source: Carter et al., Activation Atlas (Distill, 2019); lucid/recipes/activatio
 from __future__ import annotations
 
 import dataclasses
+import functools
 import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,24 +18,24 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from samplevis import transform
+from samplevis import objectives, transform
 from samplevis.export.grid import PAPER
 from samplevis.export.pixels import to_uint8
 from samplevis.network import Network, as_network
 from samplevis.recipes.collected_activations import covariance, whitening
-from samplevis.recipes.directions import check_rendering, render_directions
+from samplevis.recipes.directions import IconRenderer
 from samplevis.runtime import seeds
 from samplevis.runtime.checks import check_choice, check_whole
 from samplevis.transform import Transform
 
 METHODS = ("umap", "pca")
-# Lucid's: neighbours for the layout, and how close they may lie.
+# Lucid's parameters of UMAP: neighbours, and their minimum distance.
 NEIGHBOURS, MIN_DISTANCE = 50, 0.05
-# Lucid's: the layout's percentiles that bound it, and the margin around them as a share of the way between.
+# Lucid's percentiles that bound the layout, and the margin around them, relative to their distance.
 PERCENTILES, MARGIN = (1.0, 99.0), 0.1
 # Lucid's power of the cosine similarity.
 COSSIM_POW = 2.0
-# Lucid's for icons: more jitter, and scales at most 1, so that the centre of the icon stays what is scored.
+# Lucid's transforms for icons: more jitter, and scales of at most 1, so that the centre of the icon is what is scored.
 ICON_TRANSFORMS = (
     transform.pad(16, "reflect"),
     *(transform.jitter(d) for d in (4, 4, 8, 8, 8)),
@@ -45,12 +46,16 @@ ICON_TRANSFORMS = (
 
 
 class Cells(NamedTuple):
-    """The places of a grid that hold enough activations, row by row.
+    """The cells of a grid that hold enough activations, row by row.
 
     Attributes:
       places: int [cells, 2], (row, column) of each, from 0 at the top left.
-      directions: float64 [cells, channels], the mean activation there.
-      counts: int [cells], how many activations that is the mean of.
+      directions: float64 [cells, channels], the mean activation of each.
+      counts: int [cells], the number of activations in each.
+
+    Example:
+      >>> bin_activations(activations, points, (10, 10)).counts.min()
+      5
     """
 
     places: np.ndarray
@@ -60,14 +65,17 @@ class Cells(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Atlas:
-    """What `activation_atlas` returns.
+    """The result of `activation_atlas`.
 
     Attributes:
       points: float64 [n, 2] in [0, 1], (x, y) of each activation, y downwards.
-      cells: what lies in the grid, as `Cells`.
-      icons: float32 [cells, size, size, C] in [0, 1], the picture of each.
+      cells: the cells of the grid that hold enough activations, as `Cells`.
+      icons: float32 [cells, size, size, C] in [0, 1], the icon of each cell.
       grid: (rows, columns).
-      method: how the layout was made, "umap" or "pca".
+      method: method of the layout, "umap" or "pca".
+
+    Example:
+      >>> export.save_png(atlas.picture(), "atlas.png")
     """
 
     points: np.ndarray
@@ -77,10 +85,10 @@ class Atlas:
     method: str
 
     def picture(self) -> np.ndarray:
-        """All icons in their places on white, uint8 [rows * size, columns * size, 3].
+        """Lays all icons out on white.
 
         Returns:
-          uint8 array; white where no icon is.
+          uint8 [rows * size, columns * size, 3]; white where there is no icon.
         """
         return canvas(self.icons, self.cells.places, self.grid)
 
@@ -101,22 +109,22 @@ def activation_atlas(
     seed: int = 0,
     progress: bool = True,
 ) -> Atlas:
-    """Lays activations out, averages neighbours, and draws what each average stands for.
+    """Lays activations out on a plane, averages them in the cells of a grid, and visualises the averages.
 
     An icon maximises d * max(0.1, cosine)^2 at the centre of the layer, with d the dot product of the activations there and the
-    mean direction, whitened by the inverse of the layer's uncentred covariance: what sets the direction apart, rather than
-    what all images have in common.
+    mean direction, whitened by the inverse of the layer's uncentred covariance. Whitening shows what is specific to the
+    direction rather than what all images have in common.
 
     Args:
       model: a `Network` or a Keras model.
       layer: a name from `Network.layers`, with rows and columns.
-      activations: array [n, channels], from `collect_activations` with reducer "random position". Thousands make a map;
-        all positions of a few images will do for a look: `reducer=None`, reshaped to [-1, channels].
-      grid: cells across, or (rows, columns), each >= 1. Defaults to 10.
-      minimum: activations that a cell must hold to be drawn, >= 1. Defaults to 5.
+      activations: array [n, channels], from `collect_activations` with reducer "random position". An atlas takes
+        thousands; for a first look, use all positions of a few images: `reducer=None`, reshaped to [-1, channels].
+      grid: rows and columns, one int for both or (rows, columns), each >= 1. Defaults to 10.
+      minimum: activations that a cell must hold to get an icon, >= 1. Defaults to 5.
       method: as in `layout`.
       size: pixels of a side of each icon, >= 4. Defaults to 64.
-      transforms: distortions drawn anew for every icon and step. Defaults to Lucid's for atlases; None for none.
+      transforms: distortions, new ones in every step. Defaults to Lucid's for atlases; None for none.
       ridge: as in `whitening`. Defaults to 0.001.
       steps: number of updates, >= 1. Defaults to 128.
       batch_size: icons to optimise at a time, >= 1. Defaults to 32.
@@ -129,9 +137,14 @@ def activation_atlas(
     Raises:
       ValueError: for an unknown layer, activations that are not its, or if no cell holds enough of them.
       ImportError: for method "umap" without umap-learn.
+
+    Example:
+      >>> activations = recipes.collect_activations(model, "fire9", "photos/", reducer="random position")
+      >>> atlas = recipes.activation_atlas(model, "fire9", activations)
     """
     network = as_network(model)
-    check_rendering(network, layer, size, transforms, steps, batch_size, seed)
+    renderer = IconRenderer(network, layer, size, transforms, steps, batch_size, seed, progress)
+    renderer.check()
     activations = _rows(activations)
     channels = network.layer_shape(layer)[-1]
     if activations.shape[1] != channels:
@@ -146,24 +159,13 @@ def activation_atlas(
             f"minimum: no cell of the grid holds {minimum} of the {len(activations)} activations. Collect more, or take a "
             "coarser grid or a lower minimum."
         )
-    icons = render_directions(
-        network,
-        layer,
-        cells.directions @ whitener,
-        size=size,
-        cossim_pow=COSSIM_POW,
-        centre=True,
-        transforms=transforms,
-        steps=steps,
-        batch_size=batch_size,
-        seed=seed,
-        progress=progress,
-    )
+    unit = functools.partial(objectives.direction_neuron, cossim_pow=COSSIM_POW)
+    icons = renderer.render(cells.directions @ whitener, unit)
     return Atlas(points, cells, icons, shape, method)
 
 
 def layout(activations: np.ndarray, method: str | None = None, *, seed: int = 0) -> np.ndarray:
-    """Puts activations on a plane so that like lies near like.
+    """Lays activations out on a plane, similar ones near each other.
 
     Args:
       activations: array [n, channels], n >= 3.
@@ -242,17 +244,17 @@ def bin_activations(activations: np.ndarray, points: np.ndarray, grid: tuple[int
     counts = np.bincount(flat, minlength=rows * columns)
     sums = np.zeros((rows * columns, activations.shape[1]))
     np.add.at(sums, flat, activations)
-    kept = np.flatnonzero(counts >= minimum)
-    places = np.stack(np.divmod(kept, columns), axis=1)
-    return Cells(places, sums[kept] / counts[kept, None], counts[kept])
+    full = np.flatnonzero(counts >= minimum)
+    places = np.stack(np.divmod(full, columns), axis=1)
+    return Cells(places, sums[full] / counts[full, None], counts[full])
 
 
 def canvas(icons: np.ndarray, places: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    """Puts icons in their places on white.
+    """Lays icons out on white.
 
     Args:
       icons: [cells, H, W, C] in [0, 1]; C is 1 or 3.
-      places: int [cells, 2], (row, column) of each.
+      places: int [cells, 2], (row, column) of each icon.
       grid: (rows, columns).
 
     Returns:

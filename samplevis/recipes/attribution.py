@@ -1,11 +1,11 @@
-"""What in a layer made the score: gradients times activations, and their integrals along a path.
+"""Attribution: how much of a score each activation of a layer accounts for.
 
-All of them start from `attribution`, which says for every activation of a layer how much of the score it accounts for. The
-gradient at the activations themselves is the linear answer; its mean along a path from a baseline adds up to what the score
-gained on the way (Sundararajan et al., Axiomatic Attribution for Deep Networks, 2017).
+All functions start from `attribution`. With the gradient at the activations it is a linear approximation; with the mean gradient
+along a path from a baseline, it adds up to the difference in score (Sundararajan et al., Axiomatic Attribution for Deep
+Networks, 2017).
 
-Max pooling gives its whole gradient to one position, which makes maps of positions coarse; a network with smoothed pooling
-gradients can be given instead.
+Max pooling passes its whole gradient to one position, which makes maps of positions coarse: use a network with smoothed
+pooling gradients, see `overrides`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def attribution(
     steps: int = 64,
     seed: int = 0,
 ) -> np.ndarray:
-    """How much of the score each activation of a layer accounts for: (activation - baseline) * mean gradient.
+    """Attributes a score to the activations of a layer: (activation - baseline) * mean gradient.
 
     Args:
       model: a `Network` or a Keras model.
@@ -51,10 +51,11 @@ def attribution(
       images: array [batch, H, W, C] in [0, 1].
       path: where gradients are taken.
         "point": at the activations (gradient times activation).
-        "straight": at the middles of `steps` equal parts of the way from the baseline (integrated gradients): adds up to
+        "straight": at the midpoints of `steps` equal parts of the line from the baseline (integrated gradients): adds up to
         score - score at the baseline as `steps` grows.
-        "stochastic": on the way, with every channel scaled at every step by (u + u') / 1.5, with u and u' uniform on [0, 1]:
-        less dependent on the one path, and no longer adding up.
+        "stochastic": on that line, with every channel scaled at every step by (u + u') / 1.5, with u and u' uniform on [0, 1]:
+        depends less on a single path, but does not add up.
+        Defaults to "point".
       baseline: a number, or an array that fits the activations [batch, ...]. Defaults to 0.
       steps: parts of the path, >= 1. Defaults to 64.
       seed: int from 0 to 2**31 - 1, for the stochastic path.
@@ -79,13 +80,19 @@ def attribution(
 def channel_attribution(
     model: Network | keras.Model, obj: Objective | str | Callable, layer: str, images: np.ndarray, **settings: object
 ) -> np.ndarray:
-    """How much of the score each channel of a layer accounts for, over all positions.
+    """Attributes a score to the channels of a layer, summed over positions.
 
     Args:
       model, obj, layer, images, **settings: as in `attribution`.
 
     Returns:
       float32 [batch, channels].
+
+    Raises:
+      ValueError, TypeError: as in `attribution`.
+
+    Example:
+      >>> strongest = recipes.channel_attribution(model, "logits:285", "fire9", images).argmax(-1)
     """
     check_known(settings, keywords(attribution))
     found = attribution(model, obj, layer, images, **settings)
@@ -103,9 +110,9 @@ def group_attribution(
     steps: int = 64,
     seed: int = 0,
 ) -> np.ndarray:
-    """How much of the score each group of neurons accounts for.
+    """Attributes a score to groups of neurons.
 
-    Activations are about the sum over groups of weight * direction; a group accounts for its part of that sum.
+    Activations are approximately the sum over groups of weight * direction; a group accounts for its term of that sum.
 
     Args:
       model, obj, layer, images, path, steps, seed: as in `attribution`.
@@ -140,7 +147,7 @@ def group_attribution(
 def spatial_attribution(
     model: Network | keras.Model, layer: str, later: str, image: np.ndarray, *, batch_size: int = 16
 ) -> np.ndarray:
-    """How much of each position of a later layer each position of a layer accounts for.
+    """Attributes each position of a later layer to the positions of a layer.
 
     The score of a position is the norm of its activations; a position accounts for gradient times activation, summed over
     its channels.
@@ -159,6 +166,10 @@ def spatial_attribution(
       ValueError: for an unknown layer, one without positions, or an image that the network does not take.
 
     Source: the AttrSpatial notebook of Lucid's Building Blocks.
+
+    Example:
+      >>> recipes.spatial_attribution(model, "fire5", "fire9", photograph)[3, 4].shape
+      (14, 14)
     """
     network = as_network(model)
     check_whole("batch_size", batch_size, 1)
@@ -189,13 +200,13 @@ def spatial_attribution(
 
 
 def _values(network: Network, layer: str, images: np.ndarray) -> tf.Tensor:
-    """The activations that are attributed to; images are checked on the way."""
+    """The activations of the layer; checks the images."""
     found = network.activations(images, () if layer == "input" else layer)
     return tf.constant(images, tf.float32) if layer == "input" else found[layer]
 
 
 def _score(network: Network, obj: Objective | str | Callable, layer: str, images: np.ndarray) -> Score:
-    """The score as a function of a layer's activations, for images that are known to fit."""
+    """The score as a function of a layer's activations, for images that have been checked."""
     images = tf.constant(images, tf.float32)
     objective = as_objective(obj).resolve(network, tuple(images.shape[1:3]))
     run = network.substitute(layer, tuple(name for name in objective.layers if name not in RESERVED))

@@ -1,9 +1,8 @@
-"""Caricatures: what a layer keeps of an image, and exaggerates."""
+"""Caricatures: an image as a layer represents it, exaggerated."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from samplevis import export, transform
 from samplevis import param as parameterizations
+from samplevis.export.grid_mixin import ColumnsGridMixin
 from samplevis.network import Network, as_network
 from samplevis.objectives import dot_compare
 from samplevis.runs.optimization import optimize
@@ -21,19 +21,22 @@ from samplevis.transform import as_transform
 
 # Arguments of `optimize` that are passed on.
 PASSED_ON = keywords(optimize)
-# They move the image by less than a cell of most layers: the reference stays where it is.
+# Shifts are smaller than a cell of most layers, so that positions still correspond to those of the reference.
 TRANSFORMS = (transform.affine(shift=4, scale=0.05, rotate=4),)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Caricature:
-    """An image as layers see it.
+class Caricature(ColumnsGridMixin):
+    """The result of `caricature`: an image as layers represent it.
 
     Attributes:
-      reference: float32 [H, W, C] in [0, 1], the image itself.
+      reference: float32 [H, W, C] in [0, 1], the original image.
       layers: names of the layers.
       images: float32 [layers, H, W, C] in [0, 1].
-      cosine: float32 [layers], of the layer's activations of the finished image and the reference, without transforms.
+      cosine: float32 [layers], the cosine similarity of the layer's activations for image and reference, without transforms.
+
+    Example:
+      >>> recipes.caricature(model, photograph, ["fire3", "fire9"]).save_grid("caricature.png")
     """
 
     reference: np.ndarray
@@ -45,10 +48,10 @@ class Caricature:
         return f"<Caricature by {', '.join(self.layers)}>"
 
     def grid(self, columns: int | None = None, scale: int = 1) -> np.ndarray:
-        """The reference, then one image for each layer, with its cosine.
+        """The reference, then one image per layer, labelled with its cosine.
 
         Args:
-          columns: images in a row, >= 1. Defaults to all.
+          columns: images per row, >= 1. Defaults to all.
           scale: whole-number enlargement, >= 1. Defaults to 1.
 
         Returns:
@@ -61,20 +64,6 @@ class Caricature:
             labels=["reference", *(f"{layer}, {cos:.2f}" for layer, cos in zip(self.layers, self.cosine, strict=True))],
         )
 
-    def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int = 1) -> None:
-        """Writes `grid(columns, scale)` as a PNG file.
-
-        Args:
-          path: file to write.
-          columns: as in `grid`.
-          scale: whole-number enlargement, >= 1. Defaults to 1.
-
-        Raises:
-          ValueError: if an argument is out of range.
-          OSError: if the file cannot be written.
-        """
-        export.save_png(self.grid(columns, scale), path)
-
 
 def caricature(
     model: Network | keras.Model,
@@ -85,10 +74,9 @@ def caricature(
     progress: bool = True,
     **settings: Any,
 ) -> Caricature:
-    """What a layer sees in an image, exaggerated.
+    """Shows what a layer sees in an image, exaggerated.
 
-    Maximises `objectives.dot_compare`. Each layer gets an image, one after the other; Ctrl-C ends the run and keeps the images
-    so far.
+    Maximises `objectives.dot_compare`, for one layer after the other. Ctrl-C ends the run and keeps the images so far.
 
     Args:
       model: a `Network` or a Keras model.
@@ -146,7 +134,7 @@ def feature_inversion(
     cossim_pow: float = 2.0,
     **settings: Any,
 ) -> Caricature:
-    """What a layer still knows of an image: `caricature`, held to the reference by a power of the cosine.
+    """Shows what a layer still knows of an image: `caricature`, kept close to the reference by a power of the cosine.
 
     Args:
       model, image, layers, **settings: as in `caricature`.
@@ -157,6 +145,9 @@ def feature_inversion(
 
     Raises:
       ValueError, TypeError: as in `caricature`.
+
+    Example:
+      >>> recipes.feature_inversion(model, photograph, ["fire3", "fire9"]).save_grid("inversion.png")
 
     Source: lucid's notebook misc/feature_inversion_caricatures.
     """
@@ -169,8 +160,8 @@ def _check_size(shape: tuple[int, ...], param: Any, transforms: Any) -> None:
     seen = as_transform(transforms).output_shape(shape)
     if seen != shape:
         raise ValueError(
-            f"transforms: expected such as keep the size {shape}, like transform.affine: places are compared one by one. "
-            f"Received: transforms to {seen}"
+            f"transforms: expected transforms that keep the size {shape}, such as transform.affine: positions are compared one by "
+            f"one. Received: transforms to {seen}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Activations of many images, and the linear algebra on them: covariance, whitening, pushing to another layer."""
+"""Activations of many images, and linear algebra on them: covariance, whitening, and maps to another layer."""
 
 from __future__ import annotations
 
@@ -27,11 +27,10 @@ def collect_activations(
     image_size: tuple[int, int] | None = None,
     seed: int = 0,
 ) -> np.ndarray:
-    """Runs images through the network and keeps one vector for each, in their order.
+    """Runs images through the network and collects one vector per image, in their order.
 
-    Images stream: only one batch of them is held at a time. What is kept of an image does not depend on the others, nor on
-    `batch_size`. Calls with equal seeds look at matching positions, whatever the layer, so that the rows of two calls are
-    aligned.
+    Images are streamed: memory holds one batch at a time. The vector of an image does not depend on the others, nor on
+    `batch_size`. Calls with equal seeds choose corresponding positions in all layers, so that the rows of two calls are aligned.
 
     Args:
       model: a `Network` or a Keras model.
@@ -39,7 +38,7 @@ def collect_activations(
       images: float array [n, H, W, C] in [0, 1]; a folder, searched with its subfolders in the order of the names; or
         anything to iterate over, such as a list of files, a generator or a `tf.data.Dataset`, of paths, images [H, W, C] or
         batches [b, H, W, C], alone or first in a tuple (image, label).
-      reducer: what becomes of the positions [*positions, channels] of an image. "mean", "max", "rms" (root of the mean
+      reducer: how the positions [*positions, channels] of an image become one vector. "mean", "max", "rms" (root of the mean
         square), "centre" (row H // 2, column W // 2), "random position", or None to keep all. Defaults to "mean".
       batch_size: images to run at a time, >= 1. Defaults to 64.
       image_size: (height, width) that the files of a folder are cropped (about their centre) and scaled to. Defaults to what
@@ -80,12 +79,12 @@ def collect_activations(
 
 
 def covariance(a: np.ndarray, b: np.ndarray | None = None, *, centred: bool = False) -> np.ndarray:
-    """The covariance of activations, A^T B / n.
+    """Computes the covariance of activations, A^T B / n.
 
     Args:
       a: array [n, channels].
       b: array [n, channels of b], aligned with `a`. Defaults to `a`.
-      centred: whether to take the means off first (still divided by n). Defaults to False, as Lucid.
+      centred: whether to subtract the means first (still divided by n). Defaults to False, as in Lucid.
 
     Returns:
       float64 [channels, channels of b].
@@ -94,6 +93,10 @@ def covariance(a: np.ndarray, b: np.ndarray | None = None, *, centred: bool = Fa
       ValueError: for other shapes.
 
     Source: lucid/modelzoo/aligned_activations.py.
+
+    Example:
+      >>> recipes.covariance(activations).shape
+      (512, 512)
     """
     a, b = _aligned(a, a if b is None else b)
     if centred:
@@ -102,18 +105,22 @@ def covariance(a: np.ndarray, b: np.ndarray | None = None, *, centred: bool = Fa
 
 
 def whitening(covariance: np.ndarray, *, ridge: float = 1e-3) -> np.ndarray:
-    """The inverse of a covariance, made safe.
+    """Inverts a covariance, with a ridge.
 
     Args:
-      covariance: symmetric array [channels, channels], as `covariance` gives.
-      ridge: this share of the mean variance is added to every variance, >= 0: silent channels and fewer images than channels
-        would make the inverse infinite. Defaults to 0.001.
+      covariance: symmetric array [channels, channels], from `covariance`.
+      ridge: this share of the mean variance is added to every variance, >= 0. Without it, silent channels, or fewer images than
+        channels, have no inverse. Defaults to 0.001.
 
     Returns:
       S, float64 [channels, channels].
 
     Raises:
       ValueError: for another shape or ridge, or if the covariance cannot be inverted.
+
+    Example:
+      >>> recipes.whitening(recipes.covariance(activations)).shape
+      (512, 512)
     """
     matrix = check_array("covariance", covariance, np.float64)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not np.isfinite(matrix).all():
@@ -128,7 +135,7 @@ def whitening(covariance: np.ndarray, *, ridge: float = 1e-3) -> np.ndarray:
 
 
 def whitened_direction(direction: np.ndarray, covariance: np.ndarray, *, ridge: float = 1e-3) -> np.ndarray:
-    """What sets a direction apart from the layer's usual activations: v S, with S the inverse of the covariance.
+    """Whitens a direction, which shows what is specific to it: v S, with S the inverse of the layer's covariance.
 
     Args:
       direction: array [..., channels].
@@ -139,9 +146,13 @@ def whitened_direction(direction: np.ndarray, covariance: np.ndarray, *, ridge: 
       float64 array of the shape of `direction`.
 
     Raises:
-      ValueError: if the shapes do not go together, or the covariance cannot be inverted.
+      ValueError: if the shapes do not fit, or the covariance cannot be inverted.
 
     Source: Carter et al., Activation Atlas (Distill, 2019).
+
+    Example:
+      >>> direction = recipes.whitened_direction(activations[0], recipes.covariance(activations))
+      >>> samplevis.optimize(model, objectives.direction("fire9", direction))
     """
     directions = np.asarray(direction, np.float64)
     whitener = whitening(covariance, ridge=ridge)
@@ -151,7 +162,7 @@ def whitened_direction(direction: np.ndarray, covariance: np.ndarray, *, ridge: 
 
 
 def push_activations(activations: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Carries activations of one layer to another by the best linear map, a C_ss^-1 C_st.
+    """Maps activations of one layer to another by least squares, a C_ss^-1 C_st.
 
     Args:
       activations: array [..., channels of the source].
@@ -159,12 +170,17 @@ def push_activations(activations: np.ndarray, source: np.ndarray, target: np.nda
       target: activations of the second layer at matching positions, [n, other channels]: collected with the same seed.
 
     Returns:
-      float64 array [..., other channels]. Where `source` does not span all channels, the smallest map is taken.
+      float64 array [..., other channels]. If `source` does not span all channels, this is the map of least norm.
 
     Raises:
       ValueError: for shapes that do not fit.
 
     Source: lucid/modelzoo/aligned_activations.py.
+
+    Example:
+      >>> early, late = (recipes.collect_activations(model, layer, "photos/") for layer in ("fire5", "fire9"))
+      >>> recipes.push_activations(early[0], early, late).shape
+      (512,)
     """
     source, target = _aligned(source, target)
     values = np.asarray(activations, np.float64)

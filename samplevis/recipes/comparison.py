@@ -1,9 +1,8 @@
-"""Side by side: one unit by several methods, and samples of several units."""
+"""Comparisons in one figure: one unit by several methods, or samples of several units."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,8 +11,9 @@ import numpy as np
 from PIL import Image
 
 from samplevis import export
-from samplevis import param as parameterizations
+from samplevis.activation import default_param
 from samplevis.export.grid import check_labels
+from samplevis.export.grid_mixin import GridMixin
 from samplevis.export.pixels import cropped, to_uint8
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective, as_objective, diversity, only_after
@@ -25,22 +25,25 @@ from samplevis.runs.rendering import render
 from samplevis.runtime.checks import brief, check_known, check_whole, keywords
 from samplevis.sampling.options import HMCOptions, hmc_options
 
-# A dream from noise needs more than one from a photograph; its first octave is no smaller than this.
+# A dream from noise needs more steps than one from a photograph; its first octave is at least MIN_SIDE pixels.
 DREAM = dict(steps=40, learning_rate=(0.04, 0.02), blur_sigma=(0.8, 0.3))
 MIN_SIDE = 16
 # Arguments of `render` that are passed on.
 PASSED_ON = keywords(render)
-# Steps of the optimiser before images are asked to differ.
-EARLY = 16
+# Optimiser steps before diversity is asked for.
+DIVERSITY_START = 16
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Comparison:
-    """What `compare` returns.
+class Comparison(GridMixin):
+    """The result of `compare`.
 
     Attributes:
       samples: the samples, with their optimised images.
       panels: name -> images [n, H, W, C] in [0, 1], in the order of the figure.
+
+    Example:
+      >>> recipes.compare(model, "fire5:7", im_size=96).save_grid("methods.png")
     """
 
     samples: Samples
@@ -50,7 +53,7 @@ class Comparison:
         return f"<Comparison of {self.samples.objective}: {', '.join(self.panels)}>"
 
     def grid(self, scale: int = 1) -> np.ndarray:
-        """One row for each panel, white where it has fewer images than another: uint8 [height, width, 3].
+        """One row per panel, white where it has fewer images than others.
 
         Args:
           scale: whole-number enlargement, >= 1. Defaults to 1.
@@ -65,19 +68,6 @@ class Comparison:
             title=f"{self.samples.objective}, {self.samples.model}",
         )
 
-    def save_grid(self, path: str | os.PathLike, scale: int = 1) -> None:
-        """Writes `grid(scale)` as a PNG file.
-
-        Args:
-          path: file to write.
-          scale: whole-number enlargement, >= 1. Defaults to 1.
-
-        Raises:
-          ValueError: if an argument is out of range.
-          OSError: if the file cannot be written.
-        """
-        export.save_png(self.grid(scale), path)
-
 
 def compare(
     model: Network | keras.Model,
@@ -87,15 +77,15 @@ def compare(
     examples: Any = None,
     **settings: Any,
 ) -> Comparison:
-    """The same unit by deep dream, by optimisation, by optimisation for diversity, by sampling, and in a data set.
+    """Shows one unit by deep dream, optimisation, optimisation for diversity, sampling, and dataset examples.
 
     Args:
-      model, obj, hmc_opts, **settings: as in `render`. Of each method one image is shown for each chain.
-      panels: name -> images [n, H, W, C] in [0, 1] of other methods, of the size that is rendered; shown between the optimised
-        images and the samples, in place of deep dream and diversity. Defaults to these two.
-      examples: images of a data set that excite the unit most, shown after the samples, at most one for each chain: float array
-        [n, H, W, C] in [0, 1], strongest first, or something that has these as `top_images`. They are cropped about their
-        centre and resized (Lanczos) to the size that is rendered. Defaults to none.
+      model, obj, hmc_opts, **settings: as in `render`. Each method shows one image per chain.
+      panels: name -> images [n, H, W, C] in [0, 1] of other methods, in the size that is rendered. They are shown between the
+        optimised images and the samples, instead of deep dream and diversity. Defaults to these two.
+      examples: dataset examples, shown after the samples, at most one per chain: float array [n, H, W, C] in [0, 1], strongest
+        first, or `Examples` from `samplevis.collect`. They are cropped about their centre and resized (Lanczos). Defaults to
+        none.
 
     Returns:
       A `Comparison`.
@@ -107,8 +97,8 @@ def compare(
       >>> recipes.compare(model, "fire5:7", im_size=96).save_grid("methods.png")
     """
     check_known(settings, PASSED_ON)
-    param = settings.get("param") or parameterizations.fourier(settings.get("im_size", 128))
     network = as_network(model)
+    param = settings.get("param") or default_param(network, settings.get("im_size"))
     found = {} if examples is None else {"dataset examples": _resized(examples, param.image_shape)}
     if panels is None:
         dreams = _dreams(network, obj, param, hmc_options(hmc_opts).num_chains, settings)
@@ -118,27 +108,26 @@ def compare(
         panels = {name: np.asarray(images) for name, images in panels.items()}
         _check_panels(panels, param.image_shape)
     samples = render(network, obj, hmc_opts, **settings)
-    drawn = f"sampled, level {samples.level:g}" if samples.level is not None else "sampled"
-    shown = {"optimised": samples.optimized} | (panels or {}) | {drawn: samples.images[:, -1]}
+    sampled = f"sampled, level {samples.level:g}" if samples.level is not None else "sampled"
+    shown = {"optimised": samples.optimized} | (panels or {}) | {sampled: samples.images[:, -1]}
     if panels is None:
         shown = {"deep dream": dreams, "optimised": samples.optimized}
-        shown |= _apart(network, obj, param, samples, settings) | {drawn: samples.images[:, -1]}
+        shown |= _diverse(network, obj, param, samples, settings) | {sampled: samples.images[:, -1]}
     return Comparison(samples, shown | {name: images[: len(samples.optimized)] for name, images in found.items()})
 
 
 def sample_sheet(
     runs: Sequence[Samples], labels: Sequence[str] | None = None, draws: int = 6, scale: int = 1
 ) -> np.ndarray:
-    """Samples of several units in one picture: a row for each, with its optimised image, its draws, and whether to trust them.
+    """Combines samples of several units into one image, one row per unit: its optimised image, its draws, and a verdict.
 
-    The draws come from one chain after the other, the last of each first. The caption beside them says what was sampled, the level
-    that the draws keep on fresh transforms, R-hat (of the activation or of the scalar on which chains agree least), and the
-    verdict of the summary.
+    The draws come from all chains in turn, the last draw of each first. The caption holds the unit, the level of the draws on
+    fresh transforms, R-hat (of the activation or the worst scalar, whichever is larger), and the verdict of the summary.
 
     Args:
       runs: samples of each unit, at least one; their images are of one size.
       labels: names of the units for readers. Defaults to the objectives, with the model where they are of several.
-      draws: most pictures of a run beside its optimised image, >= 1. Defaults to 6.
+      draws: largest number of draws per run, >= 1. Defaults to 6.
       scale: whole-number enlargement, >= 1. Defaults to 1.
 
     Returns:
@@ -152,7 +141,7 @@ def sample_sheet(
       >>> export.save_png(recipes.sample_sheet(runs, scale=2), "units.png")
     """
     if not isinstance(runs, (list, tuple)) or not all(isinstance(run, Samples) for run in runs):
-        raise TypeError(f"runs: expected a list of samples, such as Samples.load gives. Received: {brief(runs)}")
+        raise TypeError(f"runs: expected a list of samples, such as Samples.load returns. Received: {brief(runs)}")
     check_whole("draws", draws, 1)
     shapes = sorted({run.images.shape[2:] for run in runs})
     if len(shapes) != 1:
@@ -171,23 +160,23 @@ def sample_sheet(
     )
 
 
-def _from_all_chains(samples: Samples, most: int) -> np.ndarray:
-    """At most so many draws [n, *image], chain after chain; each chain's evenly spaced from the last back to the first."""
+def _from_all_chains(samples: Samples, limit: int) -> np.ndarray:
+    """At most `limit` draws [n, *image] of all chains in turn; each chain's evenly spaced from the last to the first."""
     chains, draws = samples.images.shape[:2]
-    number = np.arange(min(most, len(samples)))
+    number = np.arange(min(limit, len(samples)))
     when = np.linspace(draws - 1, 0, -(-len(number) // chains)).round().astype(int)
     return samples.images[number % chains, when[number // chains]]
 
 
 def _rows(rows: Iterable[np.ndarray]) -> np.ndarray:
-    """Rows of images [n, *image] as one array [rows, columns, *image], white where a row has fewer than another."""
+    """Rows of images [n, *image] as one array [rows, columns, *image], white where a row has fewer than others."""
     rows = list(rows)
     columns = max(map(len, rows))
     return np.stack([np.concatenate([row, np.ones((columns - len(row), *row.shape[1:]), row.dtype)]) for row in rows])
 
 
 def _resized(examples: Any, shape: tuple[int, int, int]) -> np.ndarray:
-    """Images of a data set, or those that are its strongest, as float32 [n, *shape]."""
+    """Dataset examples as float32 [n, *shape]."""
     images = np.asarray(getattr(examples, "top_images", examples))
     if images.ndim != 4 or images.shape[-1] != shape[-1]:
         raise ValueError(f"examples: expected images [n, H, W, {shape[-1]}]. Received: {images.shape}")
@@ -214,7 +203,7 @@ def _check_panels(panels: Mapping[str, np.ndarray], shape: tuple[int, int, int])
 def _dreams(network: Network, obj: Any, param: Parameterization, count: int, settings: Mapping[str, Any]) -> np.ndarray:
     """Deep dreams of the objective from noise, [count, H, W, C]."""
     *size, _ = param.image_shape
-    # A network of a fixed size sees no smaller octave.
+    # A network of a fixed size takes no smaller octave.
     octaves = min(4, 1 + int(np.log(max(min(size) / MIN_SIDE, 1)) / np.log(1.4))) if None in network.image_shape else 1
     dreams = (
         deep_dream(
@@ -230,13 +219,13 @@ def _dreams(network: Network, obj: Any, param: Parameterization, count: int, set
     return np.stack(list(dreams))
 
 
-def _apart(
+def _diverse(
     network: Network, obj: Any, param: Parameterization, samples: Samples, settings: Mapping[str, Any]
 ) -> dict[str, np.ndarray]:
-    """The panel of images that are optimised to differ: none for a single chain, or a layer without positions before it.
+    """The panel of images optimised for diversity; none for a single chain, or if no layer before the unit has positions.
 
-    Their likeness costs half of the way from the mean under the prior to the optimum if all of them are alike, once they
-    show something: before, an image would differ most by staying noise.
+    If all images are alike, the penalty is half of the distance between prior mean and optimum. It starts once the images show
+    something: before, they would differ most by staying noise.
     """
     objective, count = as_objective(obj), len(samples.optimized)
     names = list(network.layers)
@@ -248,7 +237,7 @@ def _apart(
     transforms, steps = settings.get("transforms", "robust"), settings.get("optimize_steps", 256)
     found = optimize(
         network,
-        objective - float(weight) * only_after(min(EARLY, steps // 4)) * diversity(layers[-1]),
+        objective - float(weight) * only_after(min(DIVERSITY_START, steps // 4)) * diversity(layers[-1]),
         param=param,
         transforms=transforms,
         steps=steps,

@@ -21,10 +21,10 @@ from samplevis.runtime import seeds
 from samplevis.runtime.checks import check_number, check_whole
 from samplevis.runtime.progress import Progress
 
-# A dream without a picture starts from grey with this much white noise.
+# Without a picture, a dream starts from grey with white noise of this standard deviation.
 NOISE = 0.05
-# Largest side of a tile, in pixels, where the network takes images of any size.
-TILE = 512
+# Largest side of a tile, in pixels, if the network takes images of any size.
+DEFAULT_TILE = 512
 
 Size = int | tuple[int, int]
 Schedule = float | tuple[float, float] | Sequence[tuple[float, float]]
@@ -32,12 +32,16 @@ Schedule = float | tuple[float, float] | Sequence[tuple[float, float]]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dream:
-    """What `deep_dream` returns.
+    """The result of `deep_dream`.
 
     Attributes:
-      image: float32 [H, W, C] in [0, 1], of the last octave's size.
+      image: float32 [H, W, C] in [0, 1], in the size of the last octave.
       octaves: the image at the end of every octave, the last one the same as `image`.
       history: float32 [octaves * steps], the score (mean over tiles) before each update; shorter after Ctrl-C.
+
+    Example:
+      >>> dream = recipes.deep_dream(model, "fire6", photograph)
+      >>> export.save_png(dream.image, "dream.png")
     """
 
     image: np.ndarray
@@ -59,19 +63,19 @@ def deep_dream(
     seed: int = 0,
     progress: bool = True,
 ) -> Dream:
-    """Lets a network paint what it sees into a picture.
+    """Paints what a network sees into a picture.
 
-    The picture is dreamed at each octave's size, from small to large; what the dream changed is carried over to the next
+    The picture is optimised at the size of each octave, from small to large. What has changed is carried over to the next
     octave, where the finer detail of the picture comes back. A step moves the pixels along the gradient, scaled to a root
     mean square of 1, then blurs and clips to [0, 1].
 
-    The network only ever sees one tile, so that memory is bounded by the tile and not by the picture. A step is compiled once
-    for each shape of tile. Ctrl-C ends the run early and keeps what there is, at the last octave's size.
+    The network sees one tile at a time, so that memory is bounded by the size of the tile and not of the picture. A step is
+    compiled once for each shape of tile. Ctrl-C ends the run and keeps the picture so far, resized to the last octave.
 
     Args:
       model: a `Network` or a Keras model.
       obj: an objective; a layer's name, which means `objectives.deepdream(layer)`; a string "layer:channel"; or a function of
-        the layer accessor `T`. Maximised on every tile by itself: the middle neuron is that of each tile.
+        the layer accessor `T`. It is maximised on each tile separately: a neuron in the middle is that of each tile.
       image: picture [H, W, C] in [0, 1] to start from. Defaults to faint noise of the first octave's size.
       octaves: sizes in pixels, in order, each one int for a square or (height, width), each side >= 4. Defaults to
         `octave_sizes` of the picture, and to 299, 340, 380 without one.
@@ -81,8 +85,8 @@ def deep_dream(
       blur_sigma: standard deviation in pixels of the Gaussian blur after each update, >= 0, given like `learning_rate`.
         Defaults to 0, none. A blur cut off at 3 pixels, as in some scripts, spreads less than its sigma says: sigma 2.4
         makes 0.80, 0.8 makes 0.69, 0.4 makes 0.28.
-      laplacian_levels: how many fine bands of the gradient are scaled by themselves, each to the same strength, beside the
-        coarse rest, >= 0. Defaults to 3.
+      laplacian_levels: number of fine bands of the gradient that are normalised separately, beside the coarse rest, >= 0.
+        Defaults to 3.
       tile: largest tile, one int or (height, width), each side >= 4. Defaults to 512, or to what the network declares.
       seed: int from 0 to 2**31 - 1.
       progress: whether to show a progress bar.
@@ -160,7 +164,7 @@ def deep_dream(
 
 
 def octave_sizes(size: Size, count: int = 4, scale: float = 1.4) -> tuple[tuple[int, int], ...]:
-    """Sizes that grow by a factor up to the one asked for.
+    """Makes sizes that grow by a factor up to a last one.
 
     Args:
       size: (height, width) of the last octave, or one int for a square.
@@ -223,7 +227,7 @@ def _schedule(name: str, value: Schedule, octaves: int, steps: int, positive: bo
 def _activation(network: Network, obj: Any, tile: Size | None, size: tuple[int, int]) -> Activation:
     """The objective on tiles of an octave."""
     if tile is None:
-        largest = tuple(side or TILE for side in network.image_shape[:2])
+        largest = tuple(side or DEFAULT_TILE for side in network.image_shape[:2])
     else:
         largest = _size("tile", tile)
     shape = min(largest[0], size[0]), min(largest[1], size[1])
@@ -233,7 +237,7 @@ def _activation(network: Network, obj: Any, tile: Size | None, size: tuple[int, 
 
 
 def _compiled_gradient(activation: Activation) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
-    """Score and gradient of one tile; compiled code is kept with the network for the next objective of the same kind."""
+    """Score and gradient of one tile; compiled code is cached with the network, for objectives of the same kind."""
     compiled, key = activation.network.compiled, ("deep_dream", activation.key)
     if key not in compiled:
 

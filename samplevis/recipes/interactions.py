@@ -1,9 +1,8 @@
-"""Pictures of several units together: joint units, and the way from one unit to another."""
+"""Images of several units: pairs of units, and interpolations between units."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,26 +11,33 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis import export
-from samplevis import param as parameterizations
+from samplevis.activation import default_param
+from samplevis.export.grid_mixin import GridMixin
 from samplevis.network import Network, as_network
-from samplevis.objectives import Objective, as_objective
+from samplevis.objectives import Objective, as_objective, each
 from samplevis.param import Parameterization
 from samplevis.param.base import Derived
-from samplevis.recipes.batches import check_settings, optimize_each
+from samplevis.recipes.settings import check_settings
+from samplevis.runs.optimization import optimize
+from samplevis.runs.sweeping import sweep
 from samplevis.runtime.checks import brief, check_whole
 
 Unit = Objective | str | Callable
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class InteractionGrid:
-    """Images of two units together, one for each pair.
+class InteractionGrid(GridMixin):
+    """The result of `interaction_grid`: one image for each pair of units.
 
     Attributes:
-      images: float32 [rows, columns, H, W, C] in [0, 1]; white where Ctrl-C came first.
-      activation: float32 [rows, columns], the mean of the two units in the last step; nan where Ctrl-C came first.
+      images: float32 [rows, columns, H, W, C] in [0, 1]; white if Ctrl-C came before.
+      activation: float32 [rows, columns], the mean of the two units in the last step; nan if Ctrl-C came before.
       rows: names of the units of the rows.
       columns: names of the units of the columns.
+
+    Example:
+      >>> together = recipes.interaction_grid(model, ["fire5:7", "fire5:20"])
+      >>> together.save_grid("together.png", scale=2)
     """
 
     images: np.ndarray
@@ -43,7 +49,7 @@ class InteractionGrid:
         return f"<InteractionGrid of {len(self.rows)} x {len(self.columns)} units>"
 
     def grid(self, scale: int = 1) -> np.ndarray:
-        """The images with their units' names, each enlarged `scale` times: uint8 [height, width, 3].
+        """The images with the names of their units.
 
         Args:
           scale: whole-number enlargement, >= 1. Defaults to 1.
@@ -53,29 +59,19 @@ class InteractionGrid:
         """
         return export.grid(self.images, row_labels=self.rows, column_labels=self.columns, scale=scale)
 
-    def save_grid(self, path: str | os.PathLike, scale: int = 1) -> None:
-        """Writes `grid(scale)` as a PNG file.
-
-        Args:
-          path: file to write.
-          scale: whole-number enlargement, >= 1. Defaults to 1.
-
-        Raises:
-          ValueError: if an argument is out of range.
-          OSError: if the file cannot be written.
-        """
-        export.save_png(self.grid(scale), path)
-
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Interpolation:
-    """Images on the ways between units; the way from unit m to unit n and the way back are the same images.
+class Interpolation(GridMixin):
+    """The result of `interpolation`: images between units. From unit m to unit n and back, they are the same images.
 
     Attributes:
       images: float32 [units, units, points, H, W, C] in [0, 1]: `images[m, n, i]` is of (1 - t) * unit m + t * unit n, where
         t = i / (points - 1).
       activation: float32 [units, units, points], the same mixture in the last step, with the other terms of the score.
-      units: their names.
+      units: names of the units.
+
+    Example:
+      >>> recipes.interpolation(model, "fire5:7", "fire5:20").save_grid("interpolation.png")
     """
 
     images: np.ndarray
@@ -86,7 +82,7 @@ class Interpolation:
         return f"<Interpolation between {len(self.units)} units at {self.images.shape[2]} points>"
 
     def grid(self, scale: int = 1) -> np.ndarray:
-        """One row for each two units, from the first to the second: uint8 [height, width, 3].
+        """One row per pair of units, from the first to the second.
 
         Args:
           scale: whole-number enlargement, >= 1. Defaults to 1.
@@ -103,19 +99,6 @@ class Interpolation:
             scale=scale,
         )
 
-    def save_grid(self, path: str | os.PathLike, scale: int = 1) -> None:
-        """Writes `grid(scale)` as a PNG file.
-
-        Args:
-          path: file to write.
-          scale: whole-number enlargement, >= 1. Defaults to 1.
-
-        Raises:
-          ValueError: if an argument is out of range.
-          OSError: if the file cannot be written.
-        """
-        export.save_png(self.grid(scale), path)
-
 
 def interaction_grid(
     model: Network | keras.Model,
@@ -126,19 +109,20 @@ def interaction_grid(
     batch_size: int = 16,
     **settings: Any,
 ) -> InteractionGrid:
-    """What excites two units together, for every pair.
+    """Optimises one image for each pair of units.
 
-    An image maximises the mean of its two units, so that the diagonal of one list shows the units alone. With one list the
-    grid is symmetric and every pair is optimised once. Ctrl-C ends the run and keeps the images so far.
+    An image maximises the mean of its two units, so that the diagonal of a single list shows the units alone. With a single
+    list, the grid is symmetric and every pair is optimised once. All images start from the same noise and see the same
+    transforms, as in `sweep`. Ctrl-C ends the run and keeps the images so far.
 
     Args:
       model: a `Network` or a Keras model.
-      units: of the rows: objectives, strings "layer:channel" or functions of `T`, at least one. Their scores are added as they
-        are: multiply one that is drowned by the others.
-      others: of the columns. Defaults to `units`.
-      aligned: whether the images share what units have in common, so that what they share stands in the same place. All
-        images are then optimised in one batch. Defaults to False.
-      batch_size: images at a time, >= 1, unless they are aligned. Defaults to 16.
+      units: units of the rows: objectives, strings "layer:channel" or functions of `T`, at least one. Their scores are added
+        unscaled: multiply a unit whose scores are much smaller than those of the others.
+      others: units of the columns. Defaults to `units`.
+      aligned: whether images with a unit in common share a part of their latents, so that what they share is in the same place.
+        All images are then optimised in one batch. Defaults to False.
+      batch_size: images to optimise at a time, >= 1, unless they are aligned or `param` couples them. Defaults to 16.
       **settings: other arguments of `optimize`: `param`, `transforms`, `steps`, `optimizer`, `seed`, `progress`.
 
     Returns:
@@ -162,7 +146,15 @@ def interaction_grid(
     unique = sorted({tuple(sorted(pair)) for pair in pairs})
     alone = np.eye(len(everything))
     weights = np.array([(alone[m] + alone[n]) / 2 for m, n in unique])
-    images, scores = _optimize(model, everything, weights, aligned, batch_size, settings)
+    check_whole("batch_size", batch_size, 1)
+    network, mixtures = as_network(model), [_mixture(everything, row) for row in weights]
+    param = settings.get("param") or default_param(network)
+    if aligned:
+        images, scores = _together(network, mixtures, settings | {"param": _aligned(param, weights)})
+    elif getattr(param, "couples_images", False):
+        images, scores = _together(network, mixtures, settings)
+    else:
+        images, scores = _sweep(network, mixtures, batch_size, settings)
     index = np.reshape([unique.index(tuple(sorted(pair))) for pair in pairs], (len(rows), len(columns)))
     return InteractionGrid(images[index], scores[index], names, other_names)
 
@@ -177,7 +169,7 @@ def interpolation(
     aligned: bool = True,
     **settings: Any,
 ) -> Interpolation:
-    """The way from one unit to another, in images that change little from one to the next.
+    """Interpolates between two units, in images that change little from one to the next.
 
     Args:
       model, also, aligned, **settings: as in `multi_interpolation`.
@@ -206,18 +198,19 @@ def multi_interpolation(
     aligned: bool = True,
     **settings: Any,
 ) -> Interpolation:
-    """The ways between every two of several units.
+    """Interpolates between every two of several units.
 
-    Each image is optimised once, all of them in one batch: a unit's image is the end of all of its ways, and the way from m
-    to n is that from n to m reversed, exactly.
+    All images are optimised in one batch, each of them once: the image of a unit is shared by all of its interpolations, and the
+    images from n to m are exactly those from m to n in reverse.
 
     Args:
       model: a `Network` or a Keras model.
       units: objectives, strings "layer:channel" or functions of `T`, at least two.
-      points: images on a way, >= 2, with both ends. Defaults to 5.
-      also: an objective that is added to the score of every image, such as a penalty. The images of the first way are
-        neighbours in the batch. Defaults to none.
-      aligned: whether the images share what they have in common, so that they change little on the way. Defaults to True.
+      points: images per interpolation, >= 2, with both ends. Defaults to 5.
+      also: an objective that is added to the score of every image, such as a penalty. The images of the first interpolation
+        are neighbours in the batch. Defaults to none.
+      aligned: whether the images share a part of their latents, so that they change little from one to the next. Defaults to
+        True.
       **settings: other arguments of `optimize`: `param`, `transforms`, `steps`, `optimizer`, `seed`, `progress`.
 
     Returns:
@@ -232,16 +225,18 @@ def multi_interpolation(
     check_whole("points", points, 2)
     members, names = _units("units", units, 2)
     ways, weights = _ways(len(members), points)
-    # Every image is there: one batch is never cut into parts.
-    images, scores = _optimize(model, members, weights, aligned, len(weights), settings, also)
+    network, mixtures = as_network(model), [_mixture(members, row) for row in weights]
+    if aligned:
+        settings = settings | {"param": _aligned(settings.get("param") or default_param(network), weights)}
+    images, scores = _together(network, mixtures, settings, also)
     return Interpolation(images[ways], scores[ways], names)
 
 
 def _ways(units: int, points: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which image stands where. Images are numbered as they come on the ways 0-1, 0-2, 1-2, 0-3, ...
+    """Numbers the images in the order of the interpolations 0-1, 0-2, 1-2, 0-3, ...
 
     Returns:
-      int [units, units, points], the image at each place, and float [images, units], the weights of its units.
+      int [units, units, points], the number of the image at each point, and float [images, units], the weights of its units.
     """
     unit = np.eye(units)
     ways = np.empty((units, units, points), int)
@@ -256,25 +251,24 @@ def _ways(units: int, points: int) -> tuple[np.ndarray, np.ndarray]:
     return ways, np.array(list(numbers))
 
 
-def _optimize(
-    model: Network | keras.Model,
-    units: Sequence[Objective],
-    weights: np.ndarray,
-    aligned: bool,
-    batch_size: int,
-    settings: dict[str, Any],
-    also: Objective | None = None,
+def _sweep(
+    network: Network, objectives: Sequence[Objective], batch_size: int, settings: dict[str, Any]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One image for each row of weights; white and nan for those that Ctrl-C came before."""
-    count = len(weights)
-    if aligned:
-        base = settings.get("param") or parameterizations.fourier(128)
-        settings = settings | {"param": _aligned(base, weights)}
-    mixtures = [_mixture(units, row) for row in weights]
-    found = optimize_each(as_network(model), mixtures, count if aligned else batch_size, also=also, **settings)
-    missing = count - len(found.images)
-    white = np.ones((missing, *found.images.shape[1:]), np.float32)
-    return np.concatenate([found.images, white]), np.concatenate([found.scores, np.full(missing, np.nan, np.float32)])
+    """Images [n, *image] and scores [n] of independent objectives; white and nan if Ctrl-C came before."""
+    found = sweep(network, objectives, batch_size=batch_size, **{"redirect_steps": 0} | settings)
+    images = np.ones((len(objectives), *found[0].shape), np.float32)
+    scores = np.full(len(objectives), np.nan, np.float32)
+    images[found.places], scores[found.places] = found.images, found.scores
+    return images, scores
+
+
+def _together(
+    network: Network, objectives: Sequence[Objective], settings: dict[str, Any], also: Objective | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images [n, *image] and scores [n] of objectives in one batch, whose images may depend on each other."""
+    objective = each(objectives) if also is None else each(objectives) + also
+    found = optimize(network, objective, batch=len(objectives), **settings)
+    return found.images, found.history[-1]
 
 
 def _mixture(units: Sequence[Objective], weights: np.ndarray) -> Objective:
@@ -286,7 +280,7 @@ def _mixture(units: Sequence[Objective], weights: np.ndarray) -> Objective:
 
 @dataclasses.dataclass(frozen=True)
 class _Aligned(Derived):
-    """Image i is of the latent sum over j of mixing[i][j] * z[j]: a gradient on one image moves those that share with it."""
+    """Image i is of the latent sum_j mixing[i][j] * z[j], so that its gradient moves all images that share latents with it."""
 
     base: Parameterization
     mixing: tuple[tuple[float, ...], ...]
@@ -301,15 +295,15 @@ class _Aligned(Derived):
 
 
 def _aligned(base: Parameterization, weights: np.ndarray) -> _Aligned:
-    """Latents in two equal parts: one that their units bring along, one of their own.
+    """Latents that are half shared, according to the units of the images, and half of their own.
 
-    Each image alone keeps the prior N(0, I): rows of the mixing have norm 1. The correlation of two images is half the cosine
-    of their weights: different units share only what their mixtures pass on. With more in common (a third for all images)
-    every image became the same picture.
+    The prior of each single image stays N(0, I): rows of the mixing have norm 1. The correlation of two images is half the
+    cosine of their weights, so that images of different units share nothing. With a part that all images share (a third),
+    all of them became the same picture.
     """
     directions = weights / np.linalg.norm(weights, axis=1, keepdims=True)
     correlation = (directions @ directions.T + np.eye(len(weights))) / 2
-    # Of all roots the symmetric one treats all images alike.
+    # The symmetric root treats all images alike.
     values, vectors = np.linalg.eigh(correlation)
     mixing = (vectors * np.sqrt(values)) @ vectors.T
     return _Aligned(base, tuple(tuple(row) for row in mixing.tolist()))

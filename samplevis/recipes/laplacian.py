@@ -8,14 +8,14 @@ import numpy as np
 
 from samplevis.recipes.picture import resize
 
-# A band weaker than this part of the whole is rounding error, and is not made as loud as the others.
+# Bands weaker than this share of the whole are rounding error, and are not amplified to the strength of the others.
 SILENT = 1e-4
 
 
 def split(picture: np.ndarray, levels: int) -> list[np.ndarray]:
     """Splits a picture into bands.
 
-    A band is what is lost when the picture is halved, with weights 1 3 3 1, and doubled again (Burt and Adelson 1983).
+    A band is what is lost when the picture is halved, with weights 1 3 3 1, and doubled (Burt and Adelson 1983).
 
     Args:
       picture: float32 [H, W, C].

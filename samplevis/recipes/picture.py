@@ -1,4 +1,4 @@
-"""Pictures that a recipe starts from: checked, resized, and seen by a layer."""
+"""Pictures that recipes start from: checks, resizing, and their activations."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def check_picture(name: str, picture: Any, channels: int) -> np.ndarray:
 
 
 def activations_by_position(network: Network, layer: str, image: np.ndarray) -> np.ndarray:
-    """A layer's activations [rows, columns, channels] of one image [H, W, C].
+    """The activations [rows, columns, channels] of a layer for one image [H, W, C].
 
     Raises:
       ValueError: for an unknown layer, one without rows and columns, or an image that the network does not take.
@@ -50,7 +50,7 @@ def activations_by_position(network: Network, layer: str, image: np.ndarray) -> 
 
 
 def resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resizes [H, W, C] to (height, width): bilinear, and without aliasing where it shrinks."""
+    """Resizes [H, W, C] to (height, width): bilinear, with antialiasing."""
     if picture.shape[:2] == tuple(size):
         return picture
     return tf.image.resize(picture, size, antialias=True).numpy()

@@ -1,4 +1,4 @@
-"""Fewer channels: matrix factorisation of activations of any rank."""
+"""Matrix factorisation of activations: from channels to a few components."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from samplevis.runtime import seeds
 from samplevis.runtime.checks import check_known, check_whole, did_you_mean
 
-# Smooth rectifiers (SiLU, GELU) go a little below 0. NMF leaves that out, up to this share of the sum of squares.
+# Smooth rectifiers (SiLU, GELU) go slightly below 0. NMF ignores negative values up to this share of the sum of squares.
 NEGATIVE_SHARE = 0.1
 
 
@@ -18,7 +18,7 @@ class ChannelReducer:
     """A scikit-learn decomposition along the last axis of arrays of any rank.
 
     With non-negative matrix factorisation, the default, every activation becomes a sum of a few directions with weights >= 0:
-    the groups of neurons that fire together. What is below 0, as after a SiLU, has no part in them.
+    the groups of neurons that fire together. Small negative values, as after a SiLU, are ignored.
 
     Args:
       n_components: number of groups, >= 1. Defaults to 3.

@@ -1,4 +1,4 @@
-"""What a position of a layer says: its strongest channels, each with a picture of what it looks for."""
+"""Semantic dictionaries: the strongest channels at a position of a layer, each with its feature visualisation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from samplevis import transform
 from samplevis.export.grid import grid
 from samplevis.export.pixels import to_uint8
 from samplevis.network import Network, as_network
-from samplevis.recipes.directions import render_directions
+from samplevis.recipes.directions import IconRenderer
 from samplevis.recipes.picture import activations_by_position
 from samplevis.runtime import files
 from samplevis.runtime.checks import check_whole
@@ -28,7 +28,7 @@ MARK = (255, 0, 0)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SemanticDictionary:
-    """What `semantic_dictionary` returns.
+    """The result of `semantic_dictionary`.
 
     Attributes:
       image: float32 [H, W, C] in [0, 1], the image.
@@ -36,8 +36,12 @@ class SemanticDictionary:
       position: (row, column) in the layer.
       positions: (rows, columns) of the layer.
       channels: int [n], the strongest channels, strongest first.
-      activations: float32 [n], theirs at the position.
-      icons: float32 [n, size, size, C] in [0, 1], theirs.
+      activations: float32 [n], the activations of these channels at the position.
+      icons: float32 [n, size, size, C] in [0, 1], the icons of these channels.
+
+    Example:
+      >>> found = recipes.semantic_dictionary(model, "fire9", photograph, n_channels=3)
+      >>> export.save_png(found.picture(), "position.png")
     """
 
     image: np.ndarray
@@ -50,32 +54,32 @@ class SemanticDictionary:
 
     @property
     def title(self) -> str:
-        """One line that says what this is."""
+        """Layer and position, in one line."""
         return f"{self.layer}, row {self.position[0]}, column {self.position[1]}"
 
     @property
     def labels(self) -> list[str]:
-        """For each channel, its number and its activation."""
+        """Number and activation of each channel."""
         pairs = zip(self.channels, self.activations, strict=True)
         return [f"{channel}: {activation:.4g}" for channel, activation in pairs]
 
     def marked_image(self) -> np.ndarray:
-        """The image with a frame where the position is, uint8 [H, W, 3].
+        """Marks the position with a frame in the image.
 
         Returns:
-          A copy of the image as uint8.
+          uint8 [H, W, 3].
         """
         canvas = Image.fromarray(to_uint8(self.image))
         (row, column), (rows, columns) = self.position, self.positions
         step_x, step_y = canvas.width / columns, canvas.height / rows
         box = column * step_x, row * step_y, (column + 1) * step_x - 1, (row + 1) * step_y - 1
-        # Thick enough to be seen when the image is made smaller.
+        # Thick enough to stay visible when the image is shrunk.
         thickness = max(round(min(canvas.size) / 60), 1)
         ImageDraw.Draw(canvas).rectangle([round(edge) for edge in box], outline=MARK, width=thickness)
         return np.asarray(canvas)
 
     def picture(self, scale: int = 1) -> np.ndarray:
-        """The image and the channels side by side, labelled.
+        """Lays the image and the icons side by side, with labels.
 
         Args:
           scale: whole-number enlargement, >= 1. Defaults to 1.
@@ -89,13 +93,16 @@ class SemanticDictionary:
         return grid(row, column_labels=["image", *self.labels], title=self.title, scale=scale)
 
     def save_html(self, path: str | os.PathLike) -> None:
-        """Writes a page that holds everything, with a bar for each activation; whole or not at all.
+        """Writes a self-contained HTML page with a bar for each activation, whole or not at all.
 
         Args:
           path: file to write.
 
         Raises:
           OSError: if the file cannot be written.
+
+        Example:
+          >>> found.save_html("position.html")
         """
         largest = max(float(np.abs(self.activations).max()), 1e-12)
         rows = "\n".join(
@@ -128,18 +135,18 @@ def semantic_dictionary(
     seed: int = 0,
     progress: bool = True,
 ) -> SemanticDictionary:
-    """Puts pictures to the strongest channels at one position of a layer.
+    """Visualises the strongest channels at one position of a layer.
 
     Args:
       model: a `Network` or a Keras model.
       layer: a name from `Network.layers`, with rows and columns.
       image: array [H, W, C] in [0, 1].
-      position: (row, column) in the layer, from 0. Defaults to where the activations have the largest norm.
-      n_channels: how many channels to show, >= 1. Defaults to 6.
-      size: pixels of a side of each picture, >= 4. Defaults to 96.
-      transforms: distortions drawn anew for every picture and step. Defaults to Lucid's standard set; None for none.
+      position: (row, column) in the layer, from 0. Defaults to the one with the largest norm.
+      n_channels: number of channels to show, >= 1. Defaults to 6.
+      size: pixels of a side of each icon, >= 4. Defaults to 96.
+      transforms: distortions, new ones in every step. Defaults to Lucid's standard set; None for none.
       steps: number of updates, >= 1. Defaults to 128.
-      batch_size: pictures to optimise at a time, >= 1. Defaults to 32.
+      batch_size: icons to optimise at a time, >= 1. Defaults to 32.
       seed: int from 0 to 2**31 - 1.
       progress: whether to show a progress bar.
 
@@ -170,23 +177,14 @@ def semantic_dictionary(
         )
     here = activations[row, column]
     strongest = np.argsort(-here, kind="stable")[:n_channels]
-    icons = render_directions(
-        network,
-        layer,
-        np.eye(channels, dtype=np.float32)[strongest],
-        size=size,
-        transforms=transforms,
-        steps=steps,
-        batch_size=batch_size,
-        seed=seed,
-        progress=progress,
-    )
+    renderer = IconRenderer(network, layer, size, transforms, steps, batch_size, seed, progress)
+    icons = renderer.render(np.eye(channels, dtype=np.float32)[strongest])
     shown = np.asarray(image, np.float32)
     return SemanticDictionary(shown, layer, (row, column), (rows, columns), strongest, here[strongest], icons)
 
 
 def _embedded(pixels: np.ndarray) -> str:
-    """An image [H, W, 3] as an address that holds it."""
+    """An image [H, W, 3] as a data URL."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="PNG")
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

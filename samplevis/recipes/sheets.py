@@ -1,9 +1,8 @@
-"""Contact sheets: every channel of a layer in one picture."""
+"""Contact sheets: the channels of a layer in one figure."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,23 +10,29 @@ import keras
 import numpy as np
 
 from samplevis import export, objectives
+from samplevis.export.grid_mixin import ColumnsGridMixin
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
-from samplevis.recipes.batches import check_settings
+from samplevis.recipes.settings import check_settings
 from samplevis.runs.sweeping import sweep
 from samplevis.runtime.checks import keywords
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Sheet:
-    """One optimised image for each channel, or two.
+class Sheet(ColumnsGridMixin):
+    """The result of `channel_sheet`: one optimised image per channel, or two.
 
     Attributes:
       layer: the layer's name.
-      images: float32 [n, H, W, C] in [0, 1]. With both signs, what a channel likes most comes before what it likes least.
+      images: float32 [n, H, W, C] in [0, 1]. With both signs, the image of the maximum comes before that of the minimum.
       channels: int [n], the channel of each image.
       signs: int [n], +1 where the unit was maximised and -1 where it was minimised.
       activation: float32 [n], of the unit in the last step, under that step's transforms.
+
+    Example:
+      >>> sheet = recipes.channel_sheet(model, "fire5", [7, 20], negative=True)
+      >>> sheet.labels
+      ['+7', '-7', '+20', '-20']
     """
 
     layer: str
@@ -38,7 +43,7 @@ class Sheet:
 
     @property
     def labels(self) -> list[str]:
-        """Of each image: the channel, with its sign if there are both."""
+        """Label of each image: the channel, with its sign if there are both."""
         both = (self.signs < 0).any()
         marks = ["" if not both else "+" if sign > 0 else "-" for sign in self.signs]
         return [f"{mark}{channel}" for mark, channel in zip(marks, self.channels, strict=True)]
@@ -53,7 +58,7 @@ class Sheet:
         """The images with their labels.
 
         Args:
-          columns: images in a row, >= 1. Defaults to about as many as there are rows, an even number if there are both signs.
+          columns: images per row, >= 1. Defaults to about as many as there are rows, an even number if there are both signs.
           scale: whole-number enlargement, >= 1. Defaults to 1.
 
         Returns:
@@ -64,20 +69,6 @@ class Sheet:
             columns += columns % 2 if (self.signs < 0).any() else 0
         return export.grid(self.images, columns, scale=scale, labels=self.labels, title=self.layer)
 
-    def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int = 1) -> None:
-        """Writes `grid(columns, scale)` as a PNG file.
-
-        Args:
-          path: file to write.
-          columns: as in `grid`.
-          scale: whole-number enlargement, >= 1. Defaults to 1.
-
-        Raises:
-          ValueError: if an argument is out of range.
-          OSError: if the file cannot be written.
-        """
-        export.save_png(self.grid(columns, scale), path)
-
 
 def channel_sheet(
     model: Network | keras.Model,
@@ -87,15 +78,15 @@ def channel_sheet(
     negative: bool = False,
     **settings: Any,
 ) -> Sheet:
-    """What each channel of a layer likes, averaged over all positions.
+    """Optimises one image for each channel of a layer, averaged over all positions.
 
-    A `samplevis.sweep` with labels: every image has the same seed, and Ctrl-C ends the run and keeps the images so far.
+    This is a `samplevis.sweep` with labels: all images have the same seed, and Ctrl-C ends the run and keeps the images so far.
 
     Args:
       model: a `Network` or a Keras model.
       layer: a layer's name.
       channels: their numbers, at least one. Defaults to all of the layer.
-      negative: whether to show also what each channel likes least. A rectified layer has nothing below 0: take the values
+      negative: whether to minimise each channel, too. A rectified layer has nothing below 0: use the values
         before the rectifier, such as "fire5_pre_relu". Defaults to False.
       **settings: other arguments of `samplevis.sweep`: `param`, `transforms`, `steps`, `batch_size`, `folder`, `seed` ...
 
@@ -124,7 +115,7 @@ def neuron_sheet(
     negative: bool = False,
     **settings: Any,
 ) -> Sheet:
-    """What one neuron of each channel of a layer likes.
+    """Optimises one image for one neuron of each channel of a layer.
 
     Args:
       model, layer, channels, negative, **settings: as in `channel_sheet`.
@@ -136,6 +127,9 @@ def neuron_sheet(
 
     Raises:
       ValueError, TypeError: if an argument is out of range, before any work.
+
+    Example:
+      >>> recipes.neuron_sheet(model, "fire5", range(16), x=3, y=3).save_grid("neurons.png")
     """
     return _sheet(model, layer, channels, objectives.neuron, (x, y), negative, settings)
 

@@ -1,4 +1,4 @@
-"""Style transfer: the things of one picture in the manner of another."""
+"""Style transfer: the content of one picture in the style of another."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from samplevis.runs.optimization import optimize
 from samplevis.runtime.checks import check_names, check_number
 from samplevis.transform import Transform
 
-# A target is taken to be at least this large where differences are relative to it.
-SILENT = 1e-6
+# Smallest magnitude of a target by which differences are divided.
+MIN_MAGNITUDE = 1e-6
 
 
 def style_transfer(
@@ -36,19 +36,19 @@ def style_transfer(
     transforms: Transform | Sequence[Transform] | None = None,
     **settings: Any,
 ) -> Optimized:
-    """Paints the things of one picture in the manner of another.
+    """Paints the content of one picture in the style of another.
 
     Maximises -(content_weight * content + style), the differences (`objectives.activation_difference`) of activations from those
-    of one picture and of Gram matrices from those of the other. Both are relative: each layer's is divided by the mean
-    magnitude of its target, and the layers are averaged, so that loud layers do not drown the others.
+    of one picture and of Gram matrices from those of the other. Both are relative: the difference in each layer is divided by the
+    mean magnitude of its target, and averaged over layers, so that layers with large activations do not dominate.
 
     Args:
       model: a `Network` or a Keras model.
-      content: picture [H, W, C] in [0, 1] whose things are kept.
-      style: picture [h, w, C] in [0, 1] whose manner is taken.
-      content_layers: where things are compared: a middle layer, or several.
-      style_layers: where the manner is compared: layers from low (grain) to high (figures).
-      content_weight: weight of the content, >= 0: 1 keeps most of it, 0.3 half. Defaults to 0.5.
+      content: picture [H, W, C] in [0, 1] that gives the content.
+      style: picture [h, w, C] in [0, 1] that gives the style.
+      content_layers: where the content is compared: a middle layer, or several.
+      style_layers: where the style is compared: layers from low (grain) to high (figures).
+      content_weight: weight of the content, >= 0: 1 preserves most of it, 0.3 half. Defaults to 0.5.
       norm: "l1" or "l2", how differences are measured. Defaults to "l1".
       param: parameterization of images [H, W, C]. Defaults to `param.fourier((H, W), channels=C)`.
       transforms: distortions; they move the image against the content. Defaults to None.
@@ -78,10 +78,16 @@ def style_transfer(
         check_names("content_layers", content_layers),
         check_names("style_layers", style_layers),
     )
-    things = _relative_difference(network, content_layers, content, None, norm)
-    manner = _relative_difference(network, style_layers, style, gram, norm)
+    content_difference = _relative_difference(network, content_layers, content, None, norm)
+    style_difference = _relative_difference(network, style_layers, style, gram, norm)
     param = param if param is not None else parameterizations.fourier(content.shape[:2], channels=channels)
-    return optimize(network, -(content_weight * things + manner), param=param, transforms=transforms, **settings)
+    return optimize(
+        network,
+        -(content_weight * content_difference + style_difference),
+        param=param,
+        transforms=transforms,
+        **settings,
+    )
 
 
 def _relative_difference(
@@ -91,10 +97,10 @@ def _relative_difference(
     features: Callable[[tf.Tensor], tf.Tensor] | None,
     norm: str,
 ) -> Objective:
-    """The mean over layers of the difference in units of the target's mean magnitude."""
+    """The mean over layers of the difference, in units of the target's mean magnitude."""
     found = network.activations(picture[None], layers)
     size = {layer: tf.reduce_mean(tf.abs(features(x) if features else x)) for layer, x in found.items()}
     return Objective.sum(
-        activation_difference(layer, picture, features, norm) / (len(found) * max(float(size[layer]), SILENT))
+        activation_difference(layer, picture, features, norm) / (len(found) * max(float(size[layer]), MIN_MAGNITUDE))
         for layer in found
     )

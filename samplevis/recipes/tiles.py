@@ -1,4 +1,4 @@
-"""Gradients of pictures that are larger than memory: tile by tile."""
+"""Gradients of large pictures, computed tile by tile."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Gradient = Callable[[np.ndarray], tuple[float, np.ndarray]]
 def tiled_gradient(
     gradient: Gradient, picture: np.ndarray, tile: tuple[int, int], roll: tuple[int, int] = (0, 0)
 ) -> tuple[float, np.ndarray]:
-    """The gradient of a score over a picture, put together from tiles of one shape.
+    """Computes the gradient of a score over a picture from tiles of one shape.
 
-    The picture is rolled round its edges, so that seams fall elsewhere at every call. Where tiles overlap, each counts by the
-    distance to its own edge. For a score that is a mean over positions the result is the gradient of the whole, but for
-    pixels nearer to a seam than the receptive field reaches.
+    The picture is rolled round its edges first; other rolls move the seams. Where tiles overlap, each is weighted by the
+    distance to its edge. If the score is a mean over positions, the result is the gradient of the whole picture, except for
+    pixels whose receptive field crosses a seam.
 
     Args:
       gradient: function of a tile [*tile, C].

@@ -1,4 +1,4 @@
-"""Draws for ArviZ."""
+"""Samples as ArviZ takes them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from samplevis.sampling.diagnostics import diverging
 if TYPE_CHECKING:
     from samplevis.results.samples import Samples
 
-# What ArviZ calls a statistic, where it is not our name.
+# ArviZ's names for our statistics.
 NAMES = {"log_density": "lp"}
 
 
 def to_arviz(samples: Samples) -> Any:
-    """The draws for ArviZ: activations and named scalars as the posterior, sampler statistics of these draws.
+    """Converts samples for ArviZ: activations and scalars are the posterior, next to the sampler statistics of the draws.
 
-    Latents and images stay here: a summary over every pixel says nothing.
+    Latents and images are left out: a summary over every pixel says nothing.
 
     Args:
       samples: the run.
 
     Returns:
-      A DataTree (ArviZ 1.x) or InferenceData (0.x).
+      What `from_dict` of the installed ArviZ returns: a DataTree (1.x) or InferenceData (0.x).
 
     Raises:
       ImportError: if ArviZ is not installed.
@@ -33,7 +33,7 @@ def to_arviz(samples: Samples) -> Any:
       >>> az.summary(samples.to_arviz())
     """
     posterior = {name: getattr(samples, name) for name in ("activation", "fresh_activation", "strength")}
-    posterior |= {name: _of_draws(samples, values) for name, values in samples.scalars.items()}
+    posterior |= {name: _thinned(samples, values) for name, values in samples.scalars.items()}
     groups = {"posterior": posterior, "sample_stats": _statistics(samples)}
     try:
         from arviz_base import from_dict
@@ -46,8 +46,8 @@ def to_arviz(samples: Samples) -> Any:
     return from_dict(groups)
 
 
-def _of_draws(samples: Samples, values: np.ndarray) -> np.ndarray:
-    """Of [chain, transition], those of the collected draws, [chain, draw]."""
+def _thinned(samples: Samples, values: np.ndarray) -> np.ndarray:
+    """Of values [chain, transition] those of the transitions that made a draw, [chain, draw]."""
     every = max(values.shape[1] // samples.images.shape[1], 1)
     return values[:, every - 1 :: every]
 
@@ -55,7 +55,6 @@ def _of_draws(samples: Samples, values: np.ndarray) -> np.ndarray:
 def _statistics(samples: Samples) -> dict[str, np.ndarray]:
     shape = samples.activation.shape[:1] + samples.stats["step_size"].shape
     found = {
-        NAMES.get(name, name): _of_draws(samples, np.broadcast_to(array, shape))
-        for name, array in samples.stats.items()
+        NAMES.get(name, name): _thinned(samples, np.broadcast_to(array, shape)) for name, array in samples.stats.items()
     }
     return found | {"diverging": diverging(found["energy_error"])}

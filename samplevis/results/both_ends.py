@@ -1,4 +1,4 @@
-"""What sampling one density from both ends returns."""
+"""The result of sampling one density from both ends."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from samplevis.sampling import diagnostics
 
 
 class TwoEnded(NamedTuple):
-    """What `two_ended` returns; printing it shows the gap.
+    """The result of `two_ended`; printing it shows the gap.
 
     Attributes:
       optimized: samples of chains that started at optimised images.
       prior: samples of the same density, from chains that started at prior noise.
+
+    Example:
+      >>> ends = samplevis.two_ended(modelzoo.Shapes(), "logits:star", im_size=64)
+      >>> ends.gap, ends.rhat
+      (0.01, 1.05)
     """
 
     optimized: Samples
@@ -32,7 +37,7 @@ class TwoEnded(NamedTuple):
         return diagnostics.two_ended_rhat(self.optimized.activation, self.prior.activation)
 
     def report(self, path: str | os.PathLike, title: str | None = None) -> None:
-        """Writes the page of `Samples.report` about the chains from optimised images, with the traces of both ends.
+        """Writes `Samples.report` of the chains from optimised images, with the traces of both ends.
 
         Args:
           path: file to write, .html.
@@ -40,17 +45,23 @@ class TwoEnded(NamedTuple):
 
         Raises:
           ValueError, OSError: as in `Samples.report`.
+
+        Example:
+          >>> ends.report("star.html")
         """
         self.optimized.report(path, title, other_end=self.prior)
 
     def plot(self, ax: Any = None) -> Any:
-        """Draws the traces of both ends with matplotlib, see `export.plots.plot_two_ended`; returns the Axes.
+        """Plots the traces of both ends with matplotlib.
 
         Args:
-          ax: where to draw, matplotlib's Axes. Defaults to new ones.
+          ax: matplotlib Axes. Defaults to new ones.
 
         Returns:
           The Axes.
+
+        Raises:
+          ImportError: if matplotlib is not installed.
         """
         return plots.plot_two_ended(self.optimized, self.prior, ax)
 

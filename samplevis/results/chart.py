@@ -1,4 +1,4 @@
-"""Line charts as SVG text for a page: no library, and colours that the page's style sheet chooses."""
+"""Line charts as SVG text for a page, without a library; colours come from the page's style sheet."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-# The drawing and the room around it for labels, in units of the drawing.
+# Size of the chart and its margins for labels, in SVG units.
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 480, 280, 52, 10, 12, 44
-# Room at the right for the names of marks.
+# Right margin if there are marks, for their names.
 NAMES = 80
 TICKS = 5
 
@@ -19,7 +19,7 @@ class Line(NamedTuple):
     """A line of a chart.
 
     Attributes:
-      x, y: its points [n]; those that are not finite are left out.
+      x, y: its points [n]; points that are not finite are left out.
       style: classes of the style sheet.
     """
 
@@ -36,23 +36,26 @@ def line_chart(
     marks: Sequence[tuple[float, str]] = (),
     logarithmic: bool = False,
 ) -> str:
-    """Draws lines in one pair of axes.
+    """Plots lines in one pair of axes.
 
     Args:
-      lines: what to draw, the last on top.
-      description: read aloud in place of the drawing.
+      lines: what to plot, the last on top.
+      description: what screen readers read in place of the chart.
       x_label, y_label: names of the axes.
-      marks: (y, text) of horizontal lines with a name, which stands at their right.
-      logarithmic: whether both axes are. Defaults to False.
+      marks: (y, text) of named horizontal lines. Defaults to none.
+      logarithmic: whether both axes are logarithmic. Defaults to False.
 
     Returns:
-      An <svg> element as wide as its place.
+      An <svg> element that fills the width of its container.
+
+    Example:
+      >>> svg = line_chart([Line(np.arange(3), np.array([0.1, 0.5, 0.7]), "c0")], "Trace", "draw", "level")
     """
     points = [_points(line, logarithmic) for line in lines]
     every = np.concatenate([*points, np.zeros((0, 2))])
     heights = np.append(every[:, 1], [height for height, _ in marks])
     (left, right), (low, high) = _range(every[:, 0]), _range(heights)
-    # Air between lines and frame.
+    # Padding between lines and frame.
     low, high = low - 0.04 * (high - low), high + 0.06 * (high - low)
 
     edge = WIDTH - (NAMES if marks else RIGHT)
@@ -75,8 +78,8 @@ def line_chart(
         parts += [f'<path class="mark" d="M{LEFT} {y:.1f}H{edge}"/>']
         parts += [f'<text class="name" x="{edge + 6}" y="{y + 4:.1f}">{html.escape(text)}</text>']
     for line, found in zip(lines, points, strict=True):
-        drawn = " ".join(f"{across(x):.1f},{down(y):.1f}" for x, y in found)
-        parts += [f'<polyline class="{line.style}" points="{drawn}"/>']
+        corners = " ".join(f"{across(x):.1f},{down(y):.1f}" for x, y in found)
+        parts += [f'<polyline class="{line.style}" points="{corners}"/>']
     middle = TOP + (HEIGHT - TOP - BOTTOM) / 2
     parts += [
         f'<text x="{(LEFT + edge) / 2}" y="{HEIGHT - 8}" text-anchor="middle">{html.escape(x_label)}</text>',
@@ -87,7 +90,7 @@ def line_chart(
 
 
 def _points(line: Line, logarithmic: bool) -> np.ndarray:
-    """Points [n, 2] that can be drawn, as logarithms if asked for."""
+    """The finite points [n, 2], as logarithms if asked for."""
     points = np.stack([line.x, line.y], axis=-1).astype(np.float64)
     if logarithmic:
         points = np.log10(points[(points > 0).all(axis=-1)])
@@ -95,13 +98,13 @@ def _points(line: Line, logarithmic: bool) -> np.ndarray:
 
 
 def _range(values: np.ndarray) -> tuple[float, float]:
-    """Lowest and highest value, never the same."""
+    """Lowest and highest value; they always differ."""
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
 def _ticks(low: float, high: float, logarithmic: bool) -> list[tuple[float, str]]:
-    """Round values in a range, and how to write them; for logarithms, powers of ten or, in a narrow range, 1, 2 and 5."""
+    """Round values in a range and their labels; of logarithms, powers of ten or, in a narrow range, 1, 2 and 5 times them."""
     if logarithmic:
         factors = (1, 2, 5) if high - low < 2 else (1,)
         values = [factor * 10.0**power for power in range(int(np.floor(low)), int(high) + 2) for factor in factors]

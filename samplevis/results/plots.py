@@ -1,4 +1,4 @@
-"""Charts of a run with matplotlib, an extra: each draws into the axes that it is given, or makes some, and returns them."""
+"""Charts of a run with matplotlib, an optional dependency. Each function takes Axes or makes new ones, and returns them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 def plot_samples(samples: Samples, ax: Any = None, columns: int | None = None) -> Any:
-    """Draws the grid of optimised images and draws.
+    """Plots the grid of optimised images and draws.
 
     Args:
       samples: the run.
-      ax: matplotlib Axes. Defaults to new ones, as do all others here.
+      ax: matplotlib Axes. Defaults to new ones.
       columns: as in `Samples.grid`.
 
     Returns:
       The Axes.
 
     Raises:
-      ImportError: without matplotlib, as all others here.
+      ImportError: if matplotlib is not installed.
 
     Example:
       >>> samples.plot_samples()
@@ -38,7 +38,7 @@ def plot_samples(samples: Samples, ax: Any = None, columns: int | None = None) -
 
 
 def plot_trace(samples: Samples, ax: Any = None) -> Any:
-    """Draws the level of every draw on fresh transforms, a line for each chain, and the level asked for; returns the Axes.
+    """Plots the level of every draw on fresh transforms, one line per chain, and the level asked for.
 
     Args:
       samples: the run.
@@ -46,6 +46,12 @@ def plot_trace(samples: Samples, ax: Any = None) -> Any:
 
     Returns:
       The Axes.
+
+    Raises:
+      ImportError: if matplotlib is not installed.
+
+    Example:
+      >>> samples.plot_trace()
     """
     ax = _axes(ax)
     for chain, levels in enumerate(samples.levels):
@@ -58,7 +64,7 @@ def plot_trace(samples: Samples, ax: Any = None) -> Any:
 
 
 def plot_two_ended(optimized: Samples, prior: Samples, ax: Any = None) -> Any:
-    """Draws the levels of chains from optimised images (full lines) and from prior noise (dotted); returns the Axes.
+    """Plots the levels of chains from optimised images (solid lines) and from prior noise (dotted lines).
 
     Args:
       optimized: samples of chains from optimised images.
@@ -67,6 +73,12 @@ def plot_two_ended(optimized: Samples, prior: Samples, ax: Any = None) -> Any:
 
     Returns:
       The Axes.
+
+    Raises:
+      ImportError: if matplotlib is not installed.
+
+    Example:
+      >>> samplevis.results.plots.plot_two_ended(ends.optimized, ends.prior)
     """
     ax = _axes(ax)
     for samples, style, name in ((optimized, "-", "from optimised images"), (prior, ":", "from prior noise")):
@@ -78,17 +90,23 @@ def plot_two_ended(optimized: Samples, prior: Samples, ax: Any = None) -> Any:
 
 
 def plot_energy(samples: Samples, ax: Any = None, bins: int = 30) -> Any:
-    """Draws how energies are spread, and how far one transition changes them.
+    """Plots the distribution of energies, and that of their change in one transition.
 
-    Momenta that explore every energy make the two alike; a narrower spread of changes is a low E-BFMI (Betancourt 2016).
+    If the momenta explore all energies, the two are alike; a narrower distribution of changes is a low E-BFMI (Betancourt 2016).
 
     Args:
       samples: the run.
       ax: matplotlib Axes. Defaults to new ones.
-      bins: of the histograms, >= 1. Defaults to 30.
+      bins: bins of the histograms, >= 1. Defaults to 30.
 
     Returns:
       The Axes.
+
+    Raises:
+      ImportError: if matplotlib is not installed.
+
+    Example:
+      >>> samples.plot_energy()
     """
     check_whole("bins", bins, 1)
     ax = _axes(ax)
@@ -102,7 +120,7 @@ def plot_energy(samples: Samples, ax: Any = None, bins: int = 30) -> Any:
 
 
 def plot_spectrum(samples: Samples, ax: Any = None) -> Any:
-    """Draws the power spectra of draws and optimised images beside the slope of photographs; returns the Axes.
+    """Plots the power spectra of draws and optimised images, and the slope that photographs have.
 
     Images with a side below 16 pixels have no spectrum.
 
@@ -112,6 +130,12 @@ def plot_spectrum(samples: Samples, ax: Any = None) -> Any:
 
     Returns:
       The Axes.
+
+    Raises:
+      ImportError: if matplotlib is not installed.
+
+    Example:
+      >>> samples.plot_spectrum()
     """
     ax = _axes(ax)
     for images, name in ((samples[:], "draws"), (samples.optimized, "optimised")):
@@ -125,7 +149,7 @@ def plot_spectrum(samples: Samples, ax: Any = None) -> Any:
 
 
 def plot_autocorrelation(samples: Samples, ax: Any = None) -> Any:
-    """Draws how alike the activations of a chain are that lie some draws apart, a line for each chain; returns the Axes.
+    """Plots the autocorrelation of the activation over draws, one line per chain.
 
     Args:
       samples: the run.
@@ -133,18 +157,24 @@ def plot_autocorrelation(samples: Samples, ax: Any = None) -> Any:
 
     Returns:
       The Axes.
+
+    Raises:
+      ImportError: if matplotlib is not installed.
+
+    Example:
+      >>> samples.plot_autocorrelation()
     """
     ax = _axes(ax)
     for chain, values in enumerate(diagnostics.autocorrelation(samples.activation)):
         ax.plot(values, label=f"chain {chain}", color=f"C{chain}")
     ax.axhline(0, color="0.5", linewidth=1)
-    ax.set(xlabel="draws apart", ylabel="correlation of the activation", title="Autocorrelation")
+    ax.set(xlabel="lag (draws)", ylabel="autocorrelation of the activation", title="Autocorrelation")
     ax.legend()
     return ax
 
 
 def photographs(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
-    """Frequencies and powers of the straight line that photographs follow, through the middle of that of the draws."""
+    """Frequencies and powers of a line with the slope of photographs, through the middle of the spectrum of the draws."""
     frequencies, power = diagnostics.power_spectrum(samples[:], samples.dimensions)
     shape = frequencies**diagnostics.PHOTOGRAPHS
     with np.errstate(divide="ignore"):

@@ -1,4 +1,4 @@
-"""A run as one page to look at: pictures first, then whether to trust them, then how they were made."""
+"""An HTML report of a run: the images first, then whether to trust them, then how they were made."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from PIL import Image
 
 from samplevis.export.pixels import to_uint8
 from samplevis.results.chart import Line, line_chart
+from samplevis.results.issues import MAX_LEVEL_ERROR
 from samplevis.results.plots import photographs
-from samplevis.results.summary import LEVEL_OFF, ROWS, Summary
+from samplevis.results.summary import ROWS, Summary
 from samplevis.runtime import files
 from samplevis.runtime.checks import brief, check_whole
 from samplevis.sampling import diagnostics
@@ -29,16 +30,16 @@ from samplevis.sampling.options import HMCOptions
 if TYPE_CHECKING:
     from samplevis.results.samples import Samples
 
-# Bytes of a page at most: it is sent by mail. Films lose frames until it fits.
+# A page must be small enough for mail: films lose frames until it is.
 MAX_PAGE_BYTES = 5_000_000
 FRAMES, FPS = 48, 5
-# Pictures are enlarged or reduced to a longer side in this range: halving colours, as WebP does, would show on a small one.
+# The range of the longer side of images in the page: WebP halves the resolution of colours, which shows on small images.
 SIDES, QUALITY = (288, 512), 82
 # Styles of lines: colours repeat after this many chains.
 COLORS = 6
-# Arguments of `render` that a run keeps as they were given.
+# Arguments of `render` that the options of a run hold unchanged.
 CALL = ("level", "smooth", "optimize_steps", "anneal_steps")
-STARTS = {"optimize": "at optimised images", "prior": "at noise", "images": "at given images"}
+STARTS = {"optimize": "at optimised images", "prior": "at noise", "images": "at images of your own"}
 
 
 def save_report(
@@ -49,22 +50,23 @@ def save_report(
     other_end: Samples | None = None,
     draws: int = 6,
 ) -> None:
-    """Writes the run as one HTML page, whole or not at all.
+    """Writes an HTML report of a run: one page, written whole or not at all.
 
-    The page needs no network, no other file and, but for keys in enlarged pictures, no JavaScript. It shows the draws of
-    every chain, each chain as a film, its optimised image, mean and standard deviation, the trace of its level, spectra, the
-    table of `Samples.summary` with what it means, and what made the run.
+    The page needs no network and no other file; JavaScript only adds keys to enlarged images. It shows the draws of every
+    chain, each chain as a film, its optimised image, mean and standard deviation, the trace of its level, spectra, the table
+    of `Samples.summary` with explanations, and the settings of the run.
 
     Args:
       samples: the run.
       path: file to write, .html or .htm.
       title: the unit's name for readers, such as "goldfish". Defaults to the objective.
-      other_end: a run of the same density from the other end, see `two_ended`; its traces are drawn too.
-      draws: pictures of each chain, evenly spaced from the first to the last, >= 1. Defaults to 6. Films show up to 48.
+      other_end: a run of the same density from the other end, see `two_ended`, whose traces are plotted too. Defaults to none.
+      draws: images per chain, evenly spaced from the first draw to the last, >= 1. Defaults to 6. Films show up to 48.
 
     Raises:
-      ValueError: for another suffix, a bad `draws`, an `other_end` of another unit, images that are not finite, or samples that
-        are no pictures.
+      ValueError: for another suffix, a bad `draws`, an `other_end` of another unit, images that are not finite, or samples of
+        signals or volumes.
+      TypeError: if `other_end` is no `Samples`.
       OSError: if the file cannot be written.
 
     Example:
@@ -77,21 +79,23 @@ def save_report(
         raise ValueError(
             f"samples: the page shows pictures. Received samples of {samples.dimensions} dimensions; save_grid draws them"
         )
-    if other_end is not None and not isinstance(other_end, type(samples)):
-        raise TypeError(f"other_end: expected samples, such as Samples.load gives. Received: {brief(other_end)}")
-    if other_end is not None and (other_end.objective, other_end.model) != (samples.objective, samples.model):
+    if other_end is not None:
+        _check_other_end(samples, other_end)
+    frames, title = FRAMES, title or samples.objective
+    while len(page := _page(samples, title, other_end, draws, frames)) > MAX_PAGE_BYTES and frames > 2:
+        frames //= 2
+    with files.atomic_path(path) as temporary, open(temporary, "wb") as file:
+        file.write(page)
+
+
+def _check_other_end(samples: Samples, other_end: Samples) -> None:
+    if not isinstance(other_end, type(samples)):
+        raise TypeError(f"other_end: expected samples, such as Samples.load returns. Received: {brief(other_end)}")
+    if (other_end.objective, other_end.model) != (samples.objective, samples.model):
         raise ValueError(
             f"other_end: expected samples of {samples.objective} in {samples.model}. "
             f"Received: {other_end.objective} in {other_end.model}"
         )
-    frames = FRAMES
-    while (
-        len(page := _page(samples, title or samples.objective, other_end, draws, frames)) > MAX_PAGE_BYTES
-        and frames > 2
-    ):
-        frames //= 2
-    with files.atomic_path(path) as temporary, open(temporary, "wb") as file:
-        file.write(page)
 
 
 def _page(samples: Samples, title: str, other_end: Samples | None, draws: int, frames: int) -> bytes:
@@ -117,23 +121,22 @@ def _page(samples: Samples, title: str, other_end: Samples | None, draws: int, f
         "spectrum": _spectrum(samples),
         "rows": _table(summary),
         "command": _text(_command(samples)),
-        "settings": _settings(_made_by(samples)),
-        "versions": _settings(samples.versions) or "<div><dt>versions</dt><dd>were not kept</dd></div>",
+        "settings": _definitions(_provenance(samples)),
+        "versions": _definitions(samples.versions) or "<div><dt>versions</dt><dd>not recorded</dd></div>",
     }
     template = resources.files("samplevis.results").joinpath("report.html").read_text(encoding="utf-8")
     return Template(template).substitute(parts).encode()
 
 
 def _chain(samples: Samples, chain: int, draws: int, frames: int) -> str:
-    """The column of a chain: the film of its draws, the optimised image to compare, and single draws."""
+    """The section of a chain: the film of its draws, the optimised image for comparison, and single draws."""
     count, levels = samples.images.shape[1], samples.levels[chain]
-    kept = _evenly(count, draws)
-    what = f"{samples.objective} at level"
-    names = [f"c{chain}-optimised", *(f"c{chain}-{i}" for i in kept)]
+    shown = _evenly(count, draws)
+    names = [f"c{chain}-optimised", *(f"c{chain}-{i}" for i in shown)]
     optimized = _figure(
         names[0],
         samples.optimized[chain],
-        f"The picture that gradient ascent finds for {samples.objective}, chain {chain}",
+        f"The optimised image for {samples.objective}, chain {chain}",
         "<b>Optimised</b> by gradient ascent",
         (names[0], names[1]),
     )
@@ -141,11 +144,11 @@ def _chain(samples: Samples, chain: int, draws: int, frames: int) -> str:
         _figure(
             name,
             samples.images[chain, i],
-            f"Draw {i} of chain {chain}: {what} {levels[i]:.2f}",
+            f"Draw {i} of chain {chain}: {samples.objective} at level {levels[i]:.2f}",
             f"<b>Draw {i}</b> level {levels[i]:.2f}",
             (before, after),
         )
-        for name, i, before, after in zip(names[1:], kept, names[:-1], [*names[2:], names[-1]], strict=True)
+        for name, i, before, after in zip(names[1:], shown, names[:-1], [*names[2:], names[-1]], strict=True)
     ]
     film = _film(samples, chain, frames)
     return (
@@ -156,7 +159,7 @@ def _chain(samples: Samples, chain: int, draws: int, frames: int) -> str:
 
 
 def _figure(name: str, image: np.ndarray, alt: str, caption: str, beside: tuple[str, str]) -> str:
-    """A picture that fills the window once it is the target of the page's address."""
+    """An image that fills the window while the page's address names it."""
     before, after = beside
     return (
         f'<figure id="{name}"><a class="open" href="#{name}"><img src="{_webp(image[None])}" alt="{_text(alt)}"></a>'
@@ -167,30 +170,30 @@ def _figure(name: str, image: np.ndarray, alt: str, caption: str, beside: tuple[
 
 
 def _film(samples: Samples, chain: int, frames: int) -> str:
-    """All draws of a chain in turn, played when it is pressed; its last draw before that."""
+    """The draws of a chain as a film. It shows the last draw until it is clicked."""
     images = samples.images[chain]
     shown = images[_evenly(len(images), frames)]
     if len(shown) < 2:
         return ""
-    told = "All" if len(shown) == len(images) else f"{len(shown)} of the"
+    selection = "All" if len(shown) == len(images) else f"{len(shown)} of"
     return (
         f'<figure class="film"><label><input type="checkbox" aria-label="play chain {chain}">'
         f'<img class="still" src="{_webp(images[-1:])}" alt="The last draw of chain {chain}">'
-        f'<img class="moving" src="{_webp(shown)}" alt="The draws of chain {chain} one after the other">'
-        f'<span class="play"></span></label><figcaption><b>Film</b> {told} {len(images)} draws</figcaption></figure>'
+        f'<img class="moving" src="{_webp(shown)}" alt="The draws of chain {chain}, one after the other">'
+        f'<span class="play"></span></label><figcaption><b>Film</b> {selection} {len(images)} draws</figcaption></figure>'
     )
 
 
 def _maps(samples: Samples) -> str:
-    """Mean and standard deviation of every chain, the latter on one scale for all."""
+    """Mean and standard deviation of every chain; all standard deviations share one scale."""
     deviation = samples.sd_images.mean(axis=-1, keepdims=True)
-    most = float(deviation.max())
-    spread = deviation / most if most > 0 else deviation
+    largest = float(deviation.max())
+    spread = deviation / largest if largest > 0 else deviation
     pairs = [
         f'<div class="pair"><h3><span class="dot c{i % COLORS}"></span>Chain {i}</h3>'
         f'<figure><img src="{_webp(np.clip(mean, 0, 1)[None])}" alt="Mean of chain {i}"><figcaption>mean</figcaption></figure>'
         f'<figure><img src="{_webp(sd[None])}" alt="Standard deviation of each pixel in chain {i}">'
-        f"<figcaption>standard deviation, white is {most:.2f}</figcaption></figure></div>"
+        f"<figcaption>standard deviation, white is {largest:.2f}</figcaption></figure></div>"
         for i, (mean, sd) in enumerate(zip(samples.mean_images, spread, strict=True))
     ]
     return "".join(pairs)
@@ -205,11 +208,11 @@ def _trace(samples: Samples, other_end: Samples | None) -> str:
     ]
     marks = []
     if samples.level is not None:
-        low, high = samples.level - LEVEL_OFF, samples.level + LEVEL_OFF
+        low, high = samples.level - MAX_LEVEL_ERROR, samples.level + MAX_LEVEL_ERROR
         marks = [(low, "too low"), (samples.level, "asked for"), (high, "too high")]
-    told = f"Trace: level of each draw, on average {samples.levels.mean():.2f}"
-    told += "" if other_end is None else f", and {other_end.levels.mean():.2f} from the other end"
-    return line_chart(lines, told, "draw", "level", marks)
+    description = f"Trace: level of each draw, on average {samples.levels.mean():.2f}"
+    description += "" if other_end is None else f", and {other_end.levels.mean():.2f} from the other end"
+    return line_chart(lines, description, "draw", "level", marks)
 
 
 def _ends(samples: Samples, other_end: Samples | None) -> str:
@@ -218,8 +221,8 @@ def _ends(samples: Samples, other_end: Samples | None) -> str:
     gap = diagnostics.two_ended_gap(samples.levels, other_end.levels)
     rhat = diagnostics.two_ended_rhat(samples.activation, other_end.activation)
     return (
-        f"Full lines started {STARTS[samples.init]}, dotted ones {STARTS[other_end.init]}. If both have forgotten their starts, "
-        f"they meet: the gap is {gap:+.2f}, R-hat over both ends {rhat:.2f}."
+        f"Solid lines started {STARTS[samples.init]}, dotted lines {STARTS[other_end.init]}. Chains that have forgotten their "
+        f"starts meet: the gap is {gap:+.2f}, R-hat over both ends {rhat:.2f}."
     )
 
 
@@ -228,8 +231,8 @@ def _spectrum(samples: Samples) -> str:
     lines = [Line(*photographs(samples), "photographs")]
     lines += [Line(*diagnostics.power_spectrum(images, samples.dimensions), style) for images, style in runs]
     slope = diagnostics.power_slope(samples[:], samples.dimensions)
-    told = f"Power spectra: slope {slope:.1f}, photographs {diagnostics.PHOTOGRAPHS:g}"
-    return line_chart(lines, told, "cycles per pixel", "power", logarithmic=True)
+    description = f"Power spectra: slope {slope:.1f}, photographs {diagnostics.PHOTOGRAPHS:g}"
+    return line_chart(lines, description, "cycles per pixel", "power", logarithmic=True)
 
 
 def _table(summary: Summary) -> str:
@@ -238,7 +241,7 @@ def _table(summary: Summary) -> str:
         _, meaning, worry = ROWS[name]
         judgement = summary.judgement(name)
         grade = {"": "none", "fine": "good"}.get(judgement, "poor")
-        hint = f"{meaning}; worry: {worry}" if worry else meaning
+        hint = f"{meaning}; worry if {worry}" if worry else meaning
         rows.append(
             f'<tr><th scope="row">{_text(label)}<small>{_text(hint)}</small></th>'
             f'<td class="value">{_text(text)}</td><td class="{grade}">{_text(judgement)}</td></tr>'
@@ -247,7 +250,7 @@ def _table(summary: Summary) -> str:
 
 
 def _command(samples: Samples) -> str:
-    """The command that made the run; if it was made in Python, the call, as far as it is known."""
+    """The command that made the run; of a run made in Python, the call with the arguments that are known."""
     if "command" in samples.options:
         return str(samples.options["command"])
     names = [field.name for field in dataclasses.fields(HMCOptions)]
@@ -260,14 +263,17 @@ def _command(samples: Samples) -> str:
     return f"samplevis.render(\n    model,  # {model}\n    obj,  # {objective}\n    {hmc_opts!r}{settings},\n)"
 
 
-def _made_by(samples: Samples) -> dict[str, Any]:
+def _provenance(samples: Samples) -> dict[str, Any]:
+    """Names and values of what made the run."""
     made = {"network": samples.model, "objective": samples.objective, "seed": samples.seed, "init": samples.init}
     made |= {"density": samples.density}
     made |= {f"density: {name}": f"{value:.6g}" for name, value in samples.density_params.items()}
     return made | {name: value for name, value in samples.options.items() if name != "command"}
 
 
-def _settings(values: Mapping[str, Any]) -> str:
+def _definitions(values: Mapping[str, Any]) -> str:
+    """Names and values as the items of a list <dl>."""
+
     def plain(value: Any) -> str:
         return value if isinstance(value, str) else json.dumps(value, default=str)
 
@@ -275,7 +281,7 @@ def _settings(values: Mapping[str, Any]) -> str:
 
 
 def _webp(frames: np.ndarray) -> str:
-    """Frames [N, H, W, C] in [0, 1] as the address of a picture, or of a film, that is part of the page."""
+    """Frames [N, H, W, C] in [0, 1] as a data URL: an image, or an animation of several."""
     height, width = frames.shape[1:3]
     scale = np.clip(max(height, width), *SIDES) / max(height, width)
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
@@ -289,11 +295,11 @@ def _webp(frames: np.ndarray) -> str:
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def _evenly(count: int, most: int) -> Sequence[int]:
-    """At most so many indices, evenly spaced from the first to the last."""
-    if count <= most:
+def _evenly(count: int, limit: int) -> Sequence[int]:
+    """At most `limit` of `count` indices, evenly spaced from the first to the last."""
+    if count <= limit:
         return range(count)
-    return [int(i) for i in np.linspace(0, count - 1, most).round()] if most > 1 else [count - 1]
+    return [int(i) for i in np.linspace(0, count - 1, limit).round()] if limit > 1 else [count - 1]
 
 
 def _text(text: object) -> str:
@@ -301,7 +307,7 @@ def _text(text: object) -> str:
 
 
 def _breakable(text: object) -> str:
-    """Text that may also be broken where parts of names end."""
+    """Text that may be broken where parts of names end."""
     return re.sub("([(/_:])", r"\1<wbr>", _text(text))
 
 

@@ -1,10 +1,8 @@
-"""What a run returns: images, and the figures that say how far to trust them."""
+"""Samples: the draws of a run, with the diagnostics that tell how far to trust them."""
 
 from __future__ import annotations
 
 import dataclasses
-import io
-import json
 import operator
 import os
 from collections.abc import Callable, Sequence
@@ -14,48 +12,24 @@ import numpy as np
 
 from samplevis import export
 from samplevis._version import __version__
+from samplevis.export.grid_mixin import ColumnsGridMixin
 from samplevis.results import plots
 from samplevis.results.arviz import to_arviz
 from samplevis.results.film import film
 from samplevis.results.report import save_report
+from samplevis.results.sample_checks import ARRAYS, SHARED, check_samples
+from samplevis.results.sample_file import damaged, read_fields, write_samples
 from samplevis.results.summary import Summary, summarize
 from samplevis.runtime import files
 from samplevis.runtime.checks import brief, check_whole
-from samplevis.runtime.deprecation import RenamedKeys, renamed_keys, renamed_property
+from samplevis.runtime.deprecation import RenamedKeys, renamed_property
 from samplevis.runtime.draw_store import as_array, chosen
 from samplevis.runtime.versions import versions
 from samplevis.sampling.density import CLASSES, Density
-from samplevis.sampling.kernels.stats import RENAMED_STATS, TransitionStats
+from samplevis.sampling.kernels.stats import RENAMED_STATS
 
-FORMAT, VERSION = "samplevis-samples", 2
-# Names in the files of earlier versions.
-RENAMED = {"law_numbers": "density_params"}
-ARRAYS = (
-    "images",
-    "latents",
-    "activation",
-    "fresh_activation",
-    "network_levels",
-    "strength",
-    "optimized",
-    "mean_images",
-    "sd_images",
-    "reached",
-    "anneal_images",
-)
-# Statistics of each transition; all but two of each chain, too.
-STATS = TransitionStats._fields
-SHARED = ("step_size", "num_gradient_evals")
-GROUPS = ("stats", "scalars")
-# Draws of a chain that a grid shows unless told otherwise.
+# Draws of a chain that a grid shows by default.
 GRID_DRAWS = 10
-
-
-def _plain(value: Any) -> Any:
-    """NumPy numbers as Python's, for JSON."""
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"options: expected plain values. Received: {value!r}")
 
 
 class Stats(RenamedKeys):
@@ -65,45 +39,45 @@ class Stats(RenamedKeys):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Samples(Sequence):
+class Samples(ColumnsGridMixin, Sequence):
     """Draws from a density over images: a sequence of images [H, W, C] in [0, 1], those of chain 0 first.
 
     Where the network takes signals or volumes, its images are [length, channels] or [depth, height, width, channels].
 
     Attributes:
-      images: float32 [chain, draw, *image] in [0, 1], where an image is [H, W, C], [length, C] or [depth, H, W, C]. Of a run
-        that keeps its draws on disk, these and the latents are maps of files that can only be read.
+      images: float32 [chain, draw, *image] in [0, 1], where an image is [H, W, C], [length, C] or [depth, H, W, C]. If the run
+        stored its draws on disk, these and the latents are read-only memory maps.
       latents: float32 [chain, draw, ...].
       activation: on the bank of transforms that the chains saw, [chain, draw].
       fresh_activation: on transforms that no chain has seen, [chain, draw].
-      network_levels: levels on the network itself, on fresh transforms, [chain, draw]; other than `levels` where the density is
-        that of a smoothed network. 1 is the best optimised image.
+      network_levels: levels on the network itself, on fresh transforms, [chain, draw]. They differ from `levels` if the density
+        is that of a smoothed network. 1 is the best optimised image.
       strength: force that the density puts on the activation, nats per unit, [chain, draw].
       optimized: the optimised image of each chain, [chain, *image].
       prior_activation: mean activation under the prior, level 0.
       optimum_activation: activation of the best optimised image on fresh transforms, level 1.
-      level: activation asked for on that scale; None if a strength was asked for.
+      level: level asked for; None if a strength was asked for.
       beta: the density's strength, nats per unit.
       seed: seed of the run.
-      objective: what was maximised, in words.
+      objective: the objective, as it is printed.
       model: name of the network.
       density: name of the density.
-      density_params: its numbers; `target_density` is the density itself.
+      density_params: parameters of the density; `target_density` is the density itself.
       init: where the chains started, "optimize", "prior" or "images".
       kernel: name of the kernel.
-      options: everything else that made the run, in plain values.
+      options: all other settings of the run, as plain values.
       stats: "acceptance_rate", "is_accepted", "energy_error", "energy", "log_density", "temperature", "move_acceptance_rate"
         [chain, transition]; "step_size", "num_gradient_evals" (of the longest chain) [transition]. See
         `samplevis.sampling.TransitionStats`.
-      scalars: by which mixing is judged: name -> [chain, transition], see `sampling.scalars`.
+      scalars: functions of the draws whose mixing is judged: name -> [chain, transition], see `sampling.scalars`.
       mean_images: mean of each chain over all transitions after warm-up, also those between draws, [chain, *image].
       sd_images: standard deviation of every pixel over them, [chain, *image].
-      gradients: gradients of one chain: annealing, warm-up and sampling, each member of the bank counting once.
+      gradients: gradients per chain, in annealing, warm-up and sampling. One gradient on a bank of K transforms counts as K.
       seconds: stage -> wall time.
       reached: whether annealing brought the chain to the level, bool [chain].
       anneal_images: images of the chains before annealing and after every 25 steps of it, uint8 [chain, frame, *image] from 0 to
-        255; no frames where there was none, and in files of before it was kept.
-      versions: name -> version of what made the run; empty in files of before it was kept.
+        255. No frames if the run did not anneal, or in files of versions that did not store them.
+      versions: package -> version that made the run. Empty in files of versions that did not store them.
 
     Example:
       >>> samples = samplevis.render(model, "fire9:10")
@@ -143,7 +117,7 @@ class Samples(Sequence):
     # The run that made these samples, for another number of draws. Files and copies are without it.
     rerun: Callable[[int], Samples] | None = None
 
-    # Pictures of the run: functions of `export` that take the samples first.
+    # Functions that take the samples first.
     report = save_report
     plot_samples = plots.plot_samples
     plot_trace = plots.plot_trace
@@ -163,46 +137,7 @@ class Samples(Sequence):
         for name in ARRAYS:
             object.__setattr__(self, name, as_array(getattr(self, name)))
         object.__setattr__(self, "stats", Stats(self.stats))
-        if self.images.ndim not in (4, 5, 6):
-            raise ValueError(
-                "images: expected shape [chain, draw, H, W, C], or [chain, draw, length, C] for signals, [chain, draw, depth, H, "
-                f"W, C] for volumes. Received: {self.images.shape}"
-            )
-        chain, draw, *image = self.images.shape
-        expected = dict.fromkeys(("activation", "fresh_activation", "network_levels", "strength"), (chain, draw))
-        expected |= {name: (chain, *image) for name in ("optimized", "mean_images", "sd_images")} | {
-            "reached": (chain,),
-            "anneal_images": (chain, *self.anneal_images.shape[1:2], *image),
-        }
-        for name, shape in expected.items():
-            if getattr(self, name).shape != shape:
-                raise ValueError(f"{name}: expected shape {shape}. Received: {getattr(self, name).shape}")
-        if self.latents.shape[:2] != (chain, draw):
-            raise ValueError(f"latents: expected shape [{chain}, {draw}, ...]. Received: {self.latents.shape}")
-        self._check_stats(chain)
-        # Written so that nan fails.
-        if not self.optimum_activation > self.prior_activation:
-            raise ValueError(
-                f"optimum_activation: expected more than the prior's {self.prior_activation!r}. "
-                f"Received: {self.optimum_activation!r}"
-            )
-
-    def _check_stats(self, chain: int) -> None:
-        missing = [name for name in STATS if name not in self.stats]
-        if missing:
-            raise ValueError(f"stats: expected {', '.join(STATS)}. Missing: {', '.join(missing)}")
-        transitions = np.size(self.stats["step_size"])
-        for name in STATS:
-            expected = (transitions,) if name in SHARED else (chain, transitions)
-            if not transitions or np.shape(self.stats[name]) != expected:
-                raise ValueError(
-                    f"stats: expected {name!r} of shape {expected}. Received: {np.shape(self.stats[name])}"
-                )
-        for name, values in self.scalars.items():
-            if np.shape(values) != (chain, transitions):
-                raise ValueError(
-                    f"scalars: expected {name!r} of shape {(chain, transitions)}. Received: {np.shape(values)}"
-                )
+        check_samples(self)
 
     def __len__(self) -> int:
         return self.images.shape[0] * self.images.shape[1]
@@ -219,7 +154,7 @@ class Samples(Sequence):
         level = "" if self.level is None else f" at level {self.level:g}"
         return (
             f"<Samples of {self.objective} in {self.model}{level}: {chain} chains x {draw} draws, "
-            f"{' x '.join(map(str, size))} {'values' if self.dimensions == 1 else 'pixels'}; summary() says how good>"
+            f"{' x '.join(map(str, size))} {'values' if self.dimensions == 1 else 'pixels'}; see summary()>"
         )
 
     @property
@@ -233,16 +168,16 @@ class Samples(Sequence):
 
     @property
     def non_finite(self) -> int:
-        """Transitions whose proposal was not finite (and was rejected)."""
+        """Number of transitions whose proposal was not finite (and was rejected)."""
         return int(np.sum(~np.isfinite(self.stats["energy_error"])))
 
     @property
     def nonfinite_chains(self) -> np.ndarray:
-        """Chains that have a draw whose activation is not finite, bool [chain]; the summary's figures leave them out."""
+        """Chains with an activation that is not finite, bool [chain]; the summary's figures leave them out."""
         return ~(np.isfinite(self.activation) & np.isfinite(self.fresh_activation)).all(1)
 
     def of_chains(self, chains: np.ndarray) -> Samples:
-        """The samples of some of the chains.
+        """Selects chains.
 
         Args:
           chains: bool [chain], at least one True.
@@ -251,7 +186,10 @@ class Samples(Sequence):
           Samples of these chains, in the same order.
 
         Raises:
-          ValueError: for another array, or no chain.
+          ValueError: for another array, or if no chain is selected.
+
+        Example:
+          >>> finite = samples.of_chains(~samples.nonfinite_chains)
         """
         chains = np.asarray(chains)
         if chains.dtype != bool or chains.shape != self.reached.shape or not chains.any():
@@ -303,99 +241,53 @@ class Samples(Sequence):
         return (self.fresh_activation - self.prior_activation) / (self.optimum_activation - self.prior_activation)
 
     def summary(self) -> Summary:
-        """The figures of the run, and in words what is wrong with them; print it.
+        """Summarises the run: its figures, and in words what is wrong with them.
 
         Returns:
-          A `Summary`.
+          A `Summary`, which prints as a table.
+
+        Example:
+          >>> print(samples.summary())
         """
         return summarize(self)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Writes everything to one .npz file, whole or not at all.
+        """Writes all fields to one .npz file, whole or not at all.
 
         Args:
           path: file to write.
 
         Raises:
-          OSError: if it cannot be written.
+          TypeError: if an option is no plain value.
+          OSError: if the file cannot be written.
+
+        Example:
+          >>> samples.save("star.npz")
         """
-        arrays = {name: getattr(self, name) for name in ARRAYS}
-        for group in GROUPS:
-            arrays |= {f"{group}.{name}": array for name, array in getattr(self, group).items()}
-        plain = {"format": FORMAT, "version": VERSION}
-        for field in dataclasses.fields(self):
-            if field.name not in (*ARRAYS, *GROUPS, "rerun"):
-                plain[field.name] = getattr(self, field.name)
-        metadata = np.array(json.dumps(plain, default=_plain))
-        with files.atomic_path(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, metadata=metadata, **arrays)
+        write_samples(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Samples:
         """Reads what `save` wrote, bit for bit.
 
         Args:
-          path: the file.
+          path: file that this version or an earlier one wrote.
 
         Returns:
           The samples.
 
         Raises:
-          OSError: if it cannot be read.
+          OSError: if the file cannot be read.
           ValueError: if it is damaged, something else, or written by a later version.
+
+        Example:
+          >>> samples = samplevis.Samples.load("star.npz")
         """
-        path = files.check_path(path)
-        with open(path, "rb") as file:
-            content = io.BytesIO(file.read())
+        fields = read_fields(path)
         try:
-            # Once the bytes are read, whatever fails is their fault.
-            with np.load(content, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-            plain = json.loads(str(arrays.pop("metadata")))
-            found, version = plain.pop("format"), plain.pop("version")
-        except Exception as error:
-            raise ValueError(f"path: {os.fspath(path)!r} is damaged or not saved samples ({error})") from error
-        if found != FORMAT or version not in range(1, VERSION + 1):
-            raise ValueError(
-                f"path: expected {FORMAT} version {VERSION} in {os.fspath(path)!r}. Received: {found} version {version}"
-            )
-        groups = {
-            group: {
-                name.removeprefix(f"{group}."): arrays.pop(name)
-                for name in list(arrays)
-                if name.startswith(f"{group}.")
-            }
-            for group in GROUPS
-        }
-        groups["stats"] = renamed_keys(groups["stats"], RENAMED_STATS)
-        try:
-            return cls(**{"versions": {}} | renamed_keys(plain, RENAMED), **arrays, **groups)
+            return cls(**fields)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"path: {os.fspath(path)!r} is damaged or not saved samples ({error})") from error
-
-    def save_gif(
-        self,
-        path: str | os.PathLike,
-        fps: float = 5,
-        layout: str = "chains",
-        scale: int = 1,
-        captions: bool | None = None,
-    ) -> None:
-        """Writes the draws as a GIF. A signal is drawn over time; a volume is a film through its slices, draw after draw.
-
-        Args:
-          path: file to write.
-          fps: frames in a second, from 0.1 to 50. Defaults to 5.
-          layout: "chains" (side by side), "sweep" (one after the other) or "anneal" (side by side, first while they are annealed).
-            Defaults to "chains".
-          scale: whole-number enlargement, >= 1. Defaults to 1.
-          captions: whether a line above each frame says what it is. Defaults to "anneal" only.
-
-        Raises:
-          ValueError: if an argument is out of range.
-          OSError: if the file cannot be written.
-        """
-        export.save_gif(film(self, layout, captions, scale), path, fps)
+            raise damaged(path, error) from error
 
     def save_animation(
         self,
@@ -405,27 +297,56 @@ class Samples(Sequence):
         scale: int = 1,
         captions: bool | None = None,
     ) -> None:
-        """Writes the draws in the format that the path ends in, signals and volumes as in `save_gif`; PNG files say what made them.
+        """Writes the draws as an animation, in the format of the path's suffix. PNG files hold `metadata`.
+
+        Signals are drawn over time. Of volumes, the animation shows the slices, draw after draw.
 
         Args:
           path: file to write: .gif, .png, .apng, .webp or .mp4, see `export.save_animation`.
-          fps: frames in a second, from 0.1 to 50 (.gif) or 1000. Defaults to 5.
-          layout: "chains" (side by side), "sweep" (one after the other) or "anneal" (side by side, first while they are annealed).
+          fps: frames per second, from 0.1 to 50 (.gif) or 1000. Defaults to 5.
+          layout: "chains" (side by side), "sweep" (one after the other) or "anneal" (side by side, preceded by their annealing).
             Defaults to "chains".
           scale: whole-number enlargement, >= 1. Defaults to 1.
-          captions: whether a line above each frame says what it is. Defaults to "anneal" only.
+          captions: whether a line above each frame says what it is. Defaults to True for "anneal", else False.
 
         Raises:
           ValueError: if an argument is out of range.
           ImportError: for .mp4 without imageio-ffmpeg.
           OSError: if the file cannot be written.
+
+        Example:
+          >>> samples.save_animation("star.webp", layout="anneal", scale=2)
         """
-        metadata = self._made_by if os.path.splitext(files.check_path(path))[1].lower() in (".png", ".apng") else None
+        suffix = os.path.splitext(files.check_path(path))[1].lower()
+        metadata = self.metadata if suffix in (".png", ".apng") else None
         export.save_animation(film(self, layout, captions, scale), path, fps, metadata=metadata)
 
+    def save_gif(
+        self,
+        path: str | os.PathLike,
+        fps: float = 5,
+        layout: str = "chains",
+        scale: int = 1,
+        captions: bool | None = None,
+    ) -> None:
+        """Writes the draws as a GIF: `save_animation`, whatever the path's suffix.
+
+        Args:
+          path: file to write.
+          fps, layout, scale, captions: as in `save_animation`.
+
+        Raises:
+          ValueError: if an argument is out of range.
+          OSError: if the file cannot be written.
+
+        Example:
+          >>> samples.save_gif("star.gif", fps=10)
+        """
+        export.save_gif(film(self, layout, captions, scale), path, fps)
+
     @property
-    def _made_by(self) -> dict[str, object]:
-        """What a picture says of its making."""
+    def metadata(self) -> dict[str, object]:
+        """What a saved picture says of its making: objective, model, seed and software; `export.load_metadata` reads it."""
         return {
             "Objective": self.objective,
             "Model": self.model,
@@ -434,10 +355,10 @@ class Samples(Sequence):
         }
 
     def grid(self, columns: int | None = None, scale: int = 1) -> np.ndarray:
-        """One row for each chain: its optimised image, then its draws. Signals are drawn over time, volumes as slices.
+        """One row per chain: its optimised image, then its draws. Signals are drawn over time, volumes as slices.
 
         Args:
-          columns: draws in a row, evenly spaced from the first to the last, >= 1. Defaults to all, at most 10.
+          columns: draws per row, evenly spaced from the first to the last, >= 1. Defaults to all, at most 10.
           scale: whole-number enlargement, >= 1. Defaults to 1.
 
         Returns:
@@ -445,6 +366,9 @@ class Samples(Sequence):
 
         Raises:
           ValueError: if an argument is out of range.
+
+        Example:
+          >>> export.save_png(samples.grid(columns=4), "star.png")
         """
         chains, draws = self.images.shape[:2]
         columns = min(draws, GRID_DRAWS) if columns is None else columns
@@ -457,29 +381,3 @@ class Samples(Sequence):
             column_labels=["optimised", *(f"draw {i}" for i in shown)],
             scale=scale,
         )
-
-    def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int = 1) -> None:
-        """Writes `grid(columns, scale)` as a PNG file that says what made it; `export.load_metadata` reads that.
-
-        Args:
-          path: file to write, .png.
-          columns: as in `grid`.
-          scale: whole-number enlargement, >= 1. Defaults to 1.
-
-        Raises:
-          ValueError: if an argument is out of range.
-          OSError: if the file cannot be written.
-        """
-        export.save_png(self.grid(columns, scale), path, self._made_by)
-
-    def show(self, columns: int | None = None, scale: int = 1) -> Any:
-        """Shows `grid(columns, scale)` in a notebook; elsewhere returns it as a Pillow image.
-
-        Args:
-          columns: as in `grid`.
-          scale: whole-number enlargement, >= 1. Defaults to 1.
-
-        Returns:
-          A picture that the notebook displays, or a Pillow image.
-        """
-        return export.show(self.grid(columns, scale))

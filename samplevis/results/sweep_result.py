@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Sequence
 from typing import overload
 
 import numpy as np
 
 from samplevis import export
+from samplevis.export.grid_mixin import ColumnsGridMixin
 from samplevis.results import sweep_store
 from samplevis.runtime.deprecation import renamed_property
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Sweep(Sequence):
+class Sweep(ColumnsGridMixin, Sequence):
     """What `sweep` returns: a sequence of float32 images [H, W, C] in [0, 1]. Images in a folder are read when they are used.
 
     Attributes:
@@ -67,7 +67,3 @@ class Sweep(Sequence):
     def grid(self, columns: int | None = None, scale: int = 1) -> np.ndarray:
         """The images with the names of their objectives, uint8 [height, width, 3]; arguments as in `export.grid`."""
         return export.grid(self.images, columns, scale=scale, labels=list(self.objectives))
-
-    def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int = 1) -> None:
-        """Writes `grid(columns, scale)` as a PNG file."""
-        export.save_png(self.grid(columns, scale), path)

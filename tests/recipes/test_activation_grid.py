@@ -6,40 +6,45 @@ import base64
 import io
 import re
 import signal
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from samplevis import optimize, recipes
+from samplevis import recipes, transform
+from samplevis.optimizers.ascent import ascend
 from samplevis.optimizers.keras_stepper import number_of_traces
-from samplevis.recipes import batches, directions
 from samplevis.recipes.activation_grid import tile
+from samplevis.recipes.directions import IconRenderer
 
 PHOTO = np.random.default_rng(2).uniform(size=(8, 8, 3)).astype(np.float32)
 FAST = dict(steps=6, transforms=None, progress=False)
 
 
+def icons_of(network, vectors, **settings):
+    """The icons of directions of conv2."""
+    return IconRenderer(network, "conv2", **dict(size=12, seed=0) | FAST | settings).render(vectors)
+
+
 def test_batches_share_a_trace_and_do_not_touch_each_other(tiny_network):
     tiny_network.compiled.clear()
     vectors = np.random.default_rng(0).normal(size=(7, 5))
-    settings = dict(size=12, seed=3, **FAST)
-    images = directions.render_directions(tiny_network, "conv2", vectors, batch_size=3, **settings)
+    settings = dict(seed=3, transforms=(transform.noise(0.05),))
+    images = icons_of(tiny_network, vectors, batch_size=3, **settings)
     assert images.shape == (7, 12, 12, 3) and number_of_traces(tiny_network) == 1
-    alone = directions.render_directions(tiny_network, "conv2", vectors[4:5], batch_size=1, **settings)
+    alone = icons_of(tiny_network, vectors[4:5], batch_size=1, **settings)
     np.testing.assert_allclose(images[4:5], alone, atol=1e-4)
     assert len({image.tobytes() for image in images}) == 7
     # Directions, not lengths; and like directions give like pictures.
-    longer = directions.render_directions(tiny_network, "conv2", 50 * vectors[[4, 4, 4]], batch_size=3, **settings)
+    longer = icons_of(tiny_network, 50 * vectors[[4, 4, 4]], batch_size=3, **settings)
     np.testing.assert_allclose(longer, np.repeat(alone, 3, 0), atol=1e-4)
 
 
 def test_pictures_score_highest_on_their_own_direction(tiny_network):
     vectors = np.random.default_rng(0).normal(size=(4, 5))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    images = directions.render_directions(
-        tiny_network, "conv2", vectors, size=12, seed=0, batch_size=4, **FAST | dict(steps=40)
-    )
+    images = icons_of(tiny_network, vectors, batch_size=4, steps=40)
     found = tiny_network.activations(images, "conv2")["conv2"].numpy().mean((1, 2)) @ vectors.T
     np.testing.assert_array_equal(found.argmax(0), range(4))
 
@@ -49,9 +54,7 @@ def test_grid_of_every_position(tiny_network):
     activations = tiny_network.activations(PHOTO[None], "conv2")["conv2"][0].numpy()
     assert grid.cells.shape == (4, 4, 12, 12, 3) and grid.icons is None and grid.reducer is None
     np.testing.assert_allclose(grid.magnitudes, np.linalg.norm(activations, axis=-1), rtol=1e-5)
-    one = directions.render_directions(
-        tiny_network, "conv2", activations[2, 1][None], size=12, seed=0, batch_size=1, **FAST
-    )
+    one = icons_of(tiny_network, activations[2, 1][None], batch_size=1)
     np.testing.assert_allclose(grid.cells[2, 1], one[0], atol=1e-4)
     picture = grid.picture()
     assert picture.shape == (48, 48, 3)
@@ -92,7 +95,7 @@ def test_semantic_dictionary(tiny_network, tmp_path):
     np.testing.assert_array_equal(found.channels, np.argsort(-here)[:3])
     np.testing.assert_allclose(found.activations, np.sort(here)[:1:-1])
     unit = np.eye(5)[found.channels]
-    icons = directions.render_directions(tiny_network, "conv2", unit, size=16, seed=0, batch_size=3, **FAST)
+    icons = icons_of(tiny_network, unit, size=16, batch_size=3)
     np.testing.assert_array_equal(found.icons, icons)
     assert found.labels[0].startswith(f"{here.argmax()}: ") and found.title == "conv2, row 2, column 1"
     assert found.picture().ndim == 3 and found.picture(2).shape > found.picture().shape
@@ -118,9 +121,9 @@ def test_ctrl_c_ends_all(tiny_network, monkeypatch):
 
     def interrupted(*arguments, **settings):
         calls.append(signal.raise_signal(signal.SIGINT))
-        return optimize(*arguments, **settings)
+        return ascend(*arguments, **settings)
 
-    monkeypatch.setattr(batches, "optimize", interrupted)
+    monkeypatch.setattr(sys.modules["samplevis.runs.sweeping"], "ascend", interrupted)
     with pytest.raises(KeyboardInterrupt):
         recipes.activation_grid(tiny_network, "conv2", PHOTO, cell=12, batch_size=5, **FAST)
     assert len(calls) == 1
@@ -128,7 +131,7 @@ def test_ctrl_c_ends_all(tiny_network, monkeypatch):
 
 def test_directions_must_fit(tiny_network):
     with pytest.raises(ValueError, match=r"\[n, 5\]"):
-        directions.render_directions(tiny_network, "conv2", np.ones((2, 4)), size=8, seed=0, batch_size=2, **FAST)
+        icons_of(tiny_network, np.ones((2, 4)), size=8, batch_size=2)
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,10 @@ def test_ctrl_c_keeps_the_layers_so_far(tiny_network, photo, monkeypatch):
             dict(param=param.fourier(16)),
             r"param: expected the shape of the image, \(16, 12, 3\). Received: \(16, 16, 3\)",
         ),
-        (dict(transforms=transform.standard_transforms), r"transforms: expected such as keep the size .*\(28, 24, 3\)"),
+        (
+            dict(transforms=transform.standard_transforms),
+            r"transforms: expected transforms that keep the size .*\(28, 24, 3\)",
+        ),
     ],
 )
 def test_bad_arguments(tiny_network, photo, arguments, words):

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from samplevis import Network, export, objectives, optimize, param, recipes
 from samplevis.optimizers.keras_stepper import number_of_traces
-from samplevis.recipes import batches, interactions
+from samplevis.recipes import interactions
+from samplevis.results.sweep_result import Sweep
 from samplevis.runtime import seeds
 
 SMALL = dict(param=param.fourier(16), transforms=None, steps=8, progress=False)
@@ -36,12 +37,11 @@ def test_a_mixture_is_the_weighted_sum_of_its_units_values(tiny_network, images,
 
 def test_the_grid_is_of_each_pair_and_its_diagonal_of_units_alone(tiny_network, square):
     units = [objectives.as_objective(unit) for unit in UNITS]
-    slots = {(0, 0): 0, (0, 1): 1, (0, 2): 2, (1, 1): 3, (1, 2): 4, (2, 2): 5}
-    for (m, n), slot in slots.items():
+    for m, n in [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]:
         obj = units[m] if m == n else 0.5 * units[m] + 0.5 * units[n]
-        alone = optimize(tiny_network, obj, batch=6, **SMALL)
-        np.testing.assert_allclose(square.images[m, n], alone.images[slot], atol=1e-4)
-        np.testing.assert_allclose(square.activation[m, n], alone.history[-1, slot], atol=1e-4)
+        alone = optimize(tiny_network, obj, **SMALL)
+        np.testing.assert_allclose(square.images[m, n], alone.images[0], atol=1e-4)
+        np.testing.assert_allclose(square.activation[m, n], alone.history[-1, 0], atol=1e-4)
         np.testing.assert_array_equal(square.images[m, n], square.images[n, m])
     assert square.rows == square.columns and square.rows[0] == "conv2:1"
     # The control: different pairs, different images.
@@ -55,9 +55,9 @@ def test_two_lists_in_small_batches_through_one_trace(tiny_network):
     )
     assert number_of_traces(tiny_network) == 1
     assert made.images.shape == (3, 2, 16, 16, 3) and np.isfinite(made.activation).all()
-    # Image 3, the last of the first batch, is conv2:1 with itself.
-    alone = optimize(tiny_network, "conv2:1", batch=4, **SMALL)
-    np.testing.assert_allclose(made.images[1, 1], alone.images[3], atol=1e-4)
+    # An image does not depend on the others of its batch, nor on its place there.
+    alone = optimize(tiny_network, "conv2:1", **SMALL)
+    np.testing.assert_allclose(made.images[1, 1], alone.images[0], atol=1e-4)
 
 
 @settings(max_examples=30, deadline=None)
@@ -120,11 +120,34 @@ def test_shared_latents_keep_the_prior_and_correlate_as_they_say():
 
 
 def test_ctrl_c_leaves_white_paper(tiny_network, monkeypatch):
-    half = batches.Batches(np.zeros((2, 4, 4, 3)), np.ones(2), False)
-    monkeypatch.setattr(interactions, "optimize_each", lambda *_, **__: half)
+    images = (np.zeros((4, 4, 3)), np.zeros((4, 4, 3)))
+    half = Sweep(("a", "b"), np.array([0, 1]), np.ones(2, np.float32), False, images)
+    monkeypatch.setattr(interactions, "sweep", lambda *_, **__: half)
     made = recipes.interaction_grid(tiny_network, ["conv2:0", "conv2:1"], **SMALL)
     np.testing.assert_array_equal(made.images.mean((2, 3, 4)), [[0, 0], [0, 1]])
     np.testing.assert_array_equal(made.activation, [[1, 1], [1, np.nan]])
+
+
+def small_network(size: int | None, channels: int) -> Network:
+    """A network of one size, or of any, with some number of channels."""
+    keras.utils.set_random_seed(1)
+    image = keras.Input((size, size, channels))
+    x = keras.layers.Conv2D(3, 3, activation="tanh", name="conv")(image)
+    return Network(keras.Model(image, keras.layers.GlobalAveragePooling2D(name="logits")(x)))
+
+
+@pytest.mark.parametrize(("size", "channels", "shape"), [(24, 3, (24, 24, 3)), (None, 1, (128, 128, 1))])
+def test_the_default_parameterization_is_of_the_network(size, channels, shape):
+    network = small_network(size, channels)
+    quick = dict(transforms=None, steps=2, progress=False)
+    for aligned in (False, True):
+        joint = recipes.interaction_grid(network, ["conv:0", "conv:1"], aligned=aligned, **quick)
+        assert joint.images.shape == (2, 2, *shape) and np.isfinite(joint.activation).all()
+        way = recipes.interpolation(network, "conv:0", "conv:1", 3, aligned=aligned, **quick)
+        assert way.images.shape == (2, 2, 3, *shape) and np.isfinite(way.activation).all()
+    sampler = dict(num_results=2, num_burnin_steps=2, num_leapfrog_steps=2, num_chains=2, num_transforms=2)
+    both = recipes.compare(network, "logits:1", {}, sampler, optimize_steps=4, anneal_steps=10, progress=False)
+    assert {name: images.shape[1:] for name, images in both.panels.items()} == dict.fromkeys(both.panels, shape)
 
 
 def test_figures_show_their_own_pixels(tiny_network, square, tmp_path):

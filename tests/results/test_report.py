@@ -21,8 +21,9 @@ from samplevis import Samples, cli
 from samplevis.cli.render import is_label
 from samplevis.results import chart, plots
 from samplevis.results.both_ends import TwoEnded
+from samplevis.results.issues import AVERAGES, PICTURES
 from samplevis.results.report import MAX_PAGE_BYTES
-from samplevis.results.summary import AVERAGES, PICTURES, ROWS, VERDICTS
+from samplevis.results.summary import ROWS, VERDICTS
 from samplevis.runtime import files
 from samplevis.sampling import diagnostics
 
@@ -188,7 +189,7 @@ def test_what_made_it_is_told(page, good, tmp_path):
     ast.parse(call)
     command = "samplevis render SqueezeNet logits:goldfish --seed 3"
     told = _written(dataclasses.replace(good, options={"command": command}, versions={}), tmp_path)
-    assert command in told.words and "were not kept" in told.words
+    assert command in told.words and "not recorded" in told.words
 
 
 def test_versions_are_saved_and_older_files_have_none(good, tmp_path):

@@ -16,6 +16,7 @@ from conftest import made_samples
 
 import samplevis
 from samplevis import Samples, export
+from samplevis.results.sample_file import VERSION
 from samplevis.sampling import diagnostics
 
 CHAINS, DRAWS, SIZE = 4, 40, 16
@@ -147,7 +148,7 @@ def test_the_file_is_plain_arrays_and_json(good, tmp_path):
     with np.load(tmp_path / "a.npz", allow_pickle=False) as archive:
         metadata = json.loads(str(archive["metadata"]))
         np.testing.assert_array_equal(archive["stats.energy"], good.stats["energy"])
-    assert (metadata["format"], metadata["version"], metadata["level"]) == ("samplevis-samples", 2, 0.7)
+    assert (metadata["format"], metadata["version"], metadata["level"]) == ("samplevis-samples", VERSION, 0.7)
 
 
 def test_the_old_file_survives_a_failing_disk(good, tmp_path, monkeypatch):
@@ -199,7 +200,7 @@ def _rewrite(path, drop=(), **changes) -> None:
     "changes, message",
     [
         ({}, None),
-        ({"version": 3}, "version 2.*Received.*version 3"),
+        ({"version": VERSION + 1}, f"version {VERSION}.*Received.*version {VERSION + 1}"),
         ({"format": "other"}, "Received: other"),
         ({"drop": ["latents"]}, "latents"),
         ({"drop": ["stats.energy"]}, "damaged.*Missing: energy"),
@@ -338,9 +339,9 @@ BAD_RUNS = {
         "every proposal is accepted",
     ),
     "disagreement": (lambda: made_samples(**_one_bad_chain(1.0)), "chains disagree"),
-    "few effective draws": (
+    "small effective sample size": (
         lambda: made_samples(activation=made_samples().activation[:, :8].repeat(5, axis=1)),
-        "effective draws",
+        "effective sample size is only",
     ),
     "energy": (lambda: _with_stats(energy=_walk()), "E-BFMI"),
     "non-finite": (

@@ -1,4 +1,4 @@
-"""Meshes: triangles with texture coordinates, and the matrices that put them before a camera."""
+"""Meshes: triangles with texture coordinates, from files or made."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from samplevis.runtime import files
-from samplevis.runtime.checks import brief, check_array, check_number, check_whole
+from samplevis.runtime.checks import brief, check_whole
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Mesh:
-    """Triangles in space, each corner with a place in the texture.
+    """Triangles in space, whose corners have texture coordinates.
 
     Attributes:
       positions: float32 [V, 3].
@@ -24,6 +24,10 @@ class Mesh:
 
     Raises:
       ValueError: if the shapes do not fit each other, or a number is not finite.
+
+    Example:
+      >>> corners = [[0, 0], [1, 0], [0, 1]]
+      >>> triangle = recipes.Mesh([[x, y, 0] for x, y in corners], corners, [[0, 1, 2]])
     """
 
     positions: np.ndarray
@@ -46,17 +50,20 @@ class Mesh:
 def load_obj(path: str | os.PathLike) -> Mesh:
     """Reads positions, texture coordinates and faces of a Wavefront .obj file.
 
-    Polygons become fans of triangles. Lines of other kinds (normals, groups, materials) are passed over.
+    Polygons become fans of triangles. Other lines (normals, groups, materials) are ignored.
 
     Args:
       path: the file.
 
     Returns:
-      A `Mesh`; corners that share position and texture coordinates are one vertex.
+      A `Mesh`. Corners that share position and texture coordinates are one vertex.
 
     Raises:
-      ValueError: for a line that cannot be read, a face without texture coordinates, or no faces at all; the line is named.
+      ValueError: for a line that cannot be read (it is named), a face without texture coordinates, or no faces.
       OSError: if the file cannot be read.
+
+    Example:
+      >>> mesh = recipes.load_obj("bunny.obj")
     """
     path = files.check_path(path)
     positions: list[tuple[float, ...]] = []
@@ -89,7 +96,7 @@ def load_obj(path: str | os.PathLike) -> Mesh:
 def check_mesh(mesh: Any) -> None:
     """Raises TypeError unless it is a `Mesh`."""
     if not isinstance(mesh, Mesh):
-        raise TypeError(f"mesh: expected a mesh, such as recipes.load_obj gives. Received: {brief(mesh)}")
+        raise TypeError(f"mesh: expected a mesh, such as recipes.load_obj returns. Received: {brief(mesh)}")
 
 
 def normalize_mesh(mesh: Mesh) -> Mesh:
@@ -103,6 +110,10 @@ def normalize_mesh(mesh: Mesh) -> Mesh:
 
     Raises:
       ValueError: if all its positions are one point.
+
+    Example:
+      >>> recipes.normalize_mesh(mesh).positions.max()
+      1.0
     """
     check_mesh(mesh)
     low, high = mesh.positions.min(0), mesh.positions.max(0)
@@ -112,70 +123,8 @@ def normalize_mesh(mesh: Mesh) -> Mesh:
     return dataclasses.replace(mesh, positions=(mesh.positions - (low + high) / 2) / half)
 
 
-def look_at(eye: Sequence[float], target: Sequence[float] = (0, 0, 0), up: Sequence[float] = (0, 1, 0)) -> np.ndarray:
-    """The matrix from world to camera: the camera sits at the origin, looks along -z, and y is up.
-
-    Args:
-      eye: where the camera is.
-      target: what it looks at. Defaults to the origin.
-      up: which way is up. Defaults to y.
-
-    Returns:
-      float64 [4, 4], for columns (x, y, z, 1).
-
-    Raises:
-      ValueError: if the camera is at the target, or looks along `up`.
-    """
-    named = (("eye", eye), ("target", target), ("up", up))
-    eye, target, up = (_point(name, point) for name, point in named)
-    back = eye - target
-    right = np.cross(up, back)
-    # Relative, so that far cameras are judged like near ones.
-    if not np.linalg.norm(right) > 1e-9 * np.linalg.norm(up) * np.linalg.norm(back):
-        raise ValueError(f"eye: expected a camera away from its target and not straight above it. Received: {eye}")
-    back, right = back / np.linalg.norm(back), right / np.linalg.norm(right)
-    matrix = np.eye(4)
-    matrix[:3, :3] = right, np.cross(back, right), back
-    matrix[:3, 3] = -matrix[:3, :3] @ eye
-    return matrix
-
-
-def _point(name: str, point: Any) -> np.ndarray:
-    point = check_array(name, point, np.float64)
-    if point.shape != (3,) or not np.isfinite(point).all():
-        raise ValueError(f"{name}: expected three finite numbers (x, y, z). Received: {point.tolist()}")
-    return point
-
-
-def perspective(field_of_view: float, aspect: float = 1.0, near: float = 0.01, far: float = 100.0) -> np.ndarray:
-    """The matrix from camera to clip space, as in OpenGL: what is seen has -w <= x, y, z <= w.
-
-    Args:
-      field_of_view: vertical, in degrees, between 0 and 180.
-      aspect: width / height of the image, > 0. Defaults to 1.
-      near: distance of the near plane, > 0. Defaults to 0.01.
-      far: distance of the far plane, > near. Defaults to 100.
-
-    Returns:
-      float64 [4, 4], for columns (x, y, z, 1).
-
-    Raises:
-      ValueError, TypeError: if an argument is out of range.
-    """
-    for name, value, least in (("field_of_view", field_of_view, 0), ("aspect", aspect, 0), ("near", near, 0)):
-        check_number(name, value, least, above=True)
-    check_number("far", far, near, above=True)
-    if field_of_view >= 180:
-        raise ValueError(f"field_of_view: expected degrees between 0 and 180. Received: {field_of_view!r}")
-    scale = 1 / np.tan(np.radians(field_of_view) / 2)
-    matrix = np.diag([scale / aspect, scale, (far + near) / (near - far), 0.0])
-    matrix[2, 3] = 2 * far * near / (near - far)
-    matrix[3, 2] = -1
-    return matrix
-
-
 def sphere(rows: int = 16, columns: int = 32) -> Mesh:
-    """A sphere of radius 1 with a world map's texture coordinates: u goes once round the y axis, v from pole to pole.
+    """A sphere of radius 1 with a world map's texture coordinates: u goes round the y axis, v from pole to pole.
 
     Args:
       rows: bands from pole to pole, >= 2. Defaults to 16.
@@ -186,6 +135,10 @@ def sphere(rows: int = 16, columns: int = 32) -> Mesh:
 
     Raises:
       ValueError, TypeError: if an argument is out of range.
+
+    Example:
+      >>> len(recipes.sphere().faces)
+      960
     """
     check_whole("rows", rows, 2)
     check_whole("columns", columns, 3)

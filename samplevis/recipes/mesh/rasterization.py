@@ -1,4 +1,4 @@
-"""A small z-buffer renderer: which place of the texture does each pixel show?"""
+"""A small z-buffer renderer: the texture coordinates that each pixel shows."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import numpy as np
 from samplevis.recipes.mesh.mesh import Mesh, check_mesh
 from samplevis.runtime.checks import check_array, check_wholes
 
-# Twice a triangle's area in square pixels; a thinner one shows nothing.
-THINNEST = 1e-9
+# Twice a triangle's area in square pixels; thinner triangles are not shown.
+MIN_AREA = 1e-9
 
 
 def rasterize(mesh: Mesh, camera: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Texture coordinates of what each pixel's centre sees, correct in perspective.
+    """Computes the texture coordinates that each pixel shows, correct in perspective.
 
-    Triangles are seen from both sides. One that reaches behind the near plane is left out whole: put the camera outside.
+    Triangles are visible from both sides. A triangle that reaches behind the near plane is left out: place the camera outside.
 
     Args:
       mesh: the mesh.
@@ -23,10 +23,14 @@ def rasterize(mesh: Mesh, camera: np.ndarray, size: tuple[int, int]) -> tuple[np
 
     Returns:
       uv: float32 [H, W, 2], 0 where there is no mesh.
-      coverage: bool [H, W], where there is.
+      coverage: bool [H, W], True where there is.
 
     Raises:
       ValueError, TypeError: if an argument is out of range.
+
+    Example:
+      >>> camera = recipes.perspective(40) @ recipes.look_at((0, 1, 4))
+      >>> uv, coverage = recipes.rasterize(recipes.sphere(), camera, (64, 64))
     """
     check_mesh(mesh)
     size = check_wholes("size", size, 1)
@@ -37,7 +41,7 @@ def rasterize(mesh: Mesh, camera: np.ndarray, size: tuple[int, int]) -> tuple[np
     if camera.shape != (4, 4):
         raise ValueError(f"camera: expected a matrix [4, 4]. Received shape: {camera.shape}")
     clip = np.concatenate([mesh.positions, np.ones((len(mesh.positions), 1))], 1) @ camera.T
-    # Behind the camera these mean nothing; such triangles are dropped.
+    # Meaningless behind the camera; such triangles are dropped.
     with np.errstate(divide="ignore", invalid="ignore"):
         inverse_w = 1 / clip[:, 3]
         x = (clip[:, 0] * inverse_w + 1) * width / 2
@@ -50,7 +54,7 @@ def rasterize(mesh: Mesh, camera: np.ndarray, size: tuple[int, int]) -> tuple[np
     weights = _barycentric(x[faces[face]], y[faces[face]], column + 0.5, row + 0.5)
     fragment_depth = (weights * depth[faces[face]]).sum(1)
     inside = (weights >= 0).all(1) & (fragment_depth < 1)
-    # The nearest comes last and overwrites the others.
+    # The nearest is written last and overwrites the others.
     seen = np.flatnonzero(inside)
     seen = seen[np.argsort(-fragment_depth[seen], kind="stable")]
     # 1/w, u/w and v/w are linear on the screen; u and v are not.
@@ -87,4 +91,4 @@ def _barycentric(x: np.ndarray, y: np.ndarray, at_x: np.ndarray, at_y: np.ndarra
     # The weight of a corner is the signed area that the point spans with the other two.
     areas = (next_x - at_x) * (last_y - at_y) - (last_x - at_x) * (next_y - at_y)
     whole = areas.sum(1, keepdims=True)
-    return np.divide(areas, whole, out=np.full_like(areas, -1.0), where=np.abs(whole) >= THINNEST)
+    return np.divide(areas, whole, out=np.full_like(areas, -1.0), where=np.abs(whole) >= MIN_AREA)

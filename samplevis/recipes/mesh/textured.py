@@ -1,4 +1,4 @@
-"""Textures on meshes: optimised through random views, and shown on a turntable."""
+"""Textures of meshes: optimised through random views, and shown on a turntable."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.param import Parameterization, sample_bilinear
 from samplevis.param.base import image_size
-from samplevis.recipes.mesh.mesh import Mesh, check_mesh, look_at, normalize_mesh, perspective
+from samplevis.recipes.mesh.camera import look_at, perspective
+from samplevis.recipes.mesh.mesh import Mesh, check_mesh, normalize_mesh
 from samplevis.recipes.mesh.rasterization import rasterize
 from samplevis.recipes.picture import check_picture
 from samplevis.results.optimized import Optimized
@@ -29,15 +30,20 @@ from samplevis.transform.base import Params, Shape
 
 # A narrow field of view from afar, as a photographer's long lens. Source: lucid/misc/gl/meshutil.py.
 FIELD_OF_VIEW = 10.0
-# The camera leaves this much air round the mesh.
-AIR = 1.1
-# Random views are taken from this part of the distance at which the mesh fits the view, up to all of it.
-NEAREST = 0.7
+# The distance of the camera, relative to that at which the mesh just fits.
+MARGIN = 1.1
+# Random views are taken from distances between this share of the one at which the mesh fits the view, and all of it.
+MIN_DISTANCE = 0.7
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Views(Transform):
-    """Made by `views`."""
+    """The transform that `views` makes.
+
+    Attributes:
+      uv: float32 [views, H, W, 2], texture coordinates of each pixel.
+      coverage: bool [views, H, W, 1], where there is mesh.
+    """
 
     uv: tf.Tensor
     coverage: tf.Tensor
@@ -57,13 +63,13 @@ class Views(Transform):
 
 
 def views(mesh: Mesh, size: int | tuple[int, int] = 128, *, count: int = 64, seed: int = 0) -> Transform:
-    """A transform that takes an image for the texture of a mesh, and shows the mesh from a random side.
+    """Makes a transform that puts images on a mesh as its texture, and shows the mesh from a random side.
 
-    The views are rendered once. Each draw is one of them, before a plain background of a random colour. So every tool that
-    takes transforms works on textures, `samplevis.render` too.
+    The views are rendered once. A random one is shown for each image, in front of a plain background of a random colour. So
+    every call that takes transforms works on textures, including `samplevis.render`.
 
     Args:
-      mesh: the mesh; it is normalised first (`normalize_mesh`).
+      mesh: the mesh, which is normalised first (`normalize_mesh`).
       size: pixels of a view, one int for a square or (height, width), each >= 4. Defaults to 128.
       count: number of views, >= 1; directions are uniform on the sphere. Defaults to 64.
       seed: int from 0 to 2**31 - 1.
@@ -74,6 +80,10 @@ def views(mesh: Mesh, size: int | tuple[int, int] = 128, *, count: int = 64, see
 
     Raises:
       ValueError, TypeError: if an argument is out of range.
+
+    Example:
+      >>> sides = recipes.views(recipes.sphere(), 96)
+      >>> samples = samplevis.render(model, "fire8:10", param=param.fourier(256), transforms=sides)
     """
     check_mesh(mesh)
     height, width, _ = image_size(size, 1)
@@ -82,13 +92,13 @@ def views(mesh: Mesh, size: int | tuple[int, int] = 128, *, count: int = 64, see
     return _views(mesh, (height, width), int(count), int(seed))
 
 
-# The same views are one object, so that a sweep over channels renders and compiles once.
+# Equal views are one object, so that calls for several channels render and compile once.
 @functools.lru_cache(maxsize=8)
 def _views(mesh: Mesh, size: tuple[int, int], count: int, seed: int) -> Views:
     root = seeds.root(seed)
     directions = tf.random.stateless_normal([count, 3], seeds.fold(root, "directions")).numpy()
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    distances = tf.random.stateless_uniform([count, 1], seeds.fold(root, "distances"), NEAREST, 1.0).numpy()
+    distances = tf.random.stateless_uniform([count, 1], seeds.fold(root, "distances"), MIN_DISTANCE, 1.0).numpy()
     uv, coverage = _render(normalize_mesh(mesh), distances * directions, size)
     return Views(tf.constant(uv), tf.constant(coverage))
 
@@ -104,14 +114,14 @@ def texture_optimization(
     seed: int = 0,
     **settings: Any,
 ) -> Optimized:
-    """Finds a texture with which a mesh excites an objective from all sides.
+    """Optimises a texture with which a mesh excites an objective from all sides.
 
-    Each step looks from one of a set of random sides, before a plain background of a random colour.
+    Each step shows one of a set of random sides, in front of a plain background of a random colour.
 
     Args:
       model: a `Network` or a Keras model.
       obj: an objective, a string "layer:channel", or a function of the layer accessor `T`; maximised. Minus
-        `objectives.activation_difference(layers, picture, objectives.gram)` gives the mesh the manner of a picture. "input" is
+        `objectives.activation_difference(layers, picture, objectives.gram)` gives the mesh the style of a picture. "input" is
         the texture.
       mesh: the mesh, see `load_obj`.
       texture: pixels, one int for a square or (height, width), of a Fourier parameterization; or another parameterization.
@@ -138,7 +148,7 @@ def texture_optimization(
     if not isinstance(texture, Parameterization):
         texture = parameterizations.fourier(texture, channels=network.image_shape[-1])
     check_mesh(mesh)
-    # The views take a while: an objective that does not fit is told before them.
+    # Rendering the views takes a while: check the objective before.
     make_activation(network, obj, texture, crop_or_pad_to(*image_size(view_size, 1)[:2]))
     sides = views(mesh, view_size, count=count, seed=seed)
     return optimize(network, obj, param=texture, transforms=sides, seed=seed, **settings)
@@ -153,21 +163,24 @@ def turntable(
     elevation: float = 20.0,
     background: float = 1.0,
 ) -> np.ndarray:
-    """Shows a textured mesh from all sides, once round the y axis.
+    """Renders a textured mesh from all sides, once round the y axis.
 
     Args:
       texture: picture [h, w, C] in [0, 1].
-      mesh: the mesh; it is normalised first (`normalize_mesh`).
+      mesh: the mesh, which is normalised first (`normalize_mesh`).
       frames: number of frames, >= 1. Defaults to 36.
       size: pixels of a frame, one int for a square or (height, width), each >= 4. Defaults to 256.
       elevation: of the camera over the horizon, in degrees, between -90 and 90. Defaults to 20.
       background: grey level, from 0 to 1. Defaults to 1, white.
 
     Returns:
-      float32 [frames, H, W, C] in [0, 1], for `export.save_gif`.
+      float32 [frames, H, W, C] in [0, 1], for `export.save_animation`.
 
     Raises:
       ValueError, TypeError: if an argument is out of range.
+
+    Example:
+      >>> export.save_animation(recipes.turntable(result.images[0], mesh), "bunny.webp", fps=12)
     """
     check_mesh(mesh)
     texture = check_picture("texture", texture, np.shape(texture)[-1] if np.ndim(texture) else 0)
@@ -191,7 +204,7 @@ def _render(mesh: Mesh, eyes: np.ndarray, size: tuple[int, int]) -> tuple[np.nda
     """uv [eyes, H, W, 2] and coverage [eyes, H, W, 1]; the unit of `eyes` is the distance at which the mesh fits the view."""
     lens = perspective(FIELD_OF_VIEW, size[1] / size[0])
     narrower = np.arctan(np.tan(np.radians(FIELD_OF_VIEW / 2)) * min(1, size[1] / size[0]))
-    distance = AIR * np.linalg.norm(mesh.positions, axis=1).max() / np.sin(narrower)
+    distance = MARGIN * np.linalg.norm(mesh.positions, axis=1).max() / np.sin(narrower)
     pairs = [rasterize(mesh, lens @ look_at(distance * eye), size) for eye in eyes]
     uv, coverage = (np.stack(part) for part in zip(*pairs, strict=True))
     return uv, coverage[..., None]

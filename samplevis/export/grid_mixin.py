@@ -1,0 +1,107 @@
+"""Results that can be seen: classes with a `grid` get `save_grid` and `show`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import numpy as np
+from PIL import Image
+
+from samplevis.export.image import save_png
+from samplevis.export.notebook import show
+
+
+class GridMixin:
+    """Saves and shows what `grid(scale)` returns.
+
+    A subclass has `grid`, and may have `metadata`.
+
+    Example:
+      >>> class Pair(GridMixin):
+      ...     def grid(self, scale=1):
+      ...         return export.grid(self.images, columns=2, scale=scale)
+      >>> Pair().save_grid("pair.png", scale=2)
+    """
+
+    @property
+    def metadata(self) -> Mapping[str, object]:
+        """What a saved grid says of its making, for `export.load_metadata`. Defaults to nothing."""
+        return {}
+
+    def grid(self, scale: int = 1) -> np.ndarray:
+        """The images in one picture.
+
+        Args:
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Returns:
+          uint8 [height, width, 3].
+        """
+        raise NotImplementedError
+
+    def save_grid(self, path: str | os.PathLike, scale: int = 1) -> None:
+        """Writes `grid(scale)` as a PNG file.
+
+        Args:
+          path: file to write.
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Raises:
+          ValueError: if an argument is out of range.
+          OSError: if the file cannot be written.
+        """
+        save_png(self.grid(scale), path, self.metadata)
+
+    def show(self, scale: int = 1) -> Image.Image | None:
+        """Shows `grid(scale)` in a notebook; elsewhere returns it as a Pillow image.
+
+        Args:
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Returns:
+          None in a notebook, which has displayed it; a Pillow image elsewhere.
+        """
+        return show(self.grid(scale))
+
+
+class ColumnsGridMixin(GridMixin):
+    """Saves and shows what `grid(columns, scale)` returns: a `GridMixin` whose grid takes a number of columns, too."""
+
+    def grid(self, columns: int | None = None, scale: int = 1) -> np.ndarray:
+        """The images in one picture.
+
+        Args:
+          columns: images in a row, >= 1.
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Returns:
+          uint8 [height, width, 3].
+        """
+        raise NotImplementedError
+
+    def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int = 1) -> None:
+        """Writes `grid(columns, scale)` as a PNG file.
+
+        Args:
+          path: file to write.
+          columns: as in `grid`.
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Raises:
+          ValueError: if an argument is out of range.
+          OSError: if the file cannot be written.
+        """
+        save_png(self.grid(columns, scale), path, self.metadata)
+
+    def show(self, columns: int | None = None, scale: int = 1) -> Image.Image | None:
+        """Shows `grid(columns, scale)` in a notebook; elsewhere returns it as a Pillow image.
+
+        Args:
+          columns: as in `grid`.
+          scale: whole-number enlargement, >= 1. Defaults to 1.
+
+        Returns:
+          None in a notebook, which has displayed it; a Pillow image elsewhere.
+        """
+        return show(self.grid(columns, scale))
