@@ -24,7 +24,7 @@ from samplevis.overrides.smooth import smoothed
 from samplevis.runtime import seeds
 from samplevis.sampling import diagnostics
 from samplevis.sampling.kernels.base import value_and_gradient
-from samplevis.sampling.kernels.split_hmc import trajectory
+from samplevis.sampling.kernels.integrator import IntegratorState, integrate
 from samplevis.sampling.level_scale import mean_activation, of_draws
 from samplevis.transform import robust_transforms
 
@@ -242,8 +242,8 @@ def leapfrog_steps(
 
     @tf.function(autograph=False, jit_compile=xla or None)
     def run(z: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
-        start = tf.zeros(z.shape[:1]), tf.zeros_like(z)
-        return trajectory(target, z, tf.ones_like(z), start, 0.01, steps).state
+        start = IntegratorState.start(z, tf.ones_like(z), tf.zeros(z.shape[:1]), tf.zeros_like(z))
+        return integrate(target, start, 0.01, steps).state
 
     return lambda: seconds(lambda: run(state, tf.constant(steps)).numpy(), steps)
 

@@ -131,7 +131,9 @@ def surprisal(
     check_whole("num_leapfrog_steps", num_leapfrog_steps, 1)
     check_between("level", level, 0.0, 1.0)
     if density is not None and not isinstance(density, Conditioned):
-        raise TypeError(f"density: expected a conditioned density, such as the law of samples. Received: {density!r}")
+        raise TypeError(
+            f"density: expected a conditioned density, such as the target_density of samples. Received: {density!r}"
+        )
     if smooth is not None:
         check_number("smooth", smooth, 0, above=True)
     root, network = seeds.root(seed), as_network(model)
@@ -142,37 +144,36 @@ def surprisal(
     sizes = {"population": population, "num_transforms": num_transforms}
     with memory.explain_oom(sizes | image_sizes(network, param.image_shape)):
         density, states = _scout(activation, level, density, root, progress)
-
         bank = activation.sample_transforms(seeds.fold(root, "bank"), num_transforms)
 
         def on_bank(state: tf.Tensor) -> tf.Tensor:
-            return activation.mean(activation.param.rotate(state), bank)
+            return activation.mean(param.rotate(state), bank)
 
-        preconditioner = learn_preconditioner(
-            lambda state: density.tilt(on_bank(state)), states, activation.param.bands(), root
-        )
-        found = []
-        for i in range(repeats):
-            stage = seeds.fold(root, "population", i)
-            start = activation.param.rotate(activation.param.prior(stage, population))
-            found.append(
-                rare_event(
-                    on_bank, density, start, num_leapfrog_steps, stage, preconditioner=preconditioner, progress=progress
-                )
-            )
-    latents = np.stack([activation.param.rotate(tf.constant(event.state)).numpy() for event in found])
-    nats = np.array([-event.log_probability for event in found])
+        preconditioner = learn_preconditioner(lambda state: density.tilt(on_bank(state)), states, param.bands(), root)
+
+        def repeat(seed: tf.Tensor) -> RareEvent:
+            start, steps = param.rotate(param.prior(seed, population)), num_leapfrog_steps
+            return rare_event(on_bank, density, start, steps, seed, preconditioner=preconditioner, progress=progress)
+
+        events = [repeat(seeds.fold(root, "population", i)) for i in range(repeats)]
+    return _collected(events, float(density.target), param)
+
+
+def _collected(events: Sequence[RareEvent], target: float, param: Parameterization) -> Surprisal:
+    """What the populations found."""
+    nats = np.array([-event.log_probability for event in events])
+    latents = np.stack([param.rotate(tf.constant(event.state)).numpy() for event in events])
     return Surprisal(
-        float(nats.mean()),
-        nats,
-        float(density.target),
-        np.array([event.log_z for event in found]),
-        np.array([event.ancestors for event in found]),
-        int(population),
-        np.array([event.temperature_steps for event in found]),
-        latents,
-        np.stack([activation.param.image(tf.constant(z)).numpy() for z in latents]),
-        np.stack([event.activation for event in found]),
+        nats=float(nats.mean()),
+        repeats=nats,
+        target=target,
+        log_z=np.array([event.log_z for event in events]),
+        ancestors=np.array([event.ancestors for event in events]),
+        population=latents.shape[1],
+        temperature_steps=np.array([event.temperature_steps for event in events]),
+        latents=latents,
+        images=np.stack([param.image(tf.constant(z)).numpy() for z in latents]),
+        activation=np.stack([event.activation for event in events]),
     )
 
 

@@ -11,9 +11,10 @@ from samplevis.runtime.lazy import lazy_exports
 
 # ruff: noqa: F401 - What editors and type checkers read; `_SOURCES` says the same to Python.
 if TYPE_CHECKING:
+    from samplevis.runtime.context import RunContext
     from samplevis.sampling import diagnostics
     from samplevis.sampling.annealing import Annealed, anneal
-    from samplevis.sampling.chains import ChainResult, run_chains
+    from samplevis.sampling.chains import ChainProblem, ChainResult, Monitors, run_chains
     from samplevis.sampling.density import Conditioned, Density, LogActivation, Tilted
     from samplevis.sampling.kernels.free_moves import FreeMoves, named_moves
     from samplevis.sampling.kernels.langevin import Langevin, LangevinResults
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 # Public name -> the module that it comes from, None for a module; imported when it is first used.
 _SOURCES = {
     "Annealed": "annealing",
+    "ChainProblem": "chains",
     "ChainResult": "chains",
     "Conditioned": "density",
     "Density": "density",
@@ -40,7 +42,9 @@ _SOURCES = {
     "LangevinResults": "kernels.langevin",
     "LevelScale": "level_scale",
     "LogActivation": "density",
+    "Monitors": "chains",
     "RedrawnHMC": "kernels.redrawn_hmc",
+    "RunContext": "chains",
     "SMCResult": "smc",
     "SampleResult": "sampler",
     "SplitHMC": "kernels.split_hmc",
