@@ -19,7 +19,7 @@ from samplevis.cli.command import readable
 from samplevis.cli.dataclass_options import Flag, add_flags, descriptions, flag_name, read_flags
 from samplevis.cli.loading import PriorName, make_prior
 from samplevis.cli.parser import EPILOG, make_parser
-from samplevis.cli.render import HMC_FLAGS, RENDER_FLAGS, RUN_FLAGS
+from samplevis.cli.render_command import HMC_FLAGS, RENDER_FLAGS, RUN_FLAGS
 from samplevis.overrides.smooth import DEFAULT_SOFTNESS
 from samplevis.runs.options import DensityName, InitName, RenderOptions, RunOptions
 from samplevis.runs.rendering import render

@@ -18,7 +18,7 @@ from conftest import made_samples
 from PIL import Image
 
 from samplevis import Samples, cli
-from samplevis.cli.render import is_label
+from samplevis.cli.render_command import is_label
 from samplevis.results import chart, plots
 from samplevis.results.both_ends import TwoEnded
 from samplevis.results.issues import AVERAGES, PICTURES
