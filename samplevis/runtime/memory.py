@@ -1,4 +1,4 @@
-"""Memory that is full, or too small from the start: the message says which sizes to lower, and to what."""
+"""Errors of full memory, or of memory that can never suffice: messages say which sizes to lower, and to what."""
 
 from __future__ import annotations
 
@@ -17,17 +17,21 @@ Sizes = Mapping[str, int | Sequence[int]]
 
 @contextlib.contextmanager
 def explain_oom(sizes: Sizes) -> Iterator[None]:
-    """Turns TensorFlow's error of a full memory into one that says what to lower.
+    """Converts TensorFlow's out-of-memory error to a MemoryError that says which arguments to lower.
 
     Args:
-      sizes: argument -> its value, on which the memory depends: a number >= 1, or the sides of an image.
+      sizes: argument -> its value, for arguments that decide the memory: a number >= 1, or the sides of an image.
 
     Raises:
-      MemoryError: in its place, which names each size that can be halved, and the half.
+      MemoryError: if memory is full; it names each size that can be halved, and the half.
 
     Example:
+      >>> import tensorflow as tf
+      >>> from samplevis.runtime.memory import explain_oom
       >>> with explain_oom({"batch": 64}):
-      ...     run()
+      ...     raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating a tensor")
+      Traceback (most recent call last):
+      MemoryError: out of memory: lower batch from 64 to 32. TensorFlow says: OOM when allocating a tensor
     """
     try:
         yield

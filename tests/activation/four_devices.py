@@ -1,4 +1,4 @@
-"""A small run on one and on four logical devices: python -m tests.activation.four_devices, in a process of its own. Prints JSON."""
+"""A small run on one and on four logical devices: python -m tests.activation.four_devices, in a separate process. Prints JSON."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import tensorflow as tf
 
 import samplevis
+from samplevis.activation import activation as activation_module
 from samplevis.activation import devices, make_activation
 from samplevis.runtime import seeds
 from samplevis.sampling.kernels.base import value_and_gradient
@@ -29,14 +30,14 @@ def places(names: list[str]) -> list[str]:
     return sorted({f"{op.type} {op.device[-5:]}" for kind in kinds for op in graph.get_operations() if op.type == kind})
 
 
-def broken(function, z, draws, names):
+def broken(function, z, transform_params, names):
     """Depends on the device in a last bit."""
-    values = whole(function, z, draws, names)
+    values = exact(function, z, transform_params, names)
     last = tf.range(z.shape[0]) * len(names) // z.shape[0] == 3
     return tf.where(last[:, None], values * (1 + 2**-22), values)
 
 
 found = {"one": digest(network, FOUR[:1]), "four": digest(network, FOUR), "places": places(FOUR)}
-whole, samplevis.activation.per_device = devices.per_device, broken
+exact, activation_module.per_device = devices.per_device, broken
 network.compiled.clear()
 print(json.dumps(found | {"broken": digest(network, FOUR)}))
