@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from samplevis import __version__
-from samplevis.cli import model, report
+from samplevis.cli import model, render_command, report, sweep_command
 
 EPILOG = """\
 examples:
