@@ -112,9 +112,9 @@ def from_lucid() -> str:
 
 def summary() -> str:
     """The rows of the summary: what each means, and when to worry."""
-    from samplevis.results.summary import ROWS
+    from samplevis.results.rows import ROWS
 
-    return _table(("row", "what it means", "worry when"), ROWS.values())
+    return _table(("row", "what it means", "worry when"), (row[:3] for row in ROWS.values()))
 
 
 def kernels() -> str:

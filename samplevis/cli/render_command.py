@@ -34,7 +34,7 @@ def kernel_help() -> str:
     """A line on each kernel."""
     return "; ".join(
         f"{name}: {kernel.summary}{'' if kernel.exact else ' (approximate)'}"
-        for name, kernel in getattr(registry, "KERNELS", {}).items()
+        for name, kernel in registry.KERNELS.items()
     )
 
 

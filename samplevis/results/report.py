@@ -19,9 +19,9 @@ from PIL import Image
 
 from samplevis.export.pixels import to_uint8
 from samplevis.results.chart import Line, line_chart
-from samplevis.results.issues import MAX_LEVEL_ERROR
 from samplevis.results.plots import photographs
-from samplevis.results.summary import ROWS, Summary
+from samplevis.results.rows import MAX_LEVEL_ERROR, ROWS
+from samplevis.results.summary import Summary
 from samplevis.runtime import files
 from samplevis.runtime.checks import brief, check_whole
 from samplevis.sampling import diagnostics
@@ -238,7 +238,7 @@ def _spectrum(samples: Samples) -> str:
 def _table(summary: Summary) -> str:
     rows = []
     for name, (label, text) in zip(ROWS, summary.rows, strict=True):
-        _, meaning, worry = ROWS[name]
+        meaning, worry = ROWS[name].meaning, ROWS[name].worry
         judgement = summary.judgement(name)
         grade = {"": "none", "fine": "good"}.get(judgement, "poor")
         hint = f"{meaning}; worry if {worry}" if worry else meaning

@@ -12,7 +12,7 @@ from PIL import Image
 
 import samplevis
 from samplevis import cli
-from samplevis.cli import render
+from samplevis.cli import render_command
 from samplevis.cli.command import readable
 
 QUICK = ["--chains", "2", "--draws", "4", "--warmup", "3", "--leapfrog-steps", "3", "--transforms", "2"]
@@ -70,7 +70,7 @@ def test_render_a_file_with_its_preprocessing(tmp_path, model_file):
 )
 def test_a_negative_unit_is_no_option(monkeypatch, words, objective):
     asked = []
-    monkeypatch.setattr(render, "run_render", asked.append)
+    monkeypatch.setattr(render_command, "run_render", asked.append)
     assert cli.main(["render", "Shapes", *words]) == 0
     assert str(samplevis.objectives.as_objective(asked[0].objective)) == objective
 
