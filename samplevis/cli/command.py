@@ -23,8 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
       Exit code: 0, 1 for a failure, 2 for a bad argument, 130 after Ctrl-C.
 
     Example:
-      >>> main(["models"])
-      0
+      >>> main(["report", "nowhere"])
+      1
     """
     words = sys.argv[1:] if arguments is None else arguments
     options = make_parser().parse_args([readable(word) for word in words])

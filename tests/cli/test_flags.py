@@ -251,3 +251,18 @@ def test_names_that_render_takes():
         RenderOptions(init=None)
     with pytest.raises(TypeError, match="checkpoint: expected a folder. Received: 3"):
         RunOptions(checkpoint=3)
+
+
+def test_flags_reach_render(monkeypatch, tmp_path):
+    asked = {}
+
+    def stopped(*arguments, **settings):
+        asked.update(settings)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["samplevis.runs.rendering"], "render", stopped)
+    words = ["demo", "--out", str(tmp_path / "out"), "--prior", "pyramid", "--anneal-steps", "9", "--draws", "3"]
+    assert cli.main([*words, "--moves", "shift", "--memory", "2", "--smooth", "0"]) == 130
+    assert repr(asked["param"]) == repr(param.pyramid(64)) and asked["im_size"] == 64
+    assert asked["hmc_opts"] == HMCOptions(num_results=3, moves=("shift",))
+    assert (asked["anneal_steps"], asked["memory"], asked["smooth"]) == (9, 2.0**31, None)
