@@ -219,6 +219,10 @@ def multi_interpolation(
     Raises:
       ValueError, TypeError: if an argument is out of range, before any work.
 
+    Example:
+      >>> units = ["fire5:7", "fire5:20", "fire5:90"]
+      >>> recipes.multi_interpolation(model, units, points=4).save_grid("interpolations.png")
+
     Source: lucid/recipes/image_interpolation_params.py; Mordvintsev et al., "Differentiable Image Parameterizations", 2018.
     """
     check_settings(settings, "points", "also", "aligned")

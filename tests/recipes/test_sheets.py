@@ -162,7 +162,7 @@ def test_a_comparison_by_default(tiny_network, comparison):
     # A single chain has nothing to differ from.
     alone = types.SimpleNamespace(optimized=samples.optimized[:1])
     module = sys.modules["samplevis.recipes.comparison"]
-    assert module._apart(tiny_network, "logits:1", param.fourier(16), alone, {}) == {}
+    assert module._diverse(tiny_network, "logits:1", param.fourier(16), alone, {}) == {}
 
 
 def test_a_comparison_lays_out_what_it_makes_and_what_it_is_given(
