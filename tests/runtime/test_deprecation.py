@@ -141,7 +141,7 @@ def test_runs_take_their_old_keyword(tiny_network):
             samplevis.render(tiny_network, "conv2:1", keep="disc")
     assert found[0].filename == __file__
     with pytest.raises(TypeError, match="keep: .*storage"):
-        samplevis.render(tiny_network, "conv2:1", keep="memory", storage="memory")
+        samplevis.render(tiny_network, "conv2:1", keep="disc", storage="disc")
 
 
 def test_networks_take_their_old_keyword(tiny_network):
