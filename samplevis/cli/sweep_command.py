@@ -77,7 +77,7 @@ def run_sweep(options: argparse.Namespace) -> None:
         progress=not options.quiet,
     )
     if not found.complete:
-        raise KeyboardInterrupt(f"stopped; what is done is in {options.out!r}, and the same command goes on from there")
+        raise KeyboardInterrupt(f"stopped; what is done is in {options.out!r}, and the same command resumes")
     print(f"{len(found)} units\n\nwrote {options.out}")
     if options.sheet:
         found.save_grid(options.sheet, scale=options.scale)

@@ -26,7 +26,7 @@ def save_animation(
     scale: int = 1,
     metadata: Mapping[str, object] | None = None,
 ) -> None:
-    """Writes an animation in the format of the path's suffix, whole or not at all.
+    """Writes an animation in the format of the path's suffix atomically.
 
     | suffix | pixels | loops | needs |
     |---|---|---|---|

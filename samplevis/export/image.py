@@ -27,7 +27,7 @@ def save_image(
     domain: tuple[float, float] = UNIT,
     metadata: Mapping[str, object] | None = None,
 ) -> None:
-    """Writes one image in the format of the path's suffix, whole or not at all.
+    """Writes one image in the format of the path's suffix atomically.
 
     Contrast is not stretched: 0 is black and 1 is white in every file, as in `show`. Lucid's `save` stretches it.
 
@@ -51,7 +51,7 @@ def save_image(
 
 
 def save_png(image: np.ndarray, path: str | os.PathLike, metadata: Mapping[str, object] | None = None) -> None:
-    """Writes one image as PNG, whatever the path's suffix, whole or not at all.
+    """Writes one image as PNG, whatever the path's suffix atomically.
 
     Args:
       image: [H, W, C] in [0, 1], or uint8; C is 1 (grey), 3, or 4 (colour and opacity).

@@ -93,7 +93,7 @@ class SemanticDictionary:
         return grid(row, column_labels=["image", *self.labels], title=self.title, scale=scale)
 
     def save_html(self, path: str | os.PathLike) -> None:
-        """Writes a self-contained HTML page with a bar for each activation, whole or not at all.
+        """Writes a self-contained HTML page with a bar for each activation atomically.
 
         Args:
           path: file to write.

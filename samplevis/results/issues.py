@@ -54,4 +54,4 @@ class Run:
     @property
     def adapts(self) -> bool:
         """Whether warm-up adapts the kernel's step size."""
-        return KERNELS[self.samples.kernel].adapts_step_size
+        return self.samples.kernel not in KERNELS or KERNELS[self.samples.kernel].adapts_step_size

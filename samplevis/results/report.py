@@ -50,7 +50,7 @@ def save_report(
     other_end: Samples | None = None,
     draws: int = 6,
 ) -> None:
-    """Writes an HTML report of a run: one page, written whole or not at all.
+    """Writes an HTML report of a run: one page, written atomically.
 
     The page needs no network and no other file; JavaScript only adds keys to enlarged images. It shows the draws of every
     chain, each chain as a film, its optimised image, mean and standard deviation, the trace of its level, spectra, the table

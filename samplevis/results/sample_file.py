@@ -26,7 +26,7 @@ GROUPS = ("stats", "scalars")
 
 
 def write_samples(samples: Samples, path: str | os.PathLike) -> None:
-    """Writes all fields of samples to one file, whole or not at all.
+    """Writes all fields of samples to one file atomically.
 
     Args:
       samples: the samples.

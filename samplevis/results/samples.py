@@ -252,7 +252,7 @@ class Samples(ColumnsGridMixin, Sequence):
         return summarize(self)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Writes all fields to one .npz file, whole or not at all.
+        """Writes all fields to one .npz file atomically.
 
         Args:
           path: file to write.

@@ -60,50 +60,48 @@ def render(
 ) -> Samples:
     """Samples images in which a unit of a network is highly active.
 
-    Optimises one image for each chain, anneals the chains to the level, warms an HMC kernel up, freezes it, and draws.
-    Each step is public: `optimize`, `samplevis.sampling.sample`, the kernels; the documentation has a render made by hand.
+    Optimises one image for each chain, anneals the chains to the level, warms up an HMC kernel, freezes it, and draws.
+    Each step is public: docs/howto/render_by_hand.md takes them one by one.
 
     Args:
       model: a `Network` (from `modelzoo`, or your own with its preprocessing) or a Keras model that takes images in [0, 1].
-      obj: an objective, a string "layer:channel", or a function of the layer accessor `T`. Not one that couples the images of
-        a batch, such as `diversity`. Weights that change with the step are at their end in what is sampled.
-      hmc_opts: options of the sampler, see `HMCOptions`: `num_results`, `step_size`, `num_leapfrog_steps`,
-        `num_burnin_steps`, `num_steps_between_results`, `num_chains`, `kernel`, `target_accept_prob`, `num_transforms`,
-        `adapt_mass`, `moves`.
-      im_size: pixels, one int for all sides or one for each. Defaults to the network's own size; for one that takes any to 128, to
-        1024 for signals and 32 for volumes. Ignored if `param` is given.
+      obj: an objective, a string "layer:channel", or a function of the layer accessor `T`; not one that couples the images of
+        a batch, such as `diversity`. Weights that change with the step are sampled at their final values.
+      hmc_opts: options of the sampler, names and values of `samplevis.sampling.HMCOptions`. Defaults to its defaults.
+      im_size: pixels, one int for all sides or one for each. Defaults to the network's own size; for a network that takes any, to
+        128, to 1024 for signals and 32 for volumes. Ignored if `param` is given.
       param: the map from latents to images. Defaults to `param.fourier(im_size)` of the network's channels; for the density
         "activation" to `param.uniform(im_size)`.
-      transforms: distortions that the activation is averaged over. Defaults to "robust", `affine(8, 0.1, 8)` (without rotation
-        for signals, with smaller shifts for volumes); None for none,
-        which is also the default for the density "activation".
-      density: "conditioned" (the prior, given that the activation reaches the level), "tilted" (exp(beta * activation)) or
-        "activation" (the density of 2018, a negative control); or the `target_density` of other samples, which is taken as it is.
+      transforms: distortions over which the activation is averaged; None for none. Defaults to "robust", `affine(8, 0.1, 8)`
+        (without rotation for signals, with smaller shifts for volumes); for the density "activation" to none.
+      density: target density: "conditioned" (the prior, given that the activation reaches the level), "tilted" (the prior times
+        exp(beta * activation)) or "activation" (the density of 2018, a negative control); or a `Density`, such as
+        `target_density` of other samples, which is sampled as it is. Defaults to "conditioned".
       level: activation asked for, from 0 (mean under the prior) to 1 (best optimised image). Defaults to 0.7.
-      beta: strength in nats per unit of activation. Defaults to what the level needs.
-      init: "optimize" (chains start at optimised images), "prior" (at prior noise), or images [chain, *image_shape] in [0, 1], such
-        as those of an `optimize` that is asked for diversity.
+      beta: strength in nats per unit of activation, >= 0. Defaults to what the level needs.
+      init: where the chains start: "optimize" (at optimised images), "prior" (at prior noise), or images [chain, *image_shape] in
+        [0, 1], such as those of an `optimize` with a diversity term. Defaults to "optimize".
       smooth: softness of the kinks of ReLU and max pooling, > 0: the density is that of `overrides.smooth(model, smooth)`, on
-        which trajectories are several times as long and pictures clearer; `network_levels` and the summary tell the level
-        on `model` itself. Defaults to 0.3; None samples `model` as it is. The density "activation" is never smoothed.
+        which trajectories are several times as long and images clearer; `network_levels` and the summary report the level
+        on `model` itself. None samples `model` as it is. Defaults to 0.3; the density "activation" is never smoothed.
       optimize_steps: updates of the optimiser, >= 1. Defaults to 256.
       anneal_steps: Langevin steps, >= 1. Defaults to 600.
-      seed: int from 0 to 2**31 - 1. The same seed gives the same bytes on the same machine.
-      progress: whether to show progress bars.
-      callbacks: what else hears of stages, steps and draws: your own `samplevis.Callback`, `JSONLines`, `TensorBoard`. Defaults to
-        none.
-      run_opts: where the run is computed and saved, see `RunOptions`: `checkpoint`, `checkpoint_interval`, `storage`, `devices`,
-        `memory`. Defaults to none of them.
-      **flat: the names of `run_opts`, as keywords of their own; they override it.
+      seed: int from 0 to 2**31 - 1. The same seed gives the same bytes on the same machine. Defaults to 0.
+      progress: whether to show progress bars. Defaults to True.
+      callbacks: `samplevis.Callback`s, notified of stages, steps and draws. Defaults to none.
+      run_opts: where the run is computed and saved, names and values of `samplevis.runs.options.RunOptions`: `checkpoint`,
+        `checkpoint_interval`, `storage`, `devices` and `memory`. Defaults to its defaults.
+      **flat: the same names as keywords; they override `run_opts`.
 
     Returns:
-      `Samples`.
+      `Samples`. After Ctrl-C, those of the draws so far.
 
     Raises:
       ValueError, TypeError: if an argument is out of range, or asks for more than this machine could ever hold, before any work;
         or if `checkpoint` is damaged or another run's.
       OSError: if `checkpoint` cannot be written, is in use by another process, or has no room for the draws.
       MemoryError: if memory is full; it says which of chains, bank and size to lower, and to what.
+      KeyboardInterrupt: after Ctrl-C before the first draw.
 
     Example:
       >>> samples = samplevis.render(modelzoo.Shapes(), "logits:4", dict(num_results=10), im_size=64)
@@ -179,6 +177,8 @@ def run_options(run_opts: Mapping[str, Any] | RunOptions | None, flat: Mapping[s
         raise TypeError(f"run_opts: expected a dict. Received: {brief(run_opts)}")
     merged = (vars(run_opts) if isinstance(run_opts, RunOptions) else dict(run_opts or {})) | dict(flat)
     if "keep" in merged:
+        if "storage" in merged:
+            raise TypeError("keep: it is now storage, which is given, too. Give storage alone")
         warn_renamed("keep", "storage", stacklevel=4)
         merged["storage"] = merged.pop("keep")
     check_known(merged, render_keywords())

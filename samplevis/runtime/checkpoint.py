@@ -97,9 +97,7 @@ class Checkpoint:
           KeyboardInterrupt: if an earlier stage was asked to stop: its state is kept, and what follows belongs to another time.
         """
         if self._stopped and self.folder is not None:
-            raise KeyboardInterrupt(
-                f"stopped in {self._stopped}; the same call with {self.folder!r} goes on from there"
-            )
+            raise KeyboardInterrupt(f"stopped in {self._stopped}; the same call with {self.folder!r} resumes")
         return Stage(self, name)
 
     def get_or_compute(self, name: str, make: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -105,8 +105,8 @@ class OnDisk:
         except OSError as error:
             raise OSError(
                 error.errno,
-                f"cannot write {self._path!r}: {error.strerror}. What was saved before is intact: once there is room, the same "
-                "call goes on from there",
+                f"cannot write {self._path!r}: {error.strerror}. What was saved before is intact: once there is room, the same call "
+                "resumes",
             ) from error
         self._count, self._shape = self._count + 1, state.shape
         self._hash.update(data)
@@ -146,7 +146,7 @@ class OnDisk:
         return np.memmap(self._path, np.float32, "r", shape=(self._count, *self._shape))
 
     def gather(self, name: str, count: int, draws: Iterable[np.ndarray]) -> np.ndarray:
-        """As `InMemory.gather`, mapped from the file `name`.npy, which is written whole or not at all.
+        """As `InMemory.gather`, mapped from the file `name`.npy, which is written atomically.
 
         Raises:
           OSError: if it cannot be written.

@@ -1,4 +1,4 @@
-"""Checkpoints: a run that is ended anywhere goes on to the same bytes; damage, a full disk and other runs are told."""
+"""Checkpoints: interrupted runs resume to the same bytes; damage, a full disk and other runs are reported."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_signals_end_the_run_after_the_step(tiny_network, uninterrupted, tmp_pat
     before = signal.getsignal(signal.SIGTERM)
     with monkeypatch.context() as patch:
         signal_in(patch, "anneal", 1, signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt, match="stopped in anneal; the same call with .* goes on"):
+        with pytest.raises(KeyboardInterrupt, match="stopped in anneal; the same call with .* resumes"):
             render(tiny_network, tmp_path)
     with monkeypatch.context() as patch:
         # The first call is the rehearsal's.
@@ -387,7 +387,7 @@ def test_the_command_keeps_a_run_and_says_how_to_go_on(tmp_path, monkeypatch, ca
 
     def stopped(*arguments, **settings):
         asked.update(settings)
-        raise KeyboardInterrupt("stopped in anneal; the same call goes on")
+        raise KeyboardInterrupt("stopped in anneal; the same call resumes")
 
     monkeypatch.setattr(importlib.import_module("samplevis.runs.rendering"), "render", stopped)
     words = ["demo", "--out", str(tmp_path / "out"), "--checkpoint", str(tmp_path / "run")]

@@ -33,11 +33,11 @@ PARAMS = {
 class OverRandomGrey(transform.Transform):
     """Lays images with an alpha channel over a grey of their own."""
 
-    def draw(self, seed, batch, image_shape):
+    def sample_params(self, seed, batch, image_shape):
         return {"grey": tf.random.stateless_uniform([batch, 1, 1, 1], seed)}
 
-    def apply(self, draw, images):
-        return images[..., 3:] * images[..., :3] + (1 - images[..., 3:]) * draw["grey"]
+    def apply(self, params, images):
+        return images[..., 3:] * images[..., :3] + (1 - images[..., 3:]) * params["grey"]
 
     def output_shape(self, image_shape):
         return *image_shape[:2], 3

@@ -1,4 +1,4 @@
-"""Sweeps: each image is what `optimize` makes of its unit, whatever the batches, and a folder goes on where it was."""
+"""Sweeps: each image is what `optimize` makes of its unit, whatever the batches, and a folder resumes."""
 
 from __future__ import annotations
 
@@ -277,4 +277,4 @@ def test_the_command_after_ctrl_c(tmp_path, tiny_network, capsys, monkeypatch):
     interrupted = Sweep(("channel(conv2, 0)",), np.array([0]), np.zeros(1, np.float32), False, (np.zeros((16, 16, 3)),))
     monkeypatch.setattr(MODULE, "sweep", lambda *_, **__: interrupted)
     assert cli.main(["sweep", str(tmp_path / "tiny.keras"), "conv2", "--out", str(tmp_path / "out")]) == 130
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "the same command resumes" in capsys.readouterr().err
