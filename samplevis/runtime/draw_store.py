@@ -105,8 +105,8 @@ class OnDisk:
         except OSError as error:
             raise OSError(
                 error.errno,
-                f"cannot write {self._path!r}: {error.strerror}. What was saved before is intact: once there is room, the same call "
-                "resumes",
+                f"cannot write {self._path!r}: {error.strerror}. What was saved before is intact: once there is room, the same "
+                "call resumes",
             ) from error
         self._count, self._shape = self._count + 1, state.shape
         self._hash.update(data)

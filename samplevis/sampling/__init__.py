@@ -11,10 +11,9 @@ from samplevis.runtime.lazy import lazy_exports
 
 # ruff: noqa: F401 - What editors and type checkers read; `_SOURCES` says the same to Python.
 if TYPE_CHECKING:
-    from samplevis.runtime.context import RunContext
     from samplevis.sampling import diagnostics
     from samplevis.sampling.annealing import Annealed, anneal
-    from samplevis.sampling.chains import ChainProblem, ChainResult, Monitors, run_chains
+    from samplevis.sampling.chains import ChainProblem, ChainResult, Monitors, RunContext, run_chains
     from samplevis.sampling.density import Conditioned, Density, LogActivation, Tilted
     from samplevis.sampling.kernels.free_moves import FreeMoves, named_moves
     from samplevis.sampling.kernels.langevin import Langevin, LangevinResults

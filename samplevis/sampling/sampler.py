@@ -151,7 +151,9 @@ def sample(
         if density == "conditioned" and options.num_burnin_steps >= 2:
             calibration_run = _calibration_run(problem, state, options, context)
             state, runs = tf.constant(calibration_run.states[-1]), [calibration_run]
-            target = _calibrated(target, activation, bank, state, scale, options, context)
+            levels = _overfit(problem, target.target, activation, state, options, context)
+            least = 1.0 if KERNELS[options.kernel].exact else 1 / MAX_OPTIMISM
+            target = _calibrated(target, scale.prior, *levels, least)
             problem = dataclasses.replace(problem, arguments=(bank, activation.parameters, target.numbers))
             options = _after_calibration(options, calibration_run)
         runs.append(run_chains(problem, state, options, context))
@@ -261,31 +263,32 @@ def _after_calibration(options: HMCOptions, calibration_run: ChainResult) -> HMC
     )
 
 
-def _calibrated(
-    density: Conditioned,
+def _overfit(
+    problem: ChainProblem,
+    asked: float,
     activation: Activation,
-    bank: Any,
     state: tf.Tensor,
-    scale: LevelScale,
     options: HMCOptions,
     context: RunContext,
-) -> Conditioned:
-    """The density whose target exceeds the one asked for by as much as the chains' level on the bank exceeds that on others."""
-    latents = activation.param.rotate(state)
+) -> tuple[float, float]:
+    """Mean activation of the chains on the bank, and on transforms that are used for nothing else."""
+    latents, (bank, *_) = activation.param.rotate(state), problem.arguments
     other = activation.sample_transforms(seeds.fold(context.seed, "calibration"), NUM_FRESH_TRANSFORMS)
-    # Kernels that draw their transforms anew have no bank to overfit, but may settle beside their target.
-    approximate = not KERNELS[options.kernel].exact
-    found = context.checkpoint.get_or_compute(
-        "calibration",
-        lambda: {
-            "met": density.target if approximate else finite_mean(mean_activation(activation, bank)(latents)),
-            "other": finite_mean(mean_activation(activation, other)(latents)),
-        },
-    )
-    met, other_level = float(found["met"]) - scale.prior, float(found["other"]) - scale.prior
-    optimism = met / other_level if other_level > 0 else 1.0
-    least = 1 / MAX_OPTIMISM if approximate else 1.0
-    target = scale.prior + (density.target - scale.prior) * float(np.clip(optimism, least, MAX_OPTIMISM))
+
+    def measure() -> dict[str, float]:
+        # Kernels that draw new transforms have no bank to overfit, but may settle beside their target.
+        exact = KERNELS[options.kernel].exact
+        met = finite_mean(mean_activation(activation, bank)(latents)) if exact else asked
+        return {"met": met, "other": finite_mean(mean_activation(activation, other)(latents))}
+
+    found = context.checkpoint.get_or_compute("calibration", measure)
+    return float(found["met"]), float(found["other"])
+
+
+def _calibrated(density: Conditioned, prior: float, met: float, other: float, least: float) -> Conditioned:
+    """The density whose target exceeds the one asked for in the ratio of the level on the bank to that on other transforms."""
+    optimism = (met - prior) / (other - prior) if other > prior else 1.0
+    target = prior + (density.target - prior) * float(np.clip(optimism, least, MAX_OPTIMISM))
     return dataclasses.replace(density, target=target)
 
 

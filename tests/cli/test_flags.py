@@ -265,4 +265,4 @@ def test_flags_reach_render(monkeypatch, tmp_path):
     assert cli.main([*words, "--moves", "shift", "--memory", "2", "--smooth", "0"]) == 130
     assert repr(asked["param"]) == repr(param.pyramid(64)) and asked["im_size"] == 64
     assert asked["hmc_opts"] == HMCOptions(num_results=3, moves=("shift",))
-    assert (asked["anneal_steps"], asked["memory"], asked["smooth"]) == (9, 2.0**31, None)
+    assert (asked["anneal_steps"], asked["run_opts"].memory, asked["smooth"]) == (9, 2.0**31, None)

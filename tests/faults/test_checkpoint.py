@@ -156,7 +156,7 @@ def test_another_run_is_refused_and_the_difference_named(tiny_network, tmp_path,
 def test_a_function_that_was_rewritten_is_noticed(tmp_path):
     with Checkpoint(tmp_path, 0) as checkpoint:
         checkpoint.check("activation of noise", np.array([0.5, np.nan]))
-        checkpoint.stage("a").keep(dict)
+        checkpoint.stage("a").update(dict)
     with Checkpoint(tmp_path, 0) as checkpoint:
         checkpoint.check("activation of noise", np.array([0.5 + 1e-6, np.nan]))
         with pytest.raises(
@@ -194,7 +194,7 @@ def test_damage_falls_back_to_the_file_before(tmp_path, seed, caplog):
     assert step_in(tmp_path) == 1 and newest.name in caplog.text
     # What is written next replaces the damaged file, and leaves the good one.
     with Checkpoint(tmp_path, 0, {"seed": 3}) as checkpoint:
-        checkpoint.stage("walk").keep(lambda: {"step": 7, "x": np.full(50, 7 / 3)})
+        checkpoint.stage("walk").update(lambda: {"step": 7, "x": np.full(50, 7 / 3)})
     assert step_in(tmp_path) == 7
 
 
@@ -392,7 +392,7 @@ def test_the_command_keeps_a_run_and_says_how_to_go_on(tmp_path, monkeypatch, ca
     monkeypatch.setattr(importlib.import_module("samplevis.runs.rendering"), "render", stopped)
     words = ["demo", "--out", str(tmp_path / "out"), "--checkpoint", str(tmp_path / "run")]
     assert cli.main(words) == 130
-    assert asked["checkpoint"] == str(tmp_path / "run")
+    assert asked["run_opts"].checkpoint == str(tmp_path / "run")
     assert "stopped in anneal" in capsys.readouterr().err
 
 

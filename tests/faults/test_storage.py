@@ -74,7 +74,7 @@ def test_crashes_end_in_the_same_bytes_and_more_draws_add_to_them(tiny_network, 
     assert samples.images.tobytes() == uninterrupted.images[:, :2].tobytes()
     with pytest.raises(ValueError, match="the checkpoint has 4 draws of each chain already. Received: 3"):
         render(tiny_network, tmp_path, draws=3, storage="disk")
-    with pytest.raises(ValueError, match="belongs to another run. keep: stored 'disk', received 'memory'"):
+    with pytest.raises(ValueError, match="belongs to another run. storage: stored 'disk', received 'memory'"):
         render(tiny_network, tmp_path)
 
 
@@ -83,7 +83,7 @@ STATE = np.arange(6, dtype=np.float32).reshape(2, 3)
 
 def kept(draws, count):
     """What a checkpoint holds of that many states."""
-    return draw_store.state_dict() | {"done": np.array(count), "state": STATE}
+    return draws.state_dict() | {"done": np.array(count), "state": STATE}
 
 
 def test_what_a_checkpoint_does_not_count_is_cut_off(tmp_path):
@@ -197,8 +197,8 @@ def test_the_command_asks_for_it(tmp_path, monkeypatch):
 
     monkeypatch.setattr(importlib.import_module("samplevis.runs.rendering"), "render", stopped)
     words = ["demo", "--out", str(tmp_path / "out"), "--checkpoint", str(tmp_path / "run")]
-    assert cli.main([*words, "--keep", "disk"]) == 130 and asked["keep"] == "disk"
-    assert cli.main(words) == 130 and asked["keep"] == "memory"
+    assert cli.main([*words, "--keep", "disk"]) == 130 and asked["run_opts"].storage == "disk"
+    assert cli.main(words) == 130 and asked["run_opts"].storage == "memory"
 
 
 def test_everything_of_samples_works_on_disk(on_disk, uninterrupted, tmp_path):

@@ -388,7 +388,8 @@ def test_dataset_examples_of_signals_and_volumes(directions, tmp_path):
         samplevis.collect(known, "logits:a", [images[0, ..., 0]])
 
 
-@pytest.mark.parametrize("directions", with_slow([1, 3], [1]))
+@pytest.mark.slow
+@pytest.mark.parametrize("directions", [1, 3])
 def test_defaults_follow_the_network(directions):
     result = samplevis.optimize(network(directions), "logits:b", steps=2, batch=2, progress=False)
     assert result.images.shape == (2, *SIZES[directions], 1)

@@ -329,7 +329,7 @@ def test_calls_do_not_grow_memory(calls):
 def test_code_that_was_compiled_for_others_is_forgotten(tiny_network, monkeypatch):
     """Xplique: traces are never freed. Here a function that is new compiles anew, and only the last ones are kept."""
     tiny_network.compiled.clear()
-    monkeypatch.setattr(tiny_network.compiled, "most", 2)
+    monkeypatch.setattr(tiny_network.compiled, "max_size", 2)
 
     def graphs_after(calls):
         for n in range(calls):

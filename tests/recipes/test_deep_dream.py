@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samplevis import Network, objectives
+from samplevis.network.images import ImageInput
 from samplevis.recipes import deep_dream, octave_sizes
 from samplevis.recipes.laplacian import merge, normalize_bands, split
 from samplevis.recipes.picture import resize
@@ -216,13 +217,13 @@ def test_seams_do_not_show_when_they_move(gradient):
 def test_a_large_dream_shows_the_network_one_tile_at_a_time(monkeypatch, reach_two):
     """2048 x 2048: the largest tensor that enters the network is a tile, and a shape of tile is traced once."""
     seen = []
-    plain = Network.preprocess
+    plain = ImageInput.preprocess
 
-    def spy(network, images):
+    def spy(image_input, images):
         seen.append(tuple(images.shape))
-        return plain(network, images)
+        return plain(image_input, images)
 
-    monkeypatch.setattr(Network, "preprocess", spy)
+    monkeypatch.setattr(ImageInput, "preprocess", spy)
     reach_two.compiled.clear()
     x = resize(picture(64, 64, 3), (2048, 2048))
     deep_dream(reach_two, "out", x, octaves=[128, 2048], tile=256, steps=1, progress=False)

@@ -166,6 +166,7 @@ def test_the_density_of_2018_gives_noise(tiny_network):
     assert np.corrcoef(kept[:, :, 1:].ravel(), kept[:, :, :-1].ravel())[0, 1] > 0.3, "the control must fail"
 
 
+@pytest.mark.slow
 def test_rectangles_strings_labels_and_callables(tiny_network):
     for objective in (objectives.class_logit("logits", "c"), lambda T: T("logits")[:, 2]):
         samples = render(tiny_network, objective, im_size=(16, 20))

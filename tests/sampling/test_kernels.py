@@ -62,7 +62,7 @@ def z_scores(values, truth):
     return (flattened.mean((0, 1)) - truth) / errors
 
 
-@pytest.mark.parametrize("kernel", [name for name in KERNELS if name != "langevin"])
+@pytest.mark.parametrize("kernel", with_slow([name for name in KERNELS if name != "langevin"], ["pcn"]))
 @pytest.mark.parametrize(
     ("target", "mean", "variance"),
     with_slow([(flat, 0, 1), (linear, DIRECTION, 1), (quadratic, 4 / 3, 1 / 3)], lambda case: case[0] is not linear),

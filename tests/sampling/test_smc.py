@@ -102,6 +102,7 @@ class Backwards(smc.SplitHMC):
         super().__init__(lambda x: -target_fn(x), *arguments, **named)
 
 
+@pytest.mark.slow
 def test_a_broken_kernel_is_noticed(monkeypatch):
     monkeypatch.setattr(smc, "SplitHMC", Backwards)
     assert not is_unbiased([population(conjugate, seed) for seed in range(6)], TARGETS[1][1])

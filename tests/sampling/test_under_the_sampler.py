@@ -122,7 +122,7 @@ REFUSED = {
     ),
 }
 # What the others are made of: nothing that could be sampled.
-KINDS = {"Context", "Objective", "Parameterization", "Setting", "Transform"}
+KINDS = {"Context", "Objective", "Parameterization", "Transform"}
 
 
 def render(network, obj=UNIT, **settings):
