@@ -43,7 +43,7 @@ class Preset:
     smooths: bool
 
 
-USUAL = Preset(parameterizations.fourier, "robust", True)
+DEFAULT_PRESET = Preset(parameterizations.fourier, "robust", True)
 # The control: uniform pixels without transforms on the network as it is, as in 2018.
 OF_2018 = Preset(parameterizations.uniform, None, False)
 
@@ -60,7 +60,7 @@ def preset_of(density: str | Density) -> Preset:
     Raises:
       ValueError: for another name.
     """
-    return OF_2018 if check_density(density) == "activation" else USUAL
+    return OF_2018 if check_density(density) == "activation" else DEFAULT_PRESET
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -77,6 +77,11 @@ def anneal(
 
     Returns:
       An `Annealed`.
+
+    Example:
+      >>> state = activation.param.rotate(samplevis.optimize(model, "fire9:10", batch=4).latents)
+      >>> anneal(activation, state, LevelScale(0.1, 8.0), 0.7, 600, False, RunContext(seeds.root(0))).reached
+      array([ True,  True,  True,  True])
     """
     distance = scale.optimum - scale.prior
     target, width = scale.prior + level * distance, WIDTH * distance

@@ -79,6 +79,10 @@ class ChainProblem:
       arguments: nests of tensors, for `target_fn` and `redraw`. Defaults to none.
       monitors: what is computed of the states. Defaults to nothing.
       compile: compiles these functions and others of their kind. Defaults to one that caches nothing.
+
+    Example:
+      >>> ChainProblem(lambda state: -tf.reduce_sum((state - 2.0) ** 2, -1), preconditioner=0.6).moves
+      ()
     """
 
     target_fn: Callable[..., tf.Tensor]

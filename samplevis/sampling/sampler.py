@@ -14,6 +14,7 @@ from samplevis.activation import Activation
 from samplevis.activation.memory import sampler_sizes
 from samplevis.runtime import memory, seeds
 from samplevis.runtime.callbacks import Callback, as_callbacks
+from samplevis.runtime.checks import check_between, check_whole
 from samplevis.runtime.context import RunContext
 from samplevis.runtime.draw_store import DrawStore
 from samplevis.sampling.annealing import Annealed, anneal
@@ -113,8 +114,8 @@ def sample(
       A `SampleResult`.
 
     Raises:
-      ValueError: if the images of a batch depend on each other, if the gradient is not that of the activation, or if `beta` is
-        stronger than float32 can carry; or if the run asks for more than this machine could ever hold.
+      ValueError: if an argument is out of range, if the images of a batch depend on each other, if the gradient is not that of the
+        activation, or if `beta` is stronger than float32 can carry; or if the run asks for more than this machine could ever hold.
       OSError: if the draws go to a disk without room for them.
       MemoryError: if memory is full; it says which of chains, bank and size to lower, and to what.
 
@@ -126,8 +127,10 @@ def sample(
       (4, 20)
     """
     activation.check_sampled()
+    check_between("level", level, 0.0, 1.0)
+    check_whole("anneal_steps", anneal_steps, 1)
     _check_strength(beta, scale)
-    options, latents = hmc_options(options), tf.convert_to_tensor(latents)
+    options, latents = hmc_options(options), _check_latents(latents, activation)
     context = context or RunContext(seeds.as_seed(seed), as_callbacks(progress))
     chains = latents.shape[0]
     check_room(activation, chains, options, context.draw_store)
@@ -158,6 +161,15 @@ def sample(
             options = _after_calibration(options, calibration_run)
         runs.append(run_chains(problem, state, options, context))
         return _collected(activation, bank, target, annealed, runs, context)
+
+
+def _check_latents(latents: Any, activation: Activation) -> tf.Tensor:
+    """Latents [chain, *latent_shape] as a tensor; raises ValueError for others."""
+    shape, latents = activation.param.latent_shape, tf.convert_to_tensor(latents, tf.float32)
+    if latents.shape[1:] != shape or not latents.shape[0]:
+        expected = ", ".join(map(str, shape))
+        raise ValueError(f"latents: expected shape [chain, {expected}]. Received: {latents.shape}")
+    return latents
 
 
 def _check_strength(beta: float | None, scale: LevelScale) -> None:

@@ -15,8 +15,10 @@ import samplevis
 from samplevis.modelzoo.applications import application
 from samplevis.runtime import seeds
 
-# The packages whose examples are complete.
-PACKAGES = ("network", "param", "objectives", "overrides", "modelzoo", "modelzoo.shapes")
+# The packages whose examples run here; those of `sampling` run in tests/sampling/test_examples.py.
+PACKAGES = ("network", "param", "objectives", "overrides", "modelzoo", "modelzoo.shapes", "transform", "optimizers")
+# The packages with an example at every function and class; records of fields need none.
+COMPLETE = (*PACKAGES, "activation", "export", "recipes", "sampling")
 # Examples that are shown and not run.
 NOT_RUN = {
     "modelzoo.InceptionV1": "fetches its weights",
@@ -54,9 +56,16 @@ PUBLIC = {name: value for place in PACKAGES for name, value in public(place).ite
 EXAMPLES = with_methods(PUBLIC)
 
 
-@pytest.mark.parametrize("name", PUBLIC)
-def test_every_public_function_has_an_example(name):
-    assert name in EXAMPLES, f"{name}: add an Example to its docstring"
+@pytest.mark.parametrize("place", COMPLETE)
+def test_every_public_function_has_an_example(place):
+    records = {name for name, value in public(place).items() if inspect.isclass(value) and issubclass(value, tuple)}
+    without = {name for name, value in public(place).items() if ">>>" not in (inspect.getdoc(value) or "")}
+    assert without - records == set(), "add an Example to these docstrings"
+
+
+def test_every_name_of_the_package_has_an_example():
+    values = {name: getattr(samplevis, name) for name in samplevis.__all__}
+    assert not [name for name, value in values.items() if not inspect.ismodule(value) and ">>>" not in value.__doc__]
 
 
 def run(name: str, text: str, names: dict[str, object]) -> str:
