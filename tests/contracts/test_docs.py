@@ -112,7 +112,13 @@ def test_all_that_is_public_has_its_place(site):
     path = module("generate")._path
     for place in MODULES:
         package = getattr(samplevis, place)
-        assert [name for name in package.__all__ if path(package, name) not in ids] == []
+        # `sampling` also exports a table and a module, which have sections of their own.
+        names = [
+            name
+            for name in package.__all__
+            if inspect.isroutine(value := getattr(package, name)) or inspect.isclass(value)
+        ]
+        assert [name for name in names if path(package, name) not in ids] == []
     assert {name for name, entry in MODELS.items() if not entry.images} - last == set()
     assert "samplevis.network.Network.activations" in ids and "samplevis.sampling.options.HMCOptions" in ids
 
