@@ -146,6 +146,7 @@ def test_files_that_are_no_weights_are_refused(tmp_path):
         modelzoo.Shapes(path)
 
 
+@pytest.mark.slow
 def test_quick_training_reports_what_it_did_and_spares_the_bundled_weights(tmp_path, capsys):
     with pytest.raises(SystemExit):
         train.main(["--quick"])

@@ -51,7 +51,7 @@ REQUIRED = {
     "misc": {"alpha_feature_vis", "cossim_overlays", "feature_inversion_caricatures", "neuron_interaction_grids"},
 }
 # The others are slow tests.
-QUICK = {"from_lucid"}
+QUICK = {"building-blocks/attribution_spatial"}
 
 
 def name_of(path):

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import with_slow
 
 import samplevis
 from samplevis import Network, objectives, param, transform
@@ -101,7 +102,7 @@ def test_shared_images_stay_aligned(tiny_network):
     assert spread(param.shared(param.fourier(16), (1, 1))) < 0.5 * spread(param.fourier(16))
 
 
-@pytest.mark.parametrize("name", ["cppn", "maco", "with_alpha"])
+@pytest.mark.parametrize("name", with_slow(["cppn", "maco", "with_alpha"], ["cppn", "with_alpha"]))
 def test_chains_draw_from_it(tiny_network, name):
     alpha = name == "with_alpha"
     p = param.with_alpha(param.fourier(SIZE)) if alpha else PARAMS[name]()

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import with_slow
 
 import samplevis
 from samplevis import objectives, param
@@ -128,7 +129,7 @@ def test_the_level_is_reached_and_no_strength_is_the_prior(tiny_network, init):
 
 
 @pytest.mark.parametrize("density", ["tilted", "activation"])
-@pytest.mark.parametrize("kernel", ["split_hmc", "hmc"])
+@pytest.mark.parametrize("kernel", with_slow(["split_hmc", "hmc"], ["hmc"]))
 def test_other_densities_and_kernels(tiny_network, density, kernel):
     samples = render(tiny_network, "conv1:1", OPTIONS | dict(kernel=kernel), density=density)
     assert np.isfinite(samples.images).all() and samples.kernel == kernel and samples.density == density
@@ -137,7 +138,10 @@ def test_other_densities_and_kernels(tiny_network, density, kernel):
 
 @pytest.mark.parametrize(
     ("kernel", "fewest", "most"),
-    [("malt", 2, 4), ("nuts", 1, 63), ("pcn", 1, 1), ("redrawn_hmc", 3, 5), ("langevin", 3, 3)],
+    with_slow(
+        [("malt", 2, 4), ("nuts", 1, 63), ("pcn", 1, 1), ("redrawn_hmc", 3, 5), ("langevin", 3, 3)],
+        lambda case: case[0] in ("nuts", "redrawn_hmc"),
+    ),
 )
 def test_every_kernel_samples_the_default_density(tiny_network, kernel, fewest, most):
     samples = render(tiny_network, "conv1:1", OPTIONS | dict(kernel=kernel))

@@ -140,7 +140,8 @@ def geweke(model, make, steps=300, stale=False, fresh=False):
     return np.abs((found.mean((0, 1)) - truth.mean(0)) / errors).max()
 
 
-@pytest.mark.parametrize("name", with_slow(["split_hmc", "malt", "hmc", "pcn"], ["malt", "hmc", "pcn"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["split_hmc", "malt", "hmc", "pcn"])
 def test_geweke(model, name):
     assert geweke(model, by_name(name)) < 4
 
