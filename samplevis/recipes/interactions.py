@@ -262,7 +262,7 @@ def _sweep(
     found = sweep(network, objectives, batch_size=batch_size, **{"redirect_steps": 0} | settings)
     images = np.ones((len(objectives), *found[0].shape), np.float32)
     scores = np.full(len(objectives), np.nan, np.float32)
-    images[found.places], scores[found.places] = found.images, found.scores
+    images[found.indices], scores[found.indices] = found.images, found.scores
     return images, scores
 
 
