@@ -11,12 +11,14 @@ import keras
 from samplevis.network import Network
 from samplevis.objectives import Objective
 from samplevis.results.both_ends import TwoEnded
-from samplevis.runs.rendering import render, render_keywords
+from samplevis.runs.rendering import RENAMED, render, render_keywords
 from samplevis.runtime import files
 from samplevis.runtime.checks import check_known
+from samplevis.runtime.deprecation import renamed_keywords
 from samplevis.sampling.options import HMCOptions
 
 
+@renamed_keywords(**RENAMED)
 def two_ended(
     model: Network | keras.Model,
     obj: Objective | str | Callable,
@@ -40,7 +42,7 @@ def two_ended(
     """
     if "init" in settings:
         raise TypeError("init: two_ended runs both, 'optimize' and 'prior'")
-    check_known(settings, (*render_keywords(), "keep"))
+    check_known(settings, render_keywords())
     folder = settings.pop("checkpoint", None)
     if folder is not None:
         folder = files.check_path(folder, "checkpoint")

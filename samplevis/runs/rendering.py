@@ -26,17 +26,18 @@ from samplevis.runtime.callbacks import Callback, as_callbacks
 from samplevis.runtime.checkpoint import Checkpoint
 from samplevis.runtime.checks import brief, check_known, keywords
 from samplevis.runtime.context import RunContext
-from samplevis.runtime.deprecation import warn_renamed
+from samplevis.runtime.deprecation import renamed_keywords
 from samplevis.runtime.memory import explain_oom
 from samplevis.sampling.density import Density, check_density
 from samplevis.sampling.level_scale import LevelScale, fresh_transforms, mean_activation, measure_scale, of_draws
 from samplevis.sampling.options import HMCOptions, hmc_options
 from samplevis.sampling.sampler import SampleResult, check_room, sample
 
-# Names of arguments in checkpoints of version 0.1.0.
+# Arguments of version 0.1.0, also in its checkpoints, and their names of today.
 RENAMED = {"keep": "storage"}
 
 
+@renamed_keywords(**RENAMED)
 def render(
     model: Network | keras.Model,
     obj: Objective | str | Callable,
@@ -176,11 +177,6 @@ def run_options(run_opts: Mapping[str, Any] | RunOptions | None, flat: Mapping[s
     if not isinstance(run_opts, (Mapping, RunOptions, type(None))):
         raise TypeError(f"run_opts: expected a dict. Received: {brief(run_opts)}")
     merged = (vars(run_opts) if isinstance(run_opts, RunOptions) else dict(run_opts or {})) | dict(flat)
-    if "keep" in merged:
-        if "storage" in merged:
-            raise TypeError("keep: it is now storage, which is given, too. Give storage alone")
-        warn_renamed("keep", "storage", stacklevel=4)
-        merged["storage"] = merged.pop("keep")
     check_known(merged, render_keywords())
     return RunOptions(**merged)
 
