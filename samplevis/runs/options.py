@@ -13,6 +13,8 @@ Storage = Literal["memory", "disk"]
 
 # Strengths beyond float32 are refused for each unit, when its scale is known.
 MAX_BETA = 1e30
+# The level that real pictures set.
+EXAMPLES = "examples"
 # A name further than this from the nearest spelling is no misspelling of it.
 NEAR = 0.6
 
@@ -24,14 +26,17 @@ class RenderOptions:
     `render` also takes a density for `density` and an array of images for `init`. These, and the seed, it checks itself.
 
     Attributes:
-      level: activation to sample at, from 0 (mean under the prior) to 1 (best optimised image). Defaults to 0.7.
+      level: activation to sample at, from 0 (mean under the prior) to 1 (best optimised image); or "examples", the activation that
+        real pictures reach. Defaults to 0.7.
+      examples_quantile: for the level "examples", the quantile of the pictures' activations, in (0, 1]; 1 is the best picture's.
+        Defaults to 1.
       density: target density: "conditioned" (the prior, given that the activation reaches the level), "tilted" (the prior times
         exp(beta * activation)) or "activation" (the density of 2018, a negative control). Defaults to "conditioned".
       beta: strength in nats per unit of activation, >= 0. Defaults to what the level needs.
       init: where the chains start: "optimize" (at optimised images) or "prior" (at prior noise). Defaults to "optimize".
       smooth: softness of the kinks of ReLU and max pooling, > 0; None samples the network as it is. Defaults to 0.3.
-      optimize_steps: updates of the optimiser, >= 1. Defaults to 256.
-      anneal_steps: Langevin steps from the first images to the level, >= 1. Defaults to 600.
+      optimize_steps: updates of the optimiser, >= 1. Defaults to 128.
+      anneal_steps: Langevin steps from the first images to the level, >= 1. Defaults to 200.
       seed: random seed, from 0 to 2**31 - 1; the same seed gives the same bytes on the same machine. Defaults to 0.
 
     Raises:
@@ -42,13 +47,14 @@ class RenderOptions:
       'conditioned'
     """
 
-    level: float = 0.7
+    level: float | Literal["examples"] = 0.7
+    examples_quantile: float = 1.0
     density: DensityName = "conditioned"
     beta: float | None = None
     init: InitName = "optimize"
     smooth: float | None = 0.3
-    optimize_steps: int = 256
-    anneal_steps: int = 600
+    optimize_steps: int = 128
+    anneal_steps: int = 200
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -64,7 +70,11 @@ class RenderOptions:
         if self.init is None or (isinstance(self.init, str) and self.init not in inits):
             hint = did_you_mean(self.init, inits, cutoff=NEAR)
             raise ValueError(f"init: expected 'optimize', 'prior' or images.{hint} Received: {self.init!r}")
-        check_between("level", self.level, 0.0, 1.0)
+        if isinstance(self.level, str) and self.level != EXAMPLES:
+            raise ValueError(f"level: expected a number from 0 to 1, or {EXAMPLES!r}. Received: {self.level!r}")
+        if self.level != EXAMPLES:
+            check_between("level", self.level, 0.0, 1.0)
+        check_between("examples_quantile", self.examples_quantile, 0.0, 1.0)
         if self.beta is not None:
             check_between("beta", self.beta, 0.0, MAX_BETA)
         check_whole("optimize_steps", self.optimize_steps, 1)

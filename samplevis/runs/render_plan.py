@@ -17,7 +17,8 @@ from samplevis.objectives import Objective
 from samplevis.optimizers.ascent import first_latents
 from samplevis.overrides.smooth import smoothed
 from samplevis.param import Parameterization
-from samplevis.runs.options import RenderOptions, RunOptions
+from samplevis.runs.example_level import ExampleLevel, ExamplesLike, level_of_examples
+from samplevis.runs.options import EXAMPLES, RenderOptions, RunOptions
 from samplevis.runtime import seeds
 from samplevis.runtime.draw_store import DrawStore, InMemory, OnDisk
 from samplevis.sampling.density import Density, check_density
@@ -75,6 +76,7 @@ class RenderPlan:
       options: what is sampled, and how it gets there.
       run: where the run is computed and saved.
       starts: latents of the user's images, [chain, *latent_shape]; None if chains start elsewhere.
+      example: the user's pictures, and the one whose activation is the level if that is "examples"; None without pictures.
     """
 
     activation: Activation
@@ -84,6 +86,7 @@ class RenderPlan:
     options: RenderOptions
     run: RunOptions
     starts: tf.Tensor | None
+    example: ExampleLevel | None = None
 
     @property
     def seed(self) -> tf.Tensor:
@@ -100,6 +103,17 @@ class RenderPlan:
         return self.renderer is not self.activation
 
     @property
+    def smooths(self) -> bool:
+        """Whether what is sampled is the smoothed network."""
+        return self.activation.network is not self.exact_activation.network
+
+    @property
+    def batch_sizes(self) -> list[int]:
+        """Chains of each batch. The first chains do not depend on how many come after them."""
+        chains, size = self.hmc.num_chains, self.hmc.batch_size
+        return [min(size, chains - first) for first in range(0, chains, size)]
+
+    @property
     def init(self) -> str:
         """Where the chains start: "optimize", "prior" or "images"."""
         return self.options.init if self.starts is None else "images"
@@ -111,14 +125,19 @@ class RenderPlan:
     def config(self) -> dict[str, Any]:
         """What made the samples, in plain types."""
         options = self.options
-        return vars(self.hmc) | {
-            "level": float(options.level),
-            "smooth": None if options.smooth is None else float(options.smooth),
-            "param": repr(self.param),
-            "transforms": repr(self.activation.transform),
-            "optimize_steps": int(options.optimize_steps),
-            "anneal_steps": int(options.anneal_steps),
-        }
+        of_examples = {"examples_quantile": float(options.examples_quantile)} if options.level == EXAMPLES else {}
+        return (
+            vars(self.hmc)
+            | of_examples
+            | {
+                "level": options.level if options.level == EXAMPLES else float(options.level),
+                "smooth": None if options.smooth is None else float(options.smooth),
+                "param": repr(self.param),
+                "transforms": repr(self.activation.transform),
+                "optimize_steps": int(options.optimize_steps),
+                "anneal_steps": int(options.anneal_steps),
+            }
+        )
 
     def run_id(self) -> dict[str, Any]:
         """What tells this run from others, in plain types. A run with more draws is the same run."""
@@ -129,7 +148,9 @@ class RenderPlan:
             "chain by chain": bool(activation.devices),
             "transforms at a time": activation.chunk_size,
         }
-        config = {name: value for name, value in self.config().items() if name != "num_results"}
+        config = {name: value for name, value in self.config().items() if name not in ("num_results", "batch_size")}
+        if len(self.batch_sizes) > 1:
+            config["batch_size"] = self.hmc.batch_size
         return (
             config
             | placement
@@ -138,6 +159,7 @@ class RenderPlan:
                 "obj": fingerprint.text(activation.objective),
                 "density": fingerprint.text(options.density),
                 "beta": options.beta,
+                **({"example": fingerprint.array(self.example.image)} if options.level == EXAMPLES else {}),
                 "init": options.init if self.starts is None else fingerprint.array(self.starts),
                 "seed": int(options.seed),
             }
@@ -156,12 +178,13 @@ def plan_render(
     run: RunOptions,
     param: Parameterization,
     transforms: Transforms,
+    examples: ExamplesLike = None,
 ) -> RenderPlan:
     """Checks the arguments of `render` and puts the parts together.
 
     Args:
       network: the network.
-      obj, param, transforms: as in `render`.
+      obj, param, transforms, examples: as in `render`.
       hmc, options, run: its options.
 
     Returns:
@@ -181,14 +204,17 @@ def plan_render(
     sampled = exact
     if preset.smooths and options.smooth is not None:
         sampled = make_activation(smoothed(network, options.smooth), obj, param, transforms)
-    chunk_size = transforms_per_chunk(sampled, hmc.num_chains, hmc.num_transforms, run.memory)
+    chunk_size = transforms_per_chunk(sampled, min(hmc.num_chains, hmc.batch_size), hmc.num_transforms, run.memory)
 
     def placed(activation: Activation) -> Activation:
         return dataclasses.replace(activation, devices=devices, chunk_size=chunk_size)
 
     sampled, exact = placed(sampled), placed(exact)
     renderer = placed(_renderer_of_2018(network, obj, param)) if preset is OF_2018 else sampled
-    return RenderPlan(sampled, exact, renderer, hmc, options, run, starts)
+    example = None
+    if options.level == EXAMPLES or examples is not None:
+        example = level_of_examples(exact, examples, options.examples_quantile)
+    return RenderPlan(sampled, exact, renderer, hmc, options, run, starts, example)
 
 
 def _renderer_of_2018(network: Network, obj: Objective | str | Callable, param: Parameterization) -> Activation:

@@ -9,19 +9,17 @@ from typing import Any, Literal
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from samplevis.activation import Activation, default_param
+from samplevis.activation import default_param
 from samplevis.activation.memory import sampler_sizes
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
-from samplevis.optimizers.ascent import AscentOptions, ascend
 from samplevis.param import Parameterization
-from samplevis.results.optimized import Optimized
 from samplevis.results.samples import Samples
+from samplevis.runs.batches import Batch, Scales, run_batches
+from samplevis.runs.example_level import ExamplesLike
 from samplevis.runs.options import RenderOptions, RunOptions
 from samplevis.runs.render_plan import RenderPlan, Transforms, plan_render, preset_of
-from samplevis.runtime import seeds
 from samplevis.runtime.callbacks import Callback, as_callbacks
 from samplevis.runtime.checkpoint import Checkpoint
 from samplevis.runtime.checks import brief, check_known, keywords
@@ -29,9 +27,8 @@ from samplevis.runtime.context import RunContext
 from samplevis.runtime.deprecation import renamed_keywords
 from samplevis.runtime.memory import explain_oom
 from samplevis.sampling.density import Density, check_density
-from samplevis.sampling.level_scale import LevelScale, fresh_transforms, mean_activation, measure_scale, of_draws
 from samplevis.sampling.options import HMCOptions, hmc_options
-from samplevis.sampling.sampler import SampleResult, check_room, sample
+from samplevis.sampling.sampler import SampleResult, check_room
 
 # Arguments of version 0.1.0, also in its checkpoints, and their names of today.
 RENAMED = {"keep": "storage"}
@@ -47,7 +44,9 @@ def render(
     param: Parameterization | None = None,
     transforms: Transforms = "robust",
     density: Literal["conditioned", "tilted", "activation"] | Density = "conditioned",
-    level: float = RenderOptions.level,
+    level: float | Literal["examples"] = RenderOptions.level,
+    examples: ExamplesLike = None,
+    examples_quantile: float = RenderOptions.examples_quantile,
     beta: float | None = None,
     init: Literal["optimize", "prior"] | np.ndarray = "optimize",
     smooth: float | None = RenderOptions.smooth,
@@ -78,15 +77,19 @@ def render(
       density: target density: "conditioned" (the prior, given that the activation reaches the level), "tilted" (the prior times
         exp(beta * activation)) or "activation" (the density of 2018, a negative control); or a `Density`, such as
         `target_density` of other samples, which is sampled as it is. Defaults to "conditioned".
-      level: activation asked for, from 0 (mean under the prior) to 1 (best optimised image). Defaults to 0.7.
+      level: activation asked for, from 0 (mean under the prior) to 1 (best optimised image); or "examples": the activation that
+        real pictures reach, see `examples`. Defaults to 0.7, which can be far beyond every photograph.
+      examples: pictures for the level "examples": a folder, an array [n, H, W, C] in [0, 1], or what `samplevis.collect` returned
+        for the unit. With any level, the summary says where the samples stand among them. Defaults to none.
+      examples_quantile: the quantile of their activations that is the level, in (0, 1]. Defaults to 1, the best picture's.
       beta: strength in nats per unit of activation, >= 0. Defaults to what the level needs.
       init: where the chains start: "optimize" (at optimised images), "prior" (at prior noise), or images [chain, *image_shape] in
         [0, 1], such as those of an `optimize` with a diversity term. Defaults to "optimize".
       smooth: softness of the kinks of ReLU and max pooling, > 0: the density is that of `overrides.smooth(model, smooth)`, on
         which trajectories are several times as long and images clearer; `network_levels` and the summary report the level
         on `model` itself. None samples `model` as it is. Defaults to 0.3; the density "activation" is never smoothed.
-      optimize_steps: updates of the optimiser, >= 1. Defaults to 256.
-      anneal_steps: Langevin steps, >= 1. Defaults to 600.
+      optimize_steps: updates of the optimiser, >= 1. Defaults to 128.
+      anneal_steps: Langevin steps, >= 1. Defaults to 200.
       seed: int from 0 to 2**31 - 1. The same seed gives the same bytes on the same machine. Defaults to 0.
       progress: whether to show progress bars. Defaults to True.
       callbacks: `samplevis.Callback`s, notified of stages, steps and draws. Defaults to none.
@@ -109,16 +112,16 @@ def render(
       >>> samples.save_gif("star.gif")
     """
     hmc, run = hmc_options(hmc_opts), run_options(run_opts, flat)
-    options = RenderOptions(level, density, beta, init, smooth, optimize_steps, anneal_steps, seed)
+    options = RenderOptions(level, examples_quantile, density, beta, init, smooth, optimize_steps, anneal_steps, seed)
     network = as_network(model)
     if param is None:
         param = default_param(network, im_size, preset_of(density).make_param)
-    plan = plan_render(network, obj, hmc, options, run, param, transforms)
+    plan = plan_render(network, obj, hmc, options, run, param, transforms, examples)
     return carry_out(plan, as_callbacks(progress, callbacks))
 
 
 def carry_out(plan: RenderPlan, callbacks: Sequence[Callback] = ()) -> Samples:
-    """Does what is planned: optimise, scale, sample, collect.
+    """Does what is planned: the batches of chains, and their samples.
 
     Args:
       plan: of the run.
@@ -135,24 +138,9 @@ def carry_out(plan: RenderPlan, callbacks: Sequence[Callback] = ()) -> Samples:
     check_room(activation, plan.hmc.num_chains, plan.hmc, draw_store)
     saved = run.checkpoint is not None
     checkpoint = Checkpoint(run.checkpoint, run.checkpoint_interval, plan.run_id() if saved else None, renamed=RENAMED)
-    with explain_oom(sampler_sizes(activation, plan.hmc.num_chains, plan.hmc.num_transforms)), checkpoint:
-        context = RunContext(plan.seed, tuple(callbacks), checkpoint, draw_store)
-        optimized, latents = _optimized(plan, context)
-        scale = LevelScale(**{name: float(end) for name, end in _ends(plan, latents, context).items()})
-        result = sample(
-            activation,
-            _starts(plan, latents),
-            scale,
-            plan.hmc,
-            density=plan.options.density,
-            level=plan.options.level,
-            beta=plan.options.beta,
-            from_prior=plan.init == "prior",
-            anneal_steps=int(plan.options.anneal_steps),
-            context=context,
-        )
-        images = _images(plan, result, context)
-    samples = _collected(plan, optimized, latents, scale, result, images)
+    with explain_oom(sampler_sizes(activation, plan.batch_sizes[0], plan.hmc.num_transforms)), checkpoint:
+        batch, scales = run_batches(plan, RunContext(plan.seed, tuple(callbacks), checkpoint, draw_store))
+    samples = _collected(plan, batch, scales)
     if not saved:
         return samples
     # Found again from wherever the process is by then.
@@ -186,95 +174,34 @@ def render_keywords() -> tuple[str, ...]:
     return (*keywords(render), *(field.name for field in dataclasses.fields(RunOptions)))
 
 
-def _optimized(plan: RenderPlan, context: RunContext) -> tuple[Optimized, np.ndarray]:
-    """An optimised image for each chain, and its latents in the parameterization that is sampled."""
-    context.checkpoint.start_timer("optimise")
-    if context.checkpoint.folder is not None:
-        # Notices what no name tells: a function that was rewritten, a decoder of other weights.
-        noise = plan.param.prior(seeds.fold(context.seed, "prior mean", 0), plan.hmc.num_chains)
-        values = mean_activation(plan.activation, fresh_transforms(plan.activation, context.seed))(noise)
-        context.checkpoint.check("activation of noise", values.numpy())
-    start = plan.renderer.param.start(seeds.fold(context.seed, "optimize"), plan.hmc.num_chains)
-    steps = AscentOptions(int(plan.options.optimize_steps), skip_nonfinite=True)
-    optimized = ascend(plan.renderer, start, steps, context.seed, context.callbacks, stage=context.stage("optimise"))
-    if plan.is_2018:
-        return optimized, plan.param.latent(tf.constant(optimized.images)).numpy()
-    return optimized, optimized.latents
-
-
-def _ends(plan: RenderPlan, latents: np.ndarray, context: RunContext) -> Mapping[str, Any]:
-    """The ends of the scale, by the names of `LevelScale`."""
-    return context.checkpoint.get_or_compute(
-        "scale", lambda: measure_scale(plan.activation, latents, context.seed)._asdict()
-    )
-
-
-def _starts(plan: RenderPlan, optimized: np.ndarray) -> tf.Tensor:
-    """First latents of the chains, [chain, *latent_shape]."""
-    if plan.init == "prior":
-        return plan.param.prior(seeds.fold(plan.seed, "start"), plan.hmc.num_chains)
-    return tf.convert_to_tensor(optimized if plan.starts is None else plan.starts)
-
-
-def _images(plan: RenderPlan, result: SampleResult, context: RunContext) -> np.ndarray:
-    """The draws as images, [chain, draw, *image_shape]."""
-    latents = result.latents.swapaxes(0, 1)
-    return context.draw_store.gather(
-        "images", len(latents), (plan.param.image(tf.constant(z)).numpy() for z in latents)
-    )
-
-
-def _collected(
-    plan: RenderPlan,
-    optimized: Optimized,
-    latents: np.ndarray,
-    scale: LevelScale,
-    result: SampleResult,
-    images: np.ndarray,
-) -> Samples:
+def _collected(plan: RenderPlan, batch: Batch, scales: Scales) -> Samples:
     """The samples of a run."""
-    options, activation = plan.options, plan.activation
-    levels = (result.fresh_activation - scale.prior) / (scale.optimum - scale.prior)
-    if activation.network is not plan.exact_activation.network:
-        levels = network_levels(plan.exact_activation, result.latents, latents, plan.seed)
-    of_result = {name: getattr(result, name) for name in SampleResult._fields if name != "density"}
+    options, result, scale = plan.options, batch.result, scales.sampled
+    of_result = {name: getattr(result, name) for name in SampleResult._fields if name not in ("density", "tuning")}
     return Samples(
         **of_result,
-        images=images,
-        network_levels=levels,
-        optimized=optimized.images,
+        images=batch.images,
+        network_levels=batch.network_levels,
+        optimized=batch.optimized,
         prior_activation=scale.prior,
         optimum_activation=scale.optimum,
-        level=None if plan.is_2018 or options.beta is not None else float(options.level),
+        level=None if plan.is_2018 or options.beta is not None else scales.level,
         beta=float(getattr(result.density, "beta", 1.0)),
         seed=int(options.seed),
-        objective=str(activation.objective),
-        model=activation.network.name,
+        objective=str(plan.activation.objective),
+        model=plan.activation.network.name,
         density=check_density(result.density),
         density_params={name: float(value) for name, value in vars(result.density).items()},
         init=plan.init,
         kernel=plan.hmc.kernel,
-        options=plan.config(),
+        options=plan.config() | _standing(plan, batch.images),
     )
 
 
-def network_levels(
-    exact_activation: Activation, draws: np.ndarray, optimized: np.ndarray, seed: tf.Tensor
-) -> np.ndarray:
-    """Levels of draws on the network itself; 1 is the best of the optimised latents, nan if that is none.
-
-    Args:
-      exact_activation: the activation on the network itself.
-      draws: latents [chain, draw, *latent_shape].
-      optimized: latents [N, *latent_shape].
-      seed: int32 tensor of shape [2].
-
-    Returns:
-      float32 [chain, draw].
-    """
-    fresh = mean_activation(exact_activation, fresh_transforms(exact_activation, seed))
-    try:
-        scale = measure_scale(exact_activation, optimized, seed)
-    except ValueError:
-        return np.full(draws.shape[:2], np.nan, np.float32)
-    return (of_draws(fresh, draws) - scale.prior) / (scale.optimum - scale.prior)
+def _standing(plan: RenderPlan, images: np.ndarray) -> dict[str, Any]:
+    """Where the draws stand among the user's pictures, on the network as it is and without transforms."""
+    if plan.example is None:
+        return {}
+    examples = plan.example.examples
+    percentiles = [examples.percentile(examples.score(np.asarray(chain))) for chain in images]
+    return {"num_examples": len(examples), "examples_percentile": float(np.median(percentiles))}

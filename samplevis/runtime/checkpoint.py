@@ -77,6 +77,8 @@ class Checkpoint:
         self._seconds: dict[str, float] = {}
         self._clock: tuple[str, float] | None = None
         self._saves, self._stopped, self._lock, self._previous = 0, None, None, None
+        # Whether the run has something to return already, so that a stop ends it at once.
+        self.has_result = False
         if self.folder is None:
             return
         self._lock = _lock(self.folder, argument)
@@ -94,9 +96,10 @@ class Checkpoint:
         """The place of a stage's state.
 
         Raises:
-          KeyboardInterrupt: if an earlier stage was asked to stop: its state is kept, and what follows belongs to another time.
+          KeyboardInterrupt: if an earlier stage was asked to stop and there is a folder, so that what follows can be done another
+            time, or a result.
         """
-        if self._stopped and self.folder is not None:
+        if self._stopped and (self.folder is not None or self.has_result):
             raise KeyboardInterrupt(f"stopped in {self._stopped}; the same call with {self.folder!r} resumes")
         return Stage(self, name)
 
@@ -228,10 +231,10 @@ class Stage:
 
     def close(self, state: Callable[[], Mapping[str, Any]], interrupted: bool) -> None:
         """Saves the state at the end of the loop, or where it was `interrupted`; then no other stage begins."""
-        if self._checkpoint.folder is None:
-            return
         if interrupted:
             self._checkpoint._stopped = self._name
+        if self._checkpoint.folder is None:
+            return
         # A stage that was done before has nothing new to save.
         if self._news:
             self._save(state)

@@ -45,6 +45,17 @@ class RunContext:
         """
         return self.checkpoint.stage(self.scope + name)
 
+    def batch(self, number: int) -> RunContext:
+        """The context of a further batch of chains: a seed, stages and a store of draws of its own.
+
+        Args:
+          number: of the batch, from 1; the run's own context is that of batch 0.
+
+        Returns:
+          A `RunContext`.
+        """
+        return dataclasses.replace(self.part(f"batch {number}"), draw_store=self.draw_store.of_batch(number))
+
     def part(self, name: str) -> RunContext:
         """The context of a part of the run: a seed and stages of its own, and draws that are not those of the run.
 

@@ -8,7 +8,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,22 @@ class InMemory:
           float32 [chain, draw, ...].
         """
         return np.stack(list(draws), axis=1)
+
+    def join(self, name: str, parts: Sequence[np.ndarray]) -> np.ndarray:
+        """Puts the draws of batches of chains together.
+
+        Args:
+          name: what they are.
+          parts: float32 [chain, draw, ...] of each batch, with the same number of draws.
+
+        Returns:
+          float32 [chain, draw, ...].
+        """
+        return np.concatenate(parts) if len(parts) > 1 else parts[0]
+
+    def of_batch(self, number: int) -> InMemory:
+        """A store for the draws of another batch of chains."""
+        return InMemory()
 
 
 class OnDisk:
@@ -164,6 +180,29 @@ class OnDisk:
                     file.seek(start + (chain * count + number) * values.nbytes)
                     file.write(values.tobytes())
         return np.load(path, mmap_mode="r")
+
+    def join(self, name: str, parts: Sequence[np.ndarray]) -> np.ndarray:
+        """As `InMemory.join`, mapped from the file `all-name`.npy, which is written atomically.
+
+        Raises:
+          OSError: if it cannot be written.
+        """
+        if len(parts) == 1:
+            return parts[0]
+        path = os.path.join(self._folder, f"all-{name}.npy")
+        with files.atomic_path(path) as temporary, open(temporary, "wb") as file:
+            shape = (sum(map(len, parts)), *parts[0].shape[1:])
+            np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+            for part in parts:
+                for chain in part:
+                    file.write(np.ascontiguousarray(chain, np.float32).tobytes())
+        return np.load(path, mmap_mode="r")
+
+    def of_batch(self, number: int) -> OnDisk:
+        """As `InMemory.of_batch`, in a folder of its own."""
+        folder = os.path.join(self._folder, f"batch-{number}")
+        os.makedirs(folder, exist_ok=True)
+        return OnDisk(folder, self._argument)
 
 
 def _values(state: tuple[int, ...], image: tuple[int, ...]) -> int:

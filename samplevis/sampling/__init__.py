@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from samplevis.sampling.options import HMCOptions, hmc_options
     from samplevis.sampling.sampler import SampleResult, sample
     from samplevis.sampling.smc import SMCResult, sequential_monte_carlo
+    from samplevis.sampling.tuning import Tuning
 
 # Public name -> the module that it comes from, None for a module; imported when it is first used.
 _SOURCES = {
@@ -50,6 +51,7 @@ _SOURCES = {
     "SplitHMCResults": "kernels.split_hmc",
     "Tilted": "density",
     "TransitionStats": "kernels.stats",
+    "Tuning": "tuning",
     "anneal": "annealing",
     "diagnostics": None,
     "hmc_options": "options",

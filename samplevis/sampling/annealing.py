@@ -14,22 +14,31 @@ from samplevis.runtime import seeds
 from samplevis.runtime.context import RunContext
 from samplevis.runtime.progress import Progress
 from samplevis.sampling.density import Conditioned
+from samplevis.sampling.kernels.base import choose
 from samplevis.sampling.kernels.langevin import LangevinState, langevin_step
 from samplevis.sampling.level_scale import LevelScale, finite_mean
 
 # Langevin step in radians, friction per unit of time, and transforms drawn for each chain and step: all from trials on
-# SqueezeNet at 96 pixels. A stochastic force heats the chain by step * noise / friction, which these keep below a half.
-STEP_SIZE = 0.02
+# SqueezeNet at 96 pixels. A stochastic force heats the chain by step * noise / friction, which these keep below a tenth.
+STEP_SIZE = 0.04
 FRICTION = 2.0
 NUM_TRANSFORMS = 2
 STEPS_PER_CALL = 25
 # Force added in a step, in nats per latent coordinate and unit of level. Units of ImageNet networks nucleate at one to four.
-RAMP = 0.02
+RAMP = 0.04
 FIRST_FORCE = 4.0
 # The edge of the density, as a fraction of the way from the prior's mean to the optimum.
 WIDTH = 0.02
 # The declared strength over the strength that the chains need at the level: the chains then sit 1.1 widths above it.
 MARGIN = 4.0
+# A chain has left its density if the mean square of its velocities, which should be 1, is outside these bounds, or its
+# |z|^2 / d has grown by more than this factor in a call.
+TEMPERATURES = (0.3, 2.0)
+MAX_GROWTH = 1.5
+# How often the step of a chain may be halved.
+MAX_HALVINGS = 8
+# Calls whose mean says what level and strength a chain is at.
+NUM_RECENT = 4
 
 
 class Annealed(NamedTuple):
@@ -39,7 +48,8 @@ class Annealed(NamedTuple):
       state: in the coordinates of `param.rotate`, [chain, *latent_shape].
       density: the density at the level, `MARGIN` times as strong as the chains need.
       strength: force on the activation that the chains felt at the level, in nats per unit.
-      reached: bool [chain], whether the activation on fresh transforms came to the level.
+      reached: bool [chain], whether the chain sat at the level at the end.
+      step_size: radians, [chain]. Below `STEP_SIZE` for chains that left their density and were put back.
       gradients: gradients used by each chain, a transform counting once.
       images: of the chains, before the first step and after every `STEPS_PER_CALL`, uint8 [chain, frame, *image_shape].
     """
@@ -48,6 +58,7 @@ class Annealed(NamedTuple):
     density: Conditioned
     strength: float
     reached: np.ndarray
+    step_size: np.ndarray
     gradients: int
     images: np.ndarray
 
@@ -66,12 +77,15 @@ def anneal(
     From the prior the strength rises from zero until every chain has reached the level, and then rests. From
     optimised images it is at rest from the first step, and the prior pulls the images down to the level.
 
+    A chain that leaves its density (its state is not finite, or moves far too fast) goes back to where it was before, and on with
+    half the step.
+
     Args:
       activation: what is explored.
       state: coordinates of `param.rotate`, [chain, *latent_shape].
       scale: activations of levels 0 and 1.
       level: level asked for.
-      steps: gradients of each chain, >= 1; up to three times as many while a chain is below the level.
+      steps: steps of each chain, >= 1; up to three times as many while a chain is not at the level.
       from_prior: whether the states are draws of the prior.
       context: seed, callbacks and checkpoint; the stage is "anneal".
 
@@ -95,21 +109,30 @@ def anneal(
         path = _Path.start(activation, state, steps, 0.0 if from_prior else FIRST_FORCE, context.seed)
     with Progress("anneal", steps, "step", context.callbacks, path.done) as bar:
         while path.done < path.most and not bar.interrupted:
-            rise = RAMP if from_prior and not path.reached.all() else 0.0
+            rise = RAMP if from_prior and not path.arrived.all() else 0.0
             forces = tuple(tf.constant(force * unit, tf.float32) for force in (path.force, rise))
+            step_size = tf.constant(path.step_size)
             now, mean, strength = run(
-                path.now, context.seed, tf.constant(path.done), forces, edge, activation.parameters
+                path.now, context.seed, tf.constant(path.done), forces, edge, step_size, activation.parameters
             )
             levels = (mean.numpy() - scale.prior) / distance
-            path.add(now, levels > level - 2 * WIDTH, finite_mean(strength), rise, steps)
-            path.images.append(_image(activation, now.state))
+            path.add(now, levels, finite_mean(strength), rise, context.seed)
+            path.prolong(level, steps)
+            path.images.append(_image(activation, path.now.state))
             bar.update(STEPS_PER_CALL, level=finite_mean(levels), strength=path.strengths[-1])
             stage.update(path.state_dict)
     stage.close(path.state_dict, bar.interrupted)
-    strength = float(np.mean(path.strengths[-4:])) if path.reached.any() else path.force * unit / MARGIN
+    reached = path.at_level(level)
+    strength = float(np.mean(path.strengths[-NUM_RECENT:])) if reached.any() else path.force * unit / MARGIN
     density = Conditioned(target, width, MARGIN * strength)
     return Annealed(
-        path.now.state, density, strength, path.reached, path.done * NUM_TRANSFORMS, np.stack(path.images, axis=1)
+        path.now.state,
+        density,
+        strength,
+        reached,
+        path.step_size,
+        path.done * NUM_TRANSFORMS,
+        np.stack(path.images, axis=1),
     )
 
 
@@ -123,7 +146,9 @@ class _Path:
       done: steps so far.
       most: steps at most, which grows while a chain is below the level.
       strengths: mean force on the activation in each call.
-      reached: bool [chain].
+      levels: mean level of the chains in each call.
+      arrived: whether a chain ever came to the level, bool [chain].
+      step_size: radians, [chain]; 0 for a chain that cannot move.
       images: of the chains, before the first step and after each call.
     """
 
@@ -132,7 +157,9 @@ class _Path:
     done: int
     most: int
     strengths: list[float]
-    reached: np.ndarray
+    levels: list[np.ndarray]
+    arrived: np.ndarray
+    step_size: np.ndarray
     images: list[np.ndarray]
 
     @classmethod
@@ -140,22 +167,39 @@ class _Path:
         chains = state.shape[0]
         velocity = tf.random.stateless_normal(state.shape, seeds.fold(seed, "anneal velocity"))
         now = LangevinState(state, velocity, tf.zeros(chains), tf.zeros(chains))
-        return cls(now, force, 0, steps, [], np.zeros(chains, bool), [_image(activation, state)])
+        step_size = np.full(chains, STEP_SIZE, np.float32)
+        return cls(now, force, 0, steps, [], [], np.zeros(chains, bool), step_size, [_image(activation, state)])
 
     @classmethod
     def resume(cls, saved: Mapping[str, np.ndarray]) -> _Path:
         now = LangevinState(*(tf.constant(saved[name]) for name in LangevinState._fields))
         numbers = float(saved["force"]), int(saved["done"]), int(saved["most"])
-        return cls(now, *numbers, saved["strengths"].tolist(), saved["reached"], list(saved["images"]))
+        lists = saved["strengths"].tolist(), list(saved["levels"])
+        return cls(now, *numbers, *lists, saved["arrived"], saved["step_size"], list(saved["images"]))
 
-    def add(self, now: LangevinState, reached: np.ndarray, strength: float, rise: float, steps: int) -> None:
-        """Adds a call of the compiled chunk, which ends in `now`."""
+    def at_level(self, level: float) -> np.ndarray:
+        """Whether the chains sit at the level, by the mean of the last calls, bool [chain]."""
+        return np.mean(self.levels[-NUM_RECENT:], axis=0) > level - 2 * WIDTH
+
+    def add(self, now: LangevinState, levels: np.ndarray, strength: float, rise: float, seed: tf.Tensor) -> None:
+        """Adds a call of the compiled chunk, which ends in `now`; chains that left their density are put back."""
+        left = _left(self.now, now) | ~np.isfinite(levels)
+        if left.any():
+            now = _put_back(self.now, now, left, seeds.fold(seed, "anneal velocity", self.done))
+            halved = np.where(left, self.step_size / 2, self.step_size)
+            # A chain that leaves however short its step stands still.
+            self.step_size = np.where(halved < STEP_SIZE / 2**MAX_HALVINGS, 0, halved).astype(np.float32)
         self.now = now
         self.force += rise * STEPS_PER_CALL
         self.done += STEPS_PER_CALL
-        self.reached = self.reached | reached
+        self.levels.append(levels)
         self.strengths.append(strength)
-        if not self.reached.all() and self.done >= steps // 2:
+
+    def prolong(self, level: float, steps: int) -> None:
+        """Gives chains that are below the level more steps."""
+        self.arrived = self.arrived | (self.levels[-1] > level - 2 * WIDTH)
+        waiting = ~(self.arrived & self.at_level(level)) & (self.step_size > 0)
+        if waiting.any() and self.done >= steps // 2:
             self.most = min(3 * steps, self.done + steps // 2)
 
     def state_dict(self) -> dict[str, Any]:
@@ -169,6 +213,25 @@ def _image(activation: Activation, state: tf.Tensor) -> np.ndarray:
     return np.round(255 * np.nan_to_num(images)).astype(np.uint8)
 
 
+def _left(before: LangevinState, now: LangevinState) -> np.ndarray:
+    """Whether chains have left their density between two states of the dynamics, bool [chain]."""
+    axes = tuple(range(1, now.state.shape.rank))
+    size, lowest, highest = np.prod(now.state.shape[1:]), *TEMPERATURES
+    # Ten standard errors of a mean square, where latents are small.
+    noise = 10 * np.sqrt(2 / size)
+    temperature = np.square(now.velocity.numpy()).mean(axes)
+    radius, radius_before = (np.square(state.numpy()).mean(axes) for state in (now.state, before.state))
+    # Written so that nan is outside.
+    inside = (temperature > lowest - noise) & (temperature < highest + noise)
+    return ~(inside & (radius < MAX_GROWTH * np.maximum(radius_before, 1) + noise))
+
+
+def _put_back(before: LangevinState, now: LangevinState, left: np.ndarray, seed: tf.Tensor) -> LangevinState:
+    """The states of `now`, but those of `before`, with new velocities, where chains have left."""
+    before = before._replace(velocity=tf.random.stateless_normal(now.velocity.shape, seed))
+    return LangevinState(*(choose(tf.constant(left), old, new) for old, new in zip(before, now, strict=True)))
+
+
 def _chunk(activation: Activation) -> Callable[..., tuple[LangevinState, tf.Tensor, tf.Tensor]]:
     """Some steps of the dynamics, to be compiled: (state, mean activation [chain], mean strength [chain]) after them."""
 
@@ -178,9 +241,11 @@ def _chunk(activation: Activation) -> Callable[..., tuple[LangevinState, tf.Tens
         first: tf.Tensor,
         forces: tuple[tf.Tensor, tf.Tensor],
         edge: tuple[tf.Tensor, tf.Tensor],
+        step_size: tf.Tensor,
         parameters: list[tf.Tensor],
     ) -> tuple[LangevinState, tf.Tensor, tf.Tensor]:
         (force, rise), (target, width) = forces, edge
+        angle = tf.reshape(step_size, [-1] + [1] * (now.state.shape.rank - 1))
 
         def score(state: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
             transforms = activation.sample_transforms(seed, NUM_TRANSFORMS * state.shape[0])
@@ -188,9 +253,7 @@ def _chunk(activation: Activation) -> Callable[..., tuple[LangevinState, tf.Tens
 
         def step(i: tf.Tensor, now: LangevinState, total: tf.Tensor, strength: tf.Tensor):
             density = Conditioned(target, width, force + rise * tf.cast(i, tf.float32))
-            now = langevin_step(
-                now, score, density.strength, seeds.fold(seed, "anneal", first + i), STEP_SIZE, FRICTION
-            )
+            now = langevin_step(now, score, density.strength, seeds.fold(seed, "anneal", first + i), angle, FRICTION)
             return i + 1, now, total + now.activation, strength + now.strength
 
         zero = tf.zeros_like(now.activation)

@@ -94,7 +94,9 @@ class ChainProblem:
     compile: compiled.Compile = compiled.uncached
 
 
-def run_chains(problem: ChainProblem, state: tf.Tensor, options: HMCOptions, context: RunContext) -> ChainResult:
+def run_chains(
+    problem: ChainProblem, state: tf.Tensor, options: HMCOptions, context: RunContext, frozen: bool = False
+) -> ChainResult:
     """Adapts the step size, freezes it, and draws.
 
     The stages "warm-up" and "sample" save their states in the context's checkpoint, and resume from there: a run that asks for
@@ -105,6 +107,7 @@ def run_chains(problem: ChainProblem, state: tf.Tensor, options: HMCOptions, con
       state: first states, [chain, ...].
       options: the sampler's options.
       context: seed, callbacks, checkpoint and store of the draws.
+      frozen: whether the step size is frozen from the beginning, so that warm-up only forgets the start. Defaults to False.
 
     Returns:
       `ChainResult`. After Ctrl-C, the draws so far; at least one.
@@ -123,16 +126,21 @@ def run_chains(problem: ChainProblem, state: tf.Tensor, options: HMCOptions, con
     monitors = kernels.monitors
     warmup = TransitionStats(*(np.zeros((0, 0)) for _ in TransitionStats._fields))
     step_size, results = options.step_size, None
+    num_transitions = options.num_steps_between_results + 1
     if options.num_burnin_steps:
-        loop = _Loop(
-            "warm-up", options.num_burnin_steps, 1, Monitors(monitors.figure), adapts=kernels.spec.adapts_step_size
-        )
+        if frozen:
+            # The compiled code of the draws, so that no second kernel is compiled.
+            num_calls = -(-options.num_burnin_steps // num_transitions)
+            loop = _Loop("warm-up", num_calls, num_transitions, monitors._replace(notify=False))
+        else:
+            adapts = kernels.spec.adapts_step_size
+            loop = _Loop("warm-up", options.num_burnin_steps, 1, Monitors(monitors.figure), adapts)
         given = tf.constant(step_size, tf.float32), preconditioner, *problem.arguments
         state, results, record = loop.run(kernels, state, results, given, context)
         warmup = record.traced[0]
-        if kernels.spec.adapts_step_size:
+        if loop.adapts:
             step_size, results = min(float(results.new_step_size), kernels.max_step_size), None
-    loop = _Loop("sample", options.num_results, options.num_steps_between_results + 1, monitors, stores_draws=True)
+    loop = _Loop("sample", options.num_results, num_transitions, monitors, stores_draws=True)
     given = tf.constant(step_size, tf.float32), preconditioner, *problem.arguments
     _, _, record = loop.run(kernels, state, results, given, context)
     return ChainResult(context.draw_store.states, warmup, *record.traced, record.moments)
@@ -287,7 +295,7 @@ class _Loop:
         """What the compiled code depends on, beside the problem's kind and the shapes of its tensors."""
         kinds = bool(self.monitors.scalars), bool(self.monitors.image)
         return (
-            self.stage,
+            "adapting" if self.adapts else "frozen",
             options.kernel,
             options.num_leapfrog_steps,
             self.num_transitions,

@@ -15,6 +15,7 @@ MINIMA = {
     "num_burnin_steps": 0,
     "num_steps_between_results": 0,
     "num_chains": 1,
+    "batch_size": 1,
     "num_transforms": 1,
 }
 
@@ -24,17 +25,19 @@ class HMCOptions:
     """How the chains are run. The first five names are those of the original work.
 
     Attributes:
-      num_results: draws collected from each chain, >= 1. Defaults to 10.
+      num_results: draws collected from each chain, >= 1. Defaults to 4.
       step_size: first step size, an angle in radians, in (0, 2); warm-up adapts it, except for "langevin". Defaults to the
         kernel's: 0.1, for "langevin" 0.03.
-      num_leapfrog_steps: gradients in a trajectory, >= 1; the mean of a random length, except for TFP's kernels. Defaults to 10.
-      num_burnin_steps: warm-up transitions, in which step size, mass and target adapt, >= 0. Defaults to 12.
+      num_leapfrog_steps: gradients in a trajectory, >= 1; the mean of a random length, except for TFP's kernels. Defaults to 8.
+      num_burnin_steps: warm-up transitions of the first batch of chains, in which step size, mass and target adapt, >= 0. The
+        chains of later batches start from what it found, and take a quarter of them. Defaults to 8.
       num_steps_between_results: chain steps between collected draws, >= 0; 0 means no thinning. Defaults to 0.
-      num_chains: chains, run as one batch, >= 1. Defaults to 4.
+      num_chains: chains, each of which is one composition, >= 1. Defaults to 12.
+      batch_size: chains that run at a time, >= 1; memory does not grow with the number of batches. Defaults to 4.
       kernel: a key of `samplevis.sampling.KERNELS`: "split_hmc", "malt", "hmc", "nuts", "pcn", or the approximate "redrawn_hmc"
         and "langevin". Defaults to "split_hmc".
       target_accept_prob: acceptance probability that warm-up aims at in the worst chain, in (0, 1). Defaults to 0.85.
-      num_transforms: size of the bank, >= 1; for "langevin", transforms drawn at each step. Defaults to the kernel's: 32, for
+      num_transforms: size of the bank, >= 1; for "langevin", transforms drawn at each step. Defaults to the kernel's: 16, for
         "langevin" 4.
       adapt_mass: whether warm-up learns a diagonal mass. Defaults to True.
       moves: names of free moves that the prior has (`Parameterization.symmetries`), such as "shift", "mirror" and "invert"; one
@@ -49,12 +52,13 @@ class HMCOptions:
       0.1
     """
 
-    num_results: int = 10
+    num_results: int = 4
     step_size: float | None = None
-    num_leapfrog_steps: int = 10
-    num_burnin_steps: int = 12
+    num_leapfrog_steps: int = 8
+    num_burnin_steps: int = 8
     num_steps_between_results: int = 0
-    num_chains: int = 4
+    num_chains: int = 12
+    batch_size: int = 4
     kernel: KernelName = "split_hmc"
     target_accept_prob: float = 0.85
     num_transforms: int | None = None
@@ -103,7 +107,7 @@ def hmc_options(hmc_opts: Mapping[str, Any] | HMCOptions | None) -> HMCOptions:
 
     Example:
       >>> hmc_options(dict(num_results=100)).num_chains
-      4
+      12
     """
     if isinstance(hmc_opts, HMCOptions):
         return hmc_opts

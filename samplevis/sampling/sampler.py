@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -18,27 +17,20 @@ from samplevis.runtime.checks import check_between, check_whole
 from samplevis.runtime.context import RunContext
 from samplevis.runtime.draw_store import DrawStore
 from samplevis.sampling.annealing import Annealed, anneal
-from samplevis.sampling.chains import ChainProblem, ChainResult, Monitors, run_chains
+from samplevis.sampling.chains import ChainResult
 from samplevis.sampling.density import Conditioned, Density, LogActivation, Tilted, check_density
-from samplevis.sampling.kernels.base import Target
-from samplevis.sampling.kernels.free_moves import named_moves
-from samplevis.sampling.kernels.registry import KERNELS
 from samplevis.sampling.level_scale import (
-    NUM_FRESH_TRANSFORMS,
     LevelScale,
-    finite_mean,
     fresh_transforms,
     mean_activation,
     of_draws,
 )
-from samplevis.sampling.mass import NUM_PAIRS, learn_preconditioner
+from samplevis.sampling.mass import NUM_PAIRS
 from samplevis.sampling.options import HMCOptions, hmc_options
-from samplevis.sampling.scalars import scalar_fn
+from samplevis.sampling.tuning import Tuning, bank_of, run_frozen, run_tuned
 
 # Most nats between the ends of the scale: float32 resolves steps of one nat up to here, and Metropolis needs better.
 MAX_NATS = 1e7
-# Most that the level on the bank may exceed the level on other transforms before the calibration stops following.
-MAX_OPTIMISM = 1.3
 
 
 class SampleResult(NamedTuple):
@@ -58,6 +50,7 @@ class SampleResult(NamedTuple):
       gradients: gradients of one chain, a transform counting once.
       seconds: stage -> wall time.
       anneal_images: of the chains while they were annealed, uint8 [chain, frame, H, W, C].
+      tuning: what further batches of chains start from.
     """
 
     latents: np.ndarray
@@ -73,6 +66,7 @@ class SampleResult(NamedTuple):
     gradients: int
     seconds: dict[str, float]
     anneal_images: np.ndarray
+    tuning: Tuning
 
 
 def sample(
@@ -85,7 +79,8 @@ def sample(
     level: float = 0.7,
     beta: float | None = None,
     from_prior: bool = False,
-    anneal_steps: int = 600,
+    anneal_steps: int = 200,
+    tuning: Tuning | None = None,
     seed: int = 0,
     progress: bool | Sequence[Callback] = False,
     context: RunContext | None = None,
@@ -99,13 +94,16 @@ def sample(
       activation: what is explored.
       latents: first latents, [chain, *latent_shape].
       scale: the ends of the activation's scale, see `measure_scale`.
-      options: names and values of `HMCOptions`; `num_chains` is that of the latents. Defaults to the options' own defaults.
+      options: names and values of `HMCOptions`. The chains are those of the latents, in one batch. Defaults to the options' own
+        defaults.
       density: "conditioned", "tilted" or "activation"; or a density that is taken as it is, without calibration. Defaults to
         "conditioned".
       level: activation asked for, from 0 (`scale.prior`) to 1 (`scale.optimum`). Defaults to 0.7.
       beta: strength in nats per unit of activation. Defaults to what the level needs.
       from_prior: whether the latents are from the prior, so that the strength has to rise from zero. Defaults to False.
-      anneal_steps: Langevin steps, >= 1. Defaults to 600.
+      anneal_steps: Langevin steps, >= 1. Defaults to 200.
+      tuning: that of an earlier batch, whose density is sampled with the kernel as it was frozen there; `density` and `beta` are
+        ignored. Defaults to none: these chains tune density, mass and step size.
       seed: int from 0 to 2**31 - 1. Defaults to 0.
       progress: whether to show progress bars, or callbacks. Defaults to False.
       context: seed, callbacks, checkpoint and store of a larger run, in place of `seed` and `progress`. Defaults to none.
@@ -138,29 +136,20 @@ def sample(
         context.checkpoint.start_timer("anneal")
         state = activation.param.rotate(latents)
         if check_density(density) == "activation":
-            annealed, target = _not_annealed(activation, state), LogActivation()
+            annealed = _not_annealed(activation, state)
         else:
             annealed = anneal(activation, state, scale, level, anneal_steps, from_prior, context)
-            target = density if isinstance(density, Density) else _density(density, annealed, beta)
         context.checkpoint.start_timer("sample")
-
-        # One fixed density: the bank is drawn once, for warm-up and sampling.
-        bank = activation.sample_transforms(seeds.fold(context.seed, "bank"), options.num_transforms)
-        problem = _problem(activation, bank, target, options)
-        if options.adapt_mass:
-            learned = _preconditioner(problem, annealed.state, activation.param.bands(), context)
-            problem = dataclasses.replace(problem, preconditioner=learned)
-        state, runs = annealed.state, []
-        if density == "conditioned" and options.num_burnin_steps >= 2:
-            calibration_run = _calibration_run(problem, state, options, context)
-            state, runs = tf.constant(calibration_run.states[-1]), [calibration_run]
-            levels = _overfit(problem, target.target, activation, state, options, context)
-            least = 1.0 if KERNELS[options.kernel].exact else 1 / MAX_OPTIMISM
-            target = _calibrated(target, scale.prior, *levels, least)
-            problem = dataclasses.replace(problem, arguments=(bank, activation.parameters, target.numbers))
-            options = _after_calibration(options, calibration_run)
-        runs.append(run_chains(problem, state, options, context))
-        return _collected(activation, bank, target, annealed, runs, context)
+        of_mass = 0
+        if tuning is None:
+            of_mass = NUM_PAIRS + 1 if options.adapt_mass else 0
+            target = density if isinstance(density, Density) else _density(density, annealed, beta)
+            start = Tuning(context.seed, target, 1.0, options.step_size)
+            calibrates = density == "conditioned" and options.num_burnin_steps >= 2
+            runs, tuning = run_tuned(activation, start, scale, annealed.state, options, calibrates, context)
+        else:
+            runs = [run_frozen(activation, tuning, annealed.state, options, context)]
+        return _collected(activation, tuning, options, annealed, runs, of_mass, context)
 
 
 def _check_latents(latents: Any, activation: Activation) -> tf.Tensor:
@@ -206,11 +195,13 @@ def check_room(activation: Activation, chains: int, options: HMCOptions, draw_st
 def _not_annealed(activation: Activation, state: tf.Tensor) -> Annealed:
     """States that begin where they are: the density of 2018 has no level to come to."""
     chains, images = state.shape[0], np.zeros((state.shape[0], 0, *activation.param.image_shape), np.uint8)
-    return Annealed(state, LogActivation(), math.nan, np.ones(chains, bool), 0, images)
+    return Annealed(state, LogActivation(), math.nan, np.ones(chains, bool), np.zeros(chains), 0, images)
 
 
 def _density(name: str, annealed: Annealed, beta: float | None) -> Density:
     """The density at the level, with a strength of the user's if there is one."""
+    if name == "activation":
+        return LogActivation()
     if name == "tilted":
         # At the level, the conditioned chains felt 1 / MARGIN of the declared strength.
         return Tilted(annealed.strength if beta is None else beta)
@@ -219,106 +210,23 @@ def _density(name: str, annealed: Annealed, beta: float | None) -> Density:
     return Conditioned(annealed.density.target, annealed.density.width, beta)
 
 
-def _problem(activation: Activation, bank: Any, target: Density, options: HMCOptions) -> ChainProblem:
-    """What the chains sample: the density of the activation on the bank, in the coordinates of `param.rotate`."""
-    param, density, on_bank = activation.param, type(target), mean_activation(activation, bank)
-
-    def tilt(state: tf.Tensor, bank: Any, parameters: list[tf.Tensor], density_params: dict) -> tf.Tensor:
-        return density(**density_params).tilt(activation.mean(param.rotate(state), bank, parameters))
-
-    def redraw(seed: tf.Tensor, bank: Any, *arguments: Any) -> Target:
-        other = activation.sample_transforms(seed, options.num_transforms)
-        return lambda state: tilt(state, other, *arguments)
-
-    return ChainProblem(
-        tilt,
-        redraw=redraw,
-        moves=named_moves(param, options.moves),
-        arguments=(bank, activation.parameters, target.numbers),
-        monitors=Monitors(
-            lambda state: finite_mean(on_bank(param.rotate(state))),
-            scalar_fn(param.latent_shape, param.bands()),
-            lambda state: param.image(param.rotate(state)),
-        ),
-        compile=activation.compiler(density, options.moves, options.num_transforms),
-    )
-
-
-def _preconditioner(problem: ChainProblem, state: tf.Tensor, bands: np.ndarray, context: RunContext) -> np.ndarray:
-    """The learned preconditioner, from the checkpoint if it is there."""
-    return context.checkpoint.get_or_compute(
-        "mass",
-        lambda: {
-            "scale": learn_preconditioner(
-                problem.target_fn, state, bands, context.seed, problem.arguments, problem.compile
-            )
-        },
-    )["scale"]
-
-
-def _calibration_run(problem: ChainProblem, state: tf.Tensor, options: HMCOptions, context: RunContext) -> ChainResult:
-    """The first half of the warm-up, on the density before its calibration. Its draw is not shown."""
-    short = dataclasses.replace(
-        options, num_burnin_steps=options.num_burnin_steps // 2, num_results=1, num_steps_between_results=0
-    )
-    quiet = dataclasses.replace(problem, monitors=problem.monitors._replace(notify=False))
-    # The seeds, and the checkpoints of earlier versions, have this part under the name of "rehearsal".
-    return run_chains(quiet, state, short, context.part("rehearsal"))
-
-
-def _after_calibration(options: HMCOptions, calibration_run: ChainResult) -> HMCOptions:
-    """Options of the rest: the other half of the warm-up, from the step size that the first half came to."""
-    return dataclasses.replace(
-        options,
-        num_burnin_steps=options.num_burnin_steps - options.num_burnin_steps // 2,
-        step_size=float(calibration_run.stats.step_size[-1]),
-    )
-
-
-def _overfit(
-    problem: ChainProblem,
-    asked: float,
-    activation: Activation,
-    state: tf.Tensor,
-    options: HMCOptions,
-    context: RunContext,
-) -> tuple[float, float]:
-    """Mean activation of the chains on the bank, and on transforms that are used for nothing else."""
-    latents, (bank, *_) = activation.param.rotate(state), problem.arguments
-    other = activation.sample_transforms(seeds.fold(context.seed, "calibration"), NUM_FRESH_TRANSFORMS)
-
-    def measure() -> dict[str, float]:
-        # Kernels that draw new transforms have no bank to overfit, but may settle beside their target.
-        exact = KERNELS[options.kernel].exact
-        met = finite_mean(mean_activation(activation, bank)(latents)) if exact else asked
-        return {"met": met, "other": finite_mean(mean_activation(activation, other)(latents))}
-
-    found = context.checkpoint.get_or_compute("calibration", measure)
-    return float(found["met"]), float(found["other"])
-
-
-def _calibrated(density: Conditioned, prior: float, met: float, other: float, least: float) -> Conditioned:
-    """The density whose target exceeds the one asked for in the ratio of the level on the bank to that on other transforms."""
-    optimism = (met - prior) / (other - prior) if other > prior else 1.0
-    target = prior + (density.target - prior) * float(np.clip(optimism, least, MAX_OPTIMISM))
-    return dataclasses.replace(density, target=target)
-
-
 def _collected(
     activation: Activation,
-    bank: Any,
-    target: Density,
+    tuning: Tuning,
+    options: HMCOptions,
     annealed: Annealed,
     runs: Sequence[ChainResult],
+    of_mass: int,
     context: RunContext,
 ) -> SampleResult:
-    """The draws of the last of the runs, and their figures."""
+    """The draws of the last of the runs, and their figures; learning the mass took `of_mass` gradients."""
     result, rotate, seconds = runs[-1], activation.param.rotate, context.checkpoint.seconds
     latents = context.draw_store.gather(
         "latents", len(result.states), (rotate(tf.constant(state)).numpy() for state in result.states)
     )
+    bank = bank_of(activation, tuning, options)
     on_bank, on_fresh = (
-        mean_activation(activation, each) for each in (bank, fresh_transforms(activation, context.seed))
+        mean_activation(activation, each) for each in (bank, fresh_transforms(activation, tuning.seed))
     )
     values = of_draws(on_bank, latents)
     steps = sum(int(stats.num_gradient_evals.sum()) for run in runs for stats in (run.warmup, run.stats))
@@ -327,14 +235,15 @@ def _collected(
         latents=latents,
         activation=values,
         fresh_activation=of_draws(on_fresh, latents),
-        strength=target.strength(tf.constant(values)).numpy(),
-        density=target,
+        strength=tuning.density.strength(tf.constant(values)).numpy(),
+        density=tuning.density,
         reached=annealed.reached,
         stats={name: array.T if array.ndim == 2 else array for name, array in result.stats._asdict().items()},
         scalars={name: array.T for name, array in result.scalars.items()},
         mean_images=result.moments.mean.astype(np.float32),
         sd_images=result.moments.deviation.astype(np.float32),
-        gradients=annealed.gradients + num_transforms * (steps + NUM_PAIRS + 1),
+        gradients=annealed.gradients + num_transforms * (steps + of_mass),
         seconds=seconds,
         anneal_images=annealed.images,
+        tuning=tuning,
     )

@@ -10,7 +10,7 @@ from samplevis.runtime import seeds
 from samplevis.sampling import density
 from samplevis.sampling.kernels.langevin import LangevinState, langevin_step
 from samplevis.sampling.mass import learn_preconditioner
-from samplevis.sampling.sampler import MAX_OPTIMISM, _calibrated
+from samplevis.sampling.tuning import MAX_OPTIMISM, _calibrated
 
 ACTIVATION = tf.constant([-3.0, 0.2, 1.0, 1.05, 4.0])
 

@@ -1,0 +1,226 @@
+"""The chains of a render, a batch at a time: the first batch tunes, the others start from what it found."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from samplevis.optimizers.ascent import AscentOptions, ascend
+from samplevis.results.optimized import Optimized
+from samplevis.runs.example_level import measure_level
+from samplevis.runs.options import EXAMPLES
+from samplevis.runs.render_plan import RenderPlan
+from samplevis.runtime import seeds
+from samplevis.runtime.context import RunContext
+from samplevis.runtime.draw_store import DrawStore
+from samplevis.runtime.progress import Progress
+from samplevis.sampling.level_scale import LevelScale, fresh_transforms, mean_activation, measure_scale, of_draws
+from samplevis.sampling.sampler import SampleResult, sample
+from samplevis.sampling.tuning import Tuning
+
+# Share of the optimiser's steps that take images of the smoothed network to the network as it is.
+EXACT_SHARE = 0.25
+# Statistics of a transition that the chains of a batch share: the largest of all batches.
+SHARED_STATS = ("step_size", "num_gradient_evals")
+
+
+class Batch(NamedTuple):
+    """What a batch of chains gives.
+
+    Attributes:
+      optimized: optimised images of the network as it is, [chain, *image].
+      result: of the sampler.
+      images: the draws, [chain, draw, *image].
+      network_levels: levels of the draws on the network as it is, [chain, draw].
+    """
+
+    optimized: np.ndarray
+    result: SampleResult
+    images: np.ndarray
+    network_levels: np.ndarray
+
+
+class Scales(NamedTuple):
+    """The scale of the activation.
+
+    Attributes:
+      sampled: its ends, on the network that is sampled.
+      exact: on the network as it is; None if that gives no scale.
+      level: the level asked for.
+    """
+
+    sampled: LevelScale
+    exact: LevelScale | None
+    level: float
+
+
+def run_batches(plan: RenderPlan, context: RunContext) -> tuple[Batch, Scales]:
+    """Runs all chains.
+
+    Args:
+      plan: of the run.
+      context: of the run.
+
+    Returns:
+      (what the batches give, as one; the scale). After Ctrl-C, the batches so far.
+    """
+    sizes = plan.batch_sizes
+    if len(sizes) == 1:
+        batch, scales = _run_batch(plan, slice(0, sizes[0]), None, None, context)
+        return batch, scales
+    batches, scales = [], None
+    with Progress("chains", sum(sizes), "chain", context.callbacks) as bar:
+        for number, size in enumerate(sizes):
+            own = (
+                context.batch(number)
+                if number
+                else dataclasses.replace(context, draw_store=context.draw_store.of_batch(0))
+            )
+            first, tuning = sum(sizes[:number]), batches[0].result.tuning if batches else None
+            try:
+                batch, scales = _run_batch(plan, slice(first, first + size), scales, tuning, own)
+            except KeyboardInterrupt:
+                if not batches:
+                    raise
+                break
+            if batches and batch.images.shape[1] < batches[0].images.shape[1]:
+                break
+            batches.append(batch)
+            bar.update(size)
+            if bar.interrupted:
+                break
+            context.checkpoint.has_result = True
+    return _joined(batches, context.draw_store), scales
+
+
+def _run_batch(
+    plan: RenderPlan, chains: slice, scales: Scales | None, tuning: Tuning | None, context: RunContext
+) -> tuple[Batch, Scales]:
+    """Optimises, samples, and collects a batch of chains."""
+    context.checkpoint.start_timer("optimise")
+    count = chains.stop - chains.start
+    if context.checkpoint.folder is not None and tuning is None:
+        # Notices what no name tells: a function that was rewritten, a decoder of other weights.
+        noise = plan.param.prior(seeds.fold(context.seed, "prior mean", 0), count)
+        values = mean_activation(plan.activation, fresh_transforms(plan.activation, context.seed))(noise)
+        context.checkpoint.check("activation of noise", values.numpy())
+    optimized, latents = _optimized(plan, count, context)
+    exact = _exact(plan, optimized, context)
+    if scales is None:
+        scales = _scales(plan, latents, exact, context)
+    result = sample(
+        plan.activation,
+        _starts(plan, chains, latents, context),
+        scales.sampled,
+        plan.hmc,
+        density=plan.options.density,
+        level=scales.level,
+        beta=plan.options.beta,
+        from_prior=plan.init == "prior",
+        anneal_steps=int(plan.options.anneal_steps),
+        tuning=tuning,
+        context=context,
+    )
+    draws = result.latents.swapaxes(0, 1)
+    images = context.draw_store.gather("images", len(draws), (plan.param.image(tf.constant(z)).numpy() for z in draws))
+    return Batch(exact.images, result, images, _network_levels(plan, scales, result)), scales
+
+
+def _optimized(plan: RenderPlan, count: int, context: RunContext) -> tuple[Optimized, np.ndarray]:
+    """An optimised image for each chain, and its latents in the parameterization that is sampled."""
+    start = plan.renderer.param.start(seeds.fold(context.seed, "optimize"), count)
+    steps = AscentOptions(int(plan.options.optimize_steps), skip_nonfinite=True)
+    optimized = ascend(plan.renderer, start, steps, context.seed, context.callbacks, stage=context.stage("optimise"))
+    if plan.is_2018:
+        return optimized, plan.param.latent(tf.constant(optimized.images)).numpy()
+    return optimized, optimized.latents
+
+
+def _exact(plan: RenderPlan, optimized: Optimized, context: RunContext) -> Optimized:
+    """The optimised images of the network as it is: those of the smoothed network, optimised a little further."""
+    if not plan.smooths:
+        return optimized
+    steps = AscentOptions(int(np.ceil(EXACT_SHARE * plan.options.optimize_steps)), skip_nonfinite=True)
+    start, stage = tf.constant(optimized.latents), context.stage("optimise exact")
+    seed = seeds.fold(context.seed, "optimise exact")
+    return ascend(plan.exact_activation, start, steps, seed, context.callbacks, stage=stage)
+
+
+def _scales(plan: RenderPlan, latents: np.ndarray, exact: Optimized, context: RunContext) -> Scales:
+    """The ends of the scale, on what is sampled and on the network as it is."""
+
+    def measure() -> dict[str, Any]:
+        return measure_scale(plan.activation, latents, context.seed)._asdict()
+
+    found = context.checkpoint.get_or_compute("scale", measure)
+    sampled = LevelScale(**{name: float(end) for name, end in found.items()})
+    level = plan.options.level
+    if level == EXAMPLES:
+        level = measure_level(plan.activation, plan.example, sampled, context.seed)
+    if not plan.smooths:
+        return Scales(sampled, sampled, float(level))
+    try:
+        return Scales(sampled, measure_scale(plan.exact_activation, exact.latents, context.seed), float(level))
+    except ValueError:
+        # A unit that is dead on the network as it is has no levels there.
+        return Scales(sampled, None, float(level))
+
+
+def _starts(plan: RenderPlan, chains: slice, optimized: np.ndarray, context: RunContext) -> tf.Tensor:
+    """First latents of the chains, [chain, *latent_shape]."""
+    if plan.init == "prior":
+        return plan.param.prior(seeds.fold(context.seed, "start"), chains.stop - chains.start)
+    return tf.convert_to_tensor(optimized if plan.starts is None else plan.starts[chains])
+
+
+def _network_levels(plan: RenderPlan, scales: Scales, result: SampleResult) -> np.ndarray:
+    """Levels of the draws on the network as it is, [chain, draw]; nan if there is no scale."""
+    values, scale = result.fresh_activation, scales.exact
+    if scale is None:
+        return np.full(values.shape, np.nan, np.float32)
+    if plan.smooths:
+        fresh = fresh_transforms(plan.exact_activation, result.tuning.seed)
+        values = of_draws(mean_activation(plan.exact_activation, fresh), result.latents)
+    return (values - scale.prior) / (scale.optimum - scale.prior)
+
+
+def _joined(batches: Sequence[Batch], store: DrawStore) -> Batch:
+    """Several batches as one, chain after chain. Gradients are those of a mean chain."""
+    results = [batch.result for batch in batches]
+    chains = np.array([len(result.reached) for result in results])
+
+    def fields() -> Iterator[tuple[str, Any]]:
+        for name in SampleResult._fields:
+            yield name, [getattr(result, name) for result in results]
+
+    joined = {name: values[0] for name, values in fields()}
+    joined["latents"] = store.join("latents", [result.latents for result in results])
+    for name in ("activation", "fresh_activation", "strength", "reached", "mean_images", "sd_images", "anneal_images"):
+        joined[name] = np.concatenate(_equally_long(name, [getattr(result, name) for result in results]))
+    joined["stats"] = {
+        name: (np.max if name in SHARED_STATS else np.concatenate)([result.stats[name] for result in results], axis=0)
+        for name in results[0].stats
+    }
+    joined["scalars"] = {
+        name: np.concatenate([result.scalars[name] for result in results]) for name in results[0].scalars
+    }
+    joined["gradients"] = round(np.average([result.gradients for result in results], weights=chains))
+    joined["seconds"] = results[-1].seconds
+    return Batch(
+        np.concatenate([batch.optimized for batch in batches]),
+        SampleResult(**joined),
+        store.join("images", [batch.images for batch in batches]),
+        np.concatenate([batch.network_levels for batch in batches]),
+    )
+
+
+def _equally_long(name: str, arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """Frames of annealing that took longer in some batches: the last frame of the shorter ones stands still."""
+    if name != "anneal_images":
+        return arrays
+    longest = max(array.shape[1] for array in arrays)
+    return [np.concatenate([a, np.repeat(a[:, -1:], longest - a.shape[1], axis=1)], axis=1) for a in arrays]

@@ -1,0 +1,205 @@
+"""What the warm-up of a batch of chains tunes: mass, target and step size. Further batches start from it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from samplevis.activation import Activation
+from samplevis.runtime import seeds
+from samplevis.runtime.context import RunContext
+from samplevis.sampling.chains import ChainProblem, ChainResult, Monitors, run_chains
+from samplevis.sampling.density import Conditioned, Density
+from samplevis.sampling.kernels.base import Target
+from samplevis.sampling.kernels.free_moves import named_moves
+from samplevis.sampling.kernels.registry import KERNELS
+from samplevis.sampling.level_scale import NUM_FRESH_TRANSFORMS, LevelScale, finite_mean, mean_activation
+from samplevis.sampling.mass import learn_preconditioner
+from samplevis.sampling.options import HMCOptions
+from samplevis.sampling.scalars import scalar_fn
+
+# Most that the level on the bank may exceed the level on other transforms before the calibration stops following.
+MAX_OPTIMISM = 1.3
+# Share of the warm-up that chains need where nothing is left to tune: annealing left them near their density.
+FROZEN_SHARE = 0.25
+
+
+class Tuning(NamedTuple):
+    """What a batch of chains found, from which further batches start.
+
+    Attributes:
+      seed: of the bank and of the fresh transforms, int32 [2].
+      density: the target density, after calibration.
+      preconditioner: root of the inverse diagonal mass, broadcasts against one state.
+      step_size: radians.
+
+    Example:
+      >>> result = sample(activation, latents[:4], scale)
+      >>> more = sample(activation, latents[4:], scale, tuning=result.tuning, seed=1)
+      >>> more.density is result.density
+      True
+    """
+
+    seed: tf.Tensor
+    density: Density
+    preconditioner: np.ndarray | float
+    step_size: float
+
+
+def bank_of(activation: Activation, tuning: Tuning, options: HMCOptions) -> Any:
+    """The bank that all chains of a tuning see: one fixed density.
+
+    Args:
+      activation: what is explored.
+      tuning: of the chains.
+      options: the sampler's options.
+
+    Returns:
+      Parameters of `options.num_transforms` transforms.
+    """
+    return activation.sample_transforms(seeds.fold(tuning.seed, "bank"), options.num_transforms)
+
+
+def run_tuned(
+    activation: Activation,
+    tuning: Tuning,
+    scale: LevelScale,
+    state: tf.Tensor,
+    options: HMCOptions,
+    calibrates: bool,
+    context: RunContext,
+) -> tuple[list[ChainResult], Tuning]:
+    """Warms a batch of chains up, tunes, and draws.
+
+    Args:
+      activation: what is explored.
+      tuning: where the tuning begins.
+      scale: the ends of the activation's scale.
+      state: first states in the coordinates of `param.rotate`, [chain, *latent_shape].
+      options: the sampler's options.
+      calibrates: whether half of the warm-up measures how far chains overfit their bank, to move the density's target.
+      context: of the run.
+
+    Returns:
+      (runs of the chains, the last of which has the draws; the tuning).
+    """
+    runs = []
+    if options.adapt_mass:
+        learned = _preconditioner(activation, _problem(activation, tuning, options), state, context)
+        tuning = tuning._replace(preconditioner=learned)
+    if calibrates:
+        runs = [_calibration_run(_problem(activation, tuning, options), state, options, context)]
+        state = tf.constant(runs[0].states[-1])
+        levels = _overfit(activation, tuning, state, options, context)
+        least = 1.0 if KERNELS[options.kernel].exact else 1 / MAX_OPTIMISM
+        density = _calibrated(tuning.density, scale.prior, *levels, least)
+        tuning, options = tuning._replace(density=density), _after_calibration(options, runs[0])
+    runs.append(run_chains(_problem(activation, tuning, options), state, options, context))
+    return runs, tuning._replace(step_size=float(runs[-1].stats.step_size[-1]))
+
+
+def run_frozen(
+    activation: Activation, tuning: Tuning, state: tf.Tensor, options: HMCOptions, context: RunContext
+) -> ChainResult:
+    """Draws with the kernel and from the density of an earlier batch.
+
+    Args:
+      activation: what is explored.
+      tuning: that of the earlier batch.
+      state: first states in the coordinates of `param.rotate`, [chain, *latent_shape].
+      options: the sampler's options.
+      context: of this batch.
+
+    Returns:
+      `ChainResult`.
+    """
+    warmup = int(np.ceil(FROZEN_SHARE * options.num_burnin_steps))
+    options = dataclasses.replace(options, num_burnin_steps=warmup, step_size=tuning.step_size)
+    return run_chains(_problem(activation, tuning, options), state, options, context, frozen=True)
+
+
+def _problem(activation: Activation, tuning: Tuning, options: HMCOptions) -> ChainProblem:
+    """What the chains sample: the density of the activation on the bank, in the coordinates of `param.rotate`."""
+    param, density, bank = activation.param, type(tuning.density), bank_of(activation, tuning, options)
+    on_bank = mean_activation(activation, bank)
+
+    def tilt(state: tf.Tensor, bank: Any, parameters: list[tf.Tensor], density_params: dict) -> tf.Tensor:
+        return density(**density_params).tilt(activation.mean(param.rotate(state), bank, parameters))
+
+    def redraw(seed: tf.Tensor, bank: Any, *arguments: Any) -> Target:
+        other = activation.sample_transforms(seed, options.num_transforms)
+        return lambda state: tilt(state, other, *arguments)
+
+    return ChainProblem(
+        tilt,
+        preconditioner=tuning.preconditioner,
+        redraw=redraw,
+        moves=named_moves(param, options.moves),
+        arguments=(bank, activation.parameters, tuning.density.numbers),
+        monitors=Monitors(
+            lambda state: finite_mean(on_bank(param.rotate(state))),
+            scalar_fn(param.latent_shape, param.bands()),
+            lambda state: param.image(param.rotate(state)),
+        ),
+        compile=activation.compiler(density, options.moves, options.num_transforms),
+    )
+
+
+def _preconditioner(activation: Activation, problem: ChainProblem, state: tf.Tensor, context: RunContext) -> np.ndarray:
+    """The learned preconditioner, from the checkpoint if it is there."""
+
+    def learn() -> dict[str, np.ndarray]:
+        bands = activation.param.bands()
+        learned = learn_preconditioner(
+            problem.target_fn, state, bands, context.seed, problem.arguments, problem.compile
+        )
+        return {"scale": learned}
+
+    return context.checkpoint.get_or_compute("mass", learn)["scale"]
+
+
+def _calibration_run(problem: ChainProblem, state: tf.Tensor, options: HMCOptions, context: RunContext) -> ChainResult:
+    """The first half of the warm-up, on the density before its calibration. Its draw is not shown."""
+    short = dataclasses.replace(
+        options, num_burnin_steps=options.num_burnin_steps // 2, num_results=1, num_steps_between_results=0
+    )
+    quiet = dataclasses.replace(problem, monitors=problem.monitors._replace(notify=False))
+    # The seeds, and the checkpoints of earlier versions, have this part under the name of "rehearsal".
+    return run_chains(quiet, state, short, context.part("rehearsal"))
+
+
+def _after_calibration(options: HMCOptions, calibration_run: ChainResult) -> HMCOptions:
+    """Options of the rest: the other half of the warm-up, from the step size that the first half came to."""
+    return dataclasses.replace(
+        options,
+        num_burnin_steps=options.num_burnin_steps - options.num_burnin_steps // 2,
+        step_size=float(calibration_run.stats.step_size[-1]),
+    )
+
+
+def _overfit(
+    activation: Activation, tuning: Tuning, state: tf.Tensor, options: HMCOptions, context: RunContext
+) -> tuple[float, float]:
+    """Mean activation of the chains on the bank, and on transforms that are used for nothing else."""
+    latents = activation.param.rotate(state)
+    other = activation.sample_transforms(seeds.fold(context.seed, "calibration"), NUM_FRESH_TRANSFORMS)
+
+    def measure() -> dict[str, float]:
+        # Kernels that draw new transforms have no bank to overfit, but may settle beside their target.
+        exact = KERNELS[options.kernel].exact
+        on_bank = mean_activation(activation, bank_of(activation, tuning, options))
+        met = finite_mean(on_bank(latents)) if exact else tuning.density.target
+        return {"met": met, "other": finite_mean(mean_activation(activation, other)(latents))}
+
+    found = context.checkpoint.get_or_compute("calibration", measure)
+    return float(found["met"]), float(found["other"])
+
+
+def _calibrated(density: Conditioned, prior: float, met: float, other: float, least: float) -> Conditioned:
+    """The density whose target exceeds the one asked for in the ratio of the level on the bank to that on other transforms."""
+    optimism = (met - prior) / (other - prior) if other > prior else 1.0
+    target = prior + (density.target - prior) * float(np.clip(optimism, least, MAX_OPTIMISM))
+    return dataclasses.replace(density, target=target)
