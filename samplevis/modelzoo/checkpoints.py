@@ -1,20 +1,22 @@
-"""Weights in other programs' formats: TensorFlow 1 checkpoints, and state dicts in .npz or .safetensors."""
+"""Weights in other programs' formats: TensorFlow 1 checkpoints, and state dicts in .npz, .safetensors, .pt or .pth."""
 
 from __future__ import annotations
 
+import struct
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from samplevis.modelzoo.torch_files import read_torch_file
 from samplevis.runtime.checks import did_you_mean
 
 Arrays = dict[str, np.ndarray]
-#: The axes of an array in a state dict in the order that Keras has them: kernels of convolutions, of dense layers.
-CONVOLUTION_AXES, DENSE_AXES = (2, 3, 1, 0), (1, 0)
+#: The axes of a kernel in a state dict in the order that Keras has them.
+CONVOLUTION_AXES, DEPTHWISE_AXES, DENSE_AXES = (2, 3, 1, 0), (2, 3, 0, 1), (1, 0)
 
 
 def read_tf_checkpoint(path: str | Path, names: Iterable[str]) -> Arrays:
@@ -49,48 +51,49 @@ def read_state_dict(path: str | Path) -> Arrays:
     """Reads a state dict: arrays by name, as in `torch.nn.Module.state_dict()`.
 
     Args:
-      path: an `.npz` file, or a `.safetensors` file, which needs the extra `safetensors`. PyTorch's `.pt` and
-        `.pth` files are refused: they are pickles, which run code when they are read.
+      path: PyTorch's `.pt` or `.pth` file, which is read without PyTorch and without running what is in it; an `.npz` file; or a
+        `.safetensors` file, which needs the extra `safetensors`.
 
     Returns:
       Arrays by name.
 
     Raises:
       OSError: if there is no such file.
-      ValueError: if it is of another kind or cannot be read.
+      ValueError: if it is of another kind, cannot be read, or holds anything but a state dict.
       ImportError: if `safetensors` is needed and missing.
     """
     path = Path(path)
-    if path.suffix.lower() not in (".npz", ".safetensors"):
-        raise ValueError(
-            f"weights: expected an .npz or .safetensors file. Received: {str(path)!r}. PyTorch's own files are pickles; "
-            "convert one where you trust it: safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
-        )
+    read = READERS.get(path.suffix.lower())
+    if read is None:
+        raise ValueError(f"weights: expected a state dict ({', '.join(READERS)}). Received: {str(path)!r}")
     if not path.is_file():
         raise FileNotFoundError(f"weights: there is no file {str(path)!r}")
     try:
-        return _read_npz(path) if path.suffix.lower() == ".npz" else _read_safetensors(path)
-    except (EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        return read(path)
+    except BAD_FILE as error:
         raise ValueError(f"weights: {str(path)!r} cannot be read as {path.suffix}: {error}") from error
 
 
-def load_state_dict(model: keras.Model, arrays: Arrays, path: str | Path) -> None:
+def load_state_dict(
+    model: keras.Model, arrays: Arrays, path: str | Path, modules: Mapping[str, str] | None = None
+) -> None:
     """Loads the weights of a PyTorch model into a Keras one.
 
-    The Keras layers have the names of the PyTorch modules: `layer1.0.conv1` takes `layer1.0.conv1.weight`.
-
     Args:
-      model: a model of `Conv2D`, `Dense` and `BatchNormalization` layers, and others without weights.
+      model: a model of `Conv2D`, `DepthwiseConv2D`, `Dense` and `BatchNormalization` layers, and others without weights.
       arrays: a state dict, see `read_state_dict`.
       path: where it comes from, for messages.
+      modules: the PyTorch module of each Keras layer, {layer: module}. By default both have one name: `layer1.0.conv1` takes
+        `layer1.0.conv1.weight`.
 
     Raises:
       ValueError: if an array is missing or unexpected, has the wrong shape or a value that is not finite.
     """
     wanted: dict[str, tuple[keras.Variable, tuple[int, ...] | None]] = {}
     for layer in model.layers:
+        module = modules.get(layer.name, layer.name) if modules else layer.name
         for name, variable in _torch_names(layer).items():
-            wanted[f"{layer.name}.{name}"] = variable
+            wanted[f"{module}.{name}"] = variable
     # A count of training batches, which nothing reads later.
     arrays = {name: a for name, a in arrays.items() if not name.endswith(".num_batches_tracked")}
     _check_names(path, [name for name in wanted if name not in arrays], arrays)
@@ -132,7 +135,8 @@ def _torch_names(layer: keras.layers.Layer) -> dict[str, tuple[keras.Variable, t
         return {name: (variable, None) for name, variable in found.items()}
     if not layer.weights:
         return {}
-    found = {"weight": (layer.kernel, DENSE_AXES if isinstance(layer, keras.layers.Dense) else CONVOLUTION_AXES)}
+    axes = {keras.layers.Dense: DENSE_AXES, keras.layers.DepthwiseConv2D: DEPTHWISE_AXES}
+    found = {"weight": (layer.kernel, axes.get(type(layer), CONVOLUTION_AXES))}
     return found | ({"bias": (layer.bias, None)} if layer.use_bias else {})
 
 
@@ -156,6 +160,17 @@ def _read_safetensors(path: Path) -> Arrays:
         return load_file(path)
     except SafetensorError as error:
         raise ValueError(str(error)) from error
+
+
+#: The readers of state dicts, by the file's ending.
+READERS: dict[str, Callable[[Path], Arrays]] = {
+    ".pth": read_torch_file,
+    ".pt": read_torch_file,
+    ".npz": _read_npz,
+    ".safetensors": _read_safetensors,
+}
+# What readers raise for a bad file; RuntimeError is that of an encrypted zip.
+BAD_FILE = (EOFError, KeyError, OverflowError, RuntimeError, TypeError, ValueError, struct.error, zipfile.BadZipFile)
 
 
 def _check_names(path: str | Path, missing: list[str], known: Iterable[str]) -> None:

