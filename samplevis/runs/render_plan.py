@@ -26,6 +26,9 @@ from samplevis.sampling.kernels.free_moves import named_moves
 from samplevis.sampling.options import HMCOptions
 from samplevis.transform import Transform
 
+# The sampler that a stopped run needs to go on. Chains of the first one saw other banks: their density was another.
+SAMPLER = 2
+
 Transforms = Transform | Sequence[Transform] | str | None
 
 
@@ -155,6 +158,7 @@ class RenderPlan:
             config
             | placement
             | {
+                "sampler": SAMPLER,
                 "model": fingerprint.weights(self.exact_activation.network),
                 "obj": fingerprint.text(activation.objective),
                 "density": fingerprint.text(options.density),

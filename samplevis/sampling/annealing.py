@@ -179,6 +179,8 @@ class _Path:
 
     def at_level(self, level: float) -> np.ndarray:
         """Whether the chains sit at the level, by the mean of the last calls, bool [chain]."""
+        if not self.levels:
+            return np.zeros(self.step_size.shape, bool)
         return np.mean(self.levels[-NUM_RECENT:], axis=0) > level - 2 * WIDTH
 
     def add(self, now: LangevinState, levels: np.ndarray, strength: float, rise: float, seed: tf.Tensor) -> None:

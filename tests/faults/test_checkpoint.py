@@ -127,7 +127,7 @@ def test_samples_are_extended_to_those_of_one_long_run(tiny_network, uninterrupt
 
 def test_another_run_is_refused_and_the_difference_named(tiny_network, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        importlib.import_module("samplevis.runs.rendering"), "ascend", lambda *_, **__: (_ for _ in ()).throw(Crash)
+        importlib.import_module("samplevis.runs.batches"), "ascend", lambda *_, **__: (_ for _ in ()).throw(Crash)
     )
     with pytest.raises(Crash):
         render(tiny_network, tmp_path)

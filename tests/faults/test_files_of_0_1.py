@@ -1,7 +1,6 @@
-"""Files that samplevis 0.1.0 wrote: samples load, checkpoints resume, and a sweep's folder is complete.
+"""Files that samplevis 0.1.0 wrote: samples load, stopped runs are left alone, and a sweep's folder is complete.
 
-`tests/data/version_0_1/make.py` wrote them. Bytes are compared where this machine repeats the stored run bit for bit; another
-processor rounds otherwise, and numbers are compared there.
+`tests/data/version_0_1/make.py` wrote them.
 """
 
 from __future__ import annotations
@@ -42,11 +41,6 @@ def stored():
     return samplevis.Samples.load(FILES / "samples.npz")
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(model):
-    return samplevis.render(model, "conv1:1", make.OPTIONS, **make.SETTINGS)
-
-
 @pytest.fixture
 def folder(tmp_path):
     """A copy of the files: runs go on in their folders."""
@@ -54,20 +48,8 @@ def folder(tmp_path):
     return tmp_path / "files"
 
 
-def without_versions(samples):
-    return {name: value for name, value in content(samples).items() if name != "versions"}
-
-
-def assert_same_run(found, uninterrupted, stored):
-    if without_versions(uninterrupted) == without_versions(stored):
-        assert without_versions(found) == without_versions(uninterrupted)
-    for name in ("images", "latents", "activation", "fresh_activation", "mean_images", "sd_images", "optimized"):
-        np.testing.assert_allclose(getattr(found, name), getattr(uninterrupted, name), rtol=1e-3, atol=1e-3)
-
-
-def test_samples_load_under_the_names_of_today(stored, uninterrupted):
+def test_samples_load_under_the_names_of_today(stored):
     assert set(stored.stats) == set(TransitionStats._fields)
-    assert_same_run(stored, uninterrupted, stored)
     assert stored.target_density.beta == stored.beta
     assert stored.summary().figures["acceptance"] == stored.stats["acceptance_rate"].mean()
 
@@ -92,31 +74,13 @@ def test_samples_are_saved_under_the_names_of_today(stored, tmp_path):
 
 
 @pytest.mark.parametrize("storage", ["memory", "disk"])
-def test_a_run_that_was_stopped_goes_on(storage, folder, model, uninterrupted, stored):
-    steps = Steps()
-    found = samplevis.render(
-        model,
-        "conv1:1",
-        make.OPTIONS,
-        **make.SETTINGS,
-        storage=storage,
-        checkpoint=folder / f"stopped-{storage}",
-        callbacks=[steps],
-    )
-    assert steps.heard == [("sample", 2)], "only the draw that was missing is made"
-    assert_same_run(found, uninterrupted, stored)
-    # The draw that was there is the stored one, on any machine.
-    np.testing.assert_array_equal(found.latents[:, 0], stored.latents[:, 0])
-
-
-class Steps(samplevis.Callback):
-    """Which steps are run."""
-
-    def __init__(self):
-        self.heard = []
-
-    def on_step(self, stage, done, total, figures):
-        self.heard.append((stage, done))
+def test_a_run_that_was_stopped_is_refused_and_left_alone(storage, folder, model):
+    """Its chains saw a bank that today's sampler does not draw: it would go on with another density."""
+    stopped = folder / f"stopped-{storage}"
+    before = {path.name: path.read_bytes() for path in stopped.iterdir() if path.name != "lock"}
+    with pytest.raises(ValueError, match="belongs to another run.*sampler: stored None, received"):
+        samplevis.render(model, "conv1:1", make.OPTIONS, **make.SETTINGS, storage=storage, checkpoint=stopped)
+    assert {name: (stopped / name).read_bytes() for name in before} == before
 
 
 def test_a_sweep_that_is_complete_makes_nothing_again(folder, model, monkeypatch):

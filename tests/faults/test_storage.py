@@ -169,7 +169,7 @@ def test_a_full_disk_ends_the_run_with_what_was_saved(tiny_network, uninterrupte
 def test_a_disk_without_room_is_told_before_the_work(tiny_network, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9, 10_000))
     monkeypatch.setattr(
-        importlib.import_module("samplevis.runs.rendering"), "ascend", lambda *_, **__: (_ for _ in ()).throw(Crash)
+        importlib.import_module("samplevis.runs.batches"), "ascend", lambda *_, **__: (_ for _ in ()).throw(Crash)
     )
     with pytest.raises(
         OSError, match=r"checkpoint: 4 draws of 2 chains take 7.*e-05 GB in '.*', where 1e-05 GB are free"

@@ -208,7 +208,7 @@ def test_keras_model_without_a_network(tiny_network):
 )
 def test_bad_arguments_are_named_before_any_work(tiny_network, monkeypatch, arguments, words):
     # The function hides its module in the package.
-    monkeypatch.setattr(sys.modules["samplevis.runs.rendering"], "ascend", lambda *_: pytest.fail("work began"))
+    monkeypatch.setattr(sys.modules["samplevis.runs.batches"], "ascend", lambda *_: pytest.fail("work began"))
     with pytest.raises(ValueError) as error:
         render(tiny_network, **arguments)
     for word in words:

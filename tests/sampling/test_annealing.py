@@ -16,7 +16,6 @@ from samplevis.sampling import LevelScale, annealing
 from samplevis.sampling.annealing import STEP_SIZE, anneal
 from samplevis.sampling.kernels.langevin import LangevinState
 
-
 SIZE = 6
 WEIGHTS = np.random.default_rng(0).normal(size=(SIZE * SIZE, 1))
 WEIGHTS /= np.linalg.norm(WEIGHTS)
