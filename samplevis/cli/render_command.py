@@ -30,6 +30,11 @@ def softness(text: str) -> float | None:
     return float(text) or None
 
 
+def level(text: str) -> float | str:
+    """A level, or the name of the level that pictures set."""
+    return text if text.isalpha() else float(text)
+
+
 def kernel_help() -> str:
     """A line on each kernel."""
     return "; ".join(
@@ -40,6 +45,12 @@ def kernel_help() -> str:
 
 # Where flags differ from their fields.
 RENDER_FLAGS = {
+    "level": Flag(
+        parse=level,
+        metavar="X",
+        help="activation to sample at, from 0 (mean under the prior) to 1 (best optimised image); or examples, the activation that "
+        "the pictures of --examples reach",
+    ),
     "smooth": Flag(
         parse=softness,
         help="softness of the kinks of ReLU and max pooling, on which chains take longer steps; 0 samples the network as it is",
@@ -94,6 +105,9 @@ def _add_flags(parser: argparse.ArgumentParser, target: argparse._ArgumentGroup,
     """Adds what both commands have."""
     add_prior(target, "fourier; for --density activation, uniform")
     add_flags(target, RenderOptions, RENDER_FLAGS)
+    target.add_argument(
+        "--examples", metavar="FOLDER", help="pictures for --level examples, among which the summary places the samples"
+    )
 
     sampler = parser.add_argument_group("sampler")
     draws = sampler.add_mutually_exclusive_group()
@@ -152,6 +166,7 @@ def _render_to_folder(load: Callable[[], Network], objective: str, options: argp
         objective,
         im_size=options.size,
         param=make_prior(options.prior, network, options.size) if options.prior else None,
+        examples=options.examples,
         progress=not options.quiet and lines is None,
         callbacks=[lines] if lines else [],
         **settings,

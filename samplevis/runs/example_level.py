@@ -56,7 +56,8 @@ def level_of_examples(activation: Activation, examples: ExamplesLike, quantile: 
         )
     image_shape = activation.param.image_shape
     if not isinstance(examples, Examples):
-        size = image_shape[:-1] if len(image_shape) == 3 else None
+        is_folder = isinstance(examples, (str, os.PathLike))
+        size = image_shape[:-1] if is_folder and len(image_shape) == 3 else None
         examples = collect(activation.network, activation.objective, examples, top=NUM_TOP, bottom=0, image_size=size)
     if examples.objective != str(activation.objective):
         raise ValueError(f"examples: expected those of {activation.objective}. Received: {examples.objective}")

@@ -169,6 +169,17 @@ class RenderPlan:
             }
         )
 
+    def with_examples(self, examples: ExamplesLike) -> RenderPlan:
+        """The same run with the user's pictures, if there are any.
+
+        Raises:
+          ValueError: if they do not fit the unit, or the level needs some.
+        """
+        if examples is None and self.options.level != EXAMPLES:
+            return self
+        found = level_of_examples(self.exact_activation, examples, self.options.examples_quantile)
+        return dataclasses.replace(self, example=found)
+
     def with_num_results(self, num_results: int) -> RenderPlan:
         """The same run with another number of draws."""
         return dataclasses.replace(self, hmc=dataclasses.replace(self.hmc, num_results=num_results))
@@ -182,13 +193,12 @@ def plan_render(
     run: RunOptions,
     param: Parameterization,
     transforms: Transforms,
-    examples: ExamplesLike = None,
 ) -> RenderPlan:
     """Checks the arguments of `render` and puts the parts together.
 
     Args:
       network: the network.
-      obj, param, transforms, examples: as in `render`.
+      obj, param, transforms: as in `render`.
       hmc, options, run: its options.
 
     Returns:
@@ -215,10 +225,7 @@ def plan_render(
 
     sampled, exact = placed(sampled), placed(exact)
     renderer = placed(_renderer_of_2018(network, obj, param)) if preset is OF_2018 else sampled
-    example = None
-    if options.level == EXAMPLES or examples is not None:
-        example = level_of_examples(exact, examples, options.examples_quantile)
-    return RenderPlan(sampled, exact, renderer, hmc, options, run, starts, example)
+    return RenderPlan(sampled, exact, renderer, hmc, options, run, starts)
 
 
 def _renderer_of_2018(network: Network, obj: Objective | str | Callable, param: Parameterization) -> Activation:

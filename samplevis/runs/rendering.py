@@ -116,7 +116,7 @@ def render(
     network = as_network(model)
     if param is None:
         param = default_param(network, im_size, preset_of(density).make_param)
-    plan = plan_render(network, obj, hmc, options, run, param, transforms, examples)
+    plan = plan_render(network, obj, hmc, options, run, param, transforms).with_examples(examples)
     return carry_out(plan, as_callbacks(progress, callbacks))
 
 
