@@ -33,7 +33,8 @@ def activation(tiny_network):
 
 def test_the_level_is_the_picture_of_that_rank(activation, tiny_network, pictures):
     scale = LevelScale(-1.0, 3.0)
-    values = np.sort(tiny_network.activations(pictures, ["conv2"])["conv2"][..., 1].mean((1, 2)))
+    maps = np.asarray(tiny_network.activations(pictures, ["conv2"])["conv2"])
+    values = np.sort(maps[..., 1].mean((1, 2)))
     for quantile, expected in ((1.0, values[-1]), (0.9, values[-3])):
         found = level_of_examples(activation, pictures, quantile)
         level = measure_level(activation, found, scale, seeds.root(0))
