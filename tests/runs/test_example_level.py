@@ -32,13 +32,13 @@ def activation(tiny_network):
 
 
 def test_the_level_is_the_picture_of_that_rank(activation, tiny_network, pictures):
-    scale = LevelScale(-1.0, 3.0)
+    scale = LevelScale(-1.5, 0.0)
     maps = np.asarray(tiny_network.activations(pictures, ["conv2"])["conv2"])
     values = np.sort(maps[..., 1].mean((1, 2)))
     for quantile, expected in ((1.0, values[-1]), (0.9, values[-3])):
         found = level_of_examples(activation, pictures, quantile)
         level = measure_level(activation, found, scale, seeds.root(0))
-        np.testing.assert_allclose(level, (expected + 1.0) / 4.0, rtol=1e-5)
+        np.testing.assert_allclose(level, (expected + 1.5) / 1.5, rtol=1e-5)
 
 
 def test_samples_come_to_the_level_of_the_pictures(tiny_network, pictures, tmp_path):
