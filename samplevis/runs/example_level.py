@@ -61,7 +61,7 @@ def level_of_examples(activation: Activation, examples: ExamplesLike, quantile: 
         examples = collect(activation.network, activation.objective, examples, top=NUM_TOP, bottom=0, image_size=size)
     if examples.objective != str(activation.objective):
         raise ValueError(f"examples: expected those of {activation.objective}. Received: {examples.objective}")
-    rank = int(np.floor((1 - quantile) * len(examples)))
+    rank = int((1 - quantile) * len(examples) + 1e-9)
     if rank >= len(examples.top_images):
         raise ValueError(
             f"examples: the {quantile:g} quantile is picture {rank + 1} from the top, and {len(examples.top_images)} are at hand. "
