@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -44,23 +44,22 @@ class Power:
     Negative values, which a maximum of rectified ones never shows, count as zero.
     """
 
-    width: float
-
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         if self.padding == "same":
             inputs = tf.pad(inputs, _missing(inputs, self.pool_size, self.strides))
-        mean = _average(_fourth_power(inputs, self.width), self.pool_size, self.strides, "VALID")
-        return tf.sqrt(tf.sqrt(mean * float(np.prod(self.pool_size))))
+
+        def total(x: tf.Tensor) -> tf.Tensor:
+            return _average(x, self.pool_size, self.strides, "VALID") * float(np.prod(self.pool_size))
+
+        return _power_norm(inputs, total)
 
 
 class GlobalPower:
     """`Power` with the whole image as window."""
 
-    width: float
-
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        total = tf.reduce_sum(_fourth_power(inputs, self.width), _axes(inputs), keepdims=self.keepdims)
-        return tf.sqrt(tf.sqrt(total))
+        axes = _axes(inputs)
+        return _power_norm(inputs, lambda x: tf.reduce_sum(x, axes, keepdims=self.keepdims))
 
 
 class Average:
@@ -104,10 +103,25 @@ def _average(inputs: tf.Tensor, size: tuple[int, ...], strides: tuple[int, ...],
     return tf.nn.avg_pool(inputs, size, strides, padding, layout)
 
 
-def _fourth_power(x: tf.Tensor, width: float) -> tf.Tensor:
-    # A root of zero has no gradient; the constant is negligible.
-    square = tf.square(tf.nn.relu(x) + 1e-3 * width)
-    return square * square
+def _power_norm(x: tf.Tensor, total: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    """total(relu(x)^4)^(1/4) for a sum over windows. Its gradient saves relu(x) and the result, and no powers in between."""
+
+    @tf.custom_gradient
+    def norm(x: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        rectified = tf.nn.relu(x)
+        y = tf.sqrt(tf.sqrt(total(tf.square(tf.square(rectified)))))
+
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
+            with tf.GradientTape() as tape:
+                tape.watch(rectified)
+                linear = total(rectified)
+            # The slope of a window of zeros is zero.
+            share = tf.math.divide_no_nan(upstream, y * tf.square(y))
+            return tape.gradient(linear, rectified, share) * (rectified * tf.square(rectified))
+
+        return y, gradient
+
+    return norm(x)
 
 
 def _softmax_mean(x: tf.Tensor, width: float, axis: int | list[int]) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""Networks without kinks: softplus for ReLU, a smooth mean for the maximum."""
+"""Networks without kinks: a rounded kink for that of ReLU, a smooth mean for the maximum."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from samplevis.network import Network, as_network
 from samplevis.network.sources.base import Function
 from samplevis.network.sources.functions import kinds
 from samplevis.overrides import pooling as pools
+from samplevis.overrides import ramps
 from samplevis.overrides.rebuild import cached_clone, rebuild
 from samplevis.runtime import seeds
 from samplevis.runtime.checks import check_choice, check_number
 
 Pooling = Literal["power", "softmax", "average", "max"]
+Kind = Literal["ramp", "softplus"]
 # Width of a rounded kink in units of the layer's root mean square: from trials on SqueezeNet, where it keeps what classes see.
 DEFAULT_SOFTNESS = 0.3
 # Prior images on which a layer's values are measured; 16 give their root mean square to a few per cent.
@@ -28,11 +30,11 @@ RECTIFIERS = ("relu", "relu6", "leakyrelu")
 FAR = 1e6
 
 
-def smoothed(network: Network, softness: float) -> Network:
-    """`smooth(network, softness)`, cached until the network's weights change; the network itself if it has no kinks."""
+def smoothed(network: Network, softness: float, kind: Kind = "ramp") -> Network:
+    """`smooth(network, softness, kind=kind)`, cached until the network's weights change; a network without kinks as it is."""
     if not _kinked(network):
         return network
-    return cached_clone(network, ("smooth", softness), lambda network: smooth(network, softness))
+    return cached_clone(network, ("smooth", softness, kind), lambda network: smooth(network, softness, kind=kind))
 
 
 def smooth(
@@ -40,13 +42,15 @@ def smooth(
     softness: float = DEFAULT_SOFTNESS,
     pooling: Pooling = "power",
     images: np.ndarray | None = None,
+    kind: Kind = "ramp",
 ) -> Network:
     """A network like the original, whose gradient has no jumps: what a sampler needs for energy errors of order 2.
 
-    Every kink of ReLU, ReLU6 and leaky ReLU is rounded: relu(x) becomes s log(1 + exp(x / s)). Its width s is `softness`
-    times the root mean square of that layer's values, so that one number suits all layers. hard_sigmoid and hard_silu are
-    built from such functions and are rounded too. Max pooling becomes a smooth mean of the window. GELU, SiLU, ELU and the
-    like are smooth already; other kinks (a maximum of two branches, an absolute value) stay.
+    Every kink of ReLU, ReLU6 and leaky ReLU is rounded. Its width s is `softness` times the root mean square of that layer's
+    values, so that one number suits all layers. By default the slope rises linearly between -pi s and pi s: relu(x) becomes
+    (x + pi s)^2 / (4 pi s) there and stays as it is elsewhere. hard_sigmoid and hard_silu are rounded, too. Max pooling becomes
+    a smooth mean of the window. GELU, SiLU, ELU and the like are smooth already; other kinks (a maximum of two branches, an
+    absolute value) stay.
 
     This is another network: say so with its samples, and compare what the original makes of them.
 
@@ -59,6 +63,9 @@ def smooth(
         softmax(x / s), which costs four times as much. "average": its plain mean, softer and much further from the original:
         SqueezeNet's class scores fall from hundreds to tens. "max": unchanged, kinks included. Defaults to "power".
       images: array [batch, H, W, C] in [0, 1] on which the layers' values are measured. Defaults to 16 prior images.
+      kind: the shape of a rounded kink. "ramp": piecewise quadratic, with a continuous slope. "softplus": relu(x) becomes
+        s log(1 + exp(x / s)), which is as wide (the derivatives of the slopes have the same variance), has derivatives of all
+        orders and costs more. Defaults to "ramp".
 
     Returns:
       A network with layers of the same names and shapes.
@@ -73,11 +80,12 @@ def smooth(
     """
     check_number("softness", softness, 0, above=True)
     check_choice("pooling", pooling, get_args(Pooling))
+    check_choice("kind", kind, get_args(Kind))
     network = as_network(network)
     widths, signed = _measured(network, softness, images)
 
-    def activation(path: str, kind: str, function: Function) -> Function | None:
-        return _rounded(kind, function, widths[path]) if path in widths else None
+    def activation(path: str, name: str, function: Function) -> Function | None:
+        return _ROUNDED[kind](name, function, widths[path]) if path in widths else None
 
     def layer(path: str, old: keras.layers.Layer) -> keras.layers.Layer | None:
         if pooling == "max" or type(old) not in pools.POOLINGS:
@@ -120,17 +128,43 @@ def _has_kink(operation: object) -> bool:
     return type(operation) in pools.POOLINGS or not kinds(operation).isdisjoint(rounded)
 
 
-def _rounded(kind: str, function: Function, width: float) -> Function | None:
+def _ramp(name: str, function: Function, width: float) -> Function:
+    """A rectifier with kinks rounded by ramps."""
+    half = ramps.half_width(width)
+    if name == "hardsigmoid":
+        return ramps.hard_sigmoid(half)
+    if name == "hardsilu":
+        return ramps.hard_silu(half)
+    slope, top = _shape(function)
+    if not slope:
+        return ramps.bounded(top, half) if top < FAR else ramps.rectifier(half)
+    return _composed(slope, top, ramps.rectifier(half))
+
+
+def _softplus(name: str, function: Function, width: float) -> Function:
+    """A rectifier with softplus in place of kinks."""
+
     def rise(x: tf.Tensor) -> tf.Tensor:
         return width * tf.nn.softplus(x / width)
 
     def hard_sigmoid(x: tf.Tensor) -> tf.Tensor:
         return (rise(x + 3) - rise(x - 3)) / 6
 
-    if kind == "hardsigmoid":
+    if name == "hardsigmoid":
         return hard_sigmoid
-    if kind == "hardsilu":
+    if name == "hardsilu":
         return lambda x: x * hard_sigmoid(x)
-    # The slope on the left and the value far to the right determine the kinks.
-    slope, top = -float(function(tf.constant([-1.0]))[0]), float(function(tf.constant([FAR]))[0])
+    return _composed(*_shape(function), rise)
+
+
+_ROUNDED = {"ramp": _ramp, "softplus": _softplus}
+
+
+def _shape(function: Function) -> tuple[float, float]:
+    """The slope of a rectifier on the left and its upper bound: they determine its kinks."""
+    return -float(function(tf.constant([-1.0]))[0]), float(function(tf.constant([FAR]))[0])
+
+
+def _composed(slope: float, top: float, rise: Function) -> Function:
+    """A rectifier from a rounded kink at zero."""
     return lambda x: slope * x + (1 - slope) * rise(x) - (rise(x - top) if top < FAR else 0.0)

@@ -191,6 +191,35 @@ def test_power_pooling_against_a_loop(padding, strides):
     np.testing.assert_allclose(whole(x), np.sum(np.maximum(x, 0) ** 4.0, (1, 2)) ** 0.25, rtol=1e-4)
 
 
+@pytest.mark.parametrize("padding", ["same", "valid", "global"])
+def test_gradient_of_power_pooling(padding):
+    # Some values are negative, but not all of a window: there the root below has no gradient.
+    x = tf.constant(np.random.default_rng(0).normal(1, 1, size=(2, 7, 8, 3)).astype(np.float32))
+    layer = (
+        pooling.POOLINGS[keras.layers.GlobalMaxPooling2D]["power"]() if padding == "global" else POWER(3, 2, padding)
+    )
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        fourth = tf.nn.relu(x) ** 4
+        if padding == "same":
+            fourth = tf.pad(fourth, [[0, 0], [1, 1], [0, 1], [0, 0]])
+        total = tf.reduce_sum(fourth, (1, 2)) if padding == "global" else 9 * tf.nn.avg_pool(fourth, 3, 2, "VALID")
+        expected, got = total**0.25, layer(x)
+    np.testing.assert_allclose(got, expected, rtol=1e-5)
+    weights = tf.random.stateless_normal(got.shape, [0, 1])
+    np.testing.assert_allclose(
+        tape.gradient(got, x, weights), tape.gradient(expected, x, weights), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_power_pooling_of_zeros_has_no_slope():
+    x = tf.zeros((1, 4, 4, 2))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = POWER(2)(x)
+    np.testing.assert_array_equal(tape.gradient(y, x), 0 * x)
+
+
 def test_power_pooling_is_for_rectified_values():
     image = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(4, 3, name="signed")(image)
@@ -208,10 +237,14 @@ def test_widths_follow_the_size_of_each_layer(network):
     image = keras.Input((12, 12, 3))
     alone = Network(keras.Model(image, conv(image)))
     size = np.sqrt(np.mean(alone.activations(images, "argument")["argument"].numpy() ** 2))
-    function = overrides.smooth(alone, softness, images=images).model.get_layer("argument").activation
+    function = overrides.smooth(alone, softness, images=images, kind="softplus").model.get_layer("argument").activation
     np.testing.assert_allclose(
         function(tf.constant(x)), softness * size * np.logaddexp(0, x / (softness * size)), rtol=1e-5
     )
+    half = np.pi * softness * size
+    function = overrides.smooth(alone, softness, images=images).model.get_layer("argument").activation
+    expected = np.where(x < half, np.maximum(x + half, 0) ** 2 / (4 * half), x)
+    np.testing.assert_allclose(function(tf.constant(x)), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -282,9 +315,11 @@ def energy_slope(network: Network) -> float:
     return np.polyfit(np.log(sizes), np.log(errors), 1)[0]
 
 
-@pytest.mark.parametrize("pooling", ["power", "average", "softmax"])
-def test_energy_error_is_of_second_order_on_a_smooth_network(network, pooling):
-    slope = energy_slope(overrides.smooth(network, 0.5, pooling))
+@pytest.mark.parametrize(
+    ("pooling", "kind"), [("power", "ramp"), ("average", "ramp"), ("softmax", "ramp"), ("power", "softplus")]
+)
+def test_energy_error_is_of_second_order_on_a_smooth_network(network, pooling, kind):
+    slope = energy_slope(overrides.smooth(network, 0.5, pooling, kind=kind))
     assert abs(slope - 2) < 0.2, slope
 
 
@@ -308,6 +343,7 @@ def test_a_keras_model_will_do_and_nothing_else(network, name):
         (lambda n: overrides.smooth(n, 0.0), ValueError, "softness"),
         (lambda n: overrides.smooth(n, "soft"), TypeError, "softness"),
         (lambda n: overrides.smooth(n, pooling="averages"), ValueError, "pooling: expected one of 'average'"),
+        (lambda n: overrides.smooth(n, kind="ramps"), ValueError, "kind: expected one of 'ramp', 'softplus'"),
         (lambda n: overrides.smooth_max_pool(n, "L2"), ValueError, "rule"),
     ],
 )
