@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 import torch_writer as w
 
-from samplevis import modelzoo
 from samplevis.modelzoo import checkpoints, pickles
 
 RANDOM = np.random.default_rng(0)
@@ -396,23 +395,6 @@ def test_the_reader_knows_no_function_of_python():
     assert not any(
         word in source for word in ("import_module", "__import__", "Unpickler", "pickle.load", "eval(", "exec(")
     )
-
-
-def test_a_network_takes_a_file_of_pytorchs(path):
-    """Every array reaches its variable; what is not a network's own file is refused with its name."""
-    from test_state_dicts import architecture, random_weights
-
-    arrays = random_weights(architecture("ResNet18"), 4)
-    body = w.ordered_dict(**{name: w.array(str(i), a) for i, (name, a) in enumerate(arrays.items())})
-    path.write_bytes(w.zipped(body, {str(i): a for i, a in enumerate(arrays.values())}))
-    np.savez(path.with_suffix(".npz"), **arrays)
-    found, expected = (modelzoo.load("ResNet18", weights=path.with_suffix(end)).model for end in (".pth", ".npz"))
-    for a, b in zip(found.weights, expected.weights, strict=True):
-        np.testing.assert_array_equal(a, b)
-    with pytest.raises(ValueError, match="weights.pth.*AlexNet|weights.pth.*another network"):
-        modelzoo.load("AlexNet", weights=path)
-    with pytest.raises(ValueError, match=r"weights.pth holds weights, and no network.*load\('ResNet18'"):
-        modelzoo.load(path)
 
 
 # PyTorch writes; what it wrote and what it reads of a file written here go to an .npz.
