@@ -1,15 +1,22 @@
-"""Writes PyTorch's file formats opcode by opcode, so that tests can write what PyTorch would not."""
+"""Writes PyTorch's file formats opcode by opcode, so that tests can write what PyTorch would not; and reads them."""
 
 from __future__ import annotations
 
 import io
 import pickle
 import struct
+import tracemalloc
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from samplevis.modelzoo import checkpoints
+
+MIB = 2**20
 
 KINDS = {"f4": "FloatStorage", "f8": "DoubleStorage", "f2": "HalfStorage", "i8": "LongStorage", "u1": "ByteStorage"}
 Storages = Mapping[str, np.ndarray]
@@ -88,3 +95,25 @@ def zipped(
 
 
 FORMATS = {"legacy": legacy, "zip": zipped}
+
+# A tensor, the storage that it is the whole of, and both in a file.
+VALUES = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
+STORAGES = {"0": VALUES}
+WHOLE = array("0", VALUES)
+VIEW = storage("0", 24)
+
+
+@contextmanager
+def bounded_memory(most: float) -> Iterator[None]:
+    """Fails if the block allocates more than `most` bytes at a time."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < most
+    finally:
+        tracemalloc.stop()
+
+
+def read(path: Path, content: bytes) -> dict[str, np.ndarray]:
+    path.write_bytes(content)
+    return checkpoints.read_state_dict(path)
