@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.run(options)
     except (ValueError, TypeError) as error:
         return _fail(error, BAD_ARGUMENT)
-    except (OSError, FloatingPointError, MemoryError) as error:
+    except (OSError, ImportError, FloatingPointError, MemoryError) as error:
         return _fail(error, FAILURE)
     except KeyboardInterrupt as stop:
         return _fail(str(stop) or "interrupted", INTERRUPTED)

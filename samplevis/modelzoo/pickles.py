@@ -7,18 +7,19 @@ from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 #: Opcodes in one pickle. A state dict takes about 30 for each tensor, and each may allocate an object.
-MAX_OPCODES = 500_000
+MAX_OPCODES = 200_000
 #: Bits of an integer. PyTorch's magic number has 80.
 MAX_BITS = 128
 
 _MARK = object()
-# Opcodes whose argument, decoded by pickletools, is the value.
-_VALUES = {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE"} | {
-    # What Python 2 writes.
+_CODES = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcodes}
+# Opcodes whose argument is the value; the last two are those of Python 2.
+_VALUES = ("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE") + (
     "BINSTRING",
     "SHORT_BINSTRING",
-}
+)
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+_EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list}
 _TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
@@ -46,12 +47,19 @@ def read_pickle(stream: BinaryIO, names: Mapping[str, Any], persistent: Callable
       Traceback (most recent call last):
       ValueError: the pickle asks for 'builtins print'
     """
-    machine = _Machine(names, persistent)
-    for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
-        if count >= MAX_OPCODES:
-            raise ValueError(f"the pickle has more than {MAX_OPCODES} opcodes")
-        machine.step(opcode.name, argument)
-    return machine.pop()
+    actions = (machine := _Machine(names, persistent)).actions()
+    for _ in range(MAX_OPCODES):
+        code = stream.read(1)
+        if code == b".":
+            return machine.pop()
+        if not code or code not in _CODES:
+            raise ValueError("it is not a pickle, or is cut short")
+        opcode = _CODES[code]
+        # Before its argument is decoded, which takes long for numbers in words.
+        if opcode.name not in actions:
+            raise ValueError(f"the pickle has the opcode {opcode.name}, which no state dict needs")
+        actions[opcode.name](opcode.arg.reader(stream) if opcode.arg else None)
+    raise ValueError(f"the pickle has more than {MAX_OPCODES} opcodes")
 
 
 class _Machine:
@@ -68,22 +76,37 @@ class _Machine:
         # A dictionary: the file chooses the numbers.
         self.memo: dict[int, Any] = {}
 
-    def step(self, opcode: str, argument: Any) -> None:
-        """Carries out one opcode."""
-        if opcode in _VALUES:
-            if isinstance(argument, int) and argument.bit_length() > MAX_BITS:
-                raise ValueError(f"the pickle has an integer of more than {MAX_BITS} bits")
-            self.stack.append(argument)
-        elif opcode in _CONSTANTS:
-            self.stack.append(_CONSTANTS[opcode])
-        elif opcode in _TUPLES:
-            self.stack.append(tuple(reversed([self.pop() for _ in range(_TUPLES[opcode])])))
-        elif opcode == "GLOBAL":
-            self.stack.append(self.find(argument))
-        elif (method := getattr(self, f"do_{opcode.lower()}", None)) is not None:
-            method(argument)
-        else:
-            raise ValueError(f"the pickle has the opcode {opcode}, which no state dict needs")
+    def actions(self) -> dict[str, Callable[[Any], None]]:
+        """What each opcode does with its argument."""
+        push = self.stack.append
+        found = {name: self.value for name in _VALUES}
+        found |= {name: lambda _, value=value: push(value) for name, value in _CONSTANTS.items()}
+        found |= {name: lambda _, kind=kind: push(kind()) for name, kind in _EMPTY.items()}
+        found |= {name: lambda _, size=size: push(self.few(size)) for name, size in _TUPLES.items()}
+        found |= {name: lambda _: None for name in ("PROTO", "FRAME")}
+        found |= {name: self.put for name in ("BINPUT", "LONG_BINPUT")}
+        found |= {name: self.get for name in ("BINGET", "LONG_BINGET")}
+        return found | {
+            "MARK": lambda _: push(_MARK),
+            "TUPLE": lambda _: push(tuple(self.pop_to_mark())),
+            "GLOBAL": lambda name: push(self.find(name)),
+            "STACK_GLOBAL": lambda _: push(self.find(" ".join(map(self.text, self.few(2))))),
+            "BINPERSID": lambda _: push(self.persistent(self.pop())),
+            "MEMOIZE": lambda _: self.put(len(self.memo)),
+            # Attributes of a dictionary or a tensor, such as the versions of modules.
+            "BUILD": lambda _: self.pop(),
+            "REDUCE": lambda _: push(self.call(*self.few(2))),
+            "APPEND": lambda _: self.append(list(self.few(1))),
+            "APPENDS": lambda _: self.append(self.pop_to_mark()),
+            "SETITEM": lambda _: self.update(list(self.few(2))),
+            "SETITEMS": lambda _: self.update(self.pop_to_mark()),
+        }
+
+    def value(self, argument: Any) -> None:
+        """Puts a number or a string on the stack."""
+        if isinstance(argument, int) and argument.bit_length() > MAX_BITS:
+            raise ValueError(f"the pickle has an integer of more than {MAX_BITS} bits")
+        self.stack.append(argument)
 
     def pop(self) -> Any:
         """The value on top of the stack, removed."""
@@ -101,87 +124,55 @@ class _Machine:
                 return values
         raise ValueError("the pickle has no mark")
 
+    def few(self, count: int) -> tuple[Any, ...]:
+        """The topmost values, removed."""
+        return tuple(reversed([self.pop() for _ in range(count)]))
+
     def top(self, kind: type) -> Any:
         """The value on top of the stack, which must be of that very type."""
         if not self.stack or type(self.stack[-1]) is not kind:
             raise ValueError(f"the pickle fills what is not a {kind.__name__}")
         return self.stack[-1]
 
-    def find(self, name: Any) -> Any:
+    def text(self, value: Any) -> str:
+        if type(value) is not str:
+            raise ValueError("the pickle asks for a name that is no text")
+        return value
+
+    def find(self, name: str) -> Any:
         """What a name stands for."""
-        if not isinstance(name, str) or name not in self.names:
-            raise ValueError(f"the pickle asks for {name[:200] if isinstance(name, str) else type(name)!r}")
+        if name not in self.names:
+            raise ValueError(f"the pickle asks for {name[:200]!r}")
         return self.names[name]
 
-    def do_mark(self, _: None) -> None:
-        self.stack.append(_MARK)
-
-    def do_proto(self, _: int) -> None:
-        """The version says nothing that the opcodes do not."""
-
-    do_frame = do_stop = do_proto
-
-    def do_stack_global(self, _: None) -> None:
-        name, module = self.pop(), self.pop()
-        self.stack.append(self.find(f"{module} {name}" if type(module) is type(name) is str else None))
-
-    def do_reduce(self, _: None) -> None:
-        arguments, function = self.pop(), self.pop()
+    def call(self, function: Any, arguments: Any) -> Any:
+        """What a function in `names` returns: nothing else on the stack can be called."""
         if not callable(function) or type(arguments) is not tuple:
             raise ValueError(f"the pickle calls what is no function: {type(function).__name__}")
         try:
-            self.stack.append(function(*arguments))
+            return function(*arguments)
         except TypeError as error:
             raise ValueError(f"the pickle calls a function with wrong arguments: {error}") from error
 
-    def do_build(self, _: None) -> None:
-        # Attributes of a dictionary or of a tensor, such as the versions of modules.
-        self.pop()
-
-    def do_binpersid(self, _: None) -> None:
-        self.stack.append(self.persistent(self.pop()))
-
-    def do_empty_dict(self, _: None) -> None:
-        self.stack.append({})
-
-    def do_empty_list(self, _: None) -> None:
-        self.stack.append([])
-
-    def do_tuple(self, _: None) -> None:
-        self.stack.append(tuple(self.pop_to_mark()))
-
-    def do_append(self, _: None) -> None:
-        value = self.pop()
-        self.top(list).append(value)
-
-    def do_appends(self, _: None) -> None:
-        values = self.pop_to_mark()
+    def append(self, values: list[Any]) -> None:
         self.top(list).extend(values)
 
-    def do_setitem(self, _: None) -> None:
-        value, key = self.pop(), self.pop()
-        self.top(dict).update(dictionary([(key, value)]))
-
-    def do_setitems(self, _: None) -> None:
-        values = self.pop_to_mark()
+    def update(self, values: list[Any]) -> None:
         if len(values) % 2:
             raise ValueError("the pickle has a key without a value")
         self.top(dict).update(dictionary(list(zip(values[::2], values[1::2], strict=True))))
 
-    def do_memoize(self, _: None) -> None:
-        self.do_binput(len(self.memo))
-
-    def do_binput(self, number: int) -> None:
+    def put(self, number: int) -> None:
+        """Remembers the value on top of the stack."""
         value = self.pop()
         self.stack.append(value)
         self.memo[number] = value
 
-    def do_binget(self, number: int) -> None:
+    def get(self, number: int) -> None:
+        """Puts a remembered value on the stack."""
         if number not in self.memo:
             raise ValueError("the pickle refers to a value that it does not have")
         self.stack.append(self.memo[number])
-
-    do_long_binput, do_long_binget = do_binput, do_binget
 
 
 def dictionary(items: Any = None) -> dict[str | int, Any]:

@@ -23,7 +23,7 @@ class Entry(NamedTuple):
     module: str
     description: str
     images: Literal["", "unit", "signed", "bytes", "caffe", "torch"] = ""
-    weights: Literal["bundled", "fetched", "from a file", "from a package"] = "fetched"
+    weights: Literal["bundled", "fetched", "from a package"] = "fetched"
 
 
 #: Every model by its name.
@@ -36,11 +36,11 @@ MODELS: dict[str, Entry] = {
     "SqueezeNet": Entry("squeezenet", "SqueezeNet v1.0, 660 KB, arXiv:1602.07360"),
     "InceptionV1": Entry("inception", "GoogLeNet of 2014, Lucid's, arXiv:1409.4842"),
     "InceptionV1_slim": Entry("inception_slim", "GoogLeNet with batch norm, TF-slim's, arXiv:1409.4842"),
-    "AlexNet": Entry("alexnet", "AlexNet, torchvision's, arXiv:1404.5997", weights="from a file"),
-    "ResNet18": Entry("resnet", "ResNet-18, torchvision's, arXiv:1512.03385", weights="from a file"),
-    "ResNet34": Entry("resnet", "ResNet-34, torchvision's, arXiv:1512.03385", weights="from a file"),
-    "VGG16_torchvision": Entry("vgg", "VGG-16, torchvision's, arXiv:1409.1556", weights="from a file"),
-    "VGG19_torchvision": Entry("vgg", "VGG-19, torchvision's, arXiv:1409.1556", weights="from a file"),
+    "AlexNet": Entry("alexnet", "AlexNet, torchvision's, arXiv:1404.5997"),
+    "ResNet18": Entry("resnet", "ResNet-18, torchvision's, arXiv:1512.03385"),
+    "ResNet34": Entry("resnet", "ResNet-34, torchvision's, arXiv:1512.03385"),
+    "VGG16_torchvision": Entry("vgg", "VGG-16, torchvision's, arXiv:1409.1556"),
+    "VGG19_torchvision": Entry("vgg", "VGG-19, torchvision's, arXiv:1409.1556"),
     "ConvNeXtTiny": Entry("applications", "ConvNeXt, arXiv:2201.03545", "bytes"),
     "ConvNeXtSmall": Entry("applications", "ConvNeXt, arXiv:2201.03545", "bytes"),
     "ConvNeXtBase": Entry("applications", "ConvNeXt, arXiv:2201.03545", "bytes"),

@@ -21,15 +21,15 @@ def ResNet18(weights: Weights = "imagenet", *, labels: str | os.PathLike | None 
     A block ends in its sum `layer4.1.add`, which is rectified in `layer4.1.relu_1`; `fc` gives the classes before softmax.
 
     Args:
-      weights: path of an `.npz` or `.safetensors` file of torchvision's state dict; "imagenet" (the default) reads
-        `resnet18.safetensors` in Keras's cache, which is not fetched: the error says how to make it; None means random weights.
+      weights: "imagenet" (the default) fetches torchvision's file once into Keras's cache and checks it; a path reads a state
+        dict, `.pth`, `.npz` or `.safetensors`, without PyTorch; None means random weights.
       labels: path of a text file with 1,000 lines, a class on each. Defaults to the bundled list.
 
     Returns:
       A Network for RGB images [batch, height, width, 3] in [0, 1].
 
     Raises:
-      OSError: if a file is missing.
+      OSError: if a file is missing or cannot be fetched.
       ImportError: if the file needs the extra `safetensors`.
       ValueError: if the file is not for this network.
 

@@ -96,7 +96,14 @@ def read_torch_file(path: Path) -> dict[str, np.ndarray]:
     with path.open("rb") as file:
         is_zip = file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
     storages: dict[str, Storage] = {}
-    value, numbers = _read_zip(path, storages) if is_zip else _read_legacy(path.read_bytes(), storages)
+    if is_zip:
+        try:
+            value, numbers = _read_zip(path, storages)
+        except OSError as error:
+            # The directory points to a place before the file's beginning.
+            raise ValueError(f"it is damaged: {error}") from error
+    else:
+        value, numbers = _read_legacy(path.read_bytes(), storages)
     if type(value) is dict and type(value.get("state_dict")) is dict:
         value = value["state_dict"]
     if type(value) is not dict:
@@ -136,7 +143,8 @@ def _read_zip(path: Path, storages: dict[str, Storage]) -> tuple[Any, dict[str, 
     """The unpickled object and the numbers of each storage, from the format since PyTorch 1.6."""
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
-        if len(set(names)) < len(names) or any(".." in name or name.startswith(("/", "\\")) for name in names):
+        parts = [re.split(r"[/\\]", name) for name in names]
+        if len(set(names)) < len(names) or any(not part[0] or ".." in part for part in parts):
             raise ValueError("it has two files of one name, or one whose name leads out of it")
         pickles = [name for name in names if re.fullmatch(r"[^/]+/data\.pkl", name)]
         if len(pickles) != 1:

@@ -9,11 +9,20 @@ from pathlib import Path
 import keras
 
 from samplevis.modelzoo.checkpoints import load_state_dict, read_state_dict
-from samplevis.modelzoo.fetch import cache_folder
+from samplevis.modelzoo.fetch import cache_folder, fetch, sha256
 from samplevis.modelzoo.imagenet import CLASSES, imagenet_labels
 from samplevis.network import Network
 
 Weights = str | os.PathLike | None
+URL = "https://download.pytorch.org/models"
+#: torchvision's files of weights. Each name ends in the first digits of the file's SHA-256.
+FILES = {
+    "AlexNet": "alexnet-owt-7be5be79.pth",
+    "ResNet18": "resnet18-f37072fd.pth",
+    "ResNet34": "resnet34-b627a593.pth",
+    "VGG16_torchvision": "vgg16-397923af.pth",
+    "VGG19_torchvision": "vgg19-dcbb9e9d.pth",
+}
 
 
 def torch_network(
@@ -24,7 +33,7 @@ def torch_network(
     Args:
       name: its name in the zoo.
       architecture: makes the model without weights, with PyTorch's names of layers.
-      weights: path of a state dict, "imagenet" for the file in Keras's cache, or None for random weights.
+      weights: path of a state dict, "imagenet" for torchvision's file, or None for random weights.
       labels: path of a text file of labels, or None for the bundled list.
 
     Returns:
@@ -34,7 +43,7 @@ def torch_network(
       OSError, ImportError, ValueError: if the weights cannot be read or are for another network.
     """
     if weights == "imagenet":
-        weights = _cached(name)
+        weights = fetch_weights(name)
     arrays = None if weights is None else read_state_dict(weights)
     model = architecture()
     if arrays is not None:
@@ -42,17 +51,22 @@ def torch_network(
     return Network(model, labels=imagenet_labels(labels, weights), name=name)
 
 
-def _cached(name: str) -> Path:
-    """The weights in Keras's cache: torchvision publishes pickles, which are never read here, so nothing is fetched."""
-    file = name.partition("_")[0].lower()
-    path = cache_folder() / f"{file}.safetensors"
-    if path.is_file():
-        return path
-    raise FileNotFoundError(
-        f"weights: there is no file {str(path)!r}. Make it where PyTorch is installed: "
-        f"safetensors.torch.save_file(torchvision.models.{file}(weights='DEFAULT').state_dict(), {path.name!r}); "
-        f"put it there, or give its path: {name}(weights=PATH)."
-    )
+def fetch_weights(name: str) -> Path:
+    """Fetches torchvision's weights into Keras's cache, once, and checks them; a key of `FILES`.
+
+    A `resnet18.safetensors` in the cache, which samplevis 0.1.0 asked for, is used instead.
+    """
+    converted = cache_folder() / f"{name.partition('_')[0].lower()}.safetensors"
+    if converted.is_file():
+        return converted
+    file = FILES[name]
+    path = fetch(file, f"{URL}/{file}", None, f"give its path: {name}(weights=PATH)", "weights")
+    expected = path.stem.rpartition("-")[2]
+    if not (found := sha256(path)).startswith(expected):
+        raise OSError(
+            f"weights: {str(path)!r} is not the published file. Expected SHA-256 {expected}... Received: {found}"
+        )
+    return path
 
 
 def convolution(

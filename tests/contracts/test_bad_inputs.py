@@ -49,7 +49,7 @@ def made(name: str, *layers: keras.Layer, channels: int = 3, size: int | None = 
 def here(tmp_path_factory, tiny_network):
     """A folder with files and folders that are not what a call wants."""
     folder = tmp_path_factory.mktemp("bad")
-    for name in ("text.txt", "bad.npz", "bad.keras", "bad.pb", "bad.h5"):
+    for name in ("text.txt", "bad.npz", "bad.keras", "bad.pb", "bad.h5", "bad.pth"):
         (folder / name).write_text("hello")
     for name in ("empty", "folder.png", "folder.gif", "folder.html", "folder.keras", "photos"):
         (folder / name).mkdir()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import json
 import subprocess
 import sys
 import urllib.error
@@ -17,6 +16,7 @@ from conftest import ROOT
 from samplevis import Network, cli, modelzoo
 from samplevis.modelzoo import imagenet
 from samplevis.modelzoo.registry import MODELS
+from samplevis.modelzoo.torch_layers import FILES
 
 APPLICATIONS = [name for name, entry in MODELS.items() if entry.images]
 LIGHT = """
@@ -117,13 +117,20 @@ def test_random_weights_and_paths_fetch_nothing(tmp_path, offline):
 def test_without_a_network_the_error_says_which_file_to_put_where(tmp_path, offline):
     with pytest.raises(OSError, match=r"https://\S+mobilenet_v2\S+\.h5.*MobileNetV2\(weights=PATH\)"):
         modelzoo.load("MobileNetV2")
-    assert len(offline) == 1
-    for name in ("ResNet18", "ResNet34", "AlexNet"):
-        # Published as pickles only, so not even tried.
-        with pytest.raises(OSError, match=rf"{name.lower()}\(weights='DEFAULT'\).*{name}\(weights=PATH\)") as error:
+    for name, file in FILES.items():
+        with pytest.raises(OSError, match=rf"/{file}.*{name}\(weights=PATH\)") as error:
             modelzoo.load(name)
-        assert str(tmp_path / "models" / f"{name.lower()}.safetensors") in str(error.value)
-    assert len(offline) == 1
+        assert str(tmp_path / "models" / file) in str(error.value)
+    assert len(offline) == 1 + len(FILES)
+
+
+def test_fetched_files_of_torchvision_are_checked(tmp_path, offline):
+    path = tmp_path / "models" / FILES["ResNet18"]
+    path.parent.mkdir()
+    path.write_bytes(b"something else")
+    with pytest.raises(OSError, match="resnet18-f37072fd.pth' is not the published file. Expected SHA-256 f37072fd"):
+        modelzoo.ResNet18()
+    assert offline == []
 
 
 def test_names_in_any_case_and_the_nearest_of_a_wrong_one():
@@ -151,17 +158,18 @@ def test_a_wrong_image_size(size):
         modelzoo.MobileNetV2(weights=None, image_size=size)
 
 
-def test_labels(tmp_path, monkeypatch):
+def test_labels(tmp_path, offline):
     (tmp_path / "imagenet_labels.txt").write_text("".join(f"{i} class {i}\n" for i in range(1000)))
-    index = tmp_path / "index.json"
-    index.write_text(json.dumps({str(i): ["n0", f"fetched_{i}"] for i in range(1000)}))
-    monkeypatch.setattr(keras.utils, "get_file", lambda *_, **__: str(index))
     given = imagenet.imagenet_labels(tmp_path / "imagenet_labels.txt", None)
     beside = imagenet.imagenet_labels(None, tmp_path / "weights.h5")
     above = imagenet.imagenet_labels(None, tmp_path / "folder" / "weights.h5", background=True)
-    fetched = imagenet.imagenet_labels(None, "imagenet", background=True)
     assert given()[7] == beside()[7] == above()[8] == "class 7" and above()[0] == "background"
-    assert fetched()[:2] == ["background", "fetched 0"] and len(fetched()) == 1001
+    elsewhere = imagenet.imagenet_labels(None, tmp_path.parent / "weights.h5")()
+    bundled = imagenet.imagenet_labels(None, "imagenet", background=True)()
+    assert bundled == ["background", *elsewhere] and len(bundled) == 1001 and offline == []
+    assert bundled[1:3] == ["tench, Tinca tinca", "goldfish, Carassius auratus"] and bundled[-1].startswith(
+        "toilet tissue"
+    )
     assert imagenet.imagenet_labels(None, None) is None
     (tmp_path / "imagenet_labels.txt").write_text("one\n")
     with pytest.raises(ValueError, match="expected 1000 lines"):

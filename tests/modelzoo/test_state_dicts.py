@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import torch_writer
 
 from samplevis import Network, modelzoo
 from samplevis.modelzoo import alexnet as alexnet_module
@@ -196,6 +197,21 @@ def test_the_same_weights_as_safetensors(tmp_path, resnet_file, resnet_weights):
         modelzoo.ResNet18(path)
 
 
+def test_a_file_of_pytorchs_and_nothing_but_a_network_takes_it(tmp_path, resnet_file, resnet_weights):
+    """Every array reaches its variable; a network that the file is not for refuses it, and so does `load` without one."""
+    path = tmp_path / "weights.pth"
+    tensors = {name: torch_writer.array(str(i), a) for i, (name, a) in enumerate(resnet_weights.items())}
+    storages = {str(i): a for i, a in enumerate(resnet_weights.values())}
+    path.write_bytes(torch_writer.zipped(torch_writer.ordered_dict(**tensors), storages))
+    found, expected = (modelzoo.load("ResNet18", weights=file).model for file in (path, resnet_file))
+    for a, b in zip(found.weights, expected.weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(ValueError, match="weights.pth.*is for another network"):
+        modelzoo.load("ResNet34", weights=path)
+    with pytest.raises(ValueError, match=r"weights.pth holds weights, and no network.*load\('ResNet18'"):
+        modelzoo.load(path)
+
+
 def test_without_safetensors_the_error_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "safetensors", None)
     (tmp_path / "a.safetensors").write_bytes(b"")
@@ -251,10 +267,10 @@ def test_a_wrong_file_is_refused_and_nothing_changes(tmp_path, change):
         np.testing.assert_array_equal(a, b)
 
 
-def test_pickles_are_refused(tmp_path):
-    for name in ("resnet18.pth", "resnet18.pt", "resnet18.ckpt"):
+def test_other_files_are_refused(tmp_path):
+    for name in ("resnet18.pkl", "resnet18.bin", "resnet18.ckpt"):
         (tmp_path / name).write_bytes(b"")
-        with pytest.raises(ValueError, match="pickles.*save_file"):
+        with pytest.raises(ValueError, match=r"expected a state dict \(.pth, .pt, .npz, .safetensors\)"):
             modelzoo.ResNet18(tmp_path / name)
     with pytest.raises(OSError, match="nowhere.npz"):
         modelzoo.ResNet18(tmp_path / "nowhere.npz")
