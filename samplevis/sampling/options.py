@@ -28,9 +28,9 @@ class HMCOptions:
       num_results: draws collected from each chain, >= 1. Defaults to 4.
       step_size: first step size, an angle in radians, in (0, 2); warm-up adapts it, except for "langevin". Defaults to the
         kernel's: 0.1, for "langevin" 0.03.
-      num_leapfrog_steps: gradients in a trajectory, >= 1; the mean of a random length, except for TFP's kernels. Defaults to 8.
+      num_leapfrog_steps: gradients in a trajectory, >= 1; the mean of a random length, except for TFP's kernels. Defaults to 6.
       num_burnin_steps: warm-up transitions of the first batch of chains, in which step size, mass and target adapt, >= 0. The
-        chains of later batches start from what it found, and take a quarter of them. Defaults to 8.
+        chains of later batches start from what it found, and take three eighths of them. Defaults to 8.
       num_steps_between_results: chain steps between collected draws, >= 0; 0 means no thinning. Defaults to 0.
       num_chains: chains, each of which is one composition, >= 1. Defaults to 12.
       batch_size: chains that run at a time, >= 1; memory does not grow with the number of batches. Defaults to 4.
@@ -54,7 +54,7 @@ class HMCOptions:
 
     num_results: int = 4
     step_size: float | None = None
-    num_leapfrog_steps: int = 8
+    num_leapfrog_steps: int = 6
     num_burnin_steps: int = 8
     num_steps_between_results: int = 0
     num_chains: int = 12

@@ -24,7 +24,7 @@ from samplevis.sampling.scalars import scalar_fn
 # Most that the level on the bank may exceed the level on other transforms before the calibration stops following.
 MAX_OPTIMISM = 1.3
 # Share of the warm-up that chains need where nothing is left to tune: annealing left them near their density.
-FROZEN_SHARE = 0.25
+FROZEN_SHARE = 0.375
 
 
 class Tuning(NamedTuple):
