@@ -89,7 +89,7 @@ def render(
         which trajectories are several times as long and images clearer; `network_levels` and the summary report the level
         on `model` itself. None samples `model` as it is. Defaults to 0.3; the density "activation" is never smoothed.
       optimize_steps: updates of the optimiser, >= 1. Defaults to 128.
-      anneal_steps: Langevin steps, >= 1. Defaults to 200.
+      anneal_steps: Langevin steps, >= 1. Defaults to 150.
       seed: int from 0 to 2**31 - 1. The same seed gives the same bytes on the same machine. Defaults to 0.
       progress: whether to show progress bars. Defaults to True.
       callbacks: `samplevis.Callback`s, notified of stages, steps and draws. Defaults to none.
