@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from samplevis.activation import Activation
 from samplevis.optimizers.base import Method, Stepper
-from samplevis.optimizers.keras_stepper import KerasStepper, fresh_copy, optimizer_settings
+from samplevis.optimizers.keras_stepper import KerasStepper, optimizer_settings
 from samplevis.optimizers.registry import OptimizerLike, as_method
 from samplevis.overrides import redirect_relu
 from samplevis.overrides.rebuild import cached_clone
@@ -34,7 +34,7 @@ class AscentOptions:
 
     Args:
       steps: number of updates, >= 1.
-      optimizer: a Keras optimizer, a `Method`, or the name of one. Defaults to Adam(0.05).
+      optimizer: a Keras optimizer, a `Method`, or the name of one. Defaults to Adam(0.05) on gradients in units of their own.
       thresholds: numbers of updates after which to take a snapshot. Defaults to none.
       redirect_steps: number of first steps with gradients redirected through dead rectifiers; Keras optimizers only.
         Defaults to 0.
@@ -119,7 +119,9 @@ class _Ascent:
         self.z, self.done = z, 0
         self.history = [np.zeros((0, z.shape[0]), np.float32)]
         self.snapshots: dict[int, np.ndarray] = {}
-        if saved:
+        if saved and self._can_resume(saved):
+            # A checkpoint of 0.1.0 has no unit of the gradient. Where no step remains, that is not needed.
+            saved = flat("variables", self.stepper.variables) | saved
             self.stepper.variables = refilled("variables", self.stepper.variables, saved)
             self.z, self.done = tf.identity(self.stepper.latents), int(saved["done"])
             self.history = [saved["history"]]
@@ -168,6 +170,11 @@ class _Ascent:
             snapshots |= {threshold: images for threshold in self.options.thresholds if threshold > self.done}
         return Optimized(images, self.z.numpy(), np.concatenate(self.history), snapshots)
 
+    def _can_resume(self, saved: dict[str, np.ndarray]) -> bool:
+        """Whether the steps that remain can follow those of a saved state; otherwise all of them are made again."""
+        complete = flat("variables", self.stepper.variables).keys() <= saved.keys()
+        return complete or int(saved["done"]) == self.options.steps
+
     def _stepper(self, activation: Activation, batch: int) -> KerasStepper | Stepper:
         """The compiled loop, cached with the network for other objectives of the same kind."""
         optimizer, shared = self.optimizer, self.options.shared_transforms
@@ -178,7 +185,7 @@ class _Ascent:
             compiled[key] = (
                 optimizer.stepper(activation, batch)
                 if is_method
-                else KerasStepper(activation, batch, fresh_copy(optimizer), shared)
+                else KerasStepper(activation, batch, optimizer, shared)
             )
         return compiled[key]
 
