@@ -23,10 +23,10 @@ class GradientUnit:
 
     Example:
       >>> unit = GradientUnit(batch=1, rank=2)
-      >>> unit.divide(tf.constant([[3e-30, 4e-30]])).numpy().round(3).tolist()
-      [[0.849, 1.131]]
-      >>> unit.divide(tf.constant([[3e-30, 0.0]])).numpy().round(3).tolist()
-      [[0.849, 0.0]]
+      >>> unit.divide(tf.constant([[3e-30, 4e-30]])).numpy().round(3)
+      array([[0.849, 1.131]], dtype=float32)
+      >>> unit.divide(tf.constant([[3e-30, 0.0]])).numpy().round(3)
+      array([[0.849, 0.   ]], dtype=float32)
     """
 
     def __init__(self, batch: int, rank: int):

@@ -340,6 +340,18 @@ def test_every_keras_optimizer_starts_anew(name):
     assert digest(run(network)) == digest(run(network)) == digest(run(new_network()))
 
 
+def test_a_call_in_the_middle_of_another():
+    """A callback that optimises another unit with the same compiled loop."""
+
+    class Nested(samplevis.Callback):
+        def on_step(self, stage, done, total, figures):
+            optimized("conv2:3", steps=2)(network)
+
+    network, alone = new_network(), digest(optimized(steps=40)(new_network()))
+    assert digest(optimized(steps=40, callbacks=[Nested()])(network)) == alone
+    assert digest(optimized(steps=40)(network)) == alone
+
+
 def test_weights_that_changed_and_came_back():
     network, run = new_network(), rendered()
     first = digest(run(network))
