@@ -12,9 +12,12 @@ import tensorflow as tf
 from conftest import with_slow
 
 import samplevis
-from samplevis import objectives, optimizers, param
+from samplevis import objectives, param
+from samplevis.activation import make_activation
 from samplevis.optimizers import keras_stepper
+from samplevis.optimizers.ascent import AscentOptions, _Ascent
 from samplevis.optimizers.gradient_unit import GradientUnit, root_mean_square
+from samplevis.runtime import seeds
 from samplevis.sampling.kernels.registry import KERNELS
 
 SIZE = 8
@@ -97,7 +100,9 @@ def test_a_gradient_that_begins_late_finds_its_unit(network):
     """Of a unit that is silent at first, the first gradient that is not zero counts."""
     late = objectives.only_after(5) * UNIT
     one, other = (optimized(network, late, factor).images for factor in (1.0, 1e-6))
-    assert np.abs(one - optimized(network, late, 1.0, steps=5).images).max() > 0.1
+    with pytest.warns(UserWarning, match="had no gradient in any step"):
+        silent = optimized(network, late, 1.0, steps=5).images
+    assert np.abs(one - silent).max() > 0.1
     np.testing.assert_allclose(one, other, atol=1e-3)
 
 
@@ -125,12 +130,6 @@ def test_other_optimisers_do_not_depend_on_the_unit(network, name):
         np.testing.assert_allclose(found.history[-1] / factor, one.history[-1], rtol=2e-2)
 
 
-def test_lbfgs_ends_when_the_gradient_has_fallen_in_its_own_unit(network):
-    settings = dict(optimizer=optimizers.LBFGS(bank=1), steps=30, batch=1, param=param.pixel(SIZE))
-    lengths = {len(optimized(network, UNIT, factor, **settings).history) for factor in (1.0, 2.0**-30, 2.0**30)}
-    assert len(lengths) == 1 and lengths.pop() > 5
-
-
 def test_sweeps_do_not_depend_on_the_unit(network):
     settings = dict(param=param.fourier(SIZE), transforms=None, steps=20, progress=False)
     one = samplevis.sweep(network, [UNIT * 1.0, objectives.channel("conv2", 2) * 1.0], **settings)
@@ -142,6 +141,7 @@ def test_sweeps_do_not_depend_on_the_unit(network):
 # Checkpoints
 
 
+@pytest.mark.slow
 def test_a_run_resumes_with_its_units(network, tmp_path):
     """Stopped among the steps of the optimiser: bit-identical to an uninterrupted run."""
 
@@ -158,10 +158,6 @@ def test_a_run_resumes_with_its_units(network, tmp_path):
 
 
 def test_a_state_of_0_1_without_units_begins_its_steps_again(network):
-    from samplevis.activation import make_activation
-    from samplevis.optimizers.ascent import AscentOptions, _Ascent
-    from samplevis.runtime import seeds
-
     activation = make_activation(network, UNIT, param.fourier(SIZE), None)
     z, root = activation.param.start(seeds.root(0), 2), seeds.root(0)
 
