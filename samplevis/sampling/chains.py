@@ -260,8 +260,8 @@ class _Loop:
             begin = compile(("begin", *key), lambda state, *given: make(*given).bootstrap_results(state))
             results = begin(state, *given)
             if self.adapts:
-                # A number of this run, which the compiled code must not hold.
-                results = results._replace(num_adaptation_steps=tf.constant(self.num_calls))
+                # A number of this run: it must not be frozen into the compiled code.
+                results = results._replace(num_adaptation_steps=tf.constant(self.num_calls * self.num_transitions))
         advance = compile(key, self._chunk(kernels, make))
         record = TraceRecord(self.num_calls, self.num_transitions, context.draw_store if self.stores_draws else None)
         place, seed, preconditioner = context.stage(self.stage), seeds.fold(context.seed, self.stage), given[1]

@@ -18,7 +18,7 @@ import pytest
 import tensorflow as tf
 
 import samplevis
-from samplevis import Network, analysis, objectives, optimizers, param, recipes, transform
+from samplevis import Network, objectives, optimizers, param, recipes, transform
 from samplevis.optimizers import ascent
 from samplevis.results.both_ends import TwoEnded
 from samplevis.runtime import compiled, seeds
@@ -266,9 +266,14 @@ def attributed(obj: str, **changes: Any) -> Call:
     return lambda network: recipes.attribution(network, obj, "conv1", PHOTOGRAPH[None], **changes)
 
 
-def collected(unit: str) -> Call:
-    images = np.random.default_rng(1).uniform(size=(6, 8, 8, 3)).astype(np.float32)
-    return lambda network: tf.nest.flatten(vars(analysis.collect(network, unit, images, progress=False)))
+def collected(unit: str, size: int = 8) -> Call:
+    images = np.random.default_rng(1).uniform(size=(6, size, size, 3)).astype(np.float32)
+
+    def run(network: Network) -> Any:
+        found = samplevis.collect(network, unit, images, top=2, bottom=2)
+        return found.activations, found.top_images, found.counts
+
+    return run
 
 
 def surprised(**changes: Any) -> Call:
@@ -288,6 +293,8 @@ RECIPES = {
     "attribution": attributed("logits:1"),
     "attribution of another class": attributed("logits:2"),
     "attribution on a path": attributed("logits:1", path="stochastic", steps=3),
+    "examples": collected("conv2:1"),
+    "examples of another channel and size": collected("conv2:2", 12),
     "optimised between": optimized(),
 }
 SURPRISED = {
