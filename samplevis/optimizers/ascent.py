@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Hashable, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from samplevis.activation import Activation
 from samplevis.optimizers.base import Method, Stepper
-from samplevis.optimizers.keras_stepper import KerasStepper, fresh_copy, optimizer_settings
+from samplevis.optimizers.keras_stepper import KerasStepper, optimizer_settings
 from samplevis.optimizers.registry import OptimizerLike, as_method
 from samplevis.overrides import redirect_relu
 from samplevis.overrides.rebuild import cached_clone
@@ -34,7 +34,7 @@ class AscentOptions:
 
     Args:
       steps: number of updates, >= 1.
-      optimizer: a Keras optimizer, a `Method`, or the name of one. Defaults to Adam(0.05).
+      optimizer: a Keras optimizer, a `Method`, or the name of one. Defaults to Adam(0.05) on gradients in units of their own.
       thresholds: numbers of updates after which to take a snapshot. Defaults to none.
       redirect_steps: number of first steps with gradients redirected through dead rectifiers; Keras optimizers only.
         Defaults to 0.
@@ -79,19 +79,19 @@ def ascend(
       FloatingPointError: if the activation or its gradient is not finite, see `AscentOptions.skip_nonfinite`.
     """
     stage = stage or Checkpoint().stage("optimise")
-    ascent = _Ascent(activation, z, options, seed, stage.saved)
-    progress = Progress("optimise", options.steps, "step", callbacks, ascent.done) if bar is None else None
-    with progress or contextlib.nullcontext(bar) as bar:
-        for stop in ascent.stops():
-            done = ascent.done
-            scores = ascent.advance(stop)
-            bar.update(stop - done, activation=float(scores[-1].mean()))
-            ascent.take_snapshot()
-            stage.update(ascent.state_dict)
-            if bar.interrupted or ascent.stepper.finished:
-                break
-    stage.close(ascent.state_dict, bar.interrupted)
-    return ascent.result()
+    with contextlib.closing(_Ascent(activation, z, options, seed, stage.saved)) as ascent:
+        progress = Progress("optimise", options.steps, "step", callbacks, ascent.done) if bar is None else None
+        with progress or contextlib.nullcontext(bar) as bar:
+            for stop in ascent.stops():
+                done = ascent.done
+                scores = ascent.advance(stop)
+                bar.update(stop - done, activation=float(scores[-1].mean()))
+                ascent.take_snapshot()
+                stage.update(ascent.state_dict)
+                if bar.interrupted or ascent.stepper.finished:
+                    break
+        stage.close(ascent.state_dict, bar.interrupted)
+        return ascent.result()
 
 
 class _Ascent:
@@ -110,6 +110,7 @@ class _Ascent:
     ):
         self.activation, self.options, self.seed = activation, options, seed
         self.optimizer = _check_optimizer(activation, options)
+        self._borrowed: list[tuple[MutableMapping, Hashable, KerasStepper | Stepper]] = []
         network = activation.network
         if options.redirect_steps:
             network = cached_clone(network, "redirect_relu", redirect_relu)
@@ -119,7 +120,9 @@ class _Ascent:
         self.z, self.done = z, 0
         self.history = [np.zeros((0, z.shape[0]), np.float32)]
         self.snapshots: dict[int, np.ndarray] = {}
-        if saved:
+        if saved and self._can_resume(saved):
+            # A checkpoint of 0.1.0 has no unit of the gradient. Where no step remains, that is not needed.
+            saved = flat("variables", self.stepper.variables) | saved
             self.stepper.variables = refilled("variables", self.stepper.variables, saved)
             self.z, self.done = tf.identity(self.stepper.latents), int(saved["done"])
             self.history = [saved["history"]]
@@ -168,19 +171,34 @@ class _Ascent:
             snapshots |= {threshold: images for threshold in self.options.thresholds if threshold > self.done}
         return Optimized(images, self.z.numpy(), np.concatenate(self.history), snapshots)
 
+    def _can_resume(self, saved: dict[str, np.ndarray]) -> bool:
+        """Whether the steps that remain can follow those of a saved state; otherwise all of them are made again."""
+        complete = flat("variables", self.stepper.variables).keys() <= saved.keys()
+        return complete or int(saved["done"]) == self.options.steps
+
+    def close(self) -> None:
+        """Returns the compiled loops to their caches."""
+        for compiled, key, stepper in self._borrowed:
+            compiled[key] = stepper
+
     def _stepper(self, activation: Activation, batch: int) -> KerasStepper | Stepper:
-        """The compiled loop, cached with the network for other objectives of the same kind."""
+        """The compiled loop, cached with the network for other objectives of the same kind.
+
+        It holds the state of an ascent, so that it is out of the cache in the meantime: a callback may start another ascent.
+        """
         optimizer, shared = self.optimizer, self.options.shared_transforms
         is_method = isinstance(optimizer, Method)
         settings = optimizer if is_method else optimizer_settings(optimizer)
         compiled, key = activation.network.compiled, ("optimize", activation.key, batch, settings, shared)
-        if key not in compiled:
-            compiled[key] = (
+        stepper = compiled.pop(key, None)
+        if stepper is None:
+            stepper = (
                 optimizer.stepper(activation, batch)
                 if is_method
-                else KerasStepper(activation, batch, fresh_copy(optimizer), shared)
+                else KerasStepper(activation, batch, optimizer, shared)
             )
-        return compiled[key]
+        self._borrowed.append((compiled, key, stepper))
+        return stepper
 
 
 def unmoved(latents: np.ndarray, start: tf.Tensor) -> np.ndarray:

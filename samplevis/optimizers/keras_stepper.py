@@ -12,19 +12,30 @@ import tensorflow as tf
 from samplevis.activation import Activation
 from samplevis.network import Network
 from samplevis.optimizers.base import Method, Stepper
+from samplevis.optimizers.gradient_unit import RELATIVE_EPSILON, GradientUnit
 from samplevis.runtime import seeds
 from samplevis.runtime.checks import brief
 
 
 class KerasStepper(Stepper):
-    """The compiled loop of a Keras optimizer, with its variables: the latents and the optimizer's state."""
+    """The compiled loop of a Keras optimizer, with its variables: the latents and the optimizer's state.
+
+    Args:
+      activation: the function to maximise.
+      batch: number of images.
+      optimizer: its settings. None for the default, Adam(0.05) on gradients in units of their own (`GradientUnit`).
+      shared_transforms: whether all images of a step get the same transform.
+    """
 
     def __init__(
-        self, activation: Activation, batch: int, optimizer: keras.optimizers.Optimizer, shared_transforms: bool
+        self, activation: Activation, batch: int, optimizer: keras.optimizers.Optimizer | None, shared_transforms: bool
     ):
         self.z = keras.Variable(np.zeros((batch, *activation.param.latent_shape), np.float32))
+        unit = GradientUnit(batch, len(self.z.shape)) if optimizer is None else None
+        optimizer = fresh_copy(optimizer)
         optimizer.build([self.z])
-        self._initial_state = [(variable, tf.identity(variable.value)) for variable in optimizer.variables]
+        state = _state_of(optimizer, self.z) + ([unit.variable] if unit else [])
+        self._initial_state = [(variable, tf.identity(variable.value)) for variable in state]
 
         @tf.function(autograph=False, reduce_retracing=True)
         def run(parameters: list[tf.Tensor], seed: tf.Tensor, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
@@ -42,8 +53,10 @@ class KerasStepper(Stepper):
                 if gradient is None:
                     raise ValueError("obj: it has no gradient. Use optimizer='cma' or 'genetic'.")
                 finite = tf.reduce_all(tf.math.is_finite(gradient), list(range(1, gradient.shape.rank)), keepdims=True)
-                # Keras minimises. Gradients that are not finite are zeroed, to keep them out of the optimizer's averages.
-                optimizer.apply([tf.where(finite, -gradient, 0.0)], [self.z])
+                # Gradients that are not finite are zeroed, to keep them out of the optimizer's averages.
+                gradient = tf.where(finite, gradient, 0.0)
+                # Keras minimises.
+                optimizer.apply([-(unit.divide(gradient) if unit else gradient)], [self.z])
                 return i + 1, scores.write(i, score)
 
             scores = tf.TensorArray(tf.float32, count, element_shape=[batch])
@@ -88,12 +101,20 @@ class KerasStepper(Stepper):
 
 
 def fresh_copy(optimizer: keras.optimizers.Optimizer | None) -> keras.optimizers.Optimizer:
-    """A new optimizer with the same settings (Adam(0.05) for None): Keras binds an optimizer to the first variables it sees."""
-    optimizer = keras.optimizers.Adam(0.05) if optimizer is None else optimizer
+    """A new optimizer with the same settings (the default, for None): Keras binds an optimizer to the first variables it sees."""
+    optimizer = keras.optimizers.Adam(0.05, epsilon=RELATIVE_EPSILON) if optimizer is None else optimizer
     fresh = type(optimizer).from_config(optimizer.get_config())
     # Keras sums gradients over devices, even over one, with an operation that holds every graph in which it is traced.
     fresh._all_reduce_sum_gradients = lambda gradients_and_variables: gradients_and_variables
     return fresh
+
+
+def _state_of(optimizer: keras.optimizers.Optimizer, z: keras.Variable) -> list[keras.Variable]:
+    """All variables of an optimizer that is built for `z`: those that it lists, then those that it only holds."""
+    # Nadam does not list the product of its momenta.
+    held = [each for each in tf.nest.flatten(list(vars(optimizer).values())) if isinstance(each, keras.Variable)]
+    found = {id(variable): variable for variable in (*optimizer.variables, *held)}
+    return [variable for key, variable in found.items() if key != id(z)]
 
 
 def optimizer_settings(optimizer: keras.optimizers.Optimizer | Method | None) -> tuple:

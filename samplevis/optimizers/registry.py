@@ -13,7 +13,7 @@ from samplevis.optimizers.lbfgs import LBFGS
 
 T = TypeVar("T")
 MethodName: TypeAlias = Literal["cma", "genetic", "lbfgs"]
-# What the `optimizer` argument of `optimize` takes. None is Adam(0.05).
+# What the `optimizer` argument of `optimize` takes. None is Adam(0.05) on gradients in units of their own.
 OptimizerLike: TypeAlias = keras.optimizers.Optimizer | Method | MethodName | None
 
 METHODS: dict[MethodName, type[Method]] = {"cma": CMA, "genetic": Genetic, "lbfgs": LBFGS}

@@ -21,9 +21,9 @@ class WithAlpha(Parameterization):
     plane: Parameterization
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
-        height, width, channels = self.base.image_shape
-        return height, width, channels + 1
+    def image_shape(self) -> tuple[int, ...]:
+        *size, channels = self.base.image_shape
+        return *size, channels + 1
 
     @property
     def latent_shape(self) -> tuple[int]:
@@ -36,7 +36,7 @@ class WithAlpha(Parameterization):
 
     def image(self, z: tf.Tensor) -> tf.Tensor:
         colours, plane = self.split(z)
-        return tf.concat([self.base.image(colours), self.plane.image(plane)], 3)
+        return tf.concat([self.base.image(colours), self.plane.image(plane)], -1)
 
     def latent(self, images: tf.Tensor) -> tf.Tensor:
         return self._join(self.base.latent(images[..., :-1]), self.plane.latent(images[..., -1:]))
@@ -100,7 +100,7 @@ def with_alpha(base: Parameterization, plane: Parameterization | None = None) ->
       plane: the parameterization of the alpha plane: one channel, the same size. Defaults to `fourier(size, channels=1)`.
 
     Returns:
-      A `WithAlpha`. Images are [N, H, W, C + 1]; latents are vectors: those of `base`, then those of `plane`.
+      A `WithAlpha`. Images are [N, *size, C + 1]; latents are vectors: those of `base`, then those of `plane`.
 
     Raises:
       TypeError: if an argument is not a parameterization.
@@ -112,8 +112,8 @@ def with_alpha(base: Parameterization, plane: Parameterization | None = None) ->
       (128, 128, 4)
     """
     check_base(base)
-    expected = *base.image_shape[:2], 1
-    plane = fourier(expected[:2], channels=1) if plane is None else plane
+    expected = *base.image_shape[:-1], 1
+    plane = fourier(expected[:-1], channels=1) if plane is None else plane
     check_base(plane, "plane")
     if tuple(plane.image_shape) != expected:
         raise ValueError(f"plane: expected images of shape {expected}. Received: {plane.image_shape}")

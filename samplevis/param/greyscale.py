@@ -18,19 +18,19 @@ class Greyscale(Derived):
     channels: int
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
-        return *self.base.image_shape[:2], self.channels
+    def image_shape(self) -> tuple[int, ...]:
+        return *self.base.image_shape[:-1], self.channels
 
     def image(self, z: tf.Tensor) -> tf.Tensor:
-        return tf.repeat(self.base.image(z), self.channels, axis=3)
+        return tf.repeat(self.base.image(z), self.channels, axis=-1)
 
     def latent(self, images: tf.Tensor) -> tf.Tensor:
         """The latent of the mean over the channels."""
-        return self.base.latent(tf.reduce_mean(tf.cast(images, tf.float32), 3, keepdims=True))
+        return self.base.latent(tf.reduce_mean(tf.cast(images, tf.float32), -1, keepdims=True))
 
 
 def greyscale(base: Parameterization, *, channels: int = 3) -> Greyscale:
-    """Grey images for a network that takes colours: one plane, the same in every channel.
+    """Grey images for a network that takes colours: one plane, the same in every channel. Signals and volumes, too.
 
     Source: `grayscale_image_rgb` in lucid/optvis/param/images.py.
 
@@ -50,7 +50,7 @@ def greyscale(base: Parameterization, *, channels: int = 3) -> Greyscale:
       (128, 128, 3)
     """
     check_base(base)
-    if base.image_shape[2] != 1:
+    if base.image_shape[-1] != 1:
         raise ValueError(f"base: expected one channel, such as fourier(128, channels=1). Received: {base!r}")
     check_whole("channels", channels, 1)
     return Greyscale(base, int(channels))

@@ -37,7 +37,7 @@ def maco(base: Fourier | Measured) -> MACO:
     Each frequency of the white latent keeps its phase and gets the magnitude of the base's filter. Under the prior, phases are
     uniform and independent, exactly. The constant component is the base's mean (grey for `fourier`), so that the contrast
     before the sigmoid is the same for every image. In images of even size a few frequencies can only have phase 0 or pi; an
-    optimiser leaves them as they start.
+    optimiser leaves them as they start. Signals and volumes have phases and magnitudes along all of their directions.
 
     Source: Fel et al. 2023, "Unlocking Feature Visualization for Deeper Networks with MAgnitude Constrained Optimization",
     arXiv:2306.06805. There, images are standardised before the sigmoid: `contrast=1`. Their random crops are a roll and a
@@ -66,16 +66,16 @@ def phases(z: tf.Tensor) -> tf.Tensor:
     """White pictures with the phases of `z` and the mean magnitude of white noise at every frequency; the constant component is 0.
 
     Args:
-      z: float32 tensor of shape [N, H, W, C].
+      z: float32 tensor of shape [N, *size, C]: signals, pictures or volumes.
 
     Returns:
-      Tensor of the same shape; each channel has mean 0 and mean square 1 - 1 / (H W).
+      Tensor of the same shape; each channel has mean 0 and mean square 1 - 1 / n, where n is the number of pixels.
     """
     half = spectrum.of(z)
     power = tf.square(tf.math.real(half)) + tf.square(tf.math.imag(half))
     scale = tf.math.rsqrt(power + 1e-12)
     unit = half * tf.complex(scale, tf.zeros_like(scale))
-    height, width = z.shape[1:3]
-    magnitude = np.full(half.shape[2:], np.sqrt(height * width))
-    magnitude[0, 0] = 0
-    return spectrum.image(unit, magnitude, (height, width))
+    size = z.shape[1:-1]
+    magnitude = np.full(half.shape[2:], np.sqrt(np.prod(size)))
+    magnitude[(0,) * len(size)] = 0
+    return spectrum.image(unit, magnitude, size)

@@ -95,7 +95,7 @@ def textured(
 
     Raises:
       TypeError: if `base` is not a parameterization.
-      ValueError: if a shape does not fit, or a value is out of range.
+      ValueError: if the base makes no pictures, a shape does not fit, or a value is out of range.
 
     Example:
       >>> u, v = np.meshgrid(np.linspace(0, 2, 64), np.linspace(0, 2, 64))
@@ -104,6 +104,8 @@ def textured(
       (64, 64, 3)
     """
     check_base(base)
+    if len(base.image_shape) != 3:
+        raise ValueError(f"base: expected images [height, width, channels]. Received: {base.image_shape}")
     uv = check_array("uv", uv)
     if uv.ndim != 3 or uv.shape[2] != 2 or not np.isfinite(uv).all():
         raise ValueError(f"uv: expected finite coordinates of shape [H, W, 2]. Received: shape {uv.shape}")

@@ -65,7 +65,8 @@ def optimize(
         for none.
       steps: number of updates, >= 1. Defaults to 256.
       optimizer: any Keras optimizer (a copy is used, so that one object can serve many calls); "lbfgs", "cma" or "genetic", or
-        settings of these from `samplevis.optimizers`. Defaults to Adam(0.05).
+        settings of these from `samplevis.optimizers`. Defaults to Adam(0.05) on gradients in units of their own, so that the unit
+        of the objective does not matter.
       batch: number of images, >= 1, each with a different start. Defaults to 1.
       init: images [batch, *image_shape] in [0, 1] to start from. Defaults to faint noise.
       thresholds: numbers of updates after which to take a snapshot, from 1 to `steps`. Defaults to none.

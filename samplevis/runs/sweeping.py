@@ -68,7 +68,7 @@ def sweep(
       objectives: a layer such as "fire9", for the mean of each of its channels; a channel such as "fire9:10", for each of its
         neurons at the size of `param`; or a list of at least one objective, string or function, as in `optimize`.
       param, transforms, steps: as in `optimize`.
-      optimizer: any Keras optimizer, as in `optimize`. Defaults to Adam(0.05).
+      optimizer: any Keras optimizer, as in `optimize`. Defaults to that of `optimize`.
       redirect_steps: as in `optimize`. Defaults to 16, as in Lucid, since among many units some are silent at first.
       init: image [H, W, C] in [0, 1] from which all units start. Defaults to faint noise.
       batch_size: maximum number of images at a time, >= 1. Defaults to as many as fit in `memory`, at most 16, beyond which a CPU

@@ -267,6 +267,9 @@ class _Loop:
             # Compiled, too: run piece by piece, a gradient holds several times the memory.
             begin = compile(("begin", *key), lambda state, *given: make(*given).bootstrap_results(state))
             results = begin(state, *given)
+            if self.adapts:
+                # A number of this run: it must not be frozen into the compiled code.
+                results = results._replace(num_adaptation_steps=tf.constant(self.num_calls * self.num_transitions))
         advance = compile(key, self._chunk(kernels, make))
         record = TraceRecord(self.num_calls, self.num_transitions, context.draw_store if self.stores_draws else None)
         place, seed, preconditioner = context.stage(self.stage), seeds.fold(context.seed, self.stage), given[1]

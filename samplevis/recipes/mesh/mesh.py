@@ -36,9 +36,11 @@ class Mesh:
 
     def __post_init__(self) -> None:
         for name, kind, columns in (("positions", np.float32, 3), ("uv", np.float32, 2), ("faces", np.int32, 3)):
-            values = np.asarray(getattr(self, name), kind)
+            # A copy: views of a mesh are cached, and must not outlive a change of the caller's array.
+            values = np.array(getattr(self, name), kind)
             if values.ndim != 2 or values.shape[1] != columns or not np.isfinite(values).all():
                 raise ValueError(f"{name}: expected finite numbers of shape [n, {columns}]. Received: {values.shape}")
+            values.setflags(write=False)
             object.__setattr__(self, name, values)
         count = len(self.positions)
         if len(self.uv) != count:
