@@ -20,7 +20,7 @@ from samplevis.objectives.schedule import END
 from samplevis.param import Parameterization
 from samplevis.runtime import compiled
 from samplevis.transform import Transform, as_named, as_transform, compose, crop_or_pad_to
-from samplevis.transform.base import TransformLike
+from samplevis.transform.base import TransformLike, stratified_params
 
 # Sides of the signals, images and volumes to make for networks that take any size. `Network.usual_size` is for trying one out.
 DEFAULT_SIDES = {1: 1024, 2: 128, 3: 32}
@@ -122,17 +122,20 @@ class Activation:
         self.check_independent("a sampler")
         self.check_gradient("a sampler")
 
-    def sample_transforms(self, seed: tf.Tensor, num_transforms: int) -> Any:
+    def sample_transforms(self, seed: tf.Tensor, num_transforms: int, strata: int = 1) -> Any:
         """Samples the parameters of transforms.
 
         Args:
           seed: int32 tensor of shape [2].
           num_transforms: number of transforms, >= 1.
+          strata: how many of them in sequence are averaged, >= 1, a divisor of their number: the size of a bank, or the
+            transforms of one latent in `paired`. They are a Latin hypercube (`Transform.sample_params`), so that their mean is
+            more exact. Defaults to 1: the transforms are independent.
 
         Returns:
           Nest of tensors with leading dimension `num_transforms`.
         """
-        return self.transform.sample_params(seed, num_transforms, self.param.image_shape)
+        return stratified_params(self.transform, seed, num_transforms, self.param.image_shape, strata)
 
     def scores(self, z: tf.Tensor, transform_params: Any, parameters: Sequence | None = None) -> tf.Tensor:
         """Scores latents under K transforms that all latents share.

@@ -33,7 +33,7 @@ from samplevis.sampling.level_scale import (
 )
 from samplevis.sampling.mass import NUM_PAIRS, learn_preconditioner
 from samplevis.sampling.options import HMCOptions, hmc_options
-from samplevis.sampling.scalars import scalar_fn
+from samplevis.sampling.scalars import scalar_fn, virial_fn
 
 # Most nats between the ends of the scale: float32 resolves steps of one nat up to here, and Metropolis needs better.
 MAX_NATS = 1e7
@@ -227,7 +227,7 @@ def _problem(activation: Activation, bank: Any, target: Density, options: HMCOpt
         return density(**density_params).tilt(activation.mean(param.rotate(state), bank, parameters))
 
     def redraw(seed: tf.Tensor, bank: Any, *arguments: Any) -> Target:
-        other = activation.sample_transforms(seed, options.num_transforms)
+        other = activation.sample_transforms(seed, options.num_transforms, options.num_transforms)
         return lambda state: tilt(state, other, *arguments)
 
     return ChainProblem(
@@ -239,6 +239,7 @@ def _problem(activation: Activation, bank: Any, target: Density, options: HMCOpt
             lambda state: finite_mean(on_bank(param.rotate(state))),
             scalar_fn(param.latent_shape, param.bands()),
             lambda state: param.image(param.rotate(state)),
+            virial=virial_fn(param.latent_shape, param.bands()),
         ),
         compile=activation.compiler(density, options.moves, options.num_transforms),
     )

@@ -26,7 +26,7 @@ class KernelSpec:
     Attributes:
       name: what `HMCOptions.kernel` calls it.
       summary: one line for the documentation.
-      module: the file of `samplevis.sampling.kernels` with its functions `make` and `trace`.
+      module: the file of `samplevis.sampling.kernels` with its functions `make`, `trace` and `gradient`.
       exact: whether it leaves the target density invariant.
       adapts_step_size: whether warm-up adapts its step size; False for a kernel that accepts everything.
       takes_moves: whether free moves can follow its transitions.
@@ -87,6 +87,19 @@ class KernelSpec:
           `TransitionStats` of tensors [chain]; step size and number of gradient evaluations are scalars.
         """
         return self._functions.trace(num_leapfrog_steps, state, results)
+
+    def gradient(self, state: tf.Tensor, results: Any) -> tf.Tensor:
+        """Reads the gradient of the log density after a step, which every kernel has evaluated there.
+
+        Args:
+          state: the state after the transition in the kernel's coordinates, [chain, ...].
+          results: the kernel's results after it.
+
+        Returns:
+          Tensor in the shape of the state, with respect to the kernel's coordinates. Kernels that draw transforms anew give the
+          gradient on transforms that the state does not depend on.
+        """
+        return self._functions.gradient(state, results)
 
     @property
     def _functions(self) -> ModuleType:
