@@ -44,7 +44,7 @@ class Activation:
       >>> from samplevis.runtime import seeds
       >>> a = activation.make_activation(modelzoo.Shapes(), "logits:4", param.fourier(32), transform.jitter(4))
       >>> z = a.param.prior(seeds.root(0), 2)
-      >>> bank = a.sample_transforms(seeds.root(1), 8)
+      >>> bank = a.sample_bank(seeds.root(1), 8)
       >>> a.scores(z, bank).shape, a.mean(z, bank).shape
       (TensorShape([2, 8]), TensorShape([2]))
     """
@@ -128,14 +128,25 @@ class Activation:
         Args:
           seed: int32 tensor of shape [2].
           num_transforms: number of transforms, >= 1.
-          strata: how many of them in sequence are averaged, >= 1, a divisor of their number: the size of a bank, or the
-            transforms of one latent in `paired`. They are a Latin hypercube (`Transform.sample_params`), so that their mean is
-            more exact. Defaults to 1: the transforms are independent.
+          strata: how many in sequence make a Latin hypercube (`Transform.sample_params`), >= 1, a divisor of their number: those
+            whose scores are averaged, such as the transforms of one latent in `paired`. Defaults to 1: all are independent.
 
         Returns:
           Nest of tensors with leading dimension `num_transforms`.
         """
         return stratified_params(self.transform, seed, num_transforms, self.param.image_shape, strata)
+
+    def sample_bank(self, seed: tf.Tensor, num_transforms: int) -> Any:
+        """Samples the parameters of transforms that are averaged, as in `mean`: one Latin hypercube.
+
+        Args:
+          seed: int32 tensor of shape [2].
+          num_transforms: number of transforms, >= 1.
+
+        Returns:
+          Nest of tensors with leading dimension `num_transforms`.
+        """
+        return self.sample_transforms(seed, num_transforms, strata=num_transforms)
 
     def scores(self, z: tf.Tensor, transform_params: Any, parameters: Sequence | None = None) -> tf.Tensor:
         """Scores latents under K transforms that all latents share.

@@ -145,7 +145,7 @@ def sample(
         context.checkpoint.start_timer("sample")
 
         # One fixed density: the bank is drawn once, for warm-up and sampling.
-        bank = activation.sample_transforms(seeds.fold(context.seed, "bank"), options.num_transforms)
+        bank = activation.sample_bank(seeds.fold(context.seed, "bank"), options.num_transforms)
         problem = _problem(activation, bank, target, options)
         if options.adapt_mass:
             learned = _preconditioner(problem, annealed.state, activation.param.bands(), context)
@@ -227,7 +227,7 @@ def _problem(activation: Activation, bank: Any, target: Density, options: HMCOpt
         return density(**density_params).tilt(activation.mean(param.rotate(state), bank, parameters))
 
     def redraw(seed: tf.Tensor, bank: Any, *arguments: Any) -> Target:
-        other = activation.sample_transforms(seed, options.num_transforms, options.num_transforms)
+        other = activation.sample_bank(seed, options.num_transforms)
         return lambda state: tilt(state, other, *arguments)
 
     return ChainProblem(
@@ -286,7 +286,7 @@ def _overfit(
 ) -> tuple[float, float]:
     """Mean activation of the chains on the bank, and on transforms that are used for nothing else."""
     latents, (bank, *_) = activation.param.rotate(state), problem.arguments
-    other = activation.sample_transforms(seeds.fold(context.seed, "calibration"), NUM_FRESH_TRANSFORMS)
+    other = activation.sample_bank(seeds.fold(context.seed, "calibration"), NUM_FRESH_TRANSFORMS)
 
     def measure() -> dict[str, float]:
         # Kernels that draw new transforms have no bank to overfit, but may settle beside their target.

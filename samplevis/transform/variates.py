@@ -12,9 +12,7 @@ from samplevis.runtime import seeds
 BELOW_ONE = 1 - 2.0**-24
 
 
-def uniform(
-    seed: tf.Tensor, shape: Sequence[int], low: float = 0.0, high: float = 1.0, strata: int = 1
-) -> tf.Tensor:
+def uniform(seed: tf.Tensor, shape: Sequence[int], low: float = 0.0, high: float = 1.0, strata: int = 1) -> tf.Tensor:
     """Samples uniform numbers, in Latin hypercubes of `strata` rows.
 
     In each column of a hypercube the range is divided into `strata` equal parts, and each row has a number of another part, in

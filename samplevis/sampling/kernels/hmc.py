@@ -36,7 +36,9 @@ def gradient(state: tf.Tensor, results: Any) -> tf.Tensor:
 def trace(num_leapfrog_steps: int, state: tf.Tensor, results: Any) -> TransitionStats:
     """Reads the statistics of a step, see `KernelSpec.trace`."""
     proposed, rested = results.proposed_results, results.accepted_results
-    first, last = (half_square(momentum[0], tf.float64) for momentum in (proposed.initial_momentum, proposed.final_momentum))
+    first, last = (
+        half_square(momentum[0], tf.float64) for momentum in (proposed.initial_momentum, proposed.final_momentum)
+    )
     # Where the proposal was accepted, the density at the start is no longer there: it follows from the energy error.
     ends = tf.cast(results.log_accept_ratio, tf.float64) + last - tf.cast(proposed.target_log_prob, tf.float64)
     energy = tf.where(results.is_accepted, ends, first - tf.cast(rested.target_log_prob, tf.float64))

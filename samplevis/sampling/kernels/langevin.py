@@ -76,7 +76,7 @@ def _step(
     seed: tf.Tensor,
     settings: tuple[Any, Any, float | None],
 ) -> tuple[LangevinState, tf.Tensor, tf.Tensor]:
-    """What `langevin_step` does: (state, force at it in its shape, mean square of the velocities about the refreshment [chain])."""
+    """What `langevin_step` does: (state, force at it in its shape, temperature of the positions [chain])."""
     step_size, friction, heat = settings
     axes = list(range(1, now.state.shape.rank))
     cos, sin = tf.cos(step_size / 2), tf.sin(step_size / 2)
@@ -90,8 +90,10 @@ def _step(
     spread = tf.sqrt((1 - decay**2) * (1.0 if heat is None else heat / rate))
     state, before = rotate(now.state, now.velocity)
     after = decay * before + spread * tf.random.stateless_normal(before.shape, seeds.fold(seed, "noise"))
-    # A stochastic force makes velocities faster before the refreshment than after; positions feel both.
-    temperature = tf.reduce_mean((tf.square(before) + tf.square(after)) / 2, axes)
+    # A stochastic force makes velocities faster before the refreshment than after. Positions, which move with their mean, diffuse
+    # at this temperature (the ratio of diffusion to mobility; the mean of the two squares for a decay of 1).
+    weighted = (1 + 3 * decay) * tf.square(before) + (3 + decay) * tf.square(after)
+    temperature = tf.reduce_mean(weighted / (4 * (1 + decay)), axes)
     state, velocity = rotate(state, after)
     with tf.GradientTape() as tape:
         tape.watch(state)
@@ -111,7 +113,7 @@ class LangevinResults(NamedTuple):
       velocity: shape of the state.
       friction: of each chain, set by the thermostat, per radian, [chain].
       tilt: at the last gradient, on the transforms of that moment, [chain].
-      temperature: mean square of the velocities, averaged over the transition, [chain].
+      temperature: that at which velocities drive the positions, averaged over the transition, [chain].
       step_size: radians, scalar.
       gradient: of the tilt at the state, on the transforms of that moment, shape of the state.
     """

@@ -118,10 +118,9 @@ KERNELS: dict[str, KernelSpec] = {
         KernelSpec("malt", "the same with partial refreshment of the velocities on the way", "malt", takes_moves=True),
         KernelSpec("hmc", "TFP's Hamiltonian Monte Carlo", "hmc", unit_mass=True),
         KernelSpec("nuts", "TFP's No-U-Turn sampler, for small problems", "nuts", unit_mass=True),
-        KernelSpec("pcn", "preconditioned Crank-Nicolson: no gradient, a baseline", "pcn"),
+        KernelSpec("pcn", "preconditioned Crank-Nicolson: proposals without a gradient, a baseline", "pcn"),
         KernelSpec("redrawn_hmc", "split HMC with a new bank for every trajectory", "redrawn_hmc", exact=False),
-        # A step of .03 on four transforms keeps the stochastic heat that the thermostat has to carry off at a few per cent of
-        # the friction.
+        # A step of .03 on four stratified transforms keeps the virial of every band within a few per cent of 1.
         KernelSpec(
             "langevin",
             "Langevin dynamics with new transforms for every step, a thermostat and no accept step",
