@@ -396,16 +396,19 @@ def test_same_seed_same_bytes():
     assert one.tobytes() == two.tobytes() != other.tobytes()
 
 
+TRACE = hmc.trace
+
+
 def energy_of_the_proposal(num_leapfrog_steps, state, results):
     """What `hmc` traced in 0.1.0."""
     proposed = results.proposed_results
     kinetic = tf.reduce_sum(tf.square(proposed.final_momentum[0]), (1, 2, 3)) / 2
     energy = tf.cast(kinetic - proposed.target_log_prob, tf.float64)
-    return hmc.trace(num_leapfrog_steps, state, results)._replace(energy=energy)
+    return TRACE(num_leapfrog_steps, state, results)._replace(energy=energy)
 
 
 def test_hmc_traces_the_energy_at_the_start():
-    state = tf.random.stateless_normal((64, *SHAPE), [1, 2])
+    state = 4 / 3 + tf.random.stateless_normal((64, *SHAPE), [1, 2]) / np.sqrt(3)
     kernel = KERNELS["hmc"].make(quadratic, None, 0.7, 3, tf.ones(SHAPE))
     results = kernel.bootstrap_results(state)
     for number in range(3):

@@ -66,28 +66,25 @@ def test_means_are_those_of_thirds_of_the_bands():
     assert set(virial_fn((4,), np.array([0, 0, 1, 1]))(tf.ones((2, 4)))) == {"virial"}, "two bands have no thirds"
 
 
-# Steps at which some proposals are rejected.
-STEPS = {"split_hmc": 0.9, "malt": 0.8, "hmc": 0.75, "pcn": 0.03}
+# Steps at which all proposals are accepted, and at which most are not.
+STEPS = {"split_hmc": (0.8, 1.0), "malt": (0.7, 1.0), "hmc": (0.6, 0.9), "pcn": (0.03, 0.1)}
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_every_kernel_holds_the_gradient_at_its_state(kernel):
     """In its own coordinates, after steps that were accepted and steps that were not."""
     spec, scale = KERNELS[kernel], tf.linspace(0.3, 1.0, SIZE)
-    target = conjugate(np.float32(4.0))
-    unit = scale if spec.unit_mass else 1.0
+    target, unit = conjugate(np.float32(4.0)), scale if spec.unit_mass else 1.0
     state = tf.random.stateless_normal((12, SIZE), [3, 4]) / unit
-    step = spec.make(target, lambda seed: target, STEPS.get(kernel, 0.5), 3, scale)
-    results = step.bootstrap_results(state)
     accepted = []
-    for number in range(3):
-        state, results = step.one_step(state, results, seed=seeds.fold(seeds.root(0), number))
+    for number, step_size in enumerate(STEPS.get(kernel, (0.5,))):
+        step = spec.make(target, lambda seed: target, step_size, 3, scale)
+        state, results = step.one_step(state, step.bootstrap_results(state), seed=seeds.root(number))
         accepted.append(spec.trace(3, state, results).is_accepted)
-    latents = state * unit
-    expected = (value_and_gradient(target, latents)[1] - latents) * unit
-    np.testing.assert_allclose(spec.gradient(state, results), expected, atol=2e-3, rtol=1e-3)
-    if kernel in STEPS:
-        assert 0 < np.mean(accepted) < 1, "both cases"
+        latents = state * unit
+        expected = (value_and_gradient(target, latents)[1] - latents) * unit
+        np.testing.assert_allclose(spec.gradient(state, results), expected, atol=2e-3, rtol=1e-3)
+    assert kernel not in STEPS or 0 < np.mean(accepted) < 1, "both cases"
 
 
 @pytest.mark.parametrize("kernel", with_slow(EXACT, [name for name in EXACT if name != "split_hmc"]))
@@ -102,7 +99,7 @@ def test_exact_kernels_keep_the_virial_of_every_band(kernel):
 
 
 def test_langevin_keeps_it_with_its_default_step(monkeypatch):
-    curvature = np.float32(np.geomspace(0.1, 400.0, 6))[BANDS]
+    curvature = np.float32(np.geomspace(0.1, 1000.0, 6))[BANDS]
 
     def virials():
         found = run_kernel("langevin", curvature, num_results=200, num_burnin_steps=20).scalars
@@ -113,7 +110,7 @@ def test_langevin_keeps_it_with_its_default_step(monkeypatch):
     # The control: with the kick between two halves of the refreshment, stiff bands are too narrow.
     monkeypatch.setattr(langevin, "_step", kick_in_the_middle)
     mean, error = virials()["virial_high"]
-    assert 1 - mean > 4 * error and mean < 0.97
+    assert 1 - mean > 4 * error and mean < 0.98
 
 
 def kick_in_the_middle(now, score_fn, strength_fn, seed, settings):
