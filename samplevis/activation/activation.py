@@ -20,7 +20,7 @@ from samplevis.objectives.schedule import END
 from samplevis.param import Parameterization
 from samplevis.runtime import compiled
 from samplevis.transform import Transform, as_named, as_transform, compose, crop_or_pad_to
-from samplevis.transform.base import TransformLike
+from samplevis.transform.base import TransformLike, stratified_params
 
 # Sides of the signals, images and volumes to make for networks that take any size. `Network.usual_size` is for trying one out.
 DEFAULT_SIDES = {1: 1024, 2: 128, 3: 32}
@@ -44,7 +44,7 @@ class Activation:
       >>> from samplevis.runtime import seeds
       >>> a = activation.make_activation(modelzoo.Shapes(), "logits:4", param.fourier(32), transform.jitter(4))
       >>> z = a.param.prior(seeds.root(0), 2)
-      >>> bank = a.sample_transforms(seeds.root(1), 8)
+      >>> bank = a.sample_bank(seeds.root(1), 8)
       >>> a.scores(z, bank).shape, a.mean(z, bank).shape
       (TensorShape([2, 8]), TensorShape([2]))
     """
@@ -122,8 +122,22 @@ class Activation:
         self.check_independent("a sampler")
         self.check_gradient("a sampler")
 
-    def sample_transforms(self, seed: tf.Tensor, num_transforms: int) -> Any:
+    def sample_transforms(self, seed: tf.Tensor, num_transforms: int, strata: int = 1) -> Any:
         """Samples the parameters of transforms.
+
+        Args:
+          seed: int32 tensor of shape [2].
+          num_transforms: number of transforms, >= 1.
+          strata: how many in sequence make a Latin hypercube (`Transform.sample_params`), >= 1, a divisor of their number: those
+            whose scores are averaged, such as the transforms of one latent in `paired`. Defaults to 1: all are independent.
+
+        Returns:
+          Nest of tensors with leading dimension `num_transforms`.
+        """
+        return stratified_params(self.transform, seed, num_transforms, self.param.image_shape, strata)
+
+    def sample_bank(self, seed: tf.Tensor, num_transforms: int) -> Any:
+        """Samples the parameters of transforms that are averaged, as in `mean`: one Latin hypercube.
 
         Args:
           seed: int32 tensor of shape [2].
@@ -132,7 +146,7 @@ class Activation:
         Returns:
           Nest of tensors with leading dimension `num_transforms`.
         """
-        return self.transform.sample_params(seed, num_transforms, self.param.image_shape)
+        return self.sample_transforms(seed, num_transforms, strata=num_transforms)
 
     def scores(self, z: tf.Tensor, transform_params: Any, parameters: Sequence | None = None) -> tf.Tensor:
         """Scores latents under K transforms that all latents share.

@@ -250,7 +250,8 @@ def _chunk(activation: Activation) -> Callable[..., tuple[LangevinState, tf.Tens
         angle = tf.reshape(step_size, [-1] + [1] * (now.state.shape.rank - 1))
 
         def score(state: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-            transforms = activation.sample_transforms(seed, NUM_TRANSFORMS * state.shape[0])
+            count = NUM_TRANSFORMS * state.shape[0]
+            transforms = activation.sample_transforms(seed, count, strata=NUM_TRANSFORMS)
             return tf.reduce_mean(activation.paired(activation.param.rotate(state), transforms, parameters), axis=1)
 
         def step(i: tf.Tensor, now: LangevinState, total: tf.Tensor, strength: tf.Tensor):

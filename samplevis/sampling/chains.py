@@ -59,12 +59,14 @@ class Monitors(NamedTuple):
       scalars: state [chain, ...] -> name -> [chain], traced for every transition after warm-up.
       image: state [chain, ...] -> array [chain, ...], whose mean and deviation are accumulated.
       notify: whether callbacks get the images of the draws. Defaults to True.
+      virial: virial of the coordinates, z_i dU / dz_i with U minus the log density, [chain, ...] -> name -> [chain]: more scalars.
     """
 
     figure: Callable[[tf.Tensor], float] | None = None
     scalars: Callable[[tf.Tensor], dict[str, tf.Tensor]] | None = None
     image: Callable[[tf.Tensor], tf.Tensor] | None = None
     notify: bool = True
+    virial: Callable[[tf.Tensor], dict[str, tf.Tensor]] | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -181,8 +183,8 @@ class _Kernels:
     @property
     def monitors(self) -> Monitors:
         """The problem's monitors as functions of a state in the kernel's coordinates and the preconditioner."""
-        *functions, notify = self.problem.monitors
-        return Monitors(*(self.of_state(function) if function else None for function in functions), notify)
+        *functions, notify, virial = self.problem.monitors
+        return Monitors(*(self.of_state(function) if function else None for function in functions), notify, virial)
 
     def of_state(self, function: Callable[[tf.Tensor], Any]) -> Callable[[tf.Tensor, tf.Tensor], Any]:
         """A function of a state, as one of the kernel's coordinates and the preconditioner."""
@@ -224,6 +226,10 @@ class _Kernels:
         """What is traced of a transition."""
         inner = results.inner_results if adapting else results
         return self.spec.trace(self.options.num_leapfrog_steps, state, inner)
+
+    def virial(self, state: tf.Tensor, results: Any) -> tf.Tensor:
+        """z_i dU / dz_i of every coordinate of a frozen kernel's state; the coordinates' units cancel."""
+        return -state * self.spec.gradient(state, results)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -296,7 +302,7 @@ class _Loop:
 
     def _cache_key(self, options: HMCOptions) -> tuple:
         """What the compiled code depends on, beside the problem's kind and the shapes of its tensors."""
-        kinds = bool(self.monitors.scalars), bool(self.monitors.image)
+        kinds = bool(self.monitors.scalars), bool(self.monitors.image), bool(self.monitors.virial)
         return (
             "adapting" if self.adapts else "frozen",
             options.kernel,
@@ -325,6 +331,7 @@ class _Loop:
 
             def traced(state: tf.Tensor, results: Any) -> tuple[TransitionStats, dict[str, tf.Tensor]]:
                 scalars = monitors.scalars(state, preconditioner) if monitors.scalars else {}
+                scalars |= monitors.virial(kernels.virial(state, results)) if monitors.virial else {}
                 return kernels.stats(state, results, self.adapts), scalars
 
             with warnings.catch_warnings():

@@ -68,7 +68,7 @@ def finite_mean(values: Any) -> float:
 
 def fresh_transforms(activation: Activation, seed: tf.Tensor) -> Any:
     """Samples a bank that no chain sees."""
-    return activation.sample_transforms(seeds.fold(seed, "fresh"), NUM_FRESH_TRANSFORMS)
+    return activation.sample_bank(seeds.fold(seed, "fresh"), NUM_FRESH_TRANSFORMS)
 
 
 def mean_activation(activation: Activation, bank: Any) -> Callable[[tf.Tensor], tf.Tensor]:

@@ -10,8 +10,8 @@ import tensorflow as tf
 from samplevis.runtime import seeds
 
 NUM_PROJECTIONS = 8
-# Thirds of the bands of a prior, from coarse to fine.
-POWERS = ("power_low", "power_middle", "power_high")
+# Of the bands of a prior, from coarse to fine.
+THIRDS = ("low", "middle", "high")
 
 
 def scalar_fn(shape: tuple[int, ...], bands: np.ndarray) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
@@ -36,19 +36,59 @@ def scalar_fn(shape: tuple[int, ...], bands: np.ndarray) -> Callable[[tf.Tensor]
     seed = seeds.fold(seeds.root(0), "projections")
     directions = tf.random.stateless_normal((size, NUM_PROJECTIONS), seed)
     directions /= tf.norm(directions, axis=0)
-    labels = np.searchsorted(np.unique(bands), bands.ravel())
-    third = labels * len(POWERS) // (labels.max() + 1)
-    weights = np.stack([third == i for i in range(len(POWERS))], 1).astype(np.float32)
-    weights /= np.maximum(weights.sum(0), 1)
-    powers = POWERS if weights.any(0).all() else ()
+    powers = _means_of_thirds("power", bands)
 
     def scalars(state: tf.Tensor) -> dict[str, tf.Tensor]:
         flat = tf.reshape(state, [-1, size])
         squares = tf.square(flat)
-        found = {"radius": tf.reduce_mean(squares, 1)}
-        power = squares @ tf.constant(weights)
-        found |= {name: power[:, i] for i, name in enumerate(powers)}
+        found = {"radius": tf.reduce_mean(squares, 1)} | powers(squares)
         projected = flat @ directions
         return found | {f"projection_{i}": projected[:, i] for i in range(NUM_PROJECTIONS)}
 
     return scalars
+
+
+def virial_fn(shape: tuple[int, ...], bands: np.ndarray) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """Makes the function that averages the virial of every transition.
+
+    The virial of a coordinate is z_i dU / dz_i, where U is minus the log density. In equilibrium its expectation is 1, whatever the
+    density (integrate by parts). Where a band is too hot, its virial is above 1, and below where it is too cold, even if the
+    velocities are those of a temperature of 1.
+
+    Args:
+      shape: of one state.
+      bands: int, of that shape: the label of the band of each coordinate, coarse bands first.
+
+    Returns:
+      Function: virial of the coordinates [chain, *shape] -> name -> [chain]: "virial", the mean over all of them; and
+      "virial_low", "virial_middle" and "virial_high", the means over thirds of the bands, if there are at least three bands.
+
+    Example:
+      >>> prior = param.fourier(16)
+      >>> z = prior.prior(seeds.root(0), 4)
+      >>> virial = virial_fn(prior.latent_shape, prior.bands())(z**2)  # Of N(0, I), where U = |z|^2 / 2.
+      >>> sorted(virial)
+      ['virial', 'virial_high', 'virial_low', 'virial_middle']
+    """
+    size, thirds = int(np.prod(shape)), _means_of_thirds("virial", bands)
+
+    def virials(virial: tf.Tensor) -> dict[str, tf.Tensor]:
+        flat = tf.reshape(virial, [-1, size])
+        return {"virial": tf.reduce_mean(flat, 1)} | thirds(flat)
+
+    return virials
+
+
+def _means_of_thirds(name: str, bands: np.ndarray) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """Function: values [chain, coordinate] -> name of the third -> mean [chain]; nothing if there are fewer than three bands."""
+    labels = np.searchsorted(np.unique(bands), bands.ravel())
+    third = labels * len(THIRDS) // (labels.max() + 1)
+    weights = np.stack([third == i for i in range(len(THIRDS))], 1).astype(np.float32)
+    weights /= np.maximum(weights.sum(0), 1)
+    names = [f"{name}_{third}" for third in THIRDS] if weights.any(0).all() else []
+
+    def means(values: tf.Tensor) -> dict[str, tf.Tensor]:
+        found = values @ tf.constant(weights)
+        return {name: found[:, i] for i, name in enumerate(names)}
+
+    return means

@@ -19,7 +19,7 @@ from samplevis.sampling.kernels.registry import KERNELS
 from samplevis.sampling.level_scale import NUM_FRESH_TRANSFORMS, LevelScale, finite_mean, mean_activation
 from samplevis.sampling.mass import learn_preconditioner
 from samplevis.sampling.options import HMCOptions
-from samplevis.sampling.scalars import scalar_fn
+from samplevis.sampling.scalars import scalar_fn, virial_fn
 
 # Most that the level on the bank may exceed the level on other transforms before the calibration stops following.
 MAX_OPTIMISM = 1.3
@@ -60,7 +60,7 @@ def bank_of(activation: Activation, tuning: Tuning, options: HMCOptions) -> Any:
     Returns:
       Parameters of `options.num_transforms` transforms.
     """
-    return activation.sample_transforms(seeds.fold(tuning.seed, "bank"), options.num_transforms)
+    return activation.sample_bank(seeds.fold(tuning.seed, "bank"), options.num_transforms)
 
 
 def run_tuned(
@@ -130,7 +130,7 @@ def _problem(activation: Activation, tuning: Tuning, options: HMCOptions) -> Cha
         return density(**density_params).tilt(activation.mean(param.rotate(state), bank, parameters))
 
     def redraw(seed: tf.Tensor, bank: Any, *arguments: Any) -> Target:
-        other = activation.sample_transforms(seed, options.num_transforms)
+        other = activation.sample_bank(seed, options.num_transforms)
         return lambda state: tilt(state, other, *arguments)
 
     return ChainProblem(
@@ -143,6 +143,7 @@ def _problem(activation: Activation, tuning: Tuning, options: HMCOptions) -> Cha
             lambda state: finite_mean(on_bank(param.rotate(state))),
             scalar_fn(param.latent_shape, param.bands()),
             lambda state: param.image(param.rotate(state)),
+            virial=virial_fn(param.latent_shape, param.bands()),
         ),
         compile=activation.compiler(density, options.moves, options.num_transforms),
     )
@@ -185,7 +186,7 @@ def _overfit(
 ) -> tuple[float, float]:
     """Mean activation of the chains on the bank, and on transforms that are used for nothing else."""
     latents = activation.param.rotate(state)
-    other = activation.sample_transforms(seeds.fold(context.seed, "calibration"), NUM_FRESH_TRANSFORMS)
+    other = activation.sample_bank(seeds.fold(context.seed, "calibration"), NUM_FRESH_TRANSFORMS)
 
     def measure() -> dict[str, float]:
         # Kernels that draw new transforms have no bank to overfit, but may settle beside their target.

@@ -1,14 +1,15 @@
 """Random distortions of images, signals and volumes: parameters sampled from a seed, and a deterministic, differentiable apply.
 
 Every image gets its own parameters. They are nests of tensors with the batch as leading dimension, so a bank of K transforms
-can be sliced, stored, or tiled over chains with `tf.nest.map_structure`. Shapes are static. The gradient with respect to the
+can be sliced, stored, or tiled over chains with `tf.nest.map_structure`. With `strata=K` a bank is a Latin hypercube, whose means
+are more exact than those of independent transforms. Shapes are static. The gradient with respect to the
 images is exact, as a Metropolis correction needs; the one exception is `normalize_gradient`, which samplers refuse.
 
 Example:
   >>> import tensorflow as tf
   >>> from samplevis import transform
   >>> distortion = transform.affine(shift=8, scale=0.1, rotate=8)
-  >>> bank = distortion.sample_params(seed=[0, 1], batch=8, image_shape=(96, 96, 3))
+  >>> bank = distortion.sample_params(seed=[0, 1], batch=8, image_shape=(96, 96, 3), strata=8)
   >>> distortion.apply(bank, tf.zeros([8, 96, 96, 3])).shape
   TensorShape([8, 96, 96, 3])
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -49,14 +50,19 @@ class Transform:
 
     draw = renamed_property("draw", "sample_params")
 
-    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Any:
-        """Samples the random parameters, independently for each image.
+    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape, strata: int = 1) -> Any:
+        """Samples the random parameters.
+
+        A subclass may leave the last argument out: then its parameters are always independent (`stratified_params`).
 
         Args:
           seed: int32 [2], stateless seed. Equal seeds give equal parameters (but code compiled by XLA has another random
             number generator than the rest of TensorFlow).
           batch: int, number of images.
           image_shape: (H, W, C) of the images that `apply` will get.
+          strata: each group of so many transforms in sequence, >= 1, a divisor of the batch, has its uniform parameters in a
+            Latin hypercube, which makes means over the group more exact; every transform by itself is distributed as
+            without. Defaults to 1: the transforms are independent.
 
         Returns:
           A nest of tensors with leading dimension [batch]; empty if nothing is random.
@@ -140,10 +146,10 @@ class Compose(Transform):
     def exact_gradient(self) -> bool:
         return all(transform.exact_gradient for transform in self.transforms)
 
-    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> tuple[Any, ...]:
+    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape, strata: int = 1) -> tuple[Any, ...]:
         params = []
         for number, transform in enumerate(self.transforms):
-            params.append(transform.sample_params(seeds.fold(seed, number), batch, image_shape))
+            params.append(stratified_params(transform, seeds.fold(seed, number), batch, image_shape, strata))
             image_shape = transform.output_shape(image_shape)
         return tuple(params)
 
@@ -156,6 +162,21 @@ class Compose(Transform):
         for transform in self.transforms:
             image_shape = transform.output_shape(image_shape)
         return tuple(image_shape)
+
+
+def stratified_params(transform: Transform, seed: tf.Tensor, batch: int, image_shape: Shape, strata: int) -> Any:
+    """What `Transform.sample_params` returns; independent parameters if the transform's own takes no `strata`.
+
+    Args:
+      transform: the transform.
+      seed, batch, image_shape, strata: as in `Transform.sample_params`.
+
+    Returns:
+      A nest of tensors with leading dimension [batch].
+    """
+    if strata == 1 or "strata" not in inspect.signature(transform.sample_params).parameters:
+        return transform.sample_params(seed, batch, image_shape)
+    return transform.sample_params(seed, batch, image_shape, strata)
 
 
 # What the `transforms` argument of `render`, `optimize` and others takes.

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from samplevis.runtime.checks import check_between, check_number
 from samplevis.transform.base import Params, Shape, Transform
+from samplevis.transform.variates import uniform
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,8 +124,8 @@ class Gain(Transform):
     decibels: float
     silence: float
 
-    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Params:
-        decibels = tf.random.stateless_uniform([batch], seed, -self.decibels, self.decibels)
+    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape, strata: int = 1) -> Params:
+        decibels = uniform(seed, (batch,), -self.decibels, self.decibels, strata)
         return {"factor": 10 ** (decibels / 20)}
 
     def apply(self, params: Params, images: tf.Tensor) -> tf.Tensor:

@@ -13,6 +13,7 @@ from samplevis.runtime import seeds
 from samplevis.runtime.checks import check_choice, check_number, check_numbers, check_whole
 from samplevis.transform import warp
 from samplevis.transform.base import Params, Shape, Transform
+from samplevis.transform.variates import uniform, uniform_int
 from samplevis.transform.warp import Edges, Interpolation
 
 Units: TypeAlias = Literal["degrees", "radians"]
@@ -24,9 +25,9 @@ class Jitter(Transform):
 
     d: int
 
-    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Params:
+    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape, strata: int = 1) -> Params:
         dimensions = len(image_shape) - 1
-        return {"offset": tf.random.stateless_uniform([batch, dimensions], seed, 0, self.d + 1, tf.int32)}
+        return {"offset": uniform_int(seed, (batch, dimensions), 0, self.d + 1, strata)}
 
     def apply(self, params: Params, images: tf.Tensor) -> tf.Tensor:
         *sizes, _ = self.output_shape(images.shape[1:])
@@ -69,9 +70,9 @@ class Shift(Transform):
 
     d: int
 
-    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Params:
+    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape, strata: int = 1) -> Params:
         dimensions = len(image_shape) - 1
-        return {"shift": tf.random.stateless_uniform([batch, dimensions], seed, -self.d, self.d + 1, tf.int32)}
+        return {"shift": uniform_int(seed, (batch, dimensions), -self.d, self.d + 1, strata)}
 
     def apply(self, params: Params, images: tf.Tensor) -> tf.Tensor:
         sizes = images.shape[1:-1]
@@ -111,16 +112,16 @@ class Affine(Transform):
     rotate: float
     edges: Edges
 
-    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Params:
+    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape, strata: int = 1) -> Params:
         dimensions = len(image_shape) - 1
 
-        def uniform(name: str, limit: float, *shape: int) -> tf.Tensor:
-            return tf.random.stateless_uniform([batch, *shape], seeds.fold(seed, name), -limit, limit)
+        def symmetric(name: str, limit: float, *shape: int) -> tf.Tensor:
+            return uniform(seeds.fold(seed, name), (batch, *shape), -limit, limit, strata)
 
         return {
-            "shift": uniform("shift", self.shift, dimensions),
-            "scale": tf.exp(uniform("scale", self.scale)),
-            "angle": uniform("angle", math.radians(self.rotate)),
+            "shift": symmetric("shift", self.shift, dimensions),
+            "scale": tf.exp(symmetric("scale", self.scale)),
+            "angle": symmetric("angle", math.radians(self.rotate)),
             **_axis(seed, batch, dimensions),
         }
 
@@ -172,8 +173,8 @@ class Choice(Transform):
     edges: Edges
     interpolation: Interpolation = "bilinear"
 
-    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Params:
-        which = tf.random.stateless_uniform([batch], seed, 0, len(self.values), tf.int32)
+    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape, strata: int = 1) -> Params:
+        which = uniform_int(seed, (batch,), 0, len(self.values), strata)
         values = tf.gather(tf.constant(self.values, tf.float32), which)
         axis = _axis(seed, batch, len(image_shape) - 1) if self.parameter == "angle" else {}
         return {self.parameter: values} | axis
@@ -251,8 +252,8 @@ def random_rotate(
 class Mirror(Transform):
     """See `mirror`."""
 
-    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Params:
-        return {"flip": tf.random.stateless_uniform([batch], seed) < 0.5}
+    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape, strata: int = 1) -> Params:
+        return {"flip": uniform(seed, (batch,), strata=strata) < 0.5}
 
     def apply(self, params: Params, images: tf.Tensor) -> tf.Tensor:
         rank = len(images.shape)

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from samplevis.runtime.checks import check_choice, check_number, check_whole
 from samplevis.transform.base import Shape, Transform
+from samplevis.transform.variates import uniform
 
 PadMode: TypeAlias = Literal["reflect", "constant", "uniform"]
 
@@ -24,8 +25,8 @@ class Pad(Transform):
     mode: PadMode
     value: float
 
-    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Any:
-        return {"value": tf.random.stateless_uniform([batch], seed)} if self.mode == "uniform" else ()
+    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape, strata: int = 1) -> Any:
+        return {"value": uniform(seed, (batch,), strata=strata)} if self.mode == "uniform" else ()
 
     def apply(self, params: Any, images: tf.Tensor) -> tf.Tensor:
         self.output_shape(images.shape[1:])

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from samplevis.runtime.checks import check_numbers
 from samplevis.transform.base import Params, Shape, Transform
+from samplevis.transform.variates import uniform_int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,8 +19,8 @@ class RandomResize(Transform):
 
     scales: tuple[float, ...]
 
-    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape) -> Params:
-        return {"which": tf.random.stateless_uniform([batch], seed, 0, len(self.scales), tf.int32)}
+    def sample_params(self, seed: tf.Tensor, batch: int, image_shape: Shape, strata: int = 1) -> Params:
+        return {"which": uniform_int(seed, (batch,), 0, len(self.scales), strata)}
 
     def apply(self, params: Params, images: tf.Tensor) -> tf.Tensor:
         sizes = images.shape[1:-1]

@@ -12,8 +12,8 @@ from samplevis.runtime import seeds
 from samplevis.runtime.context import RunContext
 from samplevis.sampling import diagnostics
 from samplevis.sampling.chains import MAX_STEP_SIZE, ChainProblem, run_chains
-from samplevis.sampling.kernels import adaptation, split_hmc
-from samplevis.sampling.kernels.base import value_and_gradient
+from samplevis.sampling.kernels import adaptation, hmc, split_hmc
+from samplevis.sampling.kernels.base import half_square, value_and_gradient
 from samplevis.sampling.kernels.integrator import IntegratorState, integrate
 from samplevis.sampling.kernels.registry import KERNELS
 from samplevis.sampling.kernels.stats import log_acceptance
@@ -394,3 +394,69 @@ def test_step_size_stays_below_a_quarter_turn_where_all_is_accepted(kernel):
 def test_same_seed_same_bytes():
     one, two, other = (draws(linear, "split_hmc", results=3, warmup=3, seed=s).states for s in (1, 1, 2))
     assert one.tobytes() == two.tobytes() != other.tobytes()
+
+
+TRACE = hmc.trace
+
+
+def energy_of_the_proposal(num_leapfrog_steps, state, results):
+    """What `hmc` traced in 0.1.0."""
+    proposed = results.proposed_results
+    kinetic = tf.reduce_sum(tf.square(proposed.final_momentum[0]), (1, 2, 3)) / 2
+    energy = tf.cast(kinetic - proposed.target_log_prob, tf.float64)
+    return TRACE(num_leapfrog_steps, state, results)._replace(energy=energy)
+
+
+def test_hmc_traces_the_energy_at_the_start():
+    state = 4 / 3 + tf.random.stateless_normal((64, *SHAPE), [1, 2]) / np.sqrt(3)
+    kernel = KERNELS["hmc"].make(quadratic, None, 0.7, 3, tf.ones(SHAPE))
+    results = kernel.bootstrap_results(state)
+    for number in range(3):
+        potential = half_square(state, tf.float64) - tf.cast(quadratic(state), tf.float64)
+        after, results = kernel.one_step(state, results, seed=seeds.fold(seeds.root(0), number))
+        kinetic = half_square(results.proposed_results.initial_momentum[0], tf.float64)
+        energy = KERNELS["hmc"].trace(3, after, results).energy
+        assert 0 < results.is_accepted.numpy().mean() < 1
+        np.testing.assert_allclose(energy, potential + kinetic, rtol=1e-5)
+        assert np.abs(energy_of_the_proposal(3, after, results).energy - energy).max() > 1, "the control"
+        state = after
+
+
+def energy_fraction(energy):
+    """E-BFMI of energies [transition, chain]: mean over the chains, and its standard error."""
+    found = (np.diff(energy, axis=0) ** 2).mean(0) / energy.var(0)
+    return found.mean(), found.std(ddof=1) / np.sqrt(len(found))
+
+
+def leapfrog_energies(step_size, transitions=1500, chains=32):
+    """Energies at the start of one leapfrog step on `quadratic` about its mean, in NumPy."""
+    rng = np.random.default_rng(0)
+    x, found = rng.normal(size=(chains, 24)) / np.sqrt(3), []
+    for _ in range(transitions):
+        p = rng.normal(size=x.shape)
+        y = x + step_size * (p - step_size * 3 * x / 2)
+        q = p - step_size * 3 * (x + y) / 2
+        before, after = ((3 * a**2 + b**2).sum(1) / 2 for a, b in ((x, p), (y, q)))
+        found.append(before)
+        x = np.where((np.log(rng.uniform(size=chains)) < before - after)[:, None], y, x)
+    return np.stack(found)
+
+
+def test_energies_of_hmc_have_the_fraction_of_an_independent_chain(monkeypatch):
+    # Seven in ten proposals are rejected, so that the energies of proposals differ from those of starts.
+    step_size = 1.2 / np.sqrt(3)
+    expected, error = energy_fraction(leapfrog_energies(step_size))
+
+    def of_kernel():
+        options = HMCOptions(
+            num_results=1500, step_size=step_size, num_leapfrog_steps=1, num_burnin_steps=0, kernel="hmc"
+        )
+        state = 4 / 3 + tf.random.stateless_normal((32, *SHAPE), [7, 0]) / np.sqrt(3)
+        return energy_fraction(
+            run_chains(ChainProblem(quadratic), state, options, RunContext(seeds.root(0))).stats.energy
+        )
+
+    found, other = of_kernel()
+    assert abs(found - expected) < 4 * np.hypot(error, other) < 0.1
+    monkeypatch.setattr(hmc, "trace", energy_of_the_proposal)
+    assert of_kernel()[0] > expected + 0.3, "the control"

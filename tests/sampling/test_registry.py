@@ -36,7 +36,7 @@ def test_names_are_the_keys():
 @pytest.mark.parametrize("spec", KERNELS.values(), ids=KERNELS)
 def test_every_file_has_the_functions_that_are_called(spec):
     module = importlib.import_module(f"samplevis.sampling.kernels.{spec.module}")
-    for name in ("make", "trace"):
+    for name in ("make", "trace", "gradient"):
         expected = list(inspect.signature(getattr(KernelSpec, name)).parameters)[1:]
         assert list(inspect.signature(getattr(module, name)).parameters) == expected
 

@@ -46,10 +46,13 @@ def langevin_step(
     friction: float | tf.Tensor,
     heat: float | None = None,
 ) -> LangevinState:
-    """One symmetric step: rotate by half an angle, refresh, kick, refresh, rotate by the other half.
+    """One step: rotate by half an angle, refresh the velocity, rotate by the other half, kick.
 
-    The gradient is that of fresh scores, so it is a stochastic force: it heats the chain, and there is no accept step. These
-    dynamics lead to the neighbourhood of the density; an adjusted kernel has to take over there.
+    The refreshment is in the middle and the kick at the end (BAOAB; Leimkuhler and Matthews 2013, "Rational construction of
+    stochastic numerical methods for molecular sampling"): positions of a Gaussian density are right at any stable step, where a
+    kick in the middle makes stiff directions too narrow. The gradient is that of fresh scores, so it is a stochastic force: it
+    heats the chain, and there is no accept step. These dynamics lead to the neighbourhood of the density; an adjusted kernel
+    has to take over there.
 
     Args:
       now: state of the dynamics.
@@ -63,22 +66,35 @@ def langevin_step(
     Returns:
       The state one step later.
     """
+    return _step(now, score_fn, strength_fn, seed, (step_size, friction, heat))[0]
+
+
+def _step(
+    now: LangevinState,
+    score_fn: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    strength_fn: Callable[[tf.Tensor], tf.Tensor],
+    seed: tf.Tensor,
+    settings: tuple[Any, Any, float | None],
+) -> tuple[LangevinState, tf.Tensor, tf.Tensor]:
+    """What `langevin_step` does: (state, force at it in its shape, temperature of the positions [chain])."""
+    step_size, friction, heat = settings
+    axes = list(range(1, now.state.shape.rank))
     cos, sin = tf.cos(step_size / 2), tf.sin(step_size / 2)
 
     def rotate(state: tf.Tensor, velocity: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return state * cos + velocity * sin, velocity * cos - state * sin
 
-    # Half of the friction on either side of the kick: on one side it would weaken the force by half of its rate.
     rate = tf.reshape(tf.cast(friction, tf.float32), [-1] + [1] * (now.state.shape.rank - 1))
     rate = tf.where(tf.abs(rate) < 1e-6, 1e-6, rate)
-    decay = tf.exp(-rate * step_size / 2)
+    decay = tf.exp(-rate * step_size)
     spread = tf.sqrt((1 - decay**2) * (1.0 if heat is None else heat / rate))
-
-    def refresh(velocity: tf.Tensor, half: str) -> tf.Tensor:
-        noise = tf.random.stateless_normal(velocity.shape, seeds.fold(seed, half))
-        return decay * velocity + spread * noise
-
-    state, velocity = rotate(now.state, now.velocity)
+    state, before = rotate(now.state, now.velocity)
+    after = decay * before + spread * tf.random.stateless_normal(before.shape, seeds.fold(seed, "noise"))
+    # A stochastic force makes velocities faster before the refreshment than after. Positions, which move with their mean, diffuse
+    # at this temperature (the ratio of diffusion to mobility; the mean of the two squares for a decay of 1).
+    weighted = (1 + 3 * decay) * tf.square(before) + (3 + decay) * tf.square(after)
+    temperature = tf.reduce_mean(weighted / (4 * (1 + decay)), axes)
+    state, velocity = rotate(state, after)
     with tf.GradientTape() as tape:
         tape.watch(state)
         activation = score_fn(state, seeds.fold(seed, "transforms"))
@@ -86,10 +102,8 @@ def langevin_step(
     strength = strength_fn(activation)
     force = gradient * tf.reshape(strength, [-1] + [1] * (state.shape.rank - 1))
     # A force that is not finite must not spoil the chain: it coasts on the prior for a step.
-    force = tf.where(tf.math.is_finite(force), force, 0.0)
-    velocity = refresh(refresh(velocity, "before") + step_size * force, "after")
-    state, velocity = rotate(state, velocity)
-    return LangevinState(state, velocity, activation, strength)
+    velocity += step_size * tf.where(tf.math.is_finite(force), force, 0.0)
+    return LangevinState(state, velocity, activation, strength), force, temperature
 
 
 class LangevinResults(NamedTuple):
@@ -99,16 +113,18 @@ class LangevinResults(NamedTuple):
       velocity: shape of the state.
       friction: of each chain, set by the thermostat, per radian, [chain].
       tilt: at the last gradient, on the transforms of that moment, [chain].
-      temperature: mean square of the velocities, averaged over the transition, [chain].
+      temperature: that at which velocities drive the positions, averaged over the transition, [chain].
       step_size: radians, scalar.
+      gradient: of the tilt at the state, on the transforms of that moment, shape of the state.
     """
 
-    # Checkpoints store these by their position.
+    # Checkpoints store these by their position; those of 0.1.0 end before the gradient.
     velocity: tf.Tensor
     friction: tf.Tensor
     tilt: tf.Tensor
     temperature: tf.Tensor
     step_size: tf.Tensor
+    gradient: tf.Tensor
 
 
 class Langevin(Kernel):
@@ -116,8 +132,8 @@ class Langevin(Kernel):
 
     A stochastic force heats a chain. The friction of each chain rises while its velocities are too fast and falls while they
     are too slow, until the heat is carried off (Nosé-Hoover; Jones and Leimkuhler 2011, "Adaptive stochastic methods for
-    sampling driven molecular systems"). No step is rejected: the density is approximate, biased by the step size and by forces
-    whose noise is uneven.
+    sampling driven molecular systems"). No step is rejected: the density is approximate. Where the noise of the force is uneven,
+    the thermostat holds the mean only, and noisy coordinates stay too hot; the virial of each band shows it.
 
     Args:
       redraw: seed (int32 [2]) -> a target on freshly drawn transforms, state [chain, ...] -> tilt [chain].
@@ -154,6 +170,7 @@ class Langevin(Kernel):
             tilt=zeros,
             temperature=zeros + 1,
             step_size=tf.convert_to_tensor(self._parameters["step_size"], tf.float32),
+            gradient=tf.zeros_like(state),
         )
 
     def one_step(
@@ -170,25 +187,24 @@ class Langevin(Kernel):
           (state [chain, ...], results).
         """
         seed, step_size = tfp.random.sanitize_seed(seed), previous.step_size
-        axes = list(range(1, state.shape.rank))
 
         def score(x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
             return self._parameters["redraw"](seed)(x)
 
-        def step(count: tf.Tensor, now: LangevinState, friction: tf.Tensor, total: tf.Tensor):
-            now = langevin_step(now, score, tf.ones_like, seeds.fold(seed, count), step_size, friction, HEAT)
-            temperature = tf.reduce_mean(tf.square(now.velocity), axes)
-            return count + 1, now, friction + step_size * (temperature - 1) / THERMAL_MASS, total + temperature
+        def step(count: tf.Tensor, now: LangevinState, _: tf.Tensor, friction: tf.Tensor, total: tf.Tensor):
+            settings = step_size, friction, HEAT
+            now, force, temperature = _step(now, score, tf.ones_like, seeds.fold(seed, count), settings)
+            return count + 1, now, force, friction + step_size * (temperature - 1) / THERMAL_MASS, total + temperature
 
         first = LangevinState(state, previous.velocity, previous.tilt, tf.ones_like(previous.tilt))
-        count, now, friction, total = tf.while_loop(
+        count, now, force, friction, total = tf.while_loop(
             lambda count, *_: count < self._parameters["num_steps"],
             step,
-            (tf.constant(0), first, previous.friction, tf.zeros_like(previous.tilt)),
+            (tf.constant(0), first, previous.gradient, previous.friction, tf.zeros_like(previous.tilt)),
             parallel_iterations=1,
         )
-        results = LangevinResults(now.velocity, friction, now.activation, total / tf.cast(count, tf.float32), step_size)
-        return now.state, results
+        temperature = total / tf.cast(count, tf.float32)
+        return now.state, LangevinResults(now.velocity, friction, now.activation, temperature, step_size, force)
 
 
 def make(
@@ -201,6 +217,11 @@ def make(
 ) -> Kernel:
     """Makes the kernel, see `KernelSpec.make`."""
     return Langevin(redraw, step_size, num_leapfrog_steps)
+
+
+def gradient(state: tf.Tensor, results: LangevinResults) -> tf.Tensor:
+    """Reads the gradient of the log density, see `KernelSpec.gradient`."""
+    return results.gradient - state
 
 
 def trace(num_leapfrog_steps: int, state: tf.Tensor, results: LangevinResults) -> TransitionStats:

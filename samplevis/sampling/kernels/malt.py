@@ -14,7 +14,7 @@ from samplevis.sampling.kernels.free_moves import Move, with_free_moves
 # Rate of partial refreshment, per radian: of the order of the prior's own frequency, which is 1.
 FRICTION = 1.0
 
-trace = split_hmc.trace
+trace, gradient = split_hmc.trace, split_hmc.gradient
 
 
 def make(

@@ -30,6 +30,12 @@ def make(
     return tfp.mcmc.NoUTurnSampler(log_density, step_size, max_tree_depth=MAX_TREE_DEPTH)
 
 
+def gradient(state: tf.Tensor, results: Any) -> tf.Tensor:
+    """Reads the gradient of the log density, see `KernelSpec.gradient`."""
+    (found,) = results.grads_target_log_prob
+    return found
+
+
 def trace(num_leapfrog_steps: int, state: tf.Tensor, results: Any) -> TransitionStats:
     """Reads the statistics of a step, see `KernelSpec.trace`."""
     # The acceptance is averaged over the tree: there is no single proposal, and no velocity at its end.

@@ -15,7 +15,7 @@ from samplevis.sampling.kernels.base import Kernel, Redraw, Target
 from samplevis.sampling.kernels.free_moves import Move
 from samplevis.sampling.kernels.split_hmc import SplitHMC, SplitHMCResults
 
-trace = split_hmc.trace
+trace, gradient = split_hmc.trace, split_hmc.gradient
 
 
 class RedrawnHMC(Kernel):
@@ -25,7 +25,7 @@ class RedrawnHMC(Kernel):
     stationary distribution, and a chain that visits many of them has none in closed form. To first order the chain feels the
     mean of the log densities, which is what an infinite bank would give; the rest is its bias, which has to be measured.
 
-    A transition takes one gradient more than its trajectory: the start is evaluated on the new bank.
+    A transition takes one gradient more than its trajectory: its end is evaluated on the bank of the next.
 
     Args:
       redraw: seed (int32 [2]) -> a target on freshly drawn transforms, state [chain, ...] -> tilt [chain].
@@ -55,7 +55,7 @@ class RedrawnHMC(Kernel):
         return False
 
     def bootstrap_results(self, state: tf.Tensor) -> SplitHMCResults:
-        """Evaluates a first bank at the first state.
+        """Evaluates a first bank, of the seed 0, at the first state.
 
         Args:
           state: [chain, ...].
@@ -63,25 +63,35 @@ class RedrawnHMC(Kernel):
         Returns:
           The results that `one_step` starts from.
         """
-        return self._kernel(tf.zeros([2], tf.int32), self._parameters["step_size"]).bootstrap_results(state)
+        return self._evaluated(state, tf.zeros([2], tf.int32), self._parameters["step_size"])
 
     def one_step(
         self, state: tf.Tensor, previous: SplitHMCResults, seed: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, SplitHMCResults]:
-        """Draws a bank, evaluates it at the state, and takes a step of `SplitHMC` on it.
+        """Takes a step of `SplitHMC` on the bank that is already evaluated at the state, then draws the next one.
 
         Args:
           state: [chain, ...].
-          previous: results of the step before; only the step size is used.
+          previous: results of the step before.
           seed: int32 tensor of shape [2].
 
         Returns:
-          (state [chain, ...], results).
+          (state [chain, ...], results): tilt and gradient are those of the next bank, whose seed is the results' seed.
         """
         seed = tfp.random.sanitize_seed(seed)
-        kernel = self._kernel(seeds.fold(seed, "bank"), previous.step_size)
-        state, results = kernel.one_step(state, kernel.bootstrap_results(state), seeds.fold(seed, "move"))
-        return state, results._replace(num_gradient_evals=results.num_gradient_evals + 1)
+        kernel = self._kernel(previous.seed, previous.step_size)
+        state, results = kernel.one_step(state, previous, seeds.fold(seed, "move"))
+        evaluated = self._evaluated(state, seeds.fold(seed, "bank"), previous.step_size)
+        return state, results._replace(
+            tilt=evaluated.tilt,
+            gradient=evaluated.gradient,
+            num_gradient_evals=results.num_gradient_evals + 1,
+            seed=evaluated.seed,
+        )
+
+    def _evaluated(self, state: tf.Tensor, seed: tf.Tensor, step_size: Any) -> SplitHMCResults:
+        """The results at a state on the bank of a seed."""
+        return self._kernel(seed, step_size).bootstrap_results(state)._replace(seed=seed)
 
     def _kernel(self, seed: tf.Tensor, step_size: Any) -> SplitHMC:
         target_fn = self._parameters["redraw"](seed)

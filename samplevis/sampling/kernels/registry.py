@@ -26,7 +26,7 @@ class KernelSpec:
     Attributes:
       name: what `HMCOptions.kernel` calls it.
       summary: one line for the documentation.
-      module: the file of `samplevis.sampling.kernels` with its functions `make` and `trace`.
+      module: the file of `samplevis.sampling.kernels` with its functions `make`, `trace` and `gradient`.
       exact: whether it leaves the target density invariant.
       adapts_step_size: whether warm-up adapts its step size; False for a kernel that accepts everything.
       takes_moves: whether free moves can follow its transitions.
@@ -88,6 +88,19 @@ class KernelSpec:
         """
         return self._functions.trace(num_leapfrog_steps, state, results)
 
+    def gradient(self, state: tf.Tensor, results: Any) -> tf.Tensor:
+        """Reads the gradient of the log density after a step, which every kernel has evaluated there.
+
+        Args:
+          state: the state after the transition in the kernel's coordinates, [chain, ...].
+          results: the kernel's results after it.
+
+        Returns:
+          Tensor in the shape of the state, with respect to the kernel's coordinates. Kernels that draw transforms anew give the
+          gradient on transforms that the state does not depend on.
+        """
+        return self._functions.gradient(state, results)
+
     @property
     def _functions(self) -> ModuleType:
         return importlib.import_module(f"samplevis.sampling.kernels.{self.module}")
@@ -105,10 +118,9 @@ KERNELS: dict[str, KernelSpec] = {
         KernelSpec("malt", "the same with partial refreshment of the velocities on the way", "malt", takes_moves=True),
         KernelSpec("hmc", "TFP's Hamiltonian Monte Carlo", "hmc", unit_mass=True),
         KernelSpec("nuts", "TFP's No-U-Turn sampler, for small problems", "nuts", unit_mass=True),
-        KernelSpec("pcn", "preconditioned Crank-Nicolson: no gradient, a baseline", "pcn"),
+        KernelSpec("pcn", "preconditioned Crank-Nicolson: proposals without a gradient, a baseline", "pcn"),
         KernelSpec("redrawn_hmc", "split HMC with a new bank for every trajectory", "redrawn_hmc", exact=False),
-        # A step of .03 on four transforms keeps the stochastic heat that the thermostat has to carry off at a few per cent of
-        # the friction.
+        # A step of .03 on four stratified transforms keeps the virial of every band within a few per cent of 1.
         KernelSpec(
             "langevin",
             "Langevin dynamics with new transforms for every step, a thermostat and no accept step",

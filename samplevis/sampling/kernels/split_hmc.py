@@ -179,6 +179,11 @@ def make(
     return with_free_moves(SplitHMC(target_fn, step_size, num_leapfrog_steps, preconditioner), moves)
 
 
+def gradient(state: tf.Tensor, results: SplitHMCResults) -> tf.Tensor:
+    """Reads the gradient of the log density, see `KernelSpec.gradient`."""
+    return results.gradient - state
+
+
 def trace(num_leapfrog_steps: int, state: tf.Tensor, results: SplitHMCResults) -> TransitionStats:
     """Reads the statistics of a step, see `KernelSpec.trace`."""
     return TransitionStats(
