@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.activation import Activation, default_param
+from samplevis.activation.features import deep_features
 from samplevis.activation.memory import sampler_sizes
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
@@ -237,11 +238,14 @@ def _collected(
     levels = (result.fresh_activation - scale.prior) / (scale.optimum - scale.prior)
     if activation.network is not plan.exact_activation.network:
         levels = network_levels(plan.exact_activation, result.latents, latents, plan.seed)
+    features = deep_features(plan.exact_activation.network, images.reshape(-1, *images.shape[2:]))
+    features = features.reshape(*images.shape[:2], -1)
     of_result = {name: getattr(result, name) for name in SampleResult._fields if name != "density"}
     return Samples(
         **of_result,
         images=images,
         network_levels=levels,
+        features=features,
         optimized=optimized.images,
         prior_activation=scale.prior,
         optimum_activation=scale.optimum,
