@@ -138,8 +138,7 @@ def _drifting_scalars(run: Run) -> Iterator[tuple[str, np.ndarray, float | None,
     for name in POWERS:
         if name in samples.scalars:
             values = np.asarray(samples.scalars[name], np.float64)
-            known = np.sqrt(2 / size) if name == "radius" else None
-            yield name, values, known, MAX_POWER_CHANGE * float(np.nanmedian(np.abs(values)))
+            yield name, values, None, MAX_POWER_CHANGE * float(np.nanmedian(np.abs(values)))
 
 
 def _check_virial(run: Run) -> Iterator[Issue]:

@@ -8,9 +8,11 @@ from samplevis.sampling.diagnostics import MIN_DRAWS, _potential_reduction, ess_
 
 # One-sided tail of 4 standard errors of a normal distribution: the chance of a false alarm of one chain and scalar.
 TAIL = 3.2e-5
-#: Transitions from which a chain is judged by its own variation, and R-hat of its halves above which it drifts. A straight line
-#: gives 2.6; the halves of a stationary chain of five effective transitions each differ by so much in 1 of 10,000 cases.
-LONG, MAX_SPLIT_RHAT = 40, 2.0
+# Change of a chain, in root mean squares of the others', that is never an alarm: 4 standard errors of a chain that varies 1.5 times
+# as much as they do.
+MIN_CHANGE = 6.0
+#: Values from which the autocorrelation of a chain can be told.
+LONG = 40
 #: Correlation of the first and the last latents of a chain above which its draws are copies of one picture.
 FROZEN = 0.99
 
@@ -66,9 +68,9 @@ def common_drift(x: np.ndarray) -> float:
 def drifting(x: np.ndarray, deviation: float | None = None) -> np.ndarray:
     """Chains that drift while others do not, or by more than equilibrium allows.
 
-    Three tests that hold with few and autocorrelated transitions: `half_change` against its root mean square over the other chains,
-    whose autocorrelation it shares (Student's t); against 4 times its largest standard deviation in equilibrium, sqrt(2) times
-    that of the scalar, if that is known; and, for chains of 40 transitions or more, split R-hat of each by itself.
+    Two tests that hold with few and autocorrelated transitions: `half_change` against the changes of the other chains, whose
+    autocorrelation it shares (Student's t); and against 4 times its largest standard deviation in equilibrium, sqrt(2) times
+    that of the scalar, if that is known.
 
     Args:
       x: [chain, transition].
@@ -83,15 +85,19 @@ def drifting(x: np.ndarray, deviation: float | None = None) -> np.ndarray:
       >>> np.flatnonzero(drifting(x))
       array([3])
     """
-    change = np.abs(half_change(x))
-    found = np.zeros(len(change), bool)
+    x = np.asarray(x, np.float64)
+    change, half = half_change(x), x.shape[1] // 2
+    found = np.zeros(len(x), bool)
     if deviation is not None:
-        found |= change > 4 * np.sqrt(2) * deviation
-    if len(change) > 1:
-        others = (np.nansum(change**2) - change**2) / (len(change) - 1)
-        found |= change > student_quantile(len(change) - 1) * np.sqrt(np.maximum(others, 0))
-    if x.shape[1] >= LONG:
-        found |= split_rhat(x) > MAX_SPLIT_RHAT
+        found |= np.abs(change) > 4 * np.sqrt(2) * deviation
+    if len(x) > 1 and half:
+        # Quarters change by twice the variance of halves, and independently of them, so that few chains say more. If memory is
+        # longer than that, they say up to half of the true deviation: a chain then still needs 3.7 of its own.
+        quarters = [half_change(part) / np.sqrt(2) for part in (x[:, :half], x[:, -half:])] if half > 1 else []
+        squares = np.mean(np.square([change, *quarters]), axis=0)
+        others = np.array([np.delete(squares, chain).mean() for chain in range(len(x))])
+        limit = max(MIN_CHANGE, student_quantile((1 + len(quarters)) * (len(x) - 1)))
+        found |= np.abs(change) > limit * np.sqrt(others)
     return found
 
 
@@ -102,13 +108,13 @@ def split_rhat(x: np.ndarray) -> np.ndarray:
       x: [chain, transition].
 
     Returns:
-      [chain]: near 1 for a stationary chain that is long against its memory; nan for fewer than 4 transitions or a chain that
-      stands still.
+      [chain]: near 1 for a stationary chain that is long against its memory, up to 2.6 for one that drifts; nan for fewer than 4
+      transitions or a chain that stands still.
 
     Example:
       >>> x = np.random.default_rng(0).normal(size=(1, 100))
       >>> split_rhat(x).round(1), split_rhat(x + 0.1 * np.arange(100)).round(1)
-      (array([1.]), array([2.5]))
+      (array([1.]), array([2.1]))
     """
     x = np.asarray(x, np.float64)
     half = x.shape[1] // 2
@@ -211,7 +217,7 @@ def student_quantile(degrees: int, tail: float = TAIL) -> float:
       (6.2, 33)
     """
     # The distribution function by quadrature in the angle, t = sqrt(degrees) tan(angle): its density is cos(angle)^(degrees - 1).
-    angle = np.linspace(0, np.pi / 2, 200001)
+    angle = np.linspace(0, np.pi / 2, 20001)
     density = np.cos(angle) ** (degrees - 1)
     above = np.cumsum(density[::-1])[::-1] / (2 * density.sum())
     return float(np.sqrt(degrees) * np.tan(angle[np.searchsorted(-above, -tail)]))
