@@ -51,9 +51,7 @@ class TwoEnded(NamedTuple):
         """
         ends = (self.optimized, self.prior)
         found = {"level": [end.levels for end in ends], "log_density": [end.stats["log_density"] for end in ends]}
-        found |= {
-            name: [end.scalars[name] for end in ends] for name in ends[0].scalars if name in ends[1].scalars
-        }
+        found |= {name: [end.scalars[name] for end in ends] for name in ends[0].scalars if name in ends[1].scalars}
         return {name: _last(*values) for name, values in found.items()}
 
     @property
@@ -128,8 +126,8 @@ class TwoEnded(NamedTuple):
         }[self.verdict]
         return (
             f"two-ended gap {self.gap:+.3f}: level {self.optimized.levels.mean():.3f} from optimised images, "
-            f"{self.prior.levels.mean():.3f} from prior noise; R-hat over both ends {self.rhat:.2f}, of the worst scalar {rhat:.2f} "
-            f"({name}); largest gap {gaps[far]:+.1f} standard errors ({far}); {text}"
+            f"{self.prior.levels.mean():.3f} from prior noise; R-hat over both ends {self.rhat:.2f}, of the worst scalar "
+            f"{rhat:.2f} ({name}); largest gap {gaps[far]:+.1f} standard errors ({far}); {text}"
         )
 
 
@@ -147,4 +145,6 @@ def _gap(optimized: np.ndarray, prior: np.ndarray) -> float:
     variance = sum(np.sum((end - end.mean()) ** 2) for end in ends) / degrees
     error = np.sqrt(variance * sum(1 / len(end) for end in ends))
     difference = ends[0].mean() - ends[1].mean()
-    return float(difference / error) if error > 0 else (0.0 if difference == 0 else float(np.copysign(np.inf, difference)))
+    return (
+        float(difference / error) if error > 0 else (0.0 if difference == 0 else float(np.copysign(np.inf, difference)))
+    )

@@ -18,8 +18,8 @@ MIN_OVERFIT = 0.02
 MAX_TEMPERATURE_ERROR = 0.03
 # Of a mean that is 1: 5 % in the variance of a band is 2.5 % in its contrast, which nobody sees.
 MAX_VIRIAL_ERROR = 0.05
-# Changes between the halves of a chain that matter: a level as above; a band's power of an eighth, 6 % of its contrast; and of the log
-# density half its standard deviation in equilibrium.
+# Changes between the halves of a chain that matter: a level as above; a band's power of an eighth, 6 % of its contrast; and of the
+# log density half its standard deviation in equilibrium.
 MAX_LEVEL_CHANGE, MAX_POWER_CHANGE, MAX_LOG_DENSITY_CHANGE = 0.1, 0.125, 0.5
 # Chance of a false alarm of the test for a drift that all chains share, for each scalar.
 COMMON_DRIFT = 0.001

@@ -199,7 +199,9 @@ class Samples(ColumnsGridMixin, Sequence):
             raise ValueError(
                 f"chains: expected {len(self.reached)} times True or False, at least one True. Received: {brief(chains.tolist())}"
             )
-        changes: dict[str, Any] = {"rerun": None} | {name: chosen(getattr(self, name), chains) for name in present_arrays(self)}
+        changes: dict[str, Any] = {"rerun": None} | {
+            name: chosen(getattr(self, name), chains) for name in present_arrays(self)
+        }
         changes["stats"] = {name: a if name in SHARED else a[chains] for name, a in self.stats.items()}
         changes["scalars"] = {name: a[chains] for name, a in self.scalars.items()}
         return dataclasses.replace(self, **changes)

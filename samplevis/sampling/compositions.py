@@ -82,7 +82,9 @@ def thumbnail_rhat(small: np.ndarray) -> ThumbnailRhat:
         return ThumbnailRhat(np.nan, np.nan)
     random, flat = np.random.default_rng(0), scores.reshape(len(scores), -1)
     orders = (random.permutation(flat.shape[1]) for _ in range(NUM_SHUFFLES))
-    return ThumbnailRhat(_worst_rhat(scores), max(_worst_rhat(flat[:, order].reshape(scores.shape)) for order in orders))
+    return ThumbnailRhat(
+        _worst_rhat(scores), max(_worst_rhat(flat[:, order].reshape(scores.shape)) for order in orders)
+    )
 
 
 def effective_pictures(small: np.ndarray) -> float:
@@ -182,7 +184,10 @@ def vendi_of_pictures(images: np.ndarray) -> float:
 
 
 def _component_scores(small: np.ndarray) -> np.ndarray | None:
-    """Odd draws along the leading principal axes of even ones, as normal scores [component, chain, draw]; None if there are too few."""
+    """Odd draws along the leading principal axes of even ones, as normal scores; None if there are too few.
+
+    They are [component, chain, draw].
+    """
     chains, draws = small.shape[:2]
     flat = small.reshape(chains, draws, -1)
     if chains < 2 or draws < MIN_DRAWS or not np.all(np.isfinite(flat)) or np.ptp(flat, axis=(0, 1)).max() < 1e-9:

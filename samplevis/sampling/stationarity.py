@@ -126,8 +126,8 @@ def split_rhat(x: np.ndarray) -> np.ndarray:
 def frozen(latents: np.ndarray) -> np.ndarray:
     """Chains that do not move: a later draw is a copy of an earlier one, or nearly.
 
-    The draws of a chain share their composition, but their grain is new: a chain whose first and last draws correlate by more than .99
-    as latents, where grain counts as much as shapes, has not moved.
+    The draws of a chain share their composition, but their grain is new: a chain whose first and last draws correlate by more than
+    .99 as latents, where grain counts as much as shapes, has not moved.
 
     Args:
       latents: [chain, draw, *latent].
@@ -154,8 +154,8 @@ def frozen(latents: np.ndarray) -> np.ndarray:
 def mean_error(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The mean of each chain, and its standard error where all chains vary alike.
 
-    The variance within a chain is the median over the chains, so that one of them does not hide itself. Chains of fewer than 40 values
-    count as one independent value each: their autocorrelation cannot be told.
+    The variance within a chain is the median over the chains, so that one of them does not hide itself. Chains of fewer than 40
+    values count as one independent value each: their autocorrelation cannot be told.
 
     Args:
       x: [chain, value].
@@ -226,8 +226,8 @@ def student_quantile(degrees: int, tail: float = TAIL) -> float:
 def rhat_limit(chains: int, draws: int, least: float = 1.2) -> float:
     """What R-hat of chains that agree exceeds in 1 of 10,000 cases: far more than 1 where draws are few.
 
-    R-hat of m draws of k chains is sqrt((m - 1 + F) / m), F the ratio of variances between and within chains, whose quantile is that
-    of Wilson and Hilferty (1931).
+    R-hat of m draws of k chains is sqrt((m - 1 + F) / m), F the ratio of variances between and within chains, whose quantile is
+    that of Wilson and Hilferty (1931).
 
     Args:
       chains: number of chains, >= 2; R-hat compares their halves.

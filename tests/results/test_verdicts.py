@@ -1,7 +1,7 @@
 """Verdicts that cannot be fooled: no bad run is green, and good runs are not red.
 
-Runs are those of the real sampler on networks with known answers, and real runs in which something was replaced. The quick selection
-takes two seeds of each; forty of each are a study, `pytest -m long tests/results/test_verdicts.py`.
+Runs are those of the real sampler on networks with known answers, and real runs in which something was replaced. The quick
+selection takes two seeds of each; forty of each are a study, `pytest -m long tests/results/test_verdicts.py`.
 """
 
 from __future__ import annotations
