@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from samplevis.sampling.diagnostics import MIN_DRAWS, _blocks, _potential_reduction, _rank_normalised, _split, ess_bulk
+from samplevis.sampling.diagnostics import MIN_DRAWS, _blocks, _rank_normalised, ess_bulk
 
 #: Sides of a thumbnail, by number of dimensions: large shapes, and few enough values for principal components of few draws.
 THUMBNAIL_SIDES = {1: 64, 2: 8, 3: 4}
@@ -199,7 +199,14 @@ def _component_scores(small: np.ndarray) -> np.ndarray | None:
 
 def _worst_rhat(scores: np.ndarray) -> float:
     """The largest R-hat of components [component, chain, draw]; chains of few draws are not split."""
-    return max(_potential_reduction(_split(score) if score.shape[1] >= MIN_DRAWS else score) for score in scores)
+    half = scores.shape[2] // 2
+    if scores.shape[2] >= MIN_DRAWS:
+        scores = np.concatenate([scores[..., :half], scores[..., -half:]], axis=1)
+    draws = scores.shape[2]
+    within = scores.var(axis=2, ddof=1).mean(axis=1)
+    between = scores.mean(axis=2).var(axis=1, ddof=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.sqrt(np.max((draws - 1) / draws + between / within)))
 
 
 def _connected(linked: np.ndarray) -> np.ndarray:

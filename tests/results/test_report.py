@@ -151,10 +151,8 @@ def test_numbers_are_those_of_the_summary(page, good):
 def test_a_good_run_says_so_and_a_bad_one_does_not(page, good, tmp_path):
     verdict = good.summary().verdict
     assert verdict in page.words and verdict.startswith(VERDICTS[0]) and good.summary().averages.verdict == "usable"
-    shift = np.array([[-0.8], [0], [0.8]], np.float32)
-    bad = dataclasses.replace(
-        good, activation=good.activation + shift, fresh_activation=good.fresh_activation + shift
-    )
+    shift = np.array([[-0.6], [0], [0.6]], np.float32)
+    bad = dataclasses.replace(good, activation=good.activation + shift, fresh_activation=good.fresh_activation + shift)
     disagreeing = _written(bad, tmp_path)
     assert bad.summary().verdict in disagreeing.words and verdict not in disagreeing.words
     assert bad.summary().averages.verdict == "not usable" and bad.summary().worst == AVERAGES
