@@ -8,7 +8,7 @@ import numpy as np
 
 from samplevis.results.chain_figures import POWERS, VIRIALS, level_draws
 from samplevis.results.issues import CHAINS, PICTURES, Issue, Run
-from samplevis.sampling.stationarity import common_drift, drifting, half_change, mean_error
+from samplevis.sampling.stationarity import common_drift, drifting, half_change, mean_error, stand_out
 
 # A chain is off the level by more than this: twice the .05 that 95 % of the chains of a sound run keep to.
 MAX_LEVEL_ERROR = 0.1
@@ -149,7 +149,7 @@ def _check_virial(run: Run) -> Iterator[Issue]:
             continue
         means, errors = mean_error(values)
         # Written so that nan is bad.
-        chains = ~(np.abs(means - 1) <= np.maximum(MAX_VIRIAL_ERROR, ERRORS * errors))
+        chains = stand_out(means, errors, 1.0) & ~(np.abs(means - 1) <= MAX_VIRIAL_ERROR)
         bad |= chains
         names += [f"{name} {_values(chains, means)}"] if chains.any() else []
     if bad.any():

@@ -69,8 +69,8 @@ def drifting(x: np.ndarray, deviation: float | None = None) -> np.ndarray:
     """Chains that drift while others do not, or by more than equilibrium allows.
 
     Two tests that hold with few and autocorrelated transitions: `half_change` against the changes of the other chains, whose
-    autocorrelation it shares (Student's t); and against 4 times its largest standard deviation in equilibrium, sqrt(2) times
-    that of the scalar, if that is known.
+    autocorrelation it shares (Student's t); and, if the standard deviation of the scalar is known, against 4 times that of the
+    change, for the memory that makes it largest.
 
     Args:
       x: [chain, transition].
@@ -89,7 +89,7 @@ def drifting(x: np.ndarray, deviation: float | None = None) -> np.ndarray:
     change, half = half_change(x), x.shape[1] // 2
     found = np.zeros(len(x), bool)
     if deviation is not None:
-        found |= np.abs(change) > 4 * np.sqrt(2) * deviation
+        found |= np.abs(change) > 4 * deviation * largest_change(x.shape[1])
     if len(x) > 1 and half:
         # Quarters change by twice the variance of halves, and independently of them, so that few chains say more. If memory is
         # longer than that, they say up to half of the true deviation: a chain then still needs 3.7 of its own.
@@ -99,6 +99,56 @@ def drifting(x: np.ndarray, deviation: float | None = None) -> np.ndarray:
         limit = max(MIN_CHANGE, student_quantile((1 + len(quarters)) * (len(x) - 1)))
         found |= np.abs(change) > limit * np.sqrt(others)
     return found
+
+
+def largest_change(transitions: int) -> float:
+    """Standard deviation of `half_change` of an autoregressive chain of unit variance, for the memory that makes it largest.
+
+    Args:
+      transitions: length of the chain.
+
+    Returns:
+      The deviation: sqrt(2) for two transitions, about 1 for more; nan for one.
+
+    Example:
+      >>> round(largest_change(2), 2), round(largest_change(8), 2)
+      (1.41, 0.91)
+    """
+    half = min(transitions // 2, 50)
+    if not half:
+        return np.nan
+    # Beyond 100 transitions only the memory in units of the length matters.
+    weights = np.concatenate([-np.ones(half), np.ones(half)]) / half
+    lags = np.abs(np.subtract.outer(np.arange(2 * half), np.arange(2 * half)))
+    return float(np.sqrt(max(weights @ memory**lags @ weights for memory in np.linspace(0, 0.995, 200))))
+
+
+def stand_out(means: np.ndarray, errors: np.ndarray, expected: float) -> np.ndarray:
+    """Chains whose mean is further from its expectation than noise brings it, while those of other chains are not.
+
+    The noise is the larger of two: the standard error of the chain, and the root mean square of the other chains' deviations, which
+    knows their autocorrelation.
+
+    Args:
+      means: [chain].
+      errors: standard errors [chain].
+      expected: of all means.
+
+    Returns:
+      bool [chain]; True where the mean is nan.
+
+    Example:
+      >>> means = np.array([0.98, 1.01, 1.5, 1.0, 0.99, 1.02, 1.01, 0.97])
+      >>> np.flatnonzero(stand_out(means, np.full(8, 0.01), 1.0))
+      array([2])
+    """
+    squares = (means - expected) ** 2
+    noise = 4 * errors
+    if len(means) > 1:
+        others = np.array([np.delete(squares, chain).mean() for chain in range(len(means))])
+        # Few chains say little; their own errors say the rest.
+        noise = np.fmax(noise, min(student_quantile(len(means) - 1), 8.0) * np.sqrt(others))
+    return ~(np.abs(means - expected) <= noise)
 
 
 def split_rhat(x: np.ndarray) -> np.ndarray:
