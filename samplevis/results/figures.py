@@ -1,4 +1,4 @@
-"""The figures of a run: levels, cost, mixing, and two numbers about its images."""
+"""The figures of a run: levels, cost, mixing, equilibrium, and how many pictures there are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from samplevis.results.chain_figures import VIRIALS, level_draws
 from samplevis.sampling import diagnostics
+from samplevis.sampling.compositions import (
+    effective_pictures,
+    group_compositions,
+    thumbnail_rhat,
+    thumbnails,
+    vendi_of_pictures,
+    vendi_score,
+)
 
 if TYPE_CHECKING:
     from samplevis.results.samples import Samples
@@ -25,7 +34,8 @@ def compute_figures(samples: Samples) -> dict[str, float]:
       >>> compute_figures(samples)["level_fresh"]
       0.71
     """
-    return _levels(samples) | _sampler(samples) | _mixing(samples) | _energies(samples) | _images(samples)
+    parts = (_levels, _sampler, _mixing, _energies, _virials, _images, _compositions)
+    return {name: float(value) for part in parts for name, value in part(samples).items()}
 
 
 def worst_scalar(samples: Samples) -> tuple[str, float]:
@@ -43,16 +53,15 @@ def worst_scalar(samples: Samples) -> tuple[str, float]:
 
 
 def _levels(samples: Samples) -> dict[str, float]:
-    distance = samples.optimum_activation - samples.prior_activation
-    fresh, bank = samples.levels, (samples.activation - samples.prior_activation) / distance
+    fresh, bank = level_draws(samples)
     activation = float(samples.fresh_activation.mean())
     return {
         "level_asked": np.nan if samples.level is None else samples.level,
-        "level_fresh": float(fresh.mean()),
-        "level_fresh_worst": float(_worst_level(fresh.mean(axis=1), samples.level)),
-        "level_bank": float(bank.mean()),
-        "level_network": float(samples.network_levels.mean()),
-        "fresh_over_bank": float(fresh.mean() / bank.mean()) if bank.mean() > 0 else np.nan,
+        "level_fresh": fresh.mean(),
+        "level_fresh_worst": _worst_level(fresh.mean(axis=1), samples.level),
+        "level_bank": bank.mean(),
+        "level_network": samples.network_levels.mean(),
+        "fresh_over_bank": fresh.mean() / bank.mean() if bank.mean() > 0 else np.nan,
         "activation_fresh": activation,
         "activation_over_optimum": activation / samples.optimum_activation if samples.optimum_activation else np.nan,
     }
@@ -99,8 +108,33 @@ def _energies(samples: Samples) -> dict[str, float]:
     }
 
 
+def _virials(samples: Samples) -> dict[str, float]:
+    """Over all coordinates, and over thirds of the bands; runs of earlier versions have none."""
+    return {name: samples.scalars[name].mean() if name in samples.scalars else np.nan for name in VIRIALS}
+
+
 def _images(samples: Samples) -> dict[str, float]:
     return {
         "power_slope": diagnostics.power_slope(samples[:], samples.dimensions),
         "pixel_correlation": diagnostics.pixel_correlation(samples.images),
+    }
+
+
+def _compositions(samples: Samples) -> dict[str, float]:
+    """Across the chains: the number of compositions, their log densities, and how different the pictures are."""
+    small = thumbnails(samples.images)
+    groups = group_compositions(small)
+    chains = np.asarray(samples.stats["log_density"], np.float64).mean(axis=1)
+    densities = [chains[groups == group].mean() for group in range(groups.max() + 1)]
+    # The last draw of each chain stands for it.
+    features = None if samples.features is None else samples.features[:, -1]
+    agreement = thumbnail_rhat(small)
+    return {
+        "compositions": groups.max() + 1,
+        "log_density_range": np.ptp(densities),
+        "vendi_pixels": vendi_of_pictures(samples.images[:, -1]),
+        "vendi_features": np.nan if features is None else vendi_score(features),
+        "rhat_thumbnails": agreement.rhat,
+        "rhat_thumbnails_shuffled": agreement.control,
+        "effective_pictures": effective_pictures(small),
     }

@@ -6,13 +6,15 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from samplevis.sampling.kernels.registry import KERNELS
 
 if TYPE_CHECKING:
     from samplevis.results.samples import Samples
 
-# What an issue spoils: nothing but time, averages over the draws, or the pictures themselves.
-TIME, AVERAGES, PICTURES = range(3)
+# What an issue spoils: nothing but time, averages over the draws, the pictures of some chains, or all pictures.
+TIME, AVERAGES, CHAINS, PICTURES = range(4)
 
 
 class Issue(NamedTuple):
@@ -21,16 +23,18 @@ class Issue(NamedTuple):
     Attributes:
       row: name of the row that shows it, a key of `rows.ROWS`.
       text: what is wrong, in words.
-      spoils: TIME, AVERAGES or PICTURES.
+      spoils: TIME, AVERAGES, CHAINS (the pictures of some chains) or PICTURES (of so many that none is to be trusted).
+      chains: numbers of the chains that it is about; empty if it is about the run.
 
     Example:
-      >>> [issue.text for issue in samples.summary().issues if issue.row == "rhat"]
-      ['R-hat is 1.53: the chains disagree. They show different pictures (modes), or are too short.']
+      >>> [issue.text for issue in samples.summary().issues if issue.row == "level"]
+      ['The level asked for was 0.70: chain 3 is at -0.02.']
     """
 
     row: str
     text: str
     spoils: int
+    chains: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,11 +44,13 @@ class Run:
     Attributes:
       samples: the run.
       figures: its figures, those of finite chains.
+      chains: figures of every chain, name -> [chain].
       worst_scalar: name of the scalar on which the chains agree least, or "".
     """
 
     samples: Samples
     figures: Mapping[str, float]
+    chains: Mapping[str, np.ndarray]
     worst_scalar: str
 
     def __getitem__(self, name: str) -> float:
@@ -55,3 +61,8 @@ class Run:
     def adapts(self) -> bool:
         """Whether warm-up adapts the kernel's step size."""
         return self.samples.kernel not in KERNELS or KERNELS[self.samples.kernel].adapts_step_size
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the kernel leaves the density invariant; one of the user's own is taken at its word."""
+        return self.samples.kernel not in KERNELS or KERNELS[self.samples.kernel].exact

@@ -110,7 +110,7 @@ def _page(samples: Samples, title: str, other_end: Samples | None, draws: int, f
         "size": f"{chains} {_plural('chain', chains)} of {count} {_plural('draw', count)}",
         "level": f"{level:.2f}",
         "asked": "" if samples.level is None else f" ({samples.level:.2f} was asked for)",
-        "grade": ("good", "fair", "poor")[summary.worst],
+        "grade": {"valid": "good", "look again": "fair", "invalid": "poor"}[summary.pictures.verdict],
         "verdict": _text(summary.verdict),
         "issues": "".join(f"<li>{_text(text)}</li>" for text in summary.warnings),
         "chains": "".join(_chain(samples, chain, draws, frames) for chain in range(chains)),

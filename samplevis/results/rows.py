@@ -1,34 +1,25 @@
-"""The rows of the summary: what each shows, what it means, when to worry, and the checks that raise issues.
+"""The rows of the summary: what each shows, what it means, and when to worry.
 
-A new diagnostic is a function in `sampling.diagnostics`, a figure of it in `figures.py`, and an entry here.
+A new diagnostic is a function in `sampling`, a figure of it in `figures.py` or `chain_figures.py`, a check in `checks.py` or
+`chain_checks.py`, and an entry here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-from samplevis.results.issues import AVERAGES, PICTURES, TIME, Issue, Run
+from samplevis.results.chain_checks import (
+    MAX_LEVEL_ERROR,
+    MAX_TEMPERATURE_ERROR,
+    MAX_VIRIAL_ERROR,
+    MIN_FRESH_OVER_BANK,
+)
+from samplevis.results.checks import ACCEPTANCE, MAX_RHAT, MIN_BFMI, MIN_ESS, format_rhat
+from samplevis.results.issues import Run
 from samplevis.sampling import diagnostics
-from samplevis.sampling.diagnostics import MIN_DRAWS
-from samplevis.sampling.kernels.registry import KERNELS
-
-if TYPE_CHECKING:
-    from samplevis.results.samples import Samples
-
-# Where figures turn bad. Acceptance: Beskos et al. 2013 put the optimum at .65; E-BFMI: Betancourt 2016; R-hat and effective
-# sample size: Vehtari et al. 2021 ask for 1.01 and 400 of a posterior, which few images of a short run can give.
-ACCEPTANCE = (0.6, 0.95)
-MAX_RHAT = 1.2
-MIN_ESS = 50
-MIN_BFMI = 0.3
-MAX_LEVEL_ERROR = 0.1
-MIN_FRESH_OVER_BANK = 0.9
-MAX_TEMPERATURE_ERROR = 0.03
-# R-hat of chains that stand still has no bound: above this, its value says nothing more.
-LARGEST_RHAT_SHOWN = 1000
 
 
 class Row(NamedTuple):
@@ -59,26 +50,6 @@ def checked_rows(run: Run) -> frozenset[str]:
     return frozenset(name for name, row in ROWS.items() if row.was_checked(run))
 
 
-def find_issues(run: Run) -> list[Issue]:
-    """What is wrong with a run, in the order of `CHECKS`; empty if nothing is."""
-    return [issue for check in CHECKS for issue in check(run)]
-
-
-def nonfinite_issue(samples: Samples) -> list[Issue]:
-    """Names the chains that the figures leave out; nothing if there are none, or no others."""
-    if samples.nonfinite_chains.all() or not samples.nonfinite_chains.any():
-        return []
-    text = f"The activation of chain {_named(samples.nonfinite_chains)} is not finite: the figures leave it out."
-    return [Issue("level", text, AVERAGES)]
-
-
-def format_rhat(value: float) -> str:
-    """R-hat with two digits; "-" if it could not be computed."""
-    if value > LARGEST_RHAT_SHOWN:
-        return f"over {LARGEST_RHAT_SHOWN}"
-    return f"{value:.2f}" if np.isfinite(value) else "-"
-
-
 def _number(value: float, form: str) -> str:
     return format(value, form) if np.isfinite(value) else "-"
 
@@ -91,110 +62,18 @@ def _in_brackets(name: str) -> str:
     return f" ({name})" if name else ""
 
 
-def _check_kernel(run: Run) -> Iterator[Issue]:
-    # A kernel of the user's own is taken at its word.
-    if run.samples.kernel in KERNELS and not KERNELS[run.samples.kernel].exact:
-        text = "is approximate: it draws new transforms as it goes, so it leaves no density invariant."
-        yield Issue("rhat", f"{run.samples.kernel} {text}", AVERAGES)
-
-
-def _check_temperature(run: Run) -> Iterator[Issue]:
-    # 4 standard errors of a mean square, where latents are small.
-    coordinates = run.samples.stats["temperature"].size * run.samples.latents[0, 0].size
-    temperature = run["temperature"]
-    if abs(temperature - 1) > max(MAX_TEMPERATURE_ERROR, 4 * np.sqrt(2 / coordinates)):
-        text = f"The kinetic temperature is {temperature:.2f} and should be 1: the chains are not in equilibrium."
-        yield Issue("step", text, PICTURES)
-
-
-def _check_annealing(run: Run) -> Iterator[Issue]:
-    if not run.samples.reached.all():
-        text = f"Annealing did not bring chain {_named(~run.samples.reached)} to the level."
-        yield Issue("level", f"{text} Lower the level or raise anneal_steps.", PICTURES)
-
-
-def _check_level(run: Run) -> Iterator[Issue]:
-    asked, reached = run.samples.level, run["level_fresh"]
-    if asked is not None and abs(reached - asked) > MAX_LEVEL_ERROR:
-        yield Issue("level", f"The level asked for was {asked:.2f}, the draws are at {reached:.2f}.", PICTURES)
-
-
-def _check_bank(run: Run) -> Iterator[Issue]:
-    share = run["fresh_over_bank"]
-    if share < MIN_FRESH_OVER_BANK:
-        text = f"The chains overfit their bank of transforms by {1 - share:.0%}. Raise num_transforms."
-        yield Issue("bank", text, PICTURES)
-
-
-def _check_acceptance(run: Run) -> Iterator[Issue]:
-    lowest, highest = ACCEPTANCE
-    worst = run["acceptance_worst"]
-    if worst < lowest:
-        yield Issue(
-            "acceptance", f"A chain accepts only {worst:.0%} of its proposals. Raise num_burnin_steps.", AVERAGES
-        )
-    if run.adapts and run["acceptance"] > highest:
-        yield Issue("acceptance", "Nearly every proposal is accepted: the step size could be larger.", TIME)
-
-
-def _check_proposals(run: Run) -> Iterator[Issue]:
-    count = run["non_finite"]
-    if count:
-        chains = _named((~np.isfinite(run.samples.stats["energy_error"])).any(1))
-        yield Issue("energy", f"{count:.0f} proposals were not finite and were rejected, in chain {chains}.", AVERAGES)
-
-
-def _check_mixing(run: Run) -> Iterator[Issue]:
-    chains, draws = run.samples.activation.shape
-    # A comparison with nan is false: without the first check, the worst run of all would pass.
-    if not np.isfinite([run["level_fresh"], run["level_bank"]]).all():
-        text = "Some activations are not finite: the figures that need them could not be computed."
-        yield Issue("level", text, PICTURES)
-    elif draws < MIN_DRAWS:
-        yield Issue("rhat", f"Fewer than {MIN_DRAWS} draws per chain: too few to judge mixing.", AVERAGES)
-    elif np.isnan(run["ess_bulk"]):
-        yield Issue("ess", "The activation is the same in every draw: the chains are stuck.", PICTURES)
-    else:
-        if chains < 2:
-            yield Issue("rhat", "One chain has no other to agree with. Set num_chains to 2 or more.", AVERAGES)
-        yield from _check_rhat(run)
-        yield from _check_ess(run)
-
-
-def _check_rhat(run: Run) -> Iterator[Issue]:
-    whole, worst = run["rhat"], run["rhat_worst"]
-    if whole > MAX_RHAT:
-        text = "the chains disagree. They show different pictures (modes), or are too short."
-        yield Issue("rhat", f"R-hat is {format_rhat(whole)}: {text}", AVERAGES)
-    elif worst > MAX_RHAT:
-        text = "the chains agree on the activation, but show different pictures."
-        yield Issue("rhat", f"R-hat of {run.worst_scalar} is {format_rhat(worst)}: {text}", AVERAGES)
-
-
-def _check_ess(run: Run) -> Iterator[Issue]:
-    size = run["ess_bulk"]
-    if size < MIN_ESS:
-        text = "look at the pictures, but do not trust averages over them."
-        yield Issue("ess", f"The effective sample size is only {size:.0f}: {text}", AVERAGES)
-
-
-def _check_energy(run: Run) -> Iterator[Issue]:
-    lowest = run["bfmi_worst"]
-    if run.adapts and run.samples.activation.shape[1] >= MIN_DRAWS and lowest < MIN_BFMI:
-        text = f"E-BFMI is {lowest:.2f}: the momenta explore the distribution of energies slowly."
-        yield Issue("bfmi", text, AVERAGES)
-
-
-def _named(chains: np.ndarray) -> str:
-    """The numbers of the chains [chain] that are True."""
-    return ", ".join(map(str, np.flatnonzero(chains)))
+def _moving(run: Run) -> str:
+    still, change = run.chains["frozen"] == 1, run.chains["log_density_change"]
+    finite = np.isfinite(change)
+    largest = change[finite][np.argmax(np.abs(change[finite]))] if finite.any() else np.nan
+    return f"{len(still) - still.sum()} of {len(still)}; {_number(largest, '+.0f')} nats"
 
 
 ROWS: dict[str, Row] = {
     "level": Row(
         "level asked for; reached on fresh transforms",
         "whether the pictures excite the unit as much as asked, measured on 16 transforms that no chain has seen",
-        f"they differ by more than {MAX_LEVEL_ERROR:g}",
+        f"a chain differs by more than {MAX_LEVEL_ERROR:g}",
         lambda run: f"{_asked(run)}; {run['level_fresh']:.2f} (worst chain {run['level_fresh_worst']:.2f})",
         lambda run: run.samples.level is not None,
     ),
@@ -239,6 +118,40 @@ ROWS: dict[str, Row] = {
         lambda run: f"{run['step_size']:.3g}; {_number(run['temperature'], '.2f')}",
         lambda run: True,
     ),
+    "virial": Row(
+        "virial; low, middle, high bands",
+        "mean of z_i dU/dz_i over the coordinates, 1 in equilibrium: above 1, the chains are too hot there",
+        f"it differs from 1 by more than {MAX_VIRIAL_ERROR:g} and 4 standard errors, in the run or in a chain",
+        lambda run: (
+            f"{_number(run['virial'], '.2f')}; "
+            + ", ".join(_number(run[f"virial_{band}"], ".2f") for band in ("low", "middle", "high"))
+        ),
+        lambda run: np.isfinite(run["virial"]),
+    ),
+    "chains": Row(
+        "chains that move; largest change of the log density",
+        "whether draws are new pictures, and whether the last half of each chain is like its first",
+        "draws are copies of each other, or a chain drifts",
+        _moving,
+        lambda run: run.samples.activation.shape[1] > 1,
+    ),
+    "compositions": Row(
+        "compositions; nats between them; R-hat of thumbnails",
+        "how many different pictures the chains hold, how far their log densities are apart, and whether chains show the same "
+        "large shapes: beside the R-hat, that of the same draws shuffled among the chains",
+        "more than one composition, if you average over them",
+        lambda run: (
+            f"{run['compositions']:.0f} of {len(run.samples.activation)}; {run['log_density_range']:.0f}; "
+            f"{format_rhat(run['rhat_thumbnails'])} ({format_rhat(run['rhat_thumbnails_shuffled'])})"
+        ),
+        lambda run: run["compositions"] == 1 and np.isfinite(run["rhat_thumbnails"]),
+    ),
+    "vendi": Row(
+        "Vendi score of one draw per chain: pixels; features",
+        "effective number of different pictures, by their pixels and by what the network sees in them",
+        "",
+        lambda run: f"{_number(run['vendi_pixels'], '.1f')}; {_number(run['vendi_features'], '.1f')}",
+    ),
     "gradients": Row(
         "gradients per chain; per effective draw",
         "what the draws cost",
@@ -254,10 +167,10 @@ ROWS: dict[str, Row] = {
         lambda run: np.isfinite(run["rhat"]),
     ),
     "ess": Row(
-        "effective sample size (bulk; tail)",
-        "how many independent draws the chains are worth, for averages and for extremes",
+        "effective sample size (bulk; tail; pictures)",
+        "how many independent draws the chains are worth: for averages and extremes of the activation, and for their large shapes",
         f"below {MIN_ESS}",
-        lambda run: f"{_number(run['ess_bulk'], '.0f')}; {_number(run['ess_tail'], '.0f')}",
+        lambda run: "; ".join(_number(run[name], ".0f") for name in ("ess_bulk", "ess_tail", "effective_pictures")),
         lambda run: np.isfinite(run["ess_bulk"]),
     ),
     "bfmi": Row(
@@ -287,15 +200,3 @@ ROWS: dict[str, Row] = {
         lambda run: ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in run.samples.seconds.items()),
     ),
 }
-
-CHECKS: tuple[Callable[[Run], Iterator[Issue]], ...] = (
-    _check_kernel,
-    _check_temperature,
-    _check_annealing,
-    _check_level,
-    _check_bank,
-    _check_acceptance,
-    _check_proposals,
-    _check_mixing,
-    _check_energy,
-)

@@ -23,10 +23,18 @@ ARRAYS = (
     "sd_images",
     "reached",
     "anneal_images",
+    "features",
 )
+# Those that files of earlier versions do not have.
+OPTIONAL = ("features",)
 # Statistics of each transition: those that all chains share, and all of them.
 SHARED = ("step_size", "num_gradient_evals")
 STATS = TransitionStats._fields
+
+
+def present_arrays(samples: Samples) -> list[str]:
+    """Names of the arrays that the samples have: `ARRAYS`, without the optional ones that are None."""
+    return [name for name in ARRAYS if name not in OPTIONAL or getattr(samples, name) is not None]
 
 
 def check_samples(samples: Samples) -> None:
@@ -54,6 +62,8 @@ def _check_arrays(samples: Samples) -> None:
     for name, shape in expected.items():
         if getattr(samples, name).shape != shape:
             raise ValueError(f"{name}: expected shape {shape}. Received: {getattr(samples, name).shape}")
+    if samples.features is not None and (samples.features.ndim != 3 or samples.features.shape[:2] != (chain, draw)):
+        raise ValueError(f"features: expected shape [{chain}, {draw}, F]. Received: {samples.features.shape}")
     if samples.latents.shape[:2] != (chain, draw):
         raise ValueError(f"latents: expected shape [{chain}, {draw}, ...]. Received: {samples.latents.shape}")
 

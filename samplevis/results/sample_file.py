@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from samplevis.results.sample_checks import ARRAYS
+from samplevis.results.sample_checks import ARRAYS, present_arrays
 from samplevis.runtime import files
 from samplevis.runtime.deprecation import renamed_keys
 from samplevis.sampling.kernels.stats import RENAMED_STATS
@@ -36,7 +36,7 @@ def write_samples(samples: Samples, path: str | os.PathLike) -> None:
       TypeError: if an option is no plain value.
       OSError: if the file cannot be written.
     """
-    arrays = {name: getattr(samples, name) for name in ARRAYS}
+    arrays = {name: getattr(samples, name) for name in present_arrays(samples)}
     for group in GROUPS:
         arrays |= {f"{group}.{name}": array for name, array in getattr(samples, group).items()}
     plain: dict[str, Any] = {"format": FORMAT, "version": VERSION}

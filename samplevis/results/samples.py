@@ -17,7 +17,7 @@ from samplevis.results import plots
 from samplevis.results.arviz import to_arviz
 from samplevis.results.film import film
 from samplevis.results.report import save_report
-from samplevis.results.sample_checks import ARRAYS, SHARED, check_samples
+from samplevis.results.sample_checks import SHARED, check_samples, present_arrays
 from samplevis.results.sample_file import damaged, read_fields, write_samples
 from samplevis.results.summary import Summary, summarize
 from samplevis.runtime import files
@@ -77,6 +77,8 @@ class Samples(ColumnsGridMixin, Sequence):
       reached: whether annealing brought the chain to the level, bool [chain].
       anneal_images: images of the chains before annealing and after every 25 steps of it, uint8 [chain, frame, *image] from 0 to
         255. No frames if the run did not anneal, or in files of versions that did not store them.
+      features: deep features of the draws, float32 [chain, draw, F], see `activation.features`; None in files of versions that did
+        not store them.
       versions: package -> version that made the run. Empty in files of versions that did not store them.
 
     Example:
@@ -112,6 +114,7 @@ class Samples(ColumnsGridMixin, Sequence):
     seconds: dict[str, float]
     reached: np.ndarray
     anneal_images: np.ndarray | None = None
+    features: np.ndarray | None = None
     versions: dict[str, str] = dataclasses.field(default_factory=versions)
 
     # The run that made these samples, for another number of draws. Files and copies are without it.
@@ -134,7 +137,7 @@ class Samples(ColumnsGridMixin, Sequence):
         if self.anneal_images is None:
             chain, _, *image = np.shape(self.images) if np.ndim(self.images) >= 2 else (0, 0)
             object.__setattr__(self, "anneal_images", np.zeros((chain, 0, *image), np.uint8))
-        for name in ARRAYS:
+        for name in present_arrays(self):
             object.__setattr__(self, name, as_array(getattr(self, name)))
         object.__setattr__(self, "stats", Stats(self.stats))
         check_samples(self)
@@ -196,7 +199,9 @@ class Samples(ColumnsGridMixin, Sequence):
             raise ValueError(
                 f"chains: expected {len(self.reached)} times True or False, at least one True. Received: {brief(chains.tolist())}"
             )
-        changes: dict[str, Any] = {"rerun": None} | {name: chosen(getattr(self, name), chains) for name in ARRAYS}
+        changes: dict[str, Any] = {"rerun": None} | {
+            name: chosen(getattr(self, name), chains) for name in present_arrays(self)
+        }
         changes["stats"] = {name: a if name in SHARED else a[chains] for name, a in self.stats.items()}
         changes["scalars"] = {name: a[chains] for name, a in self.scalars.items()}
         return dataclasses.replace(self, **changes)

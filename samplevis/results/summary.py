@@ -7,24 +7,38 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from samplevis.results.chain_checks import bad_chains
+from samplevis.results.chain_figures import chain_figures
+from samplevis.results.checks import find_issues, find_limits, format_rhat
 from samplevis.results.figures import compute_figures, worst_scalar
-from samplevis.results.issues import AVERAGES, PICTURES, TIME, Issue, Run
-from samplevis.results.rows import ROWS, checked_rows, find_issues, format_rhat, nonfinite_issue, table
+from samplevis.results.issues import AVERAGES, CHAINS, PICTURES, TIME, Issue, Run
+from samplevis.results.rows import ROWS, checked_rows, table
+from samplevis.results.verdicts import AVERAGES_TEXTS, PICTURES_TEXTS, Verdict, judge_averages, judge_pictures
 from samplevis.runtime.deprecation import renamed_property
 
 if TYPE_CHECKING:
     from samplevis.results.samples import Samples
 
-__all__ = ["AVERAGES", "PICTURES", "ROWS", "TIME", "VERDICTS", "WORDS", "Issue", "Summary", "summarize"]
+__all__ = [
+    "AVERAGES",
+    "CHAINS",
+    "PICTURES",
+    "ROWS",
+    "TIME",
+    "VERDICTS",
+    "WORDS",
+    "Issue",
+    "Summary",
+    "Verdict",
+    "summarize",
+]
 
-# What to think of a run whose worst issue spoils TIME (or that has none), AVERAGES or PICTURES.
-VERDICTS = (
-    "Trust it: the pictures excite the unit as much as asked, and the chains agree.",
-    "Look at the pictures, but do not trust averages over them, or how often something appears in them.",
-    "Do not trust these pictures: they are not draws from the density that was asked for.",
-)
-# The same for captions.
-WORDS = ("trust it", "trust pictures only", "do not trust it")
+# Every sentence that a verdict begins with, on pictures and on averages, the best first.
+VERDICTS = (*PICTURES_TEXTS.values(), *AVERAGES_TEXTS.values())
+# What to think of a run whose worst issue spoils TIME (or that has none), AVERAGES, CHAINS or PICTURES, for captions.
+WORDS = ("trust it", "trust pictures only", "look again", "do not trust it")
+# Figures of a bad chain that the table shows, and their formats.
+SHOWN = {"level": ".2f", "acceptance": ".2f", "virial": ".2f", "log_density_change": "+.0f", "composition": ".0f"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,21 +48,30 @@ class Summary:
     Attributes:
       title: what was sampled.
       figures: name -> value; nan where it could not be computed.
+      chains: figures of every chain, name -> [chain], see `chain_figures`.
       rows: (label, text) of the table, in the order of `ROWS`.
       issues: what is wrong, where it shows and what it spoils; empty if nothing is.
       checked: names of the rows, keys of `ROWS`, that were checked.
+      pictures: the verdict on the pictures, each by itself: "valid", "look again" or "invalid".
+      averages: the verdict on averages over them, and on how often something appears in them: "usable", "approximate" or "not
+        usable". Chains that hold different compositions, as those of most runs do, are no fault and no issue.
 
     Example:
       >>> summary = samples.summary()
-      >>> summary.figures["rhat"], summary.verdict
-      (1.06, 'Trust it: the pictures excite the unit as much as asked, and the chains agree.')
+      >>> summary.figures["level_fresh"], summary.pictures.verdict, summary.averages.verdict
+      (0.71, 'valid', 'not usable')
+      >>> summary.chains["level"].round(2)
+      array([0.7 , 0.72, 0.69, 0.73])
     """
 
     title: str
     figures: dict[str, float]
+    chains: dict[str, np.ndarray]
     rows: list[tuple[str, str]]
     issues: list[Issue]
     checked: frozenset[str]
+    pictures: Verdict
+    averages: Verdict
 
     doubts = renamed_property("doubts", "issues")
     judged = renamed_property("judged", "checked")
@@ -60,13 +83,18 @@ class Summary:
 
     @property
     def worst(self) -> int:
-        """What is spoilt: TIME (nothing else), AVERAGES or PICTURES."""
-        return max((issue.spoils for issue in self.issues), default=TIME)
+        """What is spoilt: TIME (nothing else), AVERAGES, CHAINS (pictures of some) or PICTURES."""
+        return max((issue.spoils for issue in (*self.issues, *self.averages.issues)), default=TIME)
 
     @property
     def verdict(self) -> str:
-        """Whether to trust the run, in one sentence."""
-        return VERDICTS[self.worst]
+        """Whether to trust the pictures, and averages over them, in two sentences."""
+        return f"{self.pictures.text} {self.averages.text}"
+
+    @property
+    def bad_chains(self) -> list[int]:
+        """Numbers of the chains whose pictures are not to be trusted."""
+        return bad_chains(self.issues)
 
     @property
     def caption(self) -> str:
@@ -94,12 +122,18 @@ class Summary:
     def __str__(self) -> str:
         width = max(len(label) for label, _ in self.rows)
         lines = [self.title, *(f"  {label:<{width}}  {text}" for label, text in self.rows)]
+        lines += [f"  {verdict}" for verdict in (self.pictures, self.averages)]
         lines += [f"  ! {warning}" for warning in self.warnings] or ["  No warnings."]
-        return "\n".join(lines)
+        return "\n".join(lines + [f"    chain {chain}: {self._shown(chain)}" for chain in self.bad_chains])
+
+    def _shown(self, chain: int) -> str:
+        """The figures of a bad chain."""
+        found = {name: (self.chains[name][chain], form) for name, form in SHOWN.items() if name in self.chains}
+        return ", ".join(f"{name} {value:{form}}" for name, (value, form) in found.items())
 
 
 def summarize(samples: Samples) -> Summary:
-    """Summarises a run. Chains with activations that are not finite are named, and left out of the figures.
+    """Summarises a run, chain by chain and as a whole. Chains with activations that are not finite are left out of the figures.
 
     Args:
       samples: the run.
@@ -110,13 +144,23 @@ def summarize(samples: Samples) -> Summary:
     Example:
       >>> print(summarize(samples))
     """
-    nonfinite = nonfinite_issue(samples)
-    finite = samples.of_chains(~samples.nonfinite_chains) if nonfinite else samples
+    nonfinite = samples.nonfinite_chains
+    finite = samples.of_chains(~nonfinite) if nonfinite.any() and not nonfinite.all() else samples
     figures = compute_figures(finite) | {"non_finite": float(samples.non_finite)}
-    run = Run(samples, figures, worst_scalar(finite)[0])
+    run = Run(samples, figures, chain_figures(samples), worst_scalar(finite)[0])
+    issues, limits = find_issues(run), find_limits(run)
     chains, draws = samples.activation.shape
     title = (
         f"{samples.objective} on {samples.model}: {chains} chains x {draws} draws, density {samples.density}, "
         f"init {samples.init}, {samples.kernel}, seed {samples.seed}"
     )
-    return Summary(title, figures, table(run), nonfinite + find_issues(run), checked_rows(run))
+    return Summary(
+        title,
+        figures,
+        dict(run.chains),
+        table(run),
+        issues,
+        checked_rows(run),
+        judge_pictures(issues),
+        judge_averages(run, issues, limits),
+    )

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from samplevis.activation import default_param
+from samplevis.activation.features import deep_features
 from samplevis.activation.memory import sampler_sizes
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
@@ -177,11 +178,14 @@ def render_keywords() -> tuple[str, ...]:
 def _collected(plan: RenderPlan, batch: Batch, scales: Scales) -> Samples:
     """The samples of a run."""
     options, result, scale = plan.options, batch.result, scales.sampled
+    draws = batch.images.reshape(-1, *batch.images.shape[2:])
+    features = deep_features(plan.exact_activation.network, draws).reshape(*batch.images.shape[:2], -1)
     of_result = {name: getattr(result, name) for name in SampleResult._fields if name not in ("density", "tuning")}
     return Samples(
         **of_result,
         images=batch.images,
         network_levels=batch.network_levels,
+        features=features,
         optimized=batch.optimized,
         prior_activation=scale.prior,
         optimum_activation=scale.optimum,

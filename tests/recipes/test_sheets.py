@@ -234,11 +234,11 @@ def test_a_sheet_of_several_models_names_them():
 
 def test_captions_end_in_the_verdict():
     good, short = made_samples(), made_samples(1, 2)
-    missed = made_samples(reached=np.array([True, False, True, True]))
+    missed = made_samples(level=0.9)
     captions = [samples.summary().caption.split("\n") for samples in (good, short, missed)]
     worst = max(good.summary().figures[name] for name in ("rhat", "rhat_worst"))
     assert captions[0] == ["level 0.68 of 0.70", f"R-hat {worst:.2f}", WORDS[0]]
-    assert captions[1] == ["level 0.69 of 0.70", "R-hat -", WORDS[1]] and captions[2][2] == WORDS[2]
+    assert captions[1] == ["level 0.69 of 0.70", "R-hat -", WORDS[1]] and captions[2][2] == WORDS[3]
 
 
 def test_the_command_makes_a_sheet(tmp_path, capsys):

@@ -144,18 +144,22 @@ def test_numbers_are_those_of_the_summary(page, good):
     for (label, value), (name, meaning, *_) in zip(summary.rows, ROWS.values(), strict=True):
         assert label == name and label in page.words
         assert value in page.words and any(words.startswith(meaning) for words in page.words)
-    assert page.words.count("fine") == len(summary.checked) == 8
+    assert page.words.count("fine") == len(summary.checked) == 10
     assert f"{good.levels.mean():.2f}" in page.words
 
 
 def test_a_good_run_says_so_and_a_bad_one_does_not(page, good, tmp_path):
-    assert VERDICTS[0] in page.words and not set(VERDICTS[1:]) & set(page.words)
-    apart = good.activation + np.array([[-1], [0], [1]], np.float32)
-    disagreeing = _written(dataclasses.replace(good, activation=apart), tmp_path)
-    assert VERDICTS[AVERAGES] in disagreeing.words and VERDICTS[0] not in disagreeing.words
+    verdict = good.summary().verdict
+    assert verdict in page.words and verdict.startswith(VERDICTS[0]) and good.summary().averages.verdict == "usable"
+    shift = np.array([[-0.6], [0], [0.6]], np.float32)
+    bad = dataclasses.replace(good, activation=good.activation + shift, fresh_activation=good.fresh_activation + shift)
+    disagreeing = _written(bad, tmp_path)
+    assert bad.summary().verdict in disagreeing.words and verdict not in disagreeing.words
+    assert bad.summary().averages.verdict == "not usable" and bad.summary().worst == AVERAGES
     lost = dataclasses.replace(good, level=0.9)
     missed = _written(lost, tmp_path)
-    assert VERDICTS[PICTURES] in missed.words
+    assert lost.summary().verdict in missed.words and lost.summary().worst == PICTURES
+    assert lost.summary().pictures.verdict == "invalid"
     # At the top, and beside the row that shows it.
     assert missed.words.count(lost.summary().warnings[0]) == 2
 

@@ -328,7 +328,17 @@ BAD_RUNS = {
         lambda: made_samples(fresh_activation=made_samples().activation - 1),
         "overfit their bank of transforms by 1[45]%",
     ),
-    "reached": (lambda: made_samples(reached=np.array([True, False, True, False])), "chain 1, 3"),
+    "a chain of noise": (
+        lambda: made_samples(fresh_activation=made_samples().fresh_activation * [[1], [1], [1], [-0.3]]),
+        r"chain 3 is at 0\.0\d\.",
+    ),
+    "annealing": (
+        lambda: made_samples(
+            fresh_activation=made_samples().fresh_activation * [[1], [0.5], [1], [0.6]],
+            reached=np.array([True, False, True, False]),
+        ),
+        "chains 1, 3 are at .* Annealing did not bring them there",
+    ),
     "low acceptance": (lambda: _with_stats(acceptance_rate=np.full((CHAINS, DRAWS), 0.5)), "50%"),
     "one low acceptance": (
         lambda: _with_stats(acceptance_rate=np.where(np.arange(CHAINS)[:, None] == 2, 0.1, 0.9) * np.ones(DRAWS)),

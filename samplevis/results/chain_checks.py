@@ -1,0 +1,168 @@
+"""What is wrong with single chains. Each chain is one composition: one that failed is named, whatever the others do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from samplevis.results.chain_figures import POWERS, VIRIALS, level_draws
+from samplevis.results.issues import CHAINS, PICTURES, Issue, Run
+from samplevis.sampling.stationarity import common_drift, drifting, half_change, mean_error, stand_out
+
+# A chain is off the level by more than this: twice the .05 that 95 % of the chains of a sound run keep to.
+MAX_LEVEL_ERROR = 0.1
+MIN_FRESH_OVER_BANK = 0.9
+# Smallest overfit, in levels, that matters: near level 0 the ratio to the bank is noise.
+MIN_OVERFIT = 0.02
+MAX_TEMPERATURE_ERROR = 0.03
+# Of a mean that is 1: 5 % in the variance of a band is 2.5 % in its contrast, which nobody sees.
+MAX_VIRIAL_ERROR = 0.05
+# Changes between the halves of a chain that matter: a level as above; a band's power of an eighth, 6 % of its contrast; and of the
+# log density half its standard deviation in equilibrium.
+MAX_LEVEL_CHANGE, MAX_POWER_CHANGE, MAX_LOG_DENSITY_CHANGE = 0.1, 0.125, 0.5
+# Chance of a false alarm of the test for a drift that all chains share, for each scalar.
+COMMON_DRIFT = 0.001
+# Standard errors of an alarm.
+ERRORS = 4
+# Share of bad chains above which none is to be trusted.
+MAX_BAD_SHARE = 0.25
+# Chains that a sentence names at most.
+MAX_NAMED = 6
+
+
+def find_chain_issues(run: Run) -> list[Issue]:
+    """What is wrong with chains, in the order of `CHAIN_CHECKS`; a run with many bad chains is bad as a whole."""
+    found = [issue for check in CHAIN_CHECKS for issue in check(run)]
+    bad = {chain for issue in found if issue.spoils >= CHAINS for chain in issue.chains}
+    if len(bad) > MAX_BAD_SHARE * len(run.samples.activation):
+        found = [issue._replace(spoils=PICTURES) for issue in found]
+    return found
+
+
+def bad_chains(issues: Iterable[Issue]) -> list[int]:
+    """Numbers of the chains whose pictures an issue spoils."""
+    return sorted({chain for issue in issues if issue.spoils >= CHAINS for chain in issue.chains})
+
+
+def name_chains(chains: np.ndarray) -> str:
+    """The chains [chain] that are True, in words: "chain 3", "chains 0, 2"; of many, the first."""
+    numbers = np.flatnonzero(chains)
+    text = ", ".join(map(str, numbers[:MAX_NAMED]))
+    more = f" and {len(numbers) - MAX_NAMED} more" if len(numbers) > MAX_NAMED else ""
+    return f"chain{'s' if len(numbers) > 1 else ''} {text}{more}"
+
+
+def _issue(row: str, chains: np.ndarray, text: str) -> Issue:
+    return Issue(row, text, CHAINS, tuple(int(i) for i in np.flatnonzero(chains)))
+
+
+def _values(chains: np.ndarray, values: np.ndarray, form: str = ".2f") -> str:
+    """The values of the chains that a sentence names."""
+    return ", ".join(format(value, form) for value in values[chains][:MAX_NAMED])
+
+
+def _check_finite(run: Run) -> Iterator[Issue]:
+    bad = run.samples.nonfinite_chains
+    if bad.all():
+        text = "Some activations are not finite in every chain: the figures that need them could not be computed."
+        yield _issue("level", bad, text)
+    elif bad.any():
+        yield _issue("level", bad, f"The activation of {name_chains(bad)} is not finite: the figures leave it out.")
+
+
+def _check_level(run: Run) -> Iterator[Issue]:
+    asked = run.samples.level
+    if asked is None:
+        return
+    level, error = run.chains["level"], run.chains["level_error"]
+    bad = np.abs(level - asked) > np.maximum(MAX_LEVEL_ERROR, ERRORS * error)
+    if bad.any():
+        verb = "is" if bad.sum() == 1 else "are"
+        text = f"The level asked for was {asked:.2f}: {name_chains(bad)} {verb} at {_values(bad, level)}."
+        if (bad & ~run.samples.reached).any():
+            text += " Annealing did not bring them there: lower the level or raise anneal_steps."
+        yield _issue("level", bad, text)
+
+
+def _check_bank(run: Run) -> Iterator[Issue]:
+    bank, gap, error = (run.chains[name] for name in ("level_bank", "overfit", "overfit_error"))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = gap / bank
+    bad = (share > 1 - MIN_FRESH_OVER_BANK) & (gap > np.maximum(MIN_OVERFIT, ERRORS * error))
+    if bad.any():
+        text = f"overfit their bank of transforms by {np.mean(share[bad]):.0%}. Raise num_transforms."
+        yield _issue("bank", bad, f"{name_chains(bad).capitalize()} {text}")
+
+
+def _check_frozen(run: Run) -> Iterator[Issue]:
+    bad = run.chains["frozen"] == 1
+    if bad.any():
+        text = "The draws are copies of one picture, or nearly: the chain does not move"
+        yield _issue("chains", bad, f"{text} ({name_chains(bad)}).")
+
+
+def _check_temperature(run: Run) -> Iterator[Issue]:
+    # 4 standard errors of a mean square, where latents are small.
+    transitions, temperature = run.samples.stats["temperature"].shape[1], run.chains["temperature"]
+    error = np.sqrt(2 / (transitions * run.samples.latents[0, 0].size))
+    bad = np.abs(temperature - 1) > max(MAX_TEMPERATURE_ERROR, ERRORS * error)
+    if bad.any():
+        text = f"The kinetic temperature is {_values(bad, temperature)} in {name_chains(bad)} and should be 1:"
+        yield _issue("step", bad, f"{text} not in equilibrium.")
+
+
+def _check_drift(run: Run) -> Iterator[Issue]:
+    finite = ~run.samples.nonfinite_chains
+    if not finite.any():
+        return
+    bad, names = np.zeros(len(finite), bool), []
+    for name, values, deviation, matters in _drifting_scalars(run):
+        change = half_change(values[finite])
+        chains = drifting(values[finite], deviation) & (np.abs(change) > matters)
+        if abs(change.mean()) > matters and common_drift(values[finite]) < COMMON_DRIFT:
+            chains[:] = True
+        bad[finite] |= chains
+        names += [name] if chains.any() else []
+    if bad.any():
+        yield _issue("chains", bad, f"Not in equilibrium yet: {', '.join(names)} still drifts in {name_chains(bad)}.")
+
+
+def _drifting_scalars(run: Run) -> Iterator[tuple[str, np.ndarray, float | None, float]]:
+    """Name, values [chain, transition], standard deviation in equilibrium if known, and the change that matters."""
+    samples, size = run.samples, run.samples.latents[0, 0].size
+    # Where the density is near Gaussian, whatever its covariance, the energy of d coordinates has the variance d / 2.
+    deviation = np.sqrt(size / 2)
+    yield "the log density", samples.stats["log_density"], deviation, MAX_LOG_DENSITY_CHANGE * deviation
+    yield "the level", level_draws(samples)[0], None, MAX_LEVEL_CHANGE
+    for name in POWERS:
+        if name in samples.scalars:
+            values = np.asarray(samples.scalars[name], np.float64)
+            yield name, values, None, MAX_POWER_CHANGE * float(np.nanmedian(np.abs(values)))
+
+
+def _check_virial(run: Run) -> Iterator[Issue]:
+    bad, names = np.zeros(len(run.samples.activation), bool), []
+    for name in (name for name in VIRIALS if name in run.samples.scalars):
+        values = run.samples.scalars[name]
+        if values.shape[1] < 2:
+            continue
+        means, errors = mean_error(values)
+        # Written so that nan is bad.
+        chains = stand_out(means, errors, 1.0) & ~(np.abs(means - 1) <= MAX_VIRIAL_ERROR)
+        bad |= chains
+        names += [f"{name} {_values(chains, means)}"] if chains.any() else []
+    if bad.any():
+        text = f"Out of equilibrium in {name_chains(bad)}: {'; '.join(names)} should be 1."
+        yield _issue("virial", bad, f"{text} Lower step_size, or choose an exact kernel.")
+
+
+CHAIN_CHECKS: tuple[Callable[[Run], Iterator[Issue]], ...] = (
+    _check_finite,
+    _check_level,
+    _check_bank,
+    _check_frozen,
+    _check_temperature,
+    _check_drift,
+    _check_virial,
+)

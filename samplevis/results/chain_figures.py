@@ -1,0 +1,80 @@
+"""The figures of each chain: every chain is one composition, and is judged by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from samplevis.sampling.compositions import group_compositions, thumbnails
+from samplevis.sampling.stationarity import frozen, half_change, mean_error, split_rhat
+
+if TYPE_CHECKING:
+    from samplevis.results.samples import Samples
+
+#: Mean of z_i dU/dz_i over all coordinates, and over thirds of the bands: 1 in equilibrium.
+VIRIALS = ("virial", "virial_low", "virial_middle", "virial_high")
+#: Scalars that must not drift, with the level.
+POWERS = ("radius", "power_low", "power_middle", "power_high")
+
+
+def chain_figures(samples: Samples) -> dict[str, np.ndarray]:
+    """Computes the figures of each chain.
+
+    Args:
+      samples: the run.
+
+    Returns:
+      Name -> float64 [chain], nan in chains with an activation that is not finite: "level" and "level_bank" (means over the
+      draws), "level_error" (standard error of the first), "overfit" and "overfit_error" (level on the bank less that on fresh
+      transforms), "acceptance", "temperature", "log_density" (mean, in nats), "log_density_change" (last half less first
+      half), "rhat_log_density" (split R-hat of the chain by itself), "frozen" (1 or 0), "composition" (number of its group),
+      and the means of the virials, if the run has them.
+
+    Example:
+      >>> chain_figures(samples)["level"].round(2)
+      array([ 0.71,  0.69, -0.02,  0.7 ])
+    """
+    finite = ~samples.nonfinite_chains
+    if not finite.any() or finite.all():
+        return _of_finite(samples)
+    found = _of_finite(samples.of_chains(finite))
+    whole = {name: np.full(len(finite), np.nan) for name in found}
+    for name, values in found.items():
+        whole[name][finite] = values
+    return whole
+
+
+def level_draws(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
+    """Levels of the draws on fresh transforms and on the bank, [chain, draw] each, in float64."""
+    span = samples.optimum_activation - samples.prior_activation
+    fresh, bank = (np.asarray(a, np.float64) for a in (samples.fresh_activation, samples.activation))
+    return (fresh - samples.prior_activation) / span, (bank - samples.prior_activation) / span
+
+
+def _of_finite(samples: Samples) -> dict[str, np.ndarray]:
+    fresh, bank = level_draws(samples)
+    level, level_error = mean_error(fresh)
+    overfit, overfit_error = mean_error(bank - fresh)
+    log_density = np.asarray(samples.stats["log_density"], np.float64)
+    found = {
+        "level": level,
+        "level_error": level_error,
+        "level_bank": bank.mean(axis=1),
+        "overfit": overfit,
+        "overfit_error": overfit_error,
+        "acceptance": samples.stats["acceptance_rate"].mean(axis=1),
+        "temperature": samples.stats["temperature"].mean(axis=1),
+        "log_density": log_density.mean(axis=1),
+        "log_density_change": half_change(log_density),
+        "rhat_log_density": split_rhat(log_density),
+        "frozen": frozen(samples.latents) | _same(log_density),
+        "composition": group_compositions(thumbnails(samples.images)),
+    }
+    found |= {name: samples.scalars[name].mean(axis=1) for name in VIRIALS if name in samples.scalars}
+    return {name: np.asarray(values, np.float64) for name, values in found.items()}
+
+
+def _same(x: np.ndarray) -> np.ndarray:
+    """Chains whose value is the same after each of several transitions: no proposal was accepted."""
+    return np.full(len(x), x.shape[1] > 1) & (np.ptp(x, axis=1) == 0)
