@@ -61,7 +61,7 @@ def without_versions(samples):
 def assert_same_run(found, uninterrupted, stored):
     if without_versions(uninterrupted) == without_versions(stored):
         assert without_versions(found) == without_versions(uninterrupted)
-    for name in ("images", "latents", "activation", "fresh_activation", "mean_images", "sd_images", "optimized"):
+    for name in ("images", "latents", "activation", "fresh_activation", "chain_means", "sd_images", "optimized"):
         np.testing.assert_allclose(getattr(found, name), getattr(uninterrupted, name), rtol=1e-3, atol=1e-3)
 
 

@@ -64,7 +64,7 @@ def test_captions_of_the_draws(samples, told):
 @pytest.mark.parametrize("shape", [(40, 1), (5, 8, 8, 1)])
 def test_signals_and_volumes(shape, told):
     random = np.random.default_rng(0)
-    changes = {"images": (2, 3), "optimized": (2,), "mean_images": (2,), "sd_images": (2,)}
+    changes = {"images": (2, 3), "optimized": (2,), "chain_means": (2,), "sd_images": (2,)}
     changes = {name: random.random((*first, *shape), np.float32) for name, first in changes.items()}
     samples = made_samples(2, 3, **changes, anneal_images=random.integers(0, 256, (2, 4, *shape), np.uint8))
     frames = film(samples, "anneal")

@@ -209,7 +209,7 @@ def test_short_grey_and_oblong_runs(tmp_path, good):
         level=None,
         images=grey,
         latents=grey,
-        **dict.fromkeys(("optimized", "mean_images", "sd_images"), grey[:, 0]),
+        **dict.fromkeys(("optimized", "chain_means", "sd_images"), grey[:, 0]),
     )
     page = _written(short, tmp_path)
     assert len(page.all("img")) == CHAINS * 4, "one draw is no film"

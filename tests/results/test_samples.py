@@ -400,7 +400,7 @@ def test_figures_that_cannot_be_told_are_dashes():
     tiny = np.random.default_rng(0).uniform(size=(1, DRAWS, 8, 8, 3)).astype(np.float32)
     assert "-; -" in str(
         made_samples(
-            chains=1, images=tiny, **dict.fromkeys(("optimized", "mean_images", "sd_images"), tiny[:, 0])
+            chains=1, images=tiny, **dict.fromkeys(("optimized", "chain_means", "sd_images"), tiny[:, 0])
         ).summary()
     )
 
