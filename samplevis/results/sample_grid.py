@@ -170,10 +170,10 @@ def _title(samples: Samples, scale: int) -> str:
 
 
 def _stacked(*papers: np.ndarray) -> np.ndarray:
-    """One sheet above the other, on white."""
+    """One sheet above the other, on white. Their columns end together, and are equally wide."""
     width = max(paper.shape[1] for paper in papers)
     return np.concatenate(
-        [np.pad(paper, ((0, 0), (0, width - paper.shape[1]), (0, 0)), constant_values=PAPER) for paper in papers]
+        [np.pad(paper, ((0, 0), (width - paper.shape[1], 0), (0, 0)), constant_values=PAPER) for paper in papers]
     )
 
 

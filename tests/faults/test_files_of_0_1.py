@@ -72,6 +72,12 @@ def test_samples_load_under_the_names_of_today(stored, uninterrupted):
     assert stored.summary().figures["acceptance"] == stored.stats["acceptance_rate"].mean()
 
 
+def test_the_old_name_of_chain_means_still_works(stored):
+    assert "mean_images" in np.load(FILES / "samples.npz").files
+    with pytest.warns(DeprecationWarning, match="Samples.mean_images is now chain_means"):
+        assert stored.mean_images is stored.chain_means
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [("accept", "acceptance_rate"), ("move_accept", "move_acceptance_rate"), ("gradients", "num_gradient_evals")],
@@ -87,7 +93,7 @@ def test_samples_are_saved_under_the_names_of_today(stored, tmp_path):
     stored.save(tmp_path / "samples.npz")
     with np.load(tmp_path / "samples.npz") as archive:
         assert {f"stats.{name}" for name in TransitionStats._fields} <= set(archive.files)
-        assert "stats.accept" not in archive.files
+        assert not {"stats.accept", "mean_images"} & set(archive.files) and "chain_means" in archive.files
     assert content(samplevis.Samples.load(tmp_path / "samples.npz")) == content(stored)
 
 
