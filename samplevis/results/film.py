@@ -140,25 +140,27 @@ def _annealing(samples: Samples, chains: int) -> np.ndarray:
 
 def _means(samples: Samples, chains: int) -> np.ndarray:
     means = _pictures(contrasted_means(samples)[:chains, None], samples.dimensions)
-    # The slices of a volume pass by like those of a draw.
-    return means if samples.dimensions == 3 else means.repeat(MEAN_FRAMES, axis=1)
+    return means.repeat(_held(samples), axis=1)
+
+
+def _held(samples: Samples) -> int:
+    """Frames for which a mean stays; the slices of a volume's mean pass by like those of a draw."""
+    return 1 if samples.dimensions == 3 else MEAN_FRAMES
 
 
 def _texts(samples: Samples, layout: Layout, chains: int) -> list[str]:
     """The captions of all frames."""
-    levels, mean = samples.levels, mean_label(samples)
-    # The slices of a volume share a caption.
-    slices, hold = (samples.images.shape[2], 1) if samples.dimensions == 3 else (1, MEAN_FRAMES)
+    levels, means = samples.levels, [mean_label(samples)] * _held(samples)
     if layout == "sweep":
-        texts = [
-            f"chain {c}, {text}" for c, chain in enumerate(levels) for text in [*_draw_texts(chain), *[mean] * hold]
-        ]
+        texts = [f"chain {c}, {text}" for c, chain in enumerate(levels) for text in _draw_texts(chain) + means]
     else:
-        texts = [*_draw_texts(levels[:chains].mean(0)), *[mean] * hold]
+        texts = _draw_texts(levels[:chains].mean(0)) + means
     if layout == "anneal":
         texts = [f"anneal {STEPS_PER_CALL * frame}" for frame in range(samples.anneal_images.shape[1])] + texts
     shown = "" if chains == len(levels) else f", first {chains} of {len(levels)} chains"
     heading = f"{samples.objective}, {samples.model}{shown}\n"
+    # The slices of a volume share a caption.
+    slices = samples.images.shape[2] if samples.dimensions == 3 else 1
     return [heading + text for text in texts for _ in range(slices)]
 
 
