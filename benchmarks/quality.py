@@ -65,7 +65,7 @@ def run(network: samplevis.Network, unit: str, options: argparse.Namespace, **ar
         options.save.mkdir(parents=True, exist_ok=True)
         name = "_".join(str(part) for part in (unit.replace(":", "-"), *arguments.values()))
         samples.save(options.save / f"{name}.npz")
-        samples.save_grid(options.save / f"{name}.png", columns=4, scale=2)
+        samples.save_grid(options.save / f"{name}.png", draws=4, scale=2)
     return report(unit, figures)
 
 

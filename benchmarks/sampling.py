@@ -125,7 +125,7 @@ def long_run(
     )
     options.save.mkdir(parents=True, exist_ok=True)
     stem = path(unit, options, kernel, init)
-    samples.save_grid(stem.with_suffix(".png"), columns=6, scale=2)
+    samples.save_grid(stem.with_suffix(".png"), draws=6, scale=2)
     samples.save(stem.with_suffix(".npz"))
     return samples
 

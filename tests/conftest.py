@@ -148,7 +148,7 @@ def made_samples(chains: int = 4, draws: int = 40, thin: int = 1, size: int = 16
             "num_gradient_evals": np.full(transitions[1], 12, np.int32),
         },
         "scalars": {name: random.normal(size=transitions).astype(np.float32) for name in ("radius", "power_low")},
-        "mean_images": images.mean(1),
+        "chain_means": images.mean(1),
         "sd_images": images.std(1),
         "gradients": 12000,
         "seconds": {"optimise": 1.25, "sample": 10.5},

@@ -128,7 +128,7 @@ def _add_flags(parser: argparse.ArgumentParser, target: argparse._ArgumentGroup,
         metavar="FOLDER",
         help=f"folder for {', '.join(WRITTEN[:-1])} and {WRITTEN[-1]} (default: {out})",
     )
-    add_scale(output, "the images", 2)
+    add_scale(output, "the images")
 
 
 def run_demo(options: argparse.Namespace) -> None:
@@ -181,7 +181,8 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
     """The arguments of `render` that follow from flags alone, checked."""
     from samplevis.runtime.checks import check_whole
 
-    check_whole("scale", options.scale, 1)
+    if options.scale is not None:
+        check_whole("scale", options.scale, 1)
     check_prior(options.prior)
     if options.extend is not None:
         options.num_results = _extended(options)
@@ -194,7 +195,7 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _write(samples: Samples, paths: dict[str, str], objective: str, scale: int) -> None:
+def _write(samples: Samples, paths: dict[str, str], objective: str, scale: int | None) -> None:
     """Writes the files of a run; of signals and volumes there is no report, and its path is removed."""
     samples.save(paths["samples.npz"])
     samples.save_gif(paths["samples.gif"], scale=scale)

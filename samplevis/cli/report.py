@@ -26,7 +26,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     sheet.add_argument("runs", nargs="+", metavar="run", help=RUN)
     sheet.add_argument("--out", required=True, metavar="FILE", help="PNG file to write")
     sheet.add_argument("--draws", type=int, default=6, metavar="N", help="maximum of draws shown per run (default: 6)")
-    add_scale(sheet, "the image", 2)
+    add_scale(sheet, "the image")
 
 
 def write_report(options: argparse.Namespace) -> None:

@@ -57,9 +57,9 @@ def add_size(parser: argparse._ActionsContainer, default: int) -> None:
     parser.add_argument("--size", type=int, metavar="PIXELS", help=shown)
 
 
-def add_scale(parser: argparse._ActionsContainer, of: str, default: int) -> None:
-    """Adds the enlargement of what is written."""
-    shown = f"enlargement of {of}, a whole number (default: {default})"
+def add_scale(parser: argparse._ActionsContainer, of: str, default: int | None = None) -> None:
+    """Adds the enlargement of what is written; None chooses one that shows small pictures well."""
+    shown = f"enlargement of {of}, a whole number (default: {default or 'what small images need'})"
     parser.add_argument("--scale", type=int, default=default, metavar="N", help=shown)
 
 

@@ -4,7 +4,7 @@ from samplevis.export.animation import chain_frames, save_animation, save_gif, s
 from samplevis.export.grid import grid
 from samplevis.export.image import load_image, load_images, load_metadata, save_image, save_png
 from samplevis.export.notebook import show
-from samplevis.export.pixels import collapse_channels
+from samplevis.export.pixels import collapse_channels, stretch_contrast
 from samplevis.export.sprites import save_sprites
 from samplevis.export.waveforms import as_pictures, slices, waveforms
 
@@ -23,6 +23,7 @@ __all__ = [
     "save_sprites",
     "show",
     "slices",
+    "stretch_contrast",
     "sweep_frames",
     "waveforms",
 ]

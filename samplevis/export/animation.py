@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -13,10 +14,13 @@ from PIL import Image
 from samplevis.export.image import text_chunks
 from samplevis.export.pixels import enlarge, to_uint8
 from samplevis.runtime import files
+from samplevis.runtime.checks import check_whole
 
 MIN_FPS = 0.1
 # Pixels between chains.
 GAP = 2
+# Chains that fit in one row.
+MAX_ROW = 4
 
 
 def save_animation(
@@ -80,25 +84,53 @@ def save_gif(frames: np.ndarray, path: str | os.PathLike, fps: float = 5, scale:
     _save(frames, path, GIF, fps, scale)
 
 
-def chain_frames(images: np.ndarray) -> np.ndarray:
+def chain_frames(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     """Lays all chains side by side, one frame per draw.
 
     Args:
       images: [chain, draw, H, W, C] in [0, 1], or uint8.
+      columns: chains per row, >= 1. Defaults to all, in one row; `chain_columns` says how many make a sheet.
 
     Returns:
-      [draw, H, chain * W + 2 * (chain - 1), C], with white lines of 2 pixels between the chains.
+      [draw, rows * H + 2 * (rows - 1), columns * W + 2 * (columns - 1), C], with white lines of 2 pixels between the chains.
+      The rest of the last row is white.
 
     Raises:
-      ValueError: for another shape.
+      ValueError: for another shape, or if `columns` is out of range.
 
     Example:
-      >>> save_animation(chain_frames(samples.images), "chains.webp")
+      >>> save_animation(chain_frames(samples.images, columns=4), "chains.webp")
     """
     images = _checked(images)
+    chains, draws, height, width, channels = images.shape
+    columns = chains if columns is None else columns
+    check_whole("columns", columns, 1)
+    columns = min(columns, chains)
+    rows = -(-chains // columns)
     white = 255 if images.dtype == np.uint8 else 1
-    padded = np.pad(images, ((0, 0), (0, 0), (0, 0), (0, GAP), (0, 0)), constant_values=white)
-    return np.concatenate(padded, axis=2)[:, :, :-GAP]
+    cells = np.full((rows * columns, draws, height + GAP, width + GAP, channels), white, images.dtype)
+    cells[:chains, :, :height, :width] = images
+    cells = cells.reshape(rows, columns, *cells.shape[1:]).transpose(2, 0, 3, 1, 4, 5)
+    return cells.reshape(draws, rows * (height + GAP), columns * (width + GAP), channels)[:, :-GAP, :-GAP]
+
+
+def chain_columns(chains: int) -> int:
+    """How many chains are shown in a row: up to 4 in one row, more in even rows of a sheet that is wider than high.
+
+    Args:
+      chains: number of chains, >= 1.
+
+    Returns:
+      Chains per row.
+
+    Example:
+      >>> [chain_columns(chains) for chains in (4, 6, 12, 100)]
+      [4, 3, 4, 12]
+    """
+    if chains <= MAX_ROW:
+        return chains
+    rows = -(-chains // math.ceil(math.sqrt(4 / 3 * chains)))
+    return -(-chains // rows)
 
 
 def sweep_frames(images: np.ndarray) -> np.ndarray:

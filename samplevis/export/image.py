@@ -63,7 +63,7 @@ def save_png(image: np.ndarray, path: str | os.PathLike, metadata: Mapping[str, 
       OSError: if the file cannot be written.
 
     Example:
-      >>> save_png(samples.mean_images[0], "mean.png")
+      >>> save_png(samples.chain_means[0], "mean.png")
     """
     _save(to_uint8(image, (1, 3, 4)), path, "PNG", metadata)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -13,6 +14,10 @@ from samplevis.runtime.checks import check_array, check_whole
 UNIT = (0.0, 1.0)
 # Largest image after enlarging; viewers open no larger ones.
 MAX_BYTES = 2**31
+# Percentiles of a picture that become black and white if its contrast is stretched.
+PERCENTILES = (0.5, 99.5)
+# Smaller pictures are enlarged until their longer side has as many pixels.
+MIN_TILE = 96
 # Light and dark squares behind transparent parts, and their side in pixels.
 LIGHT, DARK, SQUARE = 255, 204, 8
 
@@ -62,6 +67,58 @@ def enlarge(images: np.ndarray, scale: int) -> np.ndarray:
     """Repeats every pixel of [..., H, W, C] `scale` times in both directions."""
     check_whole("scale", scale, 1, max(int((MAX_BYTES / images.size) ** 0.5), 1))
     return images.repeat(scale, axis=-3).repeat(scale, axis=-2)
+
+
+def tile_scale(image_shape: Sequence[int]) -> int:
+    """The enlargement of small pictures that are laid out beside each other.
+
+    Args:
+      image_shape: (height, width, channels).
+
+    Returns:
+      The smallest whole number that makes the longer side at least 96 pixels; 1 for larger pictures.
+
+    Example:
+      >>> [tile_scale((side, side, 3)) for side in (8, 28, 32, 64, 128)]
+      [12, 4, 3, 2, 1]
+    """
+    return -(-MIN_TILE // min(max(image_shape[:2]), MIN_TILE))
+
+
+def stretch_contrast(images: np.ndarray, dimensions: int = 2) -> np.ndarray:
+    """Stretches the contrast of each picture: its 0.5 percentile becomes black, its 99.5 percentile white.
+
+    The percentiles are those of all pixels and colours of a picture together, so that hues hardly change. A picture of one
+    value is returned unchanged, and so is opacity.
+
+    Args:
+      images: [..., H, W, C] or, of volumes, [..., depth, H, W, C], in [0, 1]; of 4 channels, the last is opacity.
+      dimensions: 2 for pictures, 3 for volumes. Defaults to 2.
+
+    Returns:
+      float32 of the same shape, in [0, 1].
+
+    Raises:
+      ValueError: for other shapes, no pixels, or values that are not finite or outside [0, 1].
+
+    Example:
+      >>> export.show(export.stretch_contrast(samples.chain_means))
+    """
+    images = check_array("images", images, None)
+    check_whole("dimensions", dimensions, 2, 3)
+    if images.ndim <= dimensions or not images.size:
+        sides = "height, width" if dimensions == 2 else "depth, height, width"
+        raise ValueError(f"images: expected shape [..., {sides}, channels]. Received: {images.shape}")
+    check_finite(images)
+    if images.min() < 0 or images.max() > 1:
+        raise ValueError(f"images: expected values in [0, 1]. Received: {images.min():g} to {images.max():g}")
+    images = images.astype(np.float32)
+    colors, opacity = (images[..., :3], images[..., 3:]) if images.shape[-1] == 4 else (images, images[..., :0])
+    low, high = np.percentile(colors, PERCENTILES, axis=tuple(range(-dimensions - 1, 0)), keepdims=True)
+    flat = high <= low
+    stretched = (colors - low) / np.where(flat, 1, high - low)
+    stretched = np.where(flat, colors, np.clip(stretched, 0, 1)).astype(np.float32)
+    return np.concatenate([stretched, opacity], axis=-1)
 
 
 def cropped(picture: Image.Image, size: tuple[int, int]) -> Image.Image:

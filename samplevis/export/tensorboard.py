@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from samplevis.export.animation import chain_columns
 from samplevis.export.grid import grid
 from samplevis.export.waveforms import as_pictures
 from samplevis.runtime.callbacks import Callback
@@ -44,7 +45,7 @@ class TensorBoard(Callback):
 
     def on_draw(self, draw: int, images: np.ndarray) -> None:
         # A grid has the same pixels as in files, and shows signals and volumes, too.
-        shown = grid(as_pictures(images, images.ndim - 2), columns=len(images))
+        shown = grid(as_pictures(images, images.ndim - 2), chain_columns(len(images)))
         with self._writer.as_default():
             self._summary.image("draws", shown[None], step=draw)
 

@@ -14,7 +14,7 @@ from samplevis import export
 from samplevis.activation import default_param
 from samplevis.export.grid import check_labels
 from samplevis.export.grid_mixin import GridMixin
-from samplevis.export.pixels import cropped, to_uint8
+from samplevis.export.pixels import cropped, tile_scale, to_uint8
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective, as_objective, diversity, only_after
 from samplevis.param import Parameterization
@@ -117,7 +117,7 @@ def compare(
 
 
 def sample_sheet(
-    runs: Sequence[Samples], labels: Sequence[str] | None = None, draws: int = 6, scale: int = 1
+    runs: Sequence[Samples], labels: Sequence[str] | None = None, draws: int = 6, scale: int | None = None
 ) -> np.ndarray:
     """Combines samples of several units into one image, one row per unit: its optimised image, its draws, and a verdict.
 
@@ -128,7 +128,7 @@ def sample_sheet(
       runs: samples of each unit, at least one; their images are of one size.
       labels: names of the units for readers. Defaults to the objectives, with the model where they are of several.
       draws: largest number of draws per run, >= 1. Defaults to 6.
-      scale: whole-number enlargement, >= 1. Defaults to 1.
+      scale: whole-number enlargement, >= 1. Defaults to what makes the longer side of a picture at least 96 pixels.
 
     Returns:
       uint8 [height, width, 3].
@@ -151,11 +151,12 @@ def sample_sheet(
         labels = [run.objective + (f" in {run.model}" if len(models) > 1 else "") for run in runs]
     check_labels("labels", labels, len(runs))
     cells = _rows([np.concatenate([run.optimized[:1], _from_all_chains(run, draws)]) for run in runs])
+    cells = export.as_pictures(cells, runs[0].dimensions)
     return export.grid(
-        export.as_pictures(cells, runs[0].dimensions),
+        cells,
         row_labels=[f"{label}\n{run.summary().caption}" for label, run in zip(labels, runs, strict=True)],
         column_labels=["optimised", "draws", *[""] * (cells.shape[1] - 2)],
-        scale=scale,
+        scale=tile_scale(cells.shape[2:]) if scale is None else scale,
         title=models.pop() if len(models) == 1 else None,
     )
 

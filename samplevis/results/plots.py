@@ -7,19 +7,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from samplevis.runtime.checks import check_whole
+from samplevis.runtime.deprecation import renamed_keywords
 from samplevis.sampling import diagnostics
 
 if TYPE_CHECKING:
     from samplevis.results.samples import Samples
 
+# Chains that matplotlib's usual colours tell apart.
+COLORS = 10
 
-def plot_samples(samples: Samples, ax: Any = None, columns: int | None = None) -> Any:
-    """Plots the grid of optimised images and draws.
+
+@renamed_keywords(columns="draws")
+def plot_samples(samples: Samples, ax: Any = None, draws: int | None = None) -> Any:
+    """Plots the grid of optimised images, draws and chain means.
 
     Args:
       samples: the run.
       ax: matplotlib Axes. Defaults to new ones.
-      columns: as in `Samples.grid`.
+      draws: as in `Samples.grid`.
 
     Returns:
       The Axes.
@@ -31,7 +36,7 @@ def plot_samples(samples: Samples, ax: Any = None, columns: int | None = None) -
       >>> samples.plot_samples()
     """
     ax = _axes(ax)
-    ax.imshow(samples.grid(columns))
+    ax.imshow(samples.grid(draws))
     ax.set_title(f"{samples.objective}, {samples.model}")
     ax.set_axis_off()
     return ax
@@ -55,11 +60,11 @@ def plot_trace(samples: Samples, ax: Any = None) -> Any:
     """
     ax = _axes(ax)
     for chain, levels in enumerate(samples.levels):
-        ax.plot(levels, label=f"chain {chain}", color=f"C{chain}")
+        ax.plot(levels, label=_chain_label(samples, chain), color=f"C{chain}")
     if samples.level is not None:
         ax.axhline(samples.level, color="0.5", linestyle="--", label="asked for")
     ax.set(xlabel="draw", ylabel="level: 0 prior, 1 optimum", title="Trace")
-    ax.legend()
+    _legend(ax)
     return ax
 
 
@@ -166,10 +171,10 @@ def plot_autocorrelation(samples: Samples, ax: Any = None) -> Any:
     """
     ax = _axes(ax)
     for chain, values in enumerate(diagnostics.autocorrelation(samples.activation)):
-        ax.plot(values, label=f"chain {chain}", color=f"C{chain}")
+        ax.plot(values, label=_chain_label(samples, chain), color=f"C{chain}")
     ax.axhline(0, color="0.5", linewidth=1)
     ax.set(xlabel="lag (draws)", ylabel="autocorrelation of the activation", title="Autocorrelation")
-    ax.legend()
+    _legend(ax)
     return ax
 
 
@@ -180,6 +185,16 @@ def photographs(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
     with np.errstate(divide="ignore"):
         offset = np.mean(np.log(power) - np.log(shape)) if len(power) else 0.0
     return frequencies, shape * np.exp(offset)
+
+
+def _chain_label(samples: Samples, chain: int) -> str:
+    """What the legend says of a chain: nothing if there are more chains than colours, so that a name would not single it out."""
+    return f"chain {chain}" if len(samples.images) <= COLORS else "_"
+
+
+def _legend(ax: Any) -> None:
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend()
 
 
 def _axes(ax: Any) -> Any:

@@ -19,7 +19,7 @@ ARRAYS = (
     "network_levels",
     "strength",
     "optimized",
-    "mean_images",
+    "chain_means",
     "sd_images",
     "reached",
     "anneal_images",
@@ -57,7 +57,7 @@ def _check_arrays(samples: Samples) -> None:
         )
     chain, draw, *image = samples.images.shape
     expected = dict.fromkeys(("activation", "fresh_activation", "network_levels", "strength"), (chain, draw))
-    expected |= dict.fromkeys(("optimized", "mean_images", "sd_images"), (chain, *image))
+    expected |= dict.fromkeys(("optimized", "chain_means", "sd_images"), (chain, *image))
     expected |= {"reached": (chain,), "anneal_images": (chain, *samples.anneal_images.shape[1:2], *image)}
     for name, shape in expected.items():
         if getattr(samples, name).shape != shape:

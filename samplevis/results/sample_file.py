@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION = "samplevis-samples", 2
 # Names in the files of earlier versions.
-RENAMED = {"law_numbers": "density_params"}
+RENAMED = {"law_numbers": "density_params", "mean_images": "chain_means"}
 # Dictionaries of arrays; an array in the file is called "stats.energy".
 GROUPS = ("stats", "scalars")
 
@@ -80,7 +80,7 @@ def read_fields(path: str | os.PathLike) -> dict[str, Any]:
         if key and group in groups:
             groups[group][key] = arrays.pop(name)
     groups["stats"] = renamed_keys(groups["stats"], RENAMED_STATS)
-    return {"versions": {}} | renamed_keys(plain, RENAMED) | arrays | groups
+    return {"versions": {}} | renamed_keys(plain | arrays, RENAMED) | groups
 
 
 def damaged(path: str | os.PathLike, error: Exception) -> ValueError:

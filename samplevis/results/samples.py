@@ -10,26 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from samplevis import export
 from samplevis._version import __version__
-from samplevis.export.grid_mixin import ColumnsGridMixin
 from samplevis.results import plots
 from samplevis.results.arviz import to_arviz
-from samplevis.results.film import film
+from samplevis.results.film import save_animation, save_gif
 from samplevis.results.report import save_report
 from samplevis.results.sample_checks import SHARED, check_samples, present_arrays
 from samplevis.results.sample_file import damaged, read_fields, write_samples
+from samplevis.results.sample_grid import sample_grid, save_sample_grid, show_sample_grid
 from samplevis.results.summary import Summary, summarize
-from samplevis.runtime import files
 from samplevis.runtime.checks import brief, check_whole
 from samplevis.runtime.deprecation import RenamedKeys, renamed_property
 from samplevis.runtime.draw_store import as_array, chosen
 from samplevis.runtime.versions import versions
 from samplevis.sampling.density import CLASSES, Density
 from samplevis.sampling.kernels.stats import RENAMED_STATS
-
-# Draws of a chain that a grid shows by default.
-GRID_DRAWS = 10
 
 
 class Stats(RenamedKeys):
@@ -39,7 +34,7 @@ class Stats(RenamedKeys):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Samples(ColumnsGridMixin, Sequence):
+class Samples(Sequence):
     """Draws from a density over images: a sequence of images [H, W, C] in [0, 1], those of chain 0 first.
 
     Where the network takes signals or volumes, its images are [length, channels] or [depth, height, width, channels].
@@ -70,7 +65,8 @@ class Samples(ColumnsGridMixin, Sequence):
         [chain, transition]; "step_size", "num_gradient_evals" (of the longest chain) [transition]. See
         `samplevis.sampling.TransitionStats`.
       scalars: functions of the draws whose mixing is judged: name -> [chain, transition], see `sampling.scalars`.
-      mean_images: mean of each chain over all transitions after warm-up, also those between draws, [chain, *image].
+      chain_means: mean of each chain over all transitions after warm-up, also those between draws, [chain, *image]. The large
+        shapes that a chain keeps, without the grain that the unit does not care about; no draws of the density.
       sd_images: standard deviation of every pixel over them, [chain, *image].
       gradients: gradients per chain, in annealing, warm-up and sampling. One gradient on a bank of K transforms counts as K.
       seconds: stage -> wall time.
@@ -108,7 +104,7 @@ class Samples(ColumnsGridMixin, Sequence):
     options: dict[str, Any]
     stats: dict[str, np.ndarray]
     scalars: dict[str, np.ndarray]
-    mean_images: np.ndarray
+    chain_means: np.ndarray
     sd_images: np.ndarray
     gradients: int
     seconds: dict[str, float]
@@ -121,6 +117,11 @@ class Samples(ColumnsGridMixin, Sequence):
     rerun: Callable[[int], Samples] | None = None
 
     # Functions that take the samples first.
+    grid = sample_grid
+    save_grid = save_sample_grid
+    show = show_sample_grid
+    save_animation = save_animation
+    save_gif = save_gif
     report = save_report
     plot_samples = plots.plot_samples
     plot_trace = plots.plot_trace
@@ -132,6 +133,7 @@ class Samples(ColumnsGridMixin, Sequence):
     law = renamed_property("law", "target_density")
     law_numbers = renamed_property("law_numbers", "density_params")
     lost = renamed_property("lost", "nonfinite_chains")
+    mean_images = renamed_property("mean_images", "chain_means")
 
     def __post_init__(self) -> None:
         if self.anneal_images is None:
@@ -294,61 +296,6 @@ class Samples(ColumnsGridMixin, Sequence):
         except (TypeError, ValueError) as error:
             raise damaged(path, error) from error
 
-    def save_animation(
-        self,
-        path: str | os.PathLike,
-        fps: float = 5,
-        layout: str = "chains",
-        scale: int = 1,
-        captions: bool | None = None,
-    ) -> None:
-        """Writes the draws as an animation, in the format of the path's suffix. PNG files hold `metadata`.
-
-        Signals are drawn over time. Of volumes, the animation shows the slices, draw after draw.
-
-        Args:
-          path: file to write: .gif, .png, .apng, .webp or .mp4, see `export.save_animation`.
-          fps: frames per second, from 0.1 to 50 (.gif) or 1000. Defaults to 5.
-          layout: "chains" (side by side), "sweep" (one after the other) or "anneal" (side by side, preceded by their annealing).
-            Defaults to "chains".
-          scale: whole-number enlargement, >= 1. Defaults to 1.
-          captions: whether a line above each frame says what it is. Defaults to True for "anneal", else False.
-
-        Raises:
-          ValueError: if an argument is out of range.
-          ImportError: for .mp4 without imageio-ffmpeg.
-          OSError: if the file cannot be written.
-
-        Example:
-          >>> samples.save_animation("star.webp", layout="anneal", scale=2)
-        """
-        suffix = os.path.splitext(files.check_path(path))[1].lower()
-        metadata = self.metadata if suffix in (".png", ".apng") else None
-        export.save_animation(film(self, layout, captions, scale), path, fps, metadata=metadata)
-
-    def save_gif(
-        self,
-        path: str | os.PathLike,
-        fps: float = 5,
-        layout: str = "chains",
-        scale: int = 1,
-        captions: bool | None = None,
-    ) -> None:
-        """Writes the draws as a GIF: `save_animation`, whatever the path's suffix.
-
-        Args:
-          path: file to write.
-          fps, layout, scale, captions: as in `save_animation`.
-
-        Raises:
-          ValueError: if an argument is out of range.
-          OSError: if the file cannot be written.
-
-        Example:
-          >>> samples.save_gif("star.gif", fps=10)
-        """
-        export.save_gif(film(self, layout, captions, scale), path, fps)
-
     @property
     def metadata(self) -> dict[str, object]:
         """What a saved picture says of its making: objective, model, seed and software; `export.load_metadata` reads it."""
@@ -358,31 +305,3 @@ class Samples(ColumnsGridMixin, Sequence):
             "Seed": self.seed,
             "Software": f"samplevis {__version__}",
         }
-
-    def grid(self, columns: int | None = None, scale: int = 1) -> np.ndarray:
-        """One row per chain: its optimised image, then its draws. Signals are drawn over time, volumes as slices.
-
-        Args:
-          columns: draws per row, evenly spaced from the first to the last, >= 1. Defaults to all, at most 10.
-          scale: whole-number enlargement, >= 1. Defaults to 1.
-
-        Returns:
-          uint8 [height, width, 3].
-
-        Raises:
-          ValueError: if an argument is out of range.
-
-        Example:
-          >>> export.save_png(samples.grid(columns=4), "star.png")
-        """
-        chains, draws = self.images.shape[:2]
-        columns = min(draws, GRID_DRAWS) if columns is None else columns
-        check_whole("columns", columns, 1, draws)
-        shown = np.linspace(0, draws - 1, columns).round().astype(int) if columns > 1 else np.array([draws - 1])
-        cells = np.concatenate([self.optimized[:, None], self.images[:, shown]], axis=1)
-        return export.grid(
-            export.as_pictures(cells, self.dimensions),
-            row_labels=[f"chain {i}" for i in range(chains)],
-            column_labels=["optimised", *(f"draw {i}" for i in shown)],
-            scale=scale,
-        )

@@ -15,6 +15,7 @@ from samplevis.runtime import memory, seeds
 from samplevis.runtime.callbacks import Callback, as_callbacks
 from samplevis.runtime.checks import check_between, check_whole
 from samplevis.runtime.context import RunContext
+from samplevis.runtime.deprecation import renamed_property
 from samplevis.runtime.draw_store import DrawStore
 from samplevis.sampling.annealing import Annealed, anneal
 from samplevis.sampling.chains import ChainResult
@@ -45,7 +46,7 @@ class SampleResult(NamedTuple):
       reached: bool [chain], whether annealing reached the level.
       stats: name -> array [chain, transition], after warm-up; "step_size" and "num_gradient_evals" [transition].
       scalars: name -> array [chain, transition], after warm-up, see `scalar_fn`.
-      mean_images: mean image of each chain over all transitions after warm-up, [chain, H, W, C].
+      chain_means: mean image of each chain over all transitions after warm-up, [chain, H, W, C].
       sd_images: standard deviation of every pixel over them, [chain, H, W, C].
       gradients: gradients of one chain, a transform counting once.
       seconds: stage -> wall time.
@@ -61,12 +62,14 @@ class SampleResult(NamedTuple):
     reached: np.ndarray
     stats: dict[str, np.ndarray]
     scalars: dict[str, np.ndarray]
-    mean_images: np.ndarray
+    chain_means: np.ndarray
     sd_images: np.ndarray
     gradients: int
     seconds: dict[str, float]
     anneal_images: np.ndarray
     tuning: Tuning
+
+    mean_images = renamed_property("mean_images", "chain_means")
 
 
 def sample(
@@ -240,7 +243,7 @@ def _collected(
         reached=annealed.reached,
         stats={name: array.T if array.ndim == 2 else array for name, array in result.stats._asdict().items()},
         scalars={name: array.T for name, array in result.scalars.items()},
-        mean_images=result.moments.mean.astype(np.float32),
+        chain_means=result.moments.mean.astype(np.float32),
         sd_images=result.moments.deviation.astype(np.float32),
         gradients=annealed.gradients + num_transforms * (steps + of_mass),
         seconds=seconds,

@@ -49,7 +49,7 @@ def test_demo_writes_what_it_says(tmp_path, capsys):
         animation.seek(frame)
         durations.append(animation.info["duration"])
     assert sum(durations) == 800
-    assert np.array_equal(np.asarray(Image.open(out / "samples.png")), samples.grid(scale=2))
+    assert np.array_equal(np.asarray(Image.open(out / "samples.png")), samples.grid())
 
 
 def test_render_a_file_with_its_preprocessing(tmp_path, model_file):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from samplevis import export
+from samplevis.export.animation import chain_columns
 from samplevis.runtime import files
 
 BAD_IMAGES = {
@@ -208,6 +209,57 @@ def test_chains_side_by_side():
     for chain in range(3):
         np.testing.assert_array_equal(frames[:, :, 8 * chain : 8 * chain + 6], images[chain])
     assert (frames[:, :, [6, 7, 14, 15]] == 1).all()
+
+
+def test_chains_in_rows():
+    images = np.random.default_rng(1).integers(0, 256, (5, 2, 4, 3, 3), np.uint8)
+    frames = export.chain_frames(images, columns=3)
+    assert frames.shape == (2, 4 + 2 + 4, 3 * 3 + 2 * 2, 3)
+    np.testing.assert_array_equal(frames[:, :4], export.chain_frames(images[:3]))
+    np.testing.assert_array_equal(frames[:, 6:, :8], export.chain_frames(images[3:]))
+    assert (frames[:, 4:6] == 255).all() and (frames[:, 6:, 8:] == 255).all()
+    np.testing.assert_array_equal(export.chain_frames(images, columns=9), export.chain_frames(images))
+
+
+def test_rows_are_even_and_wider_than_high():
+    for chains in range(1, 200):
+        columns = chain_columns(chains)
+        rows = -(-chains // columns)
+        assert rows <= columns and rows * columns - chains < rows, chains
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 8, 3), (8, 8, 1), (2, 3, 8, 8, 3)])
+def test_each_picture_is_stretched_to_its_percentiles(shape):
+    random = np.random.default_rng(2)
+    images = (0.4 + 0.2 * random.random(shape) ** 2).astype(np.float32)
+    flat = images.reshape(-1, *shape[-3:])
+    for image, found in zip(flat, export.stretch_contrast(images).reshape(flat.shape), strict=True):
+        low, high = np.percentile(image, (0.5, 99.5))
+        np.testing.assert_allclose(found, np.clip((image - low) / (high - low), 0, 1), atol=1e-6)
+        assert found.min() == 0 and found.max() == 1
+    assert np.ptp(images) < 0.21, "the control"
+
+
+def test_stretching_treats_colours_alike_and_leaves_flat_pictures_and_opacity():
+    flat = np.full((4, 4, 3), 0.3, np.float32)
+    np.testing.assert_array_equal(export.stretch_contrast(flat), flat)
+    ramp = np.linspace(0.4, 0.6, 64, dtype=np.float32).reshape(8, 8, 1) * np.ones(3, np.float32)
+    red = ramp * np.float32([1, 0.5, 0.5])
+    assert np.ptp(export.stretch_contrast(ramp), -1).max() == 0, "grey stays grey"
+    found = export.stretch_contrast(red)
+    assert (found[..., 0] > found[..., 1]).all() and (found[..., 1] == found[..., 2]).all()
+    seen = np.concatenate([ramp, 0.7 * np.ones((8, 8, 1), np.float32)], -1)
+    np.testing.assert_array_equal(export.stretch_contrast(seen)[..., 3], seen[..., 3])
+    np.testing.assert_array_equal(export.stretch_contrast(seen)[..., :3], export.stretch_contrast(ramp))
+
+
+def test_a_volume_is_stretched_as_one():
+    volume = np.random.default_rng(3).uniform(0.4, 0.6, (2, 5, 8, 8, 1)).astype(np.float32)
+    found = export.stretch_contrast(volume, dimensions=3)
+    np.testing.assert_allclose(
+        found[1].reshape(40, 8, 1), export.stretch_contrast(volume[1].reshape(40, 8, 1)), atol=1e-6
+    )
+    assert (found != export.stretch_contrast(volume)).any(), "the control: slice by slice"
 
 
 def test_one_chain_needs_no_line():

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from samplevis import Samples, export, recipes
+from samplevis import export, recipes
 from samplevis.analysis.dataset_examples import Examples
 from samplevis.export.grid_mixin import ColumnsGridMixin, GridMixin
 from samplevis.results.sweep_result import Sweep
 
-WITH_COLUMNS = (Samples, Sweep, recipes.Caricature, recipes.Sheet)
+WITH_COLUMNS = (Sweep, recipes.Caricature, recipes.Sheet)
 WITHOUT = (Examples, recipes.Comparison, recipes.InteractionGrid, recipes.Interpolation)
 IMAGES = np.random.default_rng(0).uniform(size=(4, 6, 5, 3))
 

@@ -216,11 +216,13 @@ def test_samples_of_many_units_in_one_sheet():
     first = [star.optimized[0]] + [star.images[chain, draw] for draw in (39, 20, 0) for chain in (0, 1)]
     second = [heart.optimized[0]] + [heart.images[chain, draw] for draw in (3, 0) for chain in (0, 1, 2)]
     columns = ["optimised", "draws", "", "", "", "", ""]
-    expected = export.grid(np.stack([first, second]), row_labels=captions, column_labels=columns, title="SqueezeNet")
+    expected = export.grid(
+        np.stack([first, second]), row_labels=captions, column_labels=columns, title="SqueezeNet", scale=6
+    )
     np.testing.assert_array_equal(recipes.sample_sheet([star, heart]), expected)
     # A row that has fewer is white at its end.
     wide = [made_samples(2, 40, size=64), made_samples(1, 2, size=64)]
-    row = recipes.sample_sheet(wide, ["a", "b"], draws=4)[-68:-4]
+    row = recipes.sample_sheet(wide, ["a", "b"], draws=4, scale=1)[-68:-4]
     assert (row[:, -2 * 68 :] == 255).all() and (row[:, -4 * 68 : -2 * 68] < 255).any((0, 2)).sum() == 2 * 64
 
 
@@ -251,4 +253,4 @@ def test_the_command_makes_a_sheet(tmp_path, capsys):
     words = ["sheet", tmp_path / "run", paths[1], "--out", out, "--draws", "3", "--scale", "1"]
     assert cli.main([str(word) for word in words]) == 0 and capsys.readouterr().out == f"wrote {out}\n"
     shown = np.asarray(Image.open(out))
-    np.testing.assert_array_equal(shown, recipes.sample_sheet(runs, draws=3))
+    np.testing.assert_array_equal(shown, recipes.sample_sheet(runs, draws=3, scale=1))

@@ -20,6 +20,10 @@ def samples():
     return made_samples(2, 3, anneal_images=LOOKS)
 
 
+MEAN = "mean of chain, not a draw (contrast stretched)"
+HEADING = "logits:goldfish, SqueezeNet"
+
+
 @pytest.fixture
 def told(monkeypatch):
     """Captions of the frames, as they are drawn."""
@@ -34,49 +38,79 @@ def told(monkeypatch):
     return captions
 
 
-def test_frames_are_the_draws(samples):
+def test_frames_without_captions_are_the_draws_alone(samples):
     for layout, frames in (("chains", export.chain_frames), ("sweep", export.sweep_frames)):
-        np.testing.assert_array_equal(film(samples, layout), np.round(255 * frames(samples.images)))
-    assert film(samples, scale=2).shape == (3, 32, 2 * (2 * 16 + 2), 3)
+        expected = np.round(255 * frames(samples.images))
+        np.testing.assert_array_equal(film(samples, layout, captions=False, scale=1), expected)
+    assert film(samples, captions=False, scale=2).shape == (3, 32, 2 * (2 * 16 + 2), 3)
+    assert film(samples, captions=False).shape == (3, 6 * 16, 6 * (2 * 16 + 2), 3), "pictures of 96 pixels"
+
+
+def test_the_chain_means_come_last_and_say_that_they_are_no_draws(samples, told):
+    frames = film(samples, scale=1)
+    assert len(frames) == len(told) == 3 + films.MEAN_FRAMES
+    assert [text for text in told if MEAN in text] == [f"{HEADING}\n{MEAN}"] * films.MEAN_FRAMES
+    expected = np.round(255 * export.chain_frames(export.stretch_contrast(samples.chain_means)[:, None]))
+    np.testing.assert_array_equal(frames[-1:, -20:-4, 4:38], expected)
+    np.testing.assert_array_equal(frames[3:], np.repeat(frames[-1:], films.MEAN_FRAMES, 0))
+
+
+def test_many_chains_are_a_sheet_of_several_rows(told):
+    sheet = film(made_samples(12, 2, size=8), captions=False, scale=1)
+    assert sheet.shape == (2, 3 * 10 - 2, 4 * 10 - 2, 3)
+    assert film(made_samples(100, 1, size=8), captions=False, scale=1).shape == (1, 4 * 10 - 2, 6 * 10 - 2, 3)
+    film(made_samples(100, 1, size=8))
+    assert told[0].startswith(f"{HEADING}, first 24 of 100 chains\ndraw 0, level 0.6")
 
 
 def test_annealing_comes_first_each_frame_with_its_caption(samples, told):
-    frames = film(samples, "anneal")
+    frames = film(samples, "anneal", scale=1)
     levels = [f"draw {i}, level {x:.2f}" for i, x in enumerate(samples.levels.mean(0))]
-    assert told == ["anneal 0", "anneal 25", "anneal 50", "anneal 75", *levels]
+    expected = ["anneal 0", "anneal 25", "anneal 50", "anneal 75", *levels]
+    assert told[:7] == [f"{HEADING}\n{text}" for text in expected]
     # Below the caption, the pictures stand at one place in all frames.
     found = frames[:, -20:-4, 4:38]
     np.testing.assert_array_equal(found[:4], export.chain_frames(LOOKS))
-    np.testing.assert_array_equal(found[4:], film(samples))
+    np.testing.assert_array_equal(found[4:7], film(samples, captions=False, scale=1))
     assert (frames[:, :-20] < 128).any(axis=(1, 2, 3)).all()
     assert (frames[0, :-20] != frames[1, :-20]).any()
-    np.testing.assert_array_equal(film(samples, "anneal", captions=False)[:4], export.chain_frames(LOOKS))
+    np.testing.assert_array_equal(film(samples, "anneal", False, 1)[:4], export.chain_frames(LOOKS))
 
 
 def test_captions_of_the_draws(samples, told):
     film(samples, captions=True)
     film(samples, "sweep", captions=True, scale=3)
-    levels = samples.levels
-    assert told[:3] == [f"draw {i}, level {x:.2f}" for i, x in enumerate(levels.mean(0))]
-    assert told[3:] == [f"chain {c}, draw {i}, level {levels[c, i]:.2f}" for c in range(2) for i in range(3)]
+    levels, count = samples.levels, 3 + films.MEAN_FRAMES
+    said = [text.removeprefix(f"{HEADING}\n") for text in told]
+    assert said[:3] == [f"draw {i}, level {x:.2f}" for i, x in enumerate(levels.mean(0))]
+    swept = [said[count + c * count :][:count] for c in range(2)]
+    assert [texts[:3] for texts in swept] == [
+        [f"chain {c}, draw {i}, level {levels[c, i]:.2f}" for i in range(3)] for c in range(2)
+    ]
+    assert swept[1][3:] == [f"chain 1, {MEAN}"] * films.MEAN_FRAMES and len(said) == 3 * count
 
 
 @pytest.mark.parametrize("shape", [(40, 1), (5, 8, 8, 1)])
 def test_signals_and_volumes(shape, told):
     random = np.random.default_rng(0)
-    changes = {"images": (2, 3), "optimized": (2,), "mean_images": (2,), "sd_images": (2,)}
+    changes = {"images": (2, 3), "optimized": (2,), "chain_means": (2,), "sd_images": (2,)}
     changes = {name: random.random((*first, *shape), np.float32) for name, first in changes.items()}
     samples = made_samples(2, 3, **changes, anneal_images=random.integers(0, 256, (2, 4, *shape), np.uint8))
     frames = film(samples, "anneal")
     slices = 5 if len(shape) == 4 else 1
-    assert len(frames) == len(told) == 7 * slices and told[:: 7 * slices - 1] == ["anneal 0", told[-1]]
-    assert told[slices] == "anneal 25" and told[slices - 1] == "anneal 0"
+    # The slices of a mean pass by once; a signal's mean stays, and is not stretched.
+    held = 1 if len(shape) == 4 else films.MEAN_FRAMES
+    assert len(frames) == len(told) == (7 + held) * slices
+    said = [text.removeprefix(f"{HEADING}\n") for text in told]
+    assert said[0] == said[slices - 1] == "anneal 0" and said[slices] == "anneal 25"
+    assert said[-1] == (MEAN if len(shape) == 4 else "mean of chain, not a draw")
 
 
 def test_files(samples, tmp_path):
     samples.save_animation(tmp_path / "a.webp", layout="anneal")
     with Image.open(tmp_path / "a.webp") as picture:
-        assert picture.n_frames == 7
+        # Equal frames are stored as one that stays longer.
+        assert picture.n_frames == 8
     samples.save_gif(tmp_path / "a.gif", captions=True, scale=2)
     samples.save(tmp_path / "a.npz")
     loaded = samplevis.Samples.load(tmp_path / "a.npz")

@@ -19,6 +19,7 @@ from PIL import Image
 
 from samplevis import Samples, cli
 from samplevis.cli.render_command import is_label
+from samplevis.export import stretch_contrast
 from samplevis.results import chart, plots
 from samplevis.results.both_ends import TwoEnded
 from samplevis.results.issues import AVERAGES, PICTURES
@@ -111,20 +112,46 @@ def test_the_parser_of_these_tests_notices_a_missing_tag():
 
 def test_every_picture_is_in_the_page_and_has_words(page):
     pictures = page.all("img")
-    # Of each chain: the optimised image, 6 draws, the film at rest and playing, mean and deviation.
-    assert len(pictures) == CHAINS * (1 + 6 + 2 + 2)
+    # Of all chains: the film at rest and playing, and the means. Of each: the optimised image, 6 draws, mean and deviation.
+    assert len(pictures) == 3 + CHAINS * (1 + 6 + 1 + 1)
     assert all(picture["alt"].strip() for picture in pictures)
     assert all(drawing["role"] == "img" and drawing["aria-label"] for drawing in page.all("svg"))
-    assert {_decoded(picture["src"]).size for picture in pictures} == {(288, 288)}
-    films = [p for p in pictures if p.get("class") == "moving"]
-    assert [_decoded(film["src"]).n_frames for film in films] == [FRAMES] * CHAINS
+    # Whole-number enlargements of 24 pixels; deviations are smaller.
+    assert {_decoded(p["src"]).size for p in pictures if "each chain" not in p["alt"]} == {(288, 288), (144, 144)}
+    (film,) = [p for p in pictures if p.get("class") == "moving"]
+    assert _decoded(film["src"]).n_frames == FRAMES
+
+
+def test_means_are_beside_the_draws_and_say_that_they_are_none(page, good):
+    means = [p for p in page.all("img") if p["alt"].startswith("The mean of chain")]
+    assert len(means) == CHAINS and all("not a draw" in picture["alt"] for picture in means)
+    assert page.words.count("not a draw") == CHAINS and "not a draw; contrast stretched" in page.words
+    assert {"c0-mean", "c1-mean", "c2-mean"} <= {figure.get("id") for figure in page.all("figure")}
+    stretched = np.uint8(255 * stretch_contrast(good.chain_means[1]))
+    expected = np.asarray(Image.fromarray(stretched.repeat(12, 0).repeat(12, 1)).convert("L"), float)
+    found, other = (np.asarray(_decoded(means[i]["src"]).convert("L"), float) for i in (1, 2))
+    assert np.abs(found - expected).mean() < 12 < 24 < np.abs(other - expected).mean()
+
+
+def test_a_hundred_chains_the_first_in_full_and_the_others_small(tmp_path):
+    many = made_samples(100, 4, size=8)
+    page = _written(many, tmp_path)
+    assert sum(section.get("class") == "chain" for section in page.all("section")) == 12
+    assert "The other 88 chains" in page.words and "Last draw of the first 24 of 100 chains" in page.words
+    assert {f"Chain {i}" for i in range(100)} <= set(page.words)
+    small = [
+        p for p in page.all("img") if p["alt"] in ("The last draw of chain 99", "The mean of chain 99, not a draw")
+    ]
+    assert [_decoded(picture["src"]).size for picture in small] == [(144, 144)] * 2
+    dots = [line for line in page.all("polyline") if line["class"] == "dots"]
+    assert len(dots) == 400, "colours cannot tell so many lines apart"
+    assert not any("dot c" in span.get("class", "") for span in page.all("span"))
+    assert (tmp_path / "page.html").stat().st_size < MAX_PAGE_BYTES
 
 
 def test_pictures_are_those_of_the_run(page, good):
     shown = next(p for p in page.all("img") if p["alt"].startswith("Draw 39 of chain 2"))
-    expected = Image.fromarray(np.uint8(np.round(255 * good.images[2, 39]))).resize(
-        (288, 288), Image.Resampling.BICUBIC
-    )
+    expected = Image.fromarray(np.uint8(np.round(255 * good.images[2, 39])).repeat(12, 0).repeat(12, 1))
     found, expected = (np.asarray(image.convert("L"), float) for image in (_decoded(shown["src"]), expected))
     assert np.abs(found - expected).mean() < 8
     other = np.asarray(Image.fromarray(np.uint8(255 * good.images[1, 39])).resize((288, 288)).convert("L"), float)
@@ -213,11 +240,12 @@ def test_short_grey_and_oblong_runs(tmp_path, good):
         level=None,
         images=grey,
         latents=grey,
-        **dict.fromkeys(("optimized", "mean_images", "sd_images"), grey[:, 0]),
+        **dict.fromkeys(("optimized", "chain_means", "sd_images"), grey[:, 0]),
     )
     page = _written(short, tmp_path)
-    assert len(page.all("img")) == CHAINS * 4, "one draw is no film"
-    assert {_decoded(picture["src"]).size for picture in page.all("img")} == {(288, 115)}
+    assert len(page.all("img")) == 2 + CHAINS * 4, "one draw is no film"
+    # 20 pixels, 15 and 8 times.
+    assert {_decoded(picture["src"]).size for picture in page.all("img")[2:]} == {(300, 120), (160, 64)}
     assert "nan" not in " ".join(attributes.get("points", "") for attributes in page.all("polyline"))
 
 
@@ -226,7 +254,7 @@ def test_a_page_that_would_be_too_large_has_shorter_films(text, tmp_path, good, 
     monkeypatch.setattr("samplevis.results.report.MAX_PAGE_BYTES", allowed)
     page = _written(good, tmp_path, title="goldfish")
     films = [_decoded(p["src"]).n_frames for p in page.all("img") if p.get("class") == "moving"]
-    assert films == [FRAMES // 2] * CHAINS and (tmp_path / "page.html").stat().st_size <= allowed
+    assert films == [FRAMES // 2] and (tmp_path / "page.html").stat().st_size <= allowed
 
 
 def test_both_ends(tmp_path, good):
@@ -328,7 +356,9 @@ def test_plots_draw_the_run_into_the_axes_given(good):
     assert np.polyfit(np.log(frequencies), np.log(power), 1)[0] == pytest.approx(diagnostics.PHOTOGRAPHS)
     ends = TwoEnded(good, good)
     assert len(ends.plot().lines) == 2 * CHAINS
-    np.testing.assert_array_equal(good.plot_samples(columns=2).images[0].get_array(), good.grid(2))
+    many = made_samples(11, 3).plot_trace()
+    assert len(many.lines) == 12 and many.get_legend_handles_labels()[1] == ["asked for"], "colours would repeat"
+    np.testing.assert_array_equal(good.plot_samples(draws=2).images[0].get_array(), good.grid(2))
     pyplot.close("all")
 
 

@@ -87,6 +87,6 @@ def test_render_keeps_means_of_what_it_leaves_out(tiny_network):
     options = dict(num_results=4, num_chains=2, num_burnin_steps=2, num_leapfrog_steps=2, num_transforms=2)
     settings = dict(im_size=16, optimize_steps=8, anneal_steps=25, progress=False)
     samples = samplevis.render(tiny_network, "conv1:1", options, **settings)
-    np.testing.assert_allclose(samples.mean_images, samples.images.mean(1), atol=1e-5)
+    np.testing.assert_allclose(samples.chain_means, samples.images.mean(1), atol=1e-5)
     np.testing.assert_allclose(samples.sd_images, samples.images.std(1, ddof=1), atol=1e-4)
     assert samples.scalars["radius"].shape == (2, 4)
