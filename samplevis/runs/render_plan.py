@@ -18,6 +18,7 @@ from samplevis.optimizers.ascent import first_latents
 from samplevis.overrides.smooth import smoothed
 from samplevis.param import Parameterization
 from samplevis.runs.options import RenderOptions, RunOptions
+from samplevis.runs.tolerance import weakened
 from samplevis.runtime import seeds
 from samplevis.runtime.draw_store import DrawStore, InMemory, OnDisk
 from samplevis.sampling.density import Density, check_density
@@ -75,6 +76,7 @@ class RenderPlan:
       options: what is sampled, and how it gets there.
       run: where the run is computed and saved.
       starts: latents of the user's images, [chain, *latent_shape]; None if chains start elsewhere.
+      by_default: whether the transforms are the default set, which weakens where the unit does not tolerate it.
     """
 
     activation: Activation
@@ -84,6 +86,7 @@ class RenderPlan:
     options: RenderOptions
     run: RunOptions
     starts: tf.Tensor | None
+    by_default: bool
 
     @property
     def seed(self) -> tf.Tensor:
@@ -147,6 +150,11 @@ class RenderPlan:
         """The same run with another number of draws."""
         return dataclasses.replace(self, hmc=dataclasses.replace(self.hmc, num_results=num_results))
 
+    def weakened(self, amplitude: float) -> RenderPlan:
+        """The same run under the default transforms of another amplitude, a fraction of theirs."""
+        sampled, exact = (weakened(each, amplitude) for each in (self.activation, self.exact_activation))
+        return dataclasses.replace(self, activation=sampled, exact_activation=exact, renderer=sampled)
+
 
 def plan_render(
     network: Network,
@@ -173,6 +181,7 @@ def plan_render(
     preset, seed = preset_of(options.density), seeds.root(options.seed)
     if isinstance(transforms, str) and transforms == "robust":
         transforms = preset.transforms
+    by_default = isinstance(transforms, str) and transforms == "robust"
     devices = check_devices(run.devices)
     exact = make_activation(network, obj, param, transforms)
     named_moves(param, hmc.moves)
@@ -188,7 +197,7 @@ def plan_render(
 
     sampled, exact = placed(sampled), placed(exact)
     renderer = placed(_renderer_of_2018(network, obj, param)) if preset is OF_2018 else sampled
-    return RenderPlan(sampled, exact, renderer, hmc, options, run, starts)
+    return RenderPlan(sampled, exact, renderer, hmc, options, run, starts, by_default)
 
 
 def _renderer_of_2018(network: Network, obj: Objective | str | Callable, param: Parameterization) -> Activation:

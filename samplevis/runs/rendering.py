@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import keras
 import numpy as np
@@ -21,6 +21,7 @@ from samplevis.results.optimized import Optimized
 from samplevis.results.samples import Samples
 from samplevis.runs.options import RenderOptions, RunOptions
 from samplevis.runs.render_plan import RenderPlan, Transforms, plan_render, preset_of
+from samplevis.runs.tolerance import tolerated
 from samplevis.runtime import seeds
 from samplevis.runtime.callbacks import Callback, as_callbacks
 from samplevis.runtime.checkpoint import Checkpoint
@@ -130,18 +131,17 @@ def carry_out(plan: RenderPlan, callbacks: Sequence[Callback] = ()) -> Samples:
     Raises:
       ValueError, OSError, MemoryError: as in `render`.
     """
-    activation, run, draw_store = plan.activation, plan.run, plan.draw_store()
+    run, draw_store = plan.run, plan.draw_store()
     # Before there is a checkpoint of a run that can never fit.
-    check_room(activation, plan.hmc.num_chains, plan.hmc, draw_store)
+    check_room(plan.activation, plan.hmc.num_chains, plan.hmc, draw_store)
     saved = run.checkpoint is not None
     checkpoint = Checkpoint(run.checkpoint, run.checkpoint_interval, plan.run_id() if saved else None, renamed=RENAMED)
-    with explain_oom(sampler_sizes(activation, plan.hmc.num_chains, plan.hmc.num_transforms)), checkpoint:
+    with explain_oom(sampler_sizes(plan.activation, plan.hmc.num_chains, plan.hmc.num_transforms)), checkpoint:
         context = RunContext(plan.seed, tuple(callbacks), checkpoint, draw_store)
-        optimized, latents = _optimized(plan, context)
-        scale = LevelScale(**{name: float(end) for name, end in _ends(plan, latents, context).items()})
+        (used, optimized, latents, scale), shares = _tolerated(plan, context)
         result = sample(
-            activation,
-            _starts(plan, latents),
+            used.activation,
+            _starts(used, latents),
             scale,
             plan.hmc,
             density=plan.options.density,
@@ -151,8 +151,8 @@ def carry_out(plan: RenderPlan, callbacks: Sequence[Callback] = ()) -> Samples:
             anneal_steps=int(plan.options.anneal_steps),
             context=context,
         )
-        images = _images(plan, result, context)
-    samples = _collected(plan, optimized, latents, scale, result, images)
+        images = _images(used, result, context)
+    samples = _collected(used, optimized, latents, scale, result, images, shares)
     if not saved:
         return samples
     # Found again from wherever the process is by then.
@@ -186,6 +186,32 @@ def render_keywords() -> tuple[str, ...]:
     return (*keywords(render), *(field.name for field in dataclasses.fields(RunOptions)))
 
 
+class _Optimum(NamedTuple):
+    """Optimised images, and the plan under whose transforms they were."""
+
+    plan: RenderPlan
+    optimized: Optimized
+    latents: np.ndarray
+    scale: LevelScale
+
+    @property
+    def activation(self) -> Activation:
+        return self.plan.activation
+
+
+def _tolerated(plan: RenderPlan, context: RunContext) -> tuple[_Optimum, Sequence[float]]:
+    """The optimised images, under weaker transforms where the unit does not tolerate the default ones, and what it retains."""
+
+    def attempt(amplitude: float) -> _Optimum:
+        part = context if amplitude == 1 else dataclasses.replace(context, scope=f"amplitude {amplitude:g}/")
+        used = plan if amplitude == 1 else plan.weakened(amplitude)
+        optimized, latents = _optimized(used, part)
+        ends = {name: float(end) for name, end in _ends(used, latents, part).items()}
+        return _Optimum(used, optimized, latents, LevelScale(**ends))
+
+    return tolerated(attempt, context) if plan.by_default else (attempt(1), ())
+
+
 def _optimized(plan: RenderPlan, context: RunContext) -> tuple[Optimized, np.ndarray]:
     """An optimised image for each chain, and its latents in the parameterization that is sampled."""
     context.checkpoint.start_timer("optimise")
@@ -193,7 +219,7 @@ def _optimized(plan: RenderPlan, context: RunContext) -> tuple[Optimized, np.nda
         # Notices what no name tells: a function that was rewritten, a decoder of other weights.
         noise = plan.param.prior(seeds.fold(context.seed, "prior mean", 0), plan.hmc.num_chains)
         values = mean_activation(plan.activation, fresh_transforms(plan.activation, context.seed))(noise)
-        context.checkpoint.check("activation of noise", values.numpy())
+        context.checkpoint.check(f"{context.scope}activation of noise", values.numpy())
     start = plan.renderer.param.start(seeds.fold(context.seed, "optimize"), plan.hmc.num_chains)
     steps = AscentOptions(int(plan.options.optimize_steps), skip_nonfinite=True)
     optimized = ascend(plan.renderer, start, steps, context.seed, context.callbacks, stage=context.stage("optimise"))
@@ -205,7 +231,7 @@ def _optimized(plan: RenderPlan, context: RunContext) -> tuple[Optimized, np.nda
 def _ends(plan: RenderPlan, latents: np.ndarray, context: RunContext) -> Mapping[str, Any]:
     """The ends of the scale, by the names of `LevelScale`."""
     return context.checkpoint.get_or_compute(
-        "scale", lambda: measure_scale(plan.activation, latents, context.seed)._asdict()
+        f"{context.scope}scale", lambda: measure_scale(plan.activation, latents, context.seed)._asdict()
     )
 
 
@@ -231,6 +257,7 @@ def _collected(
     scale: LevelScale,
     result: SampleResult,
     images: np.ndarray,
+    retained: Sequence[float],
 ) -> Samples:
     """The samples of a run."""
     options, activation = plan.options, plan.activation
@@ -254,7 +281,7 @@ def _collected(
         density_params={name: float(value) for name, value in vars(result.density).items()},
         init=plan.init,
         kernel=plan.hmc.kernel,
-        options=plan.config(),
+        options=plan.config() | ({"retained": list(retained)} if retained else {}),
     )
 
 
