@@ -76,7 +76,7 @@ def render(
         "activation" to `param.uniform(im_size)`.
       transforms: distortions over which the activation is averaged; None for none. Defaults to "robust": `affine(8, 0.1, 8)`,
         with shifts in proportion to sides below 96 pixels, without rotation for signals, with smaller shifts for volumes. Where
-        a unit retains less than half of its activation under it, the set is halved until it does; the summary says so. For the
+        a unit loses more than 70 % of its activation under it, the set is halved until it does not: see `options["retained"]`. For the
         density "activation" to none.
       density: target density: "conditioned" (the prior, given that the activation reaches the level), "tilted" (the prior times
         exp(beta * activation)) or "activation" (the density of 2018, a negative control); or a `Density`, such as
