@@ -75,9 +75,9 @@ def render(
       param: the map from latents to images. Defaults to `param.fourier(im_size)` of the network's channels; for the density
         "activation" to `param.uniform(im_size)`.
       transforms: distortions over which the activation is averaged; None for none. Defaults to "robust": `affine(8, 0.1, 8)`,
-        with shifts in proportion to sides below 96 pixels, without rotation for signals, with smaller shifts for volumes. Where
-        a unit loses more than 70 % of its activation under it, the set is halved until it does not: see `options["retained"]`. For the
-        density "activation" to none.
+        with shifts in proportion to sides below 96 pixels, without rotation for signals, with smaller shifts for volumes. Where a
+        unit keeps less than 30 % of its activation under it, the set is halved until it keeps more; `options["retained"]` says
+        how often. For the density "activation" none.
       density: target density: "conditioned" (the prior, given that the activation reaches the level), "tilted" (the prior times
         exp(beta * activation)) or "activation" (the density of 2018, a negative control); or a `Density`, such as
         `target_density` of other samples, which is sampled as it is. Defaults to "conditioned".
