@@ -18,6 +18,7 @@ from samplevis.optimizers.ascent import first_latents
 from samplevis.overrides.smooth import smoothed
 from samplevis.param import Parameterization
 from samplevis.runs.options import RenderOptions, RunOptions
+from samplevis.runs.pixel_transforms import as_begun
 from samplevis.runs.tolerance import weakened
 from samplevis.runtime import seeds
 from samplevis.runtime.draw_store import DrawStore, InMemory, OnDisk
@@ -181,6 +182,7 @@ def plan_render(
     preset, seed = preset_of(options.density), seeds.root(options.seed)
     if isinstance(transforms, str) and transforms == "robust":
         transforms = preset.transforms
+    transforms = as_begun(transforms, param, run.checkpoint)
     by_default = isinstance(transforms, str) and transforms == "robust"
     devices = check_devices(run.devices)
     exact = make_activation(network, obj, param, transforms)
