@@ -296,7 +296,8 @@ def make_activation(
             f"parameterization of {show(param.image_shape)}; expected one such as param.fourier(size, "
             f"channels={network.image_shape[-1]}, dimensions={network.dimensions})"
         )
-    transform = _fitted(as_transform(as_named(transforms, network.dimensions)), param, network)
+    named = as_named(transforms, network.dimensions, min(param.image_shape[:-1]))
+    transform = _fitted(as_transform(named), param, network)
     *size, channels = transform.output_shape(param.image_shape)
     if channels != network.image_shape[-1]:
         raise ValueError(

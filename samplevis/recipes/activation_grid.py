@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
 
 import keras
 import numpy as np
 from PIL import Image
 
-from samplevis import objectives, transform
+from samplevis import objectives
 from samplevis.export.grid import PAPER
 from samplevis.export.pixels import to_uint8
 from samplevis.network import Network, as_network
@@ -18,7 +17,7 @@ from samplevis.recipes.directions import IconRenderer
 from samplevis.recipes.picture import activations_by_position
 from samplevis.recipes.reducer import ChannelReducer
 from samplevis.runtime.checks import check_whole
-from samplevis.transform import Transform
+from samplevis.transform.base import TransformLike
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -64,7 +63,7 @@ def activation_grid(
     groups: int | None = None,
     cell: int = 48,
     cossim_pow: float = 0.0,
-    transforms: Transform | Sequence[Transform] | None = transform.standard_transforms,
+    transforms: TransformLike = "standard",
     steps: int = 128,
     batch_size: int = 32,
     seed: int = 0,
@@ -84,7 +83,7 @@ def activation_grid(
         no groups.
       cell: pixels of a side of each icon, >= 4. Defaults to 48.
       cossim_pow: power of the cosine similarity in the objective (`objectives.direction`), >= 0. Defaults to 0.
-      transforms: distortions, new ones in every step. Defaults to Lucid's standard set; None for none.
+      transforms: distortions, new ones in every step. Defaults to "standard", Lucid's set; None for none.
       steps: number of updates, >= 1. Defaults to 128.
       batch_size: icons to optimise at a time, >= 1. Defaults to 32.
       seed: int from 0 to 2**31 - 1.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from samplevis.param import Parameterization, fourier
 from samplevis.runs.sweeping import sweep
 from samplevis.runtime import seeds
 from samplevis.runtime.checks import check_whole
-from samplevis.transform import Transform
+from samplevis.transform.base import TransformLike
 
 # Makes an objective of a layer and a direction [channels], such as `objectives.direction`.
 Unit = Callable[[str, np.ndarray], Objective]
@@ -39,7 +39,7 @@ class IconRenderer:
     network: Network
     layer: str
     size: int
-    transforms: Transform | Sequence[Transform] | None
+    transforms: TransformLike
     steps: int
     batch_size: int
     seed: int

@@ -7,13 +7,11 @@ import dataclasses
 import html
 import io
 import os
-from collections.abc import Sequence
 
 import keras
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from samplevis import transform
 from samplevis.export.grid import grid
 from samplevis.export.pixels import to_uint8
 from samplevis.network import Network, as_network
@@ -21,7 +19,7 @@ from samplevis.recipes.directions import IconRenderer
 from samplevis.recipes.picture import activations_by_position
 from samplevis.runtime import files
 from samplevis.runtime.checks import check_whole
-from samplevis.transform import Transform
+from samplevis.transform.base import TransformLike
 
 MARK = (255, 0, 0)
 
@@ -129,7 +127,7 @@ def semantic_dictionary(
     *,
     n_channels: int = 6,
     size: int = 96,
-    transforms: Transform | Sequence[Transform] | None = transform.standard_transforms,
+    transforms: TransformLike = "standard",
     steps: int = 128,
     batch_size: int = 32,
     seed: int = 0,
@@ -144,7 +142,7 @@ def semantic_dictionary(
       position: (row, column) in the layer, from 0. Defaults to the one with the largest norm.
       n_channels: number of channels to show, >= 1. Defaults to 6.
       size: pixels of a side of each icon, >= 4. Defaults to 96.
-      transforms: distortions, new ones in every step. Defaults to Lucid's standard set; None for none.
+      transforms: distortions, new ones in every step. Defaults to "standard", Lucid's set; None for none.
       steps: number of updates, >= 1. Defaults to 128.
       batch_size: icons to optimise at a time, >= 1. Defaults to 32.
       seed: int from 0 to 2**31 - 1.

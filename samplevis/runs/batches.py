@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from samplevis.activation import Activation
 from samplevis.optimizers.ascent import AscentOptions, ascend
 from samplevis.results.optimized import Optimized
 from samplevis.runs.example_level import measure_level
 from samplevis.runs.options import EXAMPLES
 from samplevis.runs.render_plan import RenderPlan
+from samplevis.runs.tolerance import tolerated
 from samplevis.runtime import seeds
 from samplevis.runtime.context import RunContext
 from samplevis.runtime.draw_store import DrawStore
@@ -58,7 +60,42 @@ class Scales(NamedTuple):
     level: float
 
 
-def run_batches(plan: RenderPlan, context: RunContext) -> tuple[Batch, Scales]:
+class Optimum(NamedTuple):
+    """The optimised images of a batch, and the plan under whose transforms they were optimised.
+
+    Attributes:
+      plan: of the run.
+      latents: in the parameterization that is sampled, [chain, *latent_shape].
+      scale: with the activation of the best image; that of the first batch, in all of them.
+    """
+
+    plan: RenderPlan
+    latents: np.ndarray
+    scale: LevelScale
+
+    @property
+    def activation(self) -> Activation:
+        """What is sampled."""
+        return self.plan.activation
+
+
+class Rendered(NamedTuple):
+    """What `run_batches` returns.
+
+    Attributes:
+      plan: of the run, with the transforms that were used.
+      batch: what the batches gave, as one.
+      scales: the scale of the activation.
+      retained: share of the activation that the unit retains under the transforms, and under weaker ones, if it was measured.
+    """
+
+    plan: RenderPlan
+    batch: Batch
+    scales: Scales
+    retained: tuple[float, ...]
+
+
+def run_batches(plan: RenderPlan, context: RunContext) -> Rendered:
     """Runs all chains.
 
     Args:
@@ -66,55 +103,55 @@ def run_batches(plan: RenderPlan, context: RunContext) -> tuple[Batch, Scales]:
       context: of the run.
 
     Returns:
-      (what the batches give, as one; the scale). After Ctrl-C, the batches so far.
+      `Rendered`. After Ctrl-C, the batches so far.
     """
     sizes = plan.batch_sizes
     if len(sizes) == 1:
-        batch, scales = _run_batch(plan, slice(0, sizes[0]), None, None, context)
-        return batch, scales
-    batches, scales = [], None
+        optimum, retained = _first_optimum(plan, sizes[0], context)
+        batch, scales = _run_batch(optimum, slice(0, sizes[0]), None, None, context)
+        return Rendered(optimum.plan, batch, scales, retained)
+    batches: list[Batch] = []
     with Progress("chains", sum(sizes), "chain", context.callbacks) as bar:
-        for number, size in enumerate(sizes):
-            own = (
-                context.batch(number)
-                if number
-                else dataclasses.replace(context, draw_store=context.draw_store.of_batch(0))
-            )
-            first, tuning = sum(sizes[:number]), batches[0].result.tuning if batches else None
-            try:
-                batch, scales = _run_batch(plan, slice(first, first + size), scales, tuning, own)
-            except KeyboardInterrupt:
-                if not batches:
-                    raise
+        first = dataclasses.replace(context, draw_store=context.draw_store.of_batch(0))
+        optimum, retained = _first_optimum(plan, sizes[0], first)
+        plan = optimum.plan
+        batch, scales = _run_batch(optimum, slice(0, sizes[0]), None, None, first)
+        batches.append(batch)
+        bar.update(sizes[0])
+        context.checkpoint.has_result = True
+        for number, size in enumerate(sizes[1:], start=1):
+            if bar.interrupted:
                 break
-            if batches and batch.images.shape[1] < batches[0].images.shape[1]:
+            start = sum(sizes[:number])
+            batch = _next_batch(plan, slice(start, start + size), scales, batches[0], context.batch(number))
+            if batch is None:
                 break
             batches.append(batch)
             bar.update(size)
-            if bar.interrupted:
-                break
-            context.checkpoint.has_result = True
-    return _joined(batches, context.draw_store), scales
+    return Rendered(plan, _joined(batches, context.draw_store), scales, retained)
+
+
+def _next_batch(plan: RenderPlan, chains: slice, scales: Scales, first: Batch, context: RunContext) -> Batch | None:
+    """A batch after the first; None if it was stopped on the way."""
+    try:
+        optimum = _optimum(plan, chains.stop - chains.start, scales.sampled, context)
+        batch, _ = _run_batch(optimum, chains, scales, first.result.tuning, context)
+    except KeyboardInterrupt:
+        return None
+    return batch if batch.images.shape[1] == first.images.shape[1] else None
 
 
 def _run_batch(
-    plan: RenderPlan, chains: slice, scales: Scales | None, tuning: Tuning | None, context: RunContext
+    optimum: Optimum, chains: slice, scales: Scales | None, tuning: Tuning | None, context: RunContext
 ) -> tuple[Batch, Scales]:
-    """Optimises, samples, and collects a batch of chains."""
-    context.checkpoint.start_timer("optimise")
-    count = chains.stop - chains.start
-    if context.checkpoint.folder is not None and tuning is None:
-        # Notices what no name tells: a function that was rewritten, a decoder of other weights.
-        noise = plan.param.prior(seeds.fold(context.seed, "prior mean", 0), count)
-        values = mean_activation(plan.activation, fresh_transforms(plan.activation, context.seed))(noise)
-        context.checkpoint.check("activation of noise", values.numpy())
-    optimized, latents = _optimized(plan, count, context)
-    exact = _exact(plan, optimized, context)
+    """Samples from optimised images, and collects a batch of chains."""
+    plan = optimum.plan
+    exact = _exact(plan, optimum.latents, context)
     if scales is None:
-        scales = _scales(plan, latents, exact, context)
+        scales = _scales(plan, optimum.scale, exact, context)
     result = sample(
         plan.activation,
-        _starts(plan, chains, latents, context),
+        _starts(plan, chains, optimum.latents, context),
         scales.sampled,
         plan.hmc,
         density=plan.options.density,
@@ -130,34 +167,48 @@ def _run_batch(
     return Batch(exact.images, result, images, _network_levels(plan, scales, result)), scales
 
 
-def _optimized(plan: RenderPlan, count: int, context: RunContext) -> tuple[Optimized, np.ndarray]:
-    """An optimised image for each chain, and its latents in the parameterization that is sampled."""
+def _first_optimum(plan: RenderPlan, count: int, context: RunContext) -> tuple[Optimum, tuple[float, ...]]:
+    """The optimised images of the first batch, under weaker transforms where the unit does not tolerate the default ones."""
+
+    def attempt(amplitude: float) -> Optimum:
+        part = context if amplitude == 1 else dataclasses.replace(context, scope=f"amplitude {amplitude:g}/")
+        return _optimum(plan if amplitude == 1 else plan.weakened(amplitude), count, None, part)
+
+    return tolerated(attempt, context) if plan.by_default else (attempt(1.0), ())
+
+
+def _optimum(plan: RenderPlan, count: int, scale: LevelScale | None, context: RunContext) -> Optimum:
+    """An optimised image for each chain, and the scale that they give if there is none yet."""
+    context.checkpoint.start_timer("optimise")
+    if context.checkpoint.folder is not None and scale is None:
+        # Notices what no name tells: a function that was rewritten, a decoder of other weights.
+        noise = plan.param.prior(seeds.fold(context.seed, "prior mean", 0), count)
+        values = mean_activation(plan.activation, fresh_transforms(plan.activation, context.seed))(noise)
+        context.checkpoint.check(f"{context.scope}activation of noise", values.numpy())
     start = plan.renderer.param.start(seeds.fold(context.seed, "optimize"), count)
     steps = AscentOptions(int(plan.options.optimize_steps), skip_nonfinite=True)
     optimized = ascend(plan.renderer, start, steps, context.seed, context.callbacks, stage=context.stage("optimise"))
-    if plan.is_2018:
-        return optimized, plan.param.latent(tf.constant(optimized.images)).numpy()
-    return optimized, optimized.latents
+    latents = plan.param.latent(tf.constant(optimized.images)).numpy() if plan.is_2018 else optimized.latents
+    if scale is None:
+        found = context.checkpoint.get_or_compute(
+            f"{context.scope}scale", lambda: measure_scale(plan.activation, latents, context.seed)._asdict()
+        )
+        scale = LevelScale(**{name: float(end) for name, end in found.items()})
+    return Optimum(plan, latents, scale)
 
 
-def _exact(plan: RenderPlan, optimized: Optimized, context: RunContext) -> Optimized:
+def _exact(plan: RenderPlan, latents: np.ndarray, context: RunContext) -> Optimized:
     """The optimised images of the network as it is: those of the smoothed network, optimised a little further."""
     if not plan.smooths:
-        return optimized
+        images = plan.param.image(tf.constant(latents)).numpy()
+        return Optimized(images, latents, np.zeros((0, len(latents)), np.float32), {})
     steps = AscentOptions(int(np.ceil(EXACT_SHARE * plan.options.optimize_steps)), skip_nonfinite=True)
-    start, stage = tf.constant(optimized.latents), context.stage("optimise exact")
-    seed = seeds.fold(context.seed, "optimise exact")
-    return ascend(plan.exact_activation, start, steps, seed, context.callbacks, stage=stage)
+    stage, seed = context.stage("optimise exact"), seeds.fold(context.seed, "optimise exact")
+    return ascend(plan.exact_activation, tf.constant(latents), steps, seed, context.callbacks, stage=stage)
 
 
-def _scales(plan: RenderPlan, latents: np.ndarray, exact: Optimized, context: RunContext) -> Scales:
-    """The ends of the scale, on what is sampled and on the network as it is."""
-
-    def measure() -> dict[str, Any]:
-        return measure_scale(plan.activation, latents, context.seed)._asdict()
-
-    found = context.checkpoint.get_or_compute("scale", measure)
-    sampled = LevelScale(**{name: float(end) for name, end in found.items()})
+def _scales(plan: RenderPlan, sampled: LevelScale, exact: Optimized, context: RunContext) -> Scales:
+    """The scale on the network as it is, beside that on what is sampled, and the level asked for."""
     level = plan.options.level
     if level == EXAMPLES:
         level = measure_level(plan.activation, plan.example, sampled, context.seed)
@@ -199,7 +250,7 @@ def _joined(batches: Sequence[Batch], store: DrawStore) -> Batch:
 
     joined = {name: values[0] for name, values in fields()}
     joined["latents"] = store.join("latents", [result.latents for result in results])
-    for name in ("activation", "fresh_activation", "strength", "reached", "mean_images", "sd_images", "anneal_images"):
+    for name in ("activation", "fresh_activation", "strength", "reached", "chain_means", "sd_images", "anneal_images"):
         joined[name] = np.concatenate(_equally_long(name, [getattr(result, name) for result in results]))
     joined["stats"] = {
         name: (np.max if name in SHARED_STATS else np.concatenate)([result.stats[name] for result in results], axis=0)

@@ -19,6 +19,7 @@ from samplevis.overrides.smooth import smoothed
 from samplevis.param import Parameterization
 from samplevis.runs.example_level import ExampleLevel, ExamplesLike, level_of_examples
 from samplevis.runs.options import EXAMPLES, RenderOptions, RunOptions
+from samplevis.runs.tolerance import weakened
 from samplevis.runtime import seeds
 from samplevis.runtime.draw_store import DrawStore, InMemory, OnDisk
 from samplevis.sampling.density import Density, check_density
@@ -79,6 +80,7 @@ class RenderPlan:
       options: what is sampled, and how it gets there.
       run: where the run is computed and saved.
       starts: latents of the user's images, [chain, *latent_shape]; None if chains start elsewhere.
+      by_default: whether the transforms are the default set, which weakens where the unit does not tolerate it.
       example: the user's pictures, and the one whose activation is the level if that is "examples"; None without pictures.
     """
 
@@ -89,6 +91,7 @@ class RenderPlan:
     options: RenderOptions
     run: RunOptions
     starts: tf.Tensor | None
+    by_default: bool
     example: ExampleLevel | None = None
 
     @property
@@ -180,6 +183,11 @@ class RenderPlan:
         found = level_of_examples(self.exact_activation, examples, self.options.examples_quantile)
         return dataclasses.replace(self, example=found)
 
+    def weakened(self, amplitude: float) -> RenderPlan:
+        """The same run under the default transforms of another amplitude, a fraction of theirs."""
+        sampled, exact = (weakened(each, amplitude) for each in (self.activation, self.exact_activation))
+        return dataclasses.replace(self, activation=sampled, exact_activation=exact, renderer=sampled)
+
     def with_num_results(self, num_results: int) -> RenderPlan:
         """The same run with another number of draws."""
         return dataclasses.replace(self, hmc=dataclasses.replace(self.hmc, num_results=num_results))
@@ -210,6 +218,7 @@ def plan_render(
     preset, seed = preset_of(options.density), seeds.root(options.seed)
     if isinstance(transforms, str) and transforms == "robust":
         transforms = preset.transforms
+    by_default = isinstance(transforms, str) and transforms == "robust"
     devices = check_devices(run.devices)
     exact = make_activation(network, obj, param, transforms)
     named_moves(param, hmc.moves)
@@ -225,7 +234,7 @@ def plan_render(
 
     sampled, exact = placed(sampled), placed(exact)
     renderer = placed(_renderer_of_2018(network, obj, param)) if preset is OF_2018 else sampled
-    return RenderPlan(sampled, exact, renderer, hmc, options, run, starts)
+    return RenderPlan(sampled, exact, renderer, hmc, options, run, starts, by_default)
 
 
 def _renderer_of_2018(network: Network, obj: Objective | str | Callable, param: Parameterization) -> Activation:

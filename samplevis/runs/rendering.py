@@ -17,7 +17,7 @@ from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.param import Parameterization
 from samplevis.results.samples import Samples
-from samplevis.runs.batches import Batch, Scales, run_batches
+from samplevis.runs.batches import Rendered, run_batches
 from samplevis.runs.example_level import ExamplesLike
 from samplevis.runs.options import RenderOptions, RunOptions
 from samplevis.runs.render_plan import RenderPlan, Transforms, plan_render, preset_of
@@ -140,8 +140,8 @@ def carry_out(plan: RenderPlan, callbacks: Sequence[Callback] = ()) -> Samples:
     saved = run.checkpoint is not None
     checkpoint = Checkpoint(run.checkpoint, run.checkpoint_interval, plan.run_id() if saved else None, renamed=RENAMED)
     with explain_oom(sampler_sizes(activation, plan.batch_sizes[0], plan.hmc.num_transforms)), checkpoint:
-        batch, scales = run_batches(plan, RunContext(plan.seed, tuple(callbacks), checkpoint, draw_store))
-    samples = _collected(plan, batch, scales)
+        rendered = run_batches(plan, RunContext(plan.seed, tuple(callbacks), checkpoint, draw_store))
+    samples = _collected(rendered)
     if not saved:
         return samples
     # Found again from wherever the process is by then.
@@ -175,8 +175,9 @@ def render_keywords() -> tuple[str, ...]:
     return (*keywords(render), *(field.name for field in dataclasses.fields(RunOptions)))
 
 
-def _collected(plan: RenderPlan, batch: Batch, scales: Scales) -> Samples:
+def _collected(rendered: Rendered) -> Samples:
     """The samples of a run."""
+    plan, batch, scales, retained = rendered
     options, result, scale = plan.options, batch.result, scales.sampled
     draws = batch.images.reshape(-1, *batch.images.shape[2:])
     features = deep_features(plan.exact_activation.network, draws).reshape(*batch.images.shape[:2], -1)
@@ -198,7 +199,7 @@ def _collected(plan: RenderPlan, batch: Batch, scales: Scales) -> Samples:
         density_params={name: float(value) for name, value in vars(result.density).items()},
         init=plan.init,
         kernel=plan.hmc.kernel,
-        options=plan.config() | _standing(plan, batch.images),
+        options=plan.config() | _standing(plan, batch.images) | ({"retained": list(retained)} if retained else {}),
     )
 
 

@@ -24,6 +24,7 @@ from samplevis.param import Parameterization
 from samplevis.results import sweep_store
 from samplevis.results.sweep_result import Sweep
 from samplevis.runs.optimization import LUCID_REDIRECT_STEPS, NO_GRADIENT_ADVICE
+from samplevis.runs.pixel_transforms import as_begun
 from samplevis.runtime import seeds
 from samplevis.runtime.callbacks import Callback, as_callbacks
 from samplevis.runtime.checkpoint import Checkpoint
@@ -104,6 +105,7 @@ def sweep(
     _check_optimizer(optimizer)
     root = seeds.root(seed)
     notified = as_callbacks(progress, callbacks)
+    transforms = as_begun(transforms, param, folder)
     units = _activations(network, objectives, param, transforms)
     start = first_latents(param, 1, None if init is None else np.asarray(init)[None], root)
     names = [str(unit.objective) for unit in units]

@@ -212,6 +212,27 @@ class Checkpoint:
         )
 
 
+def stored_run_id(folder: str | os.PathLike) -> Mapping[str, Any]:
+    """What tells the run in a folder from others; empty if the folder holds none that can be read.
+
+    Args:
+      folder: of a checkpoint; it may be missing.
+
+    Returns:
+      Name of an argument -> plain value.
+
+    Example:
+      >>> stored_run_id("no such folder")
+      {}
+    """
+    for name in NAMES:
+        try:
+            return _read(os.path.join(folder, name))[0]["about"]
+        except (OSError, ValueError):
+            continue
+    return {}
+
+
 class Stage:
     """The place of one loop in a checkpoint."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import get_args
+import math
+from collections.abc import Callable
+from typing import Literal, get_args
 
 from samplevis.transform.base import SetName, Transform, TransformLike
 from samplevis.transform.geometry import affine, jitter, random_rotate, random_scale
@@ -12,15 +14,40 @@ from samplevis.transform.resize import random_resize
 _SCALES = [1 + 0.02 * step for step in range(-5, 6)]
 _ANGLES = [*range(-10, 11), 0, 0, 0, 0, 0]
 
-# Lucid's optvis/transform.py, except for an exact pi, bilinear rotation, and a `random_scale` that keeps the size: an image
-# of 128 pixels reaches the network with 128 + 24 - 8 - 4 = 140 pixels (125 to 154 in Lucid).
-standard_transforms = (
-    pad(12, "constant", 0.5),
-    jitter(8),
-    random_scale(_SCALES),
-    random_rotate(_ANGLES, edges="zero"),
-    jitter(4),
-)
+# Shorter sides from which distances are in pixels, as in Lucid, by the number of dimensions; below, they scale with the side.
+FULL_SIDES = {1: 96, 2: 96, 3: 32}
+
+
+def _standard(dimensions: Literal[1, 2, 3], side: float = math.inf) -> tuple[Transform, ...]:
+    """Lucid's default transforms (optvis/transform.py) for images of this shorter side.
+
+    They differ from Lucid's in an exact pi, bilinear rotation, and a `random_scale` that keeps the size: an image of 128 pixels
+    reaches the network with 128 + 24 - 8 - 4 = 140 pixels (125 to 154 in Lucid).
+    """
+    part = min(1.0, side / FULL_SIDES[dimensions])
+    border, first, last = (round(part * pixels) for pixels in ((4, 3, 1) if dimensions == 3 else (12, 8, 4)))
+    rotation = () if dimensions == 1 else (random_rotate(_ANGLES, edges="zero"),)
+    return pad(border, "constant", 0.5), jitter(first), random_scale(_SCALES), *rotation, jitter(last)
+
+
+def robust(dimensions: Literal[1, 2, 3], side: float = math.inf, amplitude: float = 1) -> tuple[Transform, ...]:
+    """Transforms for sampling, chosen in trials with images of 96 and 128 pixels.
+
+    Args:
+      dimensions: 1 for signals, which are not rotated, 2 for images, 3 for volumes, which move less.
+      side: the shorter side of the images, in pixels, > 0: shifts scale with small ones. Defaults to a large one.
+      amplitude: fraction of the shifts, zooms and rotations, > 0. Defaults to 1.
+
+    Returns:
+      A tuple of transforms.
+    """
+    shift = (2 if dimensions == 3 else 8) * min(1, side / FULL_SIDES[dimensions])
+    rotate = 0 if dimensions == 1 else 8
+    return (affine(amplitude * shift, amplitude * 0.1, amplitude * rotate),)
+
+
+standard_transforms = _standard(2)
+robust_transforms = robust(2)
 
 # Lucid's to the pixel: TensorFlow 1's resize grid, nearest-neighbour rotation, and 3.14 for pi. Two differences remain. A resize
 # keeps the size, so that shapes are static: 140 pixels reach the network, where Lucid's images of 128 have 125 to 154. And
@@ -38,36 +65,16 @@ lucid_transforms = (
     jitter(4),
 )
 
-# For sampling; chosen in trials with images of 96 and 128 pixels.
-robust_transforms = (affine(shift=8, scale=0.1, rotate=8),)
-
-# By name and number of dimensions. Signals cannot be rotated; volumes have fewer pixels per side and move less.
-NAMED_SETS: dict[SetName, dict[int, tuple[Transform, ...]]] = {
-    "standard": {
-        1: (pad(12, "constant", 0.5), jitter(8), random_scale(_SCALES), jitter(4)),
-        2: standard_transforms,
-        3: (
-            pad(4, "constant", 0.5),
-            jitter(3),
-            random_scale(_SCALES),
-            random_rotate(_ANGLES, edges="zero"),
-            jitter(1),
-        ),
-    },
-    "robust": {
-        1: (affine(shift=8, scale=0.1, rotate=0),),
-        2: robust_transforms,
-        3: (affine(shift=2, scale=0.1, rotate=8),),
-    },
-}
+NAMED_SETS: dict[SetName, Callable[..., tuple[Transform, ...]]] = {"standard": _standard, "robust": robust}
 
 
-def as_named(transforms: TransformLike, dimensions: int) -> TransformLike:
+def as_named(transforms: TransformLike, dimensions: Literal[1, 2, 3], side: float = math.inf) -> TransformLike:
     """Looks up a default set of transforms by name.
 
     Args:
       transforms: "standard" (Lucid's, for optimising), "robust" (for sampling), or anything else, which is returned unchanged.
       dimensions: 1 for signals, 2 for images, 3 for volumes.
+      side: the shorter side of the images, in pixels, > 0: distances scale with small ones. Defaults to a large one.
 
     Returns:
       A tuple of transforms for a name.
@@ -79,10 +86,12 @@ def as_named(transforms: TransformLike, dimensions: int) -> TransformLike:
       >>> from samplevis import transform
       >>> transform.as_named("robust", 2)
       (Affine(shift=8, scale=0.1, rotate=8, edges='reflect'),)
+      >>> transform.as_named("robust", 2, side=24)
+      (Affine(shift=2.0, scale=0.1, rotate=8, edges='reflect'),)
     """
     if not isinstance(transforms, str):
         return transforms
     if transforms not in NAMED_SETS:
         names = " or ".join(map(repr, get_args(SetName)))
         raise ValueError(f"transforms: expected transforms, None, or the name {names}. Received: {transforms!r}")
-    return NAMED_SETS[transforms][dimensions]
+    return NAMED_SETS[transforms](dimensions, side)
