@@ -14,7 +14,7 @@ from samplevis import param, sampling
 from samplevis.runtime import seeds
 
 MODULES = (
-    "density", "diagnostics", "mass", "options", "scalars", "smc", "kernels.free_moves", "kernels.langevin",
+    "density", "diagnostics", "mass", "options", "scalars", "smc", "tail", "kernels.free_moves", "kernels.langevin",
     "kernels.redrawn_hmc", "kernels.registry", "kernels.split_hmc",
 )  # fmt: skip
 
