@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -127,24 +128,27 @@ class Tail:
           ValueError: if an activation is not finite.
         """
         population = Population(self._transitions, state, 0.0)
-        adapted, path = StepSize(MAX_ANGLE, MAX_ANGLE), []
-        total = 0 if schedule is None else len(schedule.strengths)
-        with Progress("pilot" if schedule is None else "splitting", total, "step", callbacks=progress) as bar:
-            while not self._arrived(population) if schedule is None else len(path) < total:
+        first, adapted, path = float(np.mean(population.values)), StepSize(MAX_ANGLE, MAX_ANGLE), []
+        way = self._target - first or 1.0
+        with Progress("splitting", 1000, "per mille", callbacks=progress) as bar:
+            while not self._arrived(population) if schedule is None else len(path) < len(schedule.strengths):
                 step_seed = seeds.fold(seed, "rung", len(path))
                 if schedule is None:
-                    strength = self._next_strength(population)
-                    population.resample(strength, seeds.fold(step_seed, "resample"))
-                    preconditioner, step_sizes = self._preconditioner(population, step_seed), [adapted] * NUM_MOVES
+                    strength, step_sizes, preconditioner = self._next_strength(population), [adapted] * NUM_MOVES, None
                 else:
                     strength, sizes, preconditioner = (values[len(path)] for values in schedule)
-                    population.resample(strength, seeds.fold(step_seed, "resample"))
                     step_sizes = [StepSize(size, size, frozen=True) for size in sizes]
+                population.resample(strength, seeds.fold(step_seed, "resample"))
+                if preconditioner is None:
+                    preconditioner = self._preconditioner(population, step_seed)
                 used = population.move(step_sizes, preconditioner, step_seed)
                 path.append((strength, used, preconditioner))
-                bar.update(1, log_z=population.log_z + np.log(0.5), step_size=used[-1])
+                climbed = np.clip((np.mean(population.values) - first) / way, 0, 1)
+                figures = dict(log_z=population.log_z + np.log(0.5), step_size=used[-1])
+                bar.update(max(int(1000 * climbed) - bar.done, 0), **figures)
                 if bar.interrupted:
                     raise KeyboardInterrupt("a path that is cut short has no normaliser")
+            bar.update(1000 - bar.done)
         followed = Schedule(*map(np.array, zip(*path, strict=True))) if path else Schedule(*np.zeros((3, 0)))
         return self._result(population, followed)
 
@@ -217,7 +221,13 @@ def log_probability_interval(log_probabilities: np.ndarray, coverage: float = 0.
         return mean + float(np.log1p(-coverage)), 0.0
     variance = float(np.var(log_probabilities, ddof=1))
     error = np.sqrt(variance / count + variance**2 / (2 * (count - 1)))
-    quantile = tfp.math.special.stdtrit(np.float64(count - 1), np.float64((1 + coverage) / 2))
-    half = float(quantile * error)
+    half = float(_student_quantile(count - 1, (1 + coverage) / 2) * error)
     middle = mean + variance / 2
     return min(middle - half, 0.0), min(middle + half, 0.0)
+
+
+@functools.cache
+def _student_quantile(freedom: int, probability: float) -> float:
+    """The quantile of Student's t."""
+    law = tfp.distributions.StudentT(np.float64(freedom), np.float64(0), np.float64(1))
+    return float(law.quantile(np.float64(probability)))
