@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -26,26 +24,31 @@ from samplevis.runtime.deprecation import renamed_property
 from samplevis.sampling.annealing import anneal
 from samplevis.sampling.density import Conditioned
 from samplevis.sampling.level_scale import measure_scale
-from samplevis.sampling.mass import learn_preconditioner
-from samplevis.sampling.smc import log_mean_exp, sequential_monte_carlo
+from samplevis.sampling.smc import log_mean_exp
+from samplevis.sampling.tail import RareEvent, Schedule, Tail, log_probability_interval
 from samplevis.transform import Transform
 
 # Images that are optimised, and chains that are annealed, to find the scale of the activation and the strength at the level.
 SCOUTS = 4
 SCOUT_STEPS = 200
-# How often the strength may double before a target counts as out of reach.
-MAX_DOUBLINGS = 6
+# Fewer effective states than these, and standard deviations of the repeats above this, in nats, are not to be trusted.
+MIN_EFFECTIVE_STATES = 10
+MAX_SPREAD = 2.0
 
 
 class Surprisal(NamedTuple):
     """What `surprisal` returns; printing it says how far it can be trusted.
 
     Attributes:
-      nats: -log P(A >= target) under the prior, A on a fixed bank of transforms; the mean over the repeats.
-      repeats: the same of each population by itself, [repeat]. Their spread is the honest error bar.
+      nats: -log P(A >= target) under the prior, A on a fixed bank of transforms; P is the mean over the repeats.
+      interval: (low, high), a 90 % interval for the surprisal, in nats, from the spread of the repeats, see
+        `sampling.tail.log_probability_interval`.
+      repeats: the surprisal of each population by itself, [repeat].
       target: the activation asked for.
-      log_z: log normaliser of the soft density that the populations end in, [repeat].
-      ancestors: how many first states have descendants at the end, [repeat]; one means that the population has seen one basin only.
+      log_z: log normaliser of the soft event that the populations end in, [repeat].
+      ancestors: how many first states have descendants at the target, [repeat]; one means that the population has seen one
+        composition only.
+      effective_states: how many equally weighted states the last weights are worth, [repeat]; at most `population`.
       population: states of each repeat.
       temperature_steps: temperature steps of each repeat's path, [repeat].
       latents: the populations at the end, [repeat, population, *latent_shape].
@@ -54,10 +57,12 @@ class Surprisal(NamedTuple):
     """
 
     nats: float
+    interval: tuple[float, float]
     repeats: np.ndarray
     target: float
     log_z: np.ndarray
     ancestors: np.ndarray
+    effective_states: np.ndarray
     population: int
     temperature_steps: np.ndarray
     latents: np.ndarray
@@ -66,13 +71,46 @@ class Surprisal(NamedTuple):
 
     rungs = renamed_property("rungs", "temperature_steps")
 
+    @property
+    def warnings(self) -> list[str]:
+        """Why the figures cannot be trusted, one sentence each; empty if nothing speaks against them."""
+        return [sentence for sentence in _warnings(self) if sentence]
+
     def __str__(self) -> str:
+        low, high = self.interval
         repeats = ", ".join(f"{nats:.1f}" for nats in self.repeats)
-        ancestors = ", ".join(map(str, self.ancestors))
-        return (
-            f"surprisal {self.nats:.1f} nats: one prior image in e^{self.nats:.0f} has an activation of {self.target:.4g} or more "
-            f"(repeats: {repeats}; {self.population} states each, of which {ancestors} first ones have descendants)"
+        effective = ", ".join(f"{states:.0f}" for states in self.effective_states)
+        lines = [
+            f"surprisal {self.nats:.1f} nats, 90 % interval {low:.1f} to {high:.1f}: one prior image in e^{self.nats:.0f} has an "
+            f"activation of {self.target:.4g} or more",
+            f"repeats: {repeats}; {self.population} states each; effective states of the last weights: {effective}; "
+            f"first states with descendants: {', '.join(map(str, self.ancestors))}",
+        ]
+        if self.warnings:
+            lines.append("Do not trust these figures. " + " ".join(self.warnings))
+        return "\n".join(lines)
+
+
+def _warnings(found: Surprisal) -> Iterator[str]:
+    """The sentences of `Surprisal.warnings`; empty where a check passes."""
+
+    def named(where: np.ndarray) -> str:
+        numbers = [str(i + 1) for i in np.flatnonzero(where)]
+        return f"repeat{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}"
+
+    if (missed := ~np.isfinite(found.repeats)).any():
+        yield f"No state reached the target in {named(missed)}."
+    if (few := (found.effective_states < MIN_EFFECTIVE_STATES) & ~missed).any():
+        yield f"The last weights are worth fewer than {MIN_EFFECTIVE_STATES} states in {named(few)}: use a larger population."
+    if (single := found.ancestors == 1).any():
+        yield (
+            f"All states descend from one prior image in {named(single)}, which has seen one composition only: the surprisal "
+            "may be smaller. Use a larger population."
         )
+    if len(found.repeats) == 1:
+        yield "One repeat shows no spread: the interval has an upper end only."
+    elif (spread := float(np.std(found.repeats[~missed], ddof=1)) if (~missed).sum() > 1 else 0.0) > MAX_SPREAD:
+        yield f"The repeats scatter by {spread:.1f} nats: most populations miss paths, and the surprisal is rather smaller."
 
 
 def surprisal(
@@ -86,17 +124,18 @@ def surprisal(
     density: Conditioned | None = None,
     smooth: float | None = DEFAULT_SOFTNESS,
     population: int = 64,
-    repeats: int = 2,
+    repeats: int = 4,
     num_transforms: int = 8,
     num_leapfrog_steps: int = 4,
     seed: int = 0,
     progress: bool = True,
 ) -> Surprisal:
-    """Estimates -log P(A >= level) under the image prior, in nats.
+    """Estimates -log P(A >= level) under the image prior, in nats, with a 90 % interval.
 
-    Populations climb from prior noise to the level by multilevel splitting (`sequential_monte_carlo`); weights make up for
-    what the last step lacks to the hard event. The estimate of P is unbiased up to the adaptation of temperatures and step
-    sizes, but of large surprisals single populations miss paths, and then err to the high side: compare the repeats.
+    A pilot population climbs from prior noise to the level through soft events that sharpen (`sampling.tail.Tail`), and fixes the
+    schedule. The repeats are independent populations that follow it, so that each one's estimate of P is unbiased; the result
+    is the mean of P over them, and the interval comes from their spread. Where a population sees few of the compositions that
+    reach the level, the estimates scatter, most of them to the high side; printing the result warns about that.
 
     Args:
       model: a `Network` or a Keras model that takes images in [0, 1].
@@ -108,7 +147,7 @@ def surprisal(
       density: the conditioned density whose `target` is asked about, such as that of samples. Defaults to one at `level`.
       smooth: softness of the network's kinks, as in `render`; None takes the network as it is. Defaults to 0.3.
       population: states of each population, >= 2. Defaults to 64.
-      repeats: independent populations, >= 1. Defaults to 2.
+      repeats: independent populations besides the pilot, >= 1; one of them shows no spread. Defaults to 4.
       num_transforms: members of the bank, >= 1. Defaults to 8.
       num_leapfrog_steps: mean gradients of a transition, two of which are made at each temperature step, >= 1. Defaults to 4.
       seed: int from 0 to 2**31 - 1.
@@ -119,7 +158,7 @@ def surprisal(
 
     Raises:
       ValueError, TypeError: if an argument is out of range, before any work.
-      RuntimeError: if a population does not reach the target.
+      RuntimeError: if the pilot does not reach the target.
       MemoryError: if memory is full; it says which of population, bank and size to lower, and to what.
 
     Example:
@@ -143,58 +182,40 @@ def surprisal(
     activation.check_sampled()
     sizes = {"population": population, "num_transforms": num_transforms}
     with memory.explain_oom(sizes | image_sizes(network, param.image_shape)):
-        density, states = _scout(activation, level, density, root, progress)
+        density = _scout(activation, level, density, root, progress)
         bank = activation.sample_transforms(seeds.fold(root, "bank"), num_transforms)
+        tail = Tail(
+            lambda state: activation.mean(param.rotate(state), bank), density, num_leapfrog_steps, param.bands()
+        )
 
-        def on_bank(state: tf.Tensor) -> tf.Tensor:
-            return activation.mean(param.rotate(state), bank)
+        def climb(name: str, number: int, schedule: Schedule | None = None) -> RareEvent:
+            seed = seeds.fold(root, name, number)
+            return tail.climb(param.rotate(param.prior(seed, population)), seed, schedule, progress)
 
-        preconditioner = learn_preconditioner(lambda state: density.tilt(on_bank(state)), states, param.bands(), root)
-
-        def repeat(seed: tf.Tensor) -> RareEvent:
-            start, steps = param.rotate(param.prior(seed, population)), num_leapfrog_steps
-            return rare_event(on_bank, density, start, steps, seed, preconditioner=preconditioner, progress=progress)
-
-        events = [repeat(seeds.fold(root, "population", i)) for i in range(repeats)]
+        schedule = climb("pilot", 0).schedule
+        events = [climb("population", i, schedule) for i in range(repeats)]
     return _collected(events, float(density.target), param)
 
 
 def _collected(events: Sequence[RareEvent], target: float, param: Parameterization) -> Surprisal:
     """What the populations found."""
-    nats = np.array([-event.log_probability for event in events])
+    log_probabilities = np.array([event.log_probability for event in events])
+    low, high = log_probability_interval(log_probabilities)
     latents = np.stack([param.rotate(tf.constant(event.state)).numpy() for event in events])
     return Surprisal(
-        nats=float(nats.mean()),
-        repeats=nats,
+        nats=-log_mean_exp(log_probabilities),
+        interval=(-high, -low),
+        repeats=-log_probabilities,
         target=target,
         log_z=np.array([event.log_z for event in events]),
         ancestors=np.array([event.ancestors for event in events]),
+        effective_states=np.array([event.effective_states for event in events]),
         population=latents.shape[1],
         temperature_steps=np.array([event.temperature_steps for event in events]),
         latents=latents,
         images=np.stack([param.image(tf.constant(z)).numpy() for z in latents]),
         activation=np.stack([event.activation for event in events]),
     )
-
-
-class RareEvent(NamedTuple):
-    """What `rare_event` returns.
-
-    Attributes:
-      log_probability: log P(A >= target) under N(0, I).
-      log_z: log normaliser of the soft density that the population ended in.
-      state: the population, [chain, ...].
-      activation: at its states, [chain].
-      ancestors: how many first states have descendants at the end.
-      temperature_steps: temperature steps of the path.
-    """
-
-    log_probability: float
-    log_z: float
-    state: np.ndarray
-    activation: np.ndarray
-    ancestors: int
-    temperature_steps: int
 
 
 def rare_event(
@@ -204,19 +225,17 @@ def rare_event(
     num_leapfrog_steps: int,
     seed: tf.Tensor,
     *,
-    preconditioner: Any = 1.0,
     progress: bool = False,
 ) -> RareEvent:
-    """Estimates log P(A >= density.target) under N(0, I) with one population.
-
-    The strength rises from zero to `density.beta`, and doubles from there until half of the population has reached the target.
-    P = Z E[1(A >= target) exp(-tilt)], where the expectation is under the density at the end of the path and Z its normaliser.
+    """Estimates log P(A >= density.target) under N(0, I) with one population that adapts as it climbs, see `Tail`.
 
     Args:
       activation_fn: state [chain, ...] -> activation [chain].
       density: the soft form of the event.
       state: draws of the prior, [chain, ...].
-      num_leapfrog_steps, seed, preconditioner, progress: as in `sequential_monte_carlo`.
+      num_leapfrog_steps: mean gradients of a transition, >= 1.
+      seed: int32 tensor of shape [2].
+      progress: whether to show a progress bar. Defaults to False.
 
     Returns:
       `RareEvent`.
@@ -224,47 +243,18 @@ def rare_event(
     Raises:
       RuntimeError: if the population does not reach `density.target`.
     """
-    strengths = [0.0] + [density.beta * 2**i for i in range(MAX_DOUBLINGS + 1)]
-    log_z, ancestor_indices, temperature_steps = 0.0, np.arange(state.shape[0]), 0
-    for stage, (low, high) in enumerate(itertools.pairwise(strengths), start=1):
-
-        def path(activation: tf.Tensor, temperature: Any, low: float = low, high: float = high) -> tf.Tensor:
-            return dataclasses.replace(density, beta=low + (high - low) * temperature).tilt(activation)
-
-        end = sequential_monte_carlo(
-            activation_fn,
-            path,
-            state,
-            num_leapfrog_steps,
-            seeds.fold(seed, "strength", stage),
-            preconditioner=preconditioner,
-            progress=progress,
-        )
-        state, log_z = tf.constant(end.state), log_z + end.log_z
-        temperature_steps += len(end.schedule) - 1
-        ancestor_indices = ancestor_indices[end.ancestor_indices]
-        values = activation_fn(state).numpy()
-        there = values >= density.target
-        if there.mean() >= 0.5:
-            tilts = np.float64(path(tf.constant(values), 1.0))
-            log_probability = log_z + log_mean_exp(np.where(there, -tilts, -np.inf))
-            return RareEvent(log_probability, log_z, end.state, values, len(set(ancestor_indices)), temperature_steps)
-    raise RuntimeError(
-        f"density: only {there.sum()} of {len(values)} states reach the target {density.target:g} (highest: {values.max():g}), "
-        f"even under {2**MAX_DOUBLINGS} times the strength. Lower the level, or give more leapfrog steps"
-    )
+    return Tail(activation_fn, density, num_leapfrog_steps).climb(state, seed, progress=progress)
 
 
 def _scout(
     activation: Activation, level: float, density: Conditioned | None, seed: tf.Tensor, progress: bool
-) -> tuple[Conditioned, tf.Tensor]:
-    """The density at the level, and states that sit there."""
+) -> Conditioned:
+    """The density at the level."""
+    if density is not None:
+        return density
     start = activation.param.start(seeds.fold(seed, "optimize"), SCOUTS)
     optimized = ascend(activation, start, AscentOptions(SCOUT_STEPS, skip_nonfinite=True), seed, progress)
     scale = measure_scale(activation, optimized.latents, seed)
-    if density is not None:
-        level = (float(density.target) - scale.prior) / (scale.optimum - scale.prior)
     state = activation.param.rotate(tf.constant(optimized.latents))
     context = RunContext(seed, as_callbacks(progress))
-    annealed = anneal(activation, state, scale, level, SCOUT_STEPS, False, context)
-    return density or annealed.density, annealed.state
+    return anneal(activation, state, scale, level, SCOUT_STEPS, False, context).density

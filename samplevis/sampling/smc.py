@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,10 +10,11 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from samplevis.runtime import seeds
+from samplevis.runtime.compiled import uncached
 from samplevis.runtime.deprecation import renamed_keywords
 from samplevis.runtime.progress import Progress
 from samplevis.sampling.kernels.base import acceptance_probability
-from samplevis.sampling.kernels.split_hmc import SplitHMC
+from samplevis.sampling.kernels.split_hmc import SplitHMC, SplitHMCResults
 
 # A path of tilts: (activation [chain], inverse temperature, a scalar from 0 to 1) -> tilt [chain].
 Path = Callable[[tf.Tensor, Any], tf.Tensor]
@@ -102,88 +103,171 @@ def sequential_monte_carlo(
     """
     if not 0 < ess_fraction < 1:
         raise ValueError(f"ess_fraction: expected a number in (0, 1). Received: {ess_fraction!r}")
-    move = _compile_move(activation_fn, path, num_leapfrog_steps, preconditioner)
-    score = tf.function(activation_fn, autograph=False)
-    count, largest = state.shape[0], step_size
-    schedule, log_means, ancestor_indices = [0.0], [], np.arange(count)
+    transitions = Transitions(activation_fn, path, num_leapfrog_steps)
+    population = Population(transitions, state, 0.0)
+    adapted, schedule = StepSize(step_size, step_size), [0.0]
     with Progress("splitting", 1000, "per mille", callbacks=progress) as bar:
         while schedule[-1] < 1:
             if len(schedule) > max_temperature_steps:
                 raise RuntimeError(
                     f"the population is at {schedule[-1]:.3g} of the path after {max_temperature_steps} temperature steps"
                 )
-            values = score(state)
-            if not np.isfinite(values).all():
-                raise ValueError(f"activation_fn: expected finite values. Received: {values.numpy()}")
-
-            def log_weights(temperature: float, values: tf.Tensor = values) -> np.ndarray:
-                before, after = (np.float64(path(values, np.float32(t))) for t in (schedule[-1], temperature))
-                return after - before
-
-            temperature = _next_temperature(log_weights, schedule[-1], ess_fraction * count)
-            log_means.append(log_mean_exp(log_weights(temperature)))
+            temperature = population.next_temperature(ess_fraction, 1.0)
             step_seed = seeds.fold(seed, "rung", len(schedule))
-            chosen = tfp.experimental.mcmc.resample_systematic(
-                tf.constant(log_weights(temperature) - log_means[-1] - np.log(count), tf.float32),
-                count,
-                [],
-                seed=seeds.fold(step_seed, "resample"),
-            )
-            state, ancestor_indices = tf.gather(state, chosen), ancestor_indices[chosen.numpy()]
-            for i in range(num_moves):
-                state, acceptance_rate = move(state, temperature, step_size, seeds.fold(step_seed, i))
-                step_size = _next_step_size(step_size, acceptance_rate, largest)
-            bar.update(int(1000 * temperature) - int(1000 * schedule[-1]), log_z=sum(log_means), step_size=step_size)
+            population.resample(temperature, seeds.fold(step_seed, "resample"))
+            population.move([adapted] * num_moves, preconditioner, step_seed)
             schedule.append(temperature)
+            done = int(1000 * temperature) - int(1000 * schedule[-2])
+            bar.update(done, log_z=population.log_z, step_size=adapted.value)
             if bar.interrupted:
                 raise KeyboardInterrupt("a path that is cut short has no normaliser")
-    return SMCResult(state.numpy(), float(sum(log_means)), np.array(schedule), np.array(log_means), ancestor_indices)
+    log_means = np.array(population.log_means)
+    return SMCResult(
+        population.state.numpy(), population.log_z, np.array(schedule), log_means, population.ancestor_indices
+    )
+
+
+class StepSize:
+    """A step size that follows the acceptance rate, up to a largest one.
+
+    Args:
+      value: the first, in radians.
+      largest: in radians; infinite for none.
+      frozen: whether it stays as it is. Defaults to False.
+    """
+
+    def __init__(self, value: float, largest: float, frozen: bool = False):
+        self.value, self.largest, self.frozen = value, largest, frozen
+
+    def update(self, acceptance_rate: float) -> None:
+        """Adapts to the mean acceptance rate of a transition."""
+        if not self.frozen:
+            excess = (acceptance_rate - TARGET_ACCEPTANCE) / (1 - TARGET_ACCEPTANCE)
+            self.value = min(self.value * STEP_SIZE_FACTOR ** max(excess, -2.0), self.largest)
+
+
+class Transitions:
+    """The compiled functions of a path: one set serves several populations.
+
+    Args:
+      activation_fn, path, num_leapfrog_steps: as in `sequential_monte_carlo`, but for the range of the inverse temperature.
+    """
+
+    def __init__(self, activation_fn: Callable[[tf.Tensor], tf.Tensor], path: Path, num_leapfrog_steps: int):
+        def kernel(temperature: tf.Tensor, step_size: tf.Tensor, preconditioner: tf.Tensor) -> SplitHMC:
+            return SplitHMC(
+                lambda x: path(activation_fn(x), temperature), step_size, num_leapfrog_steps, preconditioner
+            )
+
+        def start(state: tf.Tensor, *numbers: tf.Tensor) -> SplitHMCResults:
+            return kernel(*numbers).bootstrap_results(state)
+
+        def step(state: tf.Tensor, results: SplitHMCResults, seed: tf.Tensor, *numbers: tf.Tensor):
+            results = results._replace(step_size=numbers[1])
+            state, results = kernel(*numbers).one_step(state, results, seed)
+            return state, results, acceptance_probability(results.log_accept_ratio)
+
+        self.path = path
+        self.score, self.start, self.step = (uncached(f.__name__, f) for f in (activation_fn, start, step))
+
+
+class Population:
+    """Chains on a path of densities: each step reweights, resamples and moves all of them.
+
+    Args:
+      transitions: the compiled functions.
+      state: draws of the density at the first inverse temperature, [chain, ...].
+      temperature: the first inverse temperature.
+
+    Attributes:
+      state: [chain, ...], equally weighted.
+      values: activation at the states, [chain].
+      temperature: where the population is on the path.
+      log_means: log of the mean incremental weight of each step so far.
+      ancestor_indices: the first chain that each state descends from, int [chain].
+    """
+
+    def __init__(self, transitions: Transitions, state: tf.Tensor, temperature: float):
+        self._transitions, self.temperature = transitions, temperature
+        self.log_means: list[float] = []
+        self.ancestor_indices = np.arange(state.shape[0])
+        self._arrive(state)
+
+    @property
+    def log_z(self) -> float:
+        """Log of the normaliser, relative to that of the first density."""
+        return float(sum(self.log_means))
+
+    def next_temperature(self, ess_fraction: float, end: float) -> float:
+        """The inverse temperature where the weights are worth `ess_fraction` of the chains; at most `end`."""
+        return _next_temperature(self.log_weights, self.temperature, end, ess_fraction * len(self.values))
+
+    def log_weights(self, temperature: float) -> np.ndarray:
+        """Log of the incremental weights to an inverse temperature, float64 [chain]."""
+        before, after = (
+            np.float64(self._transitions.path(self.values, np.float32(t))) for t in (self.temperature, temperature)
+        )
+        return after - before
+
+    def resample(self, temperature: float, seed: tf.Tensor) -> None:
+        """Reweights to an inverse temperature and resamples."""
+        log_weights = self.log_weights(temperature)
+        self.log_means.append(log_mean_exp(log_weights))
+        count = len(self.ancestor_indices)
+        chosen = tfp.experimental.mcmc.resample_systematic(
+            tf.constant(log_weights - self.log_means[-1] - np.log(count), tf.float32), count, [], seed=seed
+        )
+        self.state, self.ancestor_indices = tf.gather(self.state, chosen), self.ancestor_indices[chosen.numpy()]
+        self.temperature = temperature
+
+    def move(self, step_sizes: Sequence[StepSize], preconditioner: Any, seed: tf.Tensor) -> list[float]:
+        """Makes a transition for each of the step sizes, which adapt to it.
+
+        Returns:
+          The step sizes that the transitions had.
+        """
+        state, results, used = self.state, None, []
+        preconditioner = tf.convert_to_tensor(preconditioner, tf.float32)
+        for i, step_size in enumerate(step_sizes):
+            used.append(step_size.value)
+            numbers = (tf.constant(x, tf.float32) for x in (self.temperature, step_size.value))
+            numbers = (*numbers, preconditioner)
+            results = results or self._transitions.start(state, *numbers)
+            state, results, probability = self._transitions.step(state, results, seeds.fold(seed, i), *numbers)
+            step_size.update(float(probability.numpy().mean()))
+        self._arrive(state)
+        return used
+
+    def _arrive(self, state: tf.Tensor) -> None:
+        values = self._transitions.score(state)
+        if not np.isfinite(values).all():
+            raise ValueError(f"activation_fn: expected finite values. Received: {values.numpy()}")
+        self.state, self.values = state, values
 
 
 def log_mean_exp(log_weights: np.ndarray) -> float:
-    """log(mean(exp(x))) of an array, without overflow."""
+    """log(mean(exp(x))) of an array, without overflow; -inf if all of them are."""
     largest = np.max(log_weights)
+    if largest == -np.inf:
+        return -np.inf
     return float(largest + np.log(np.mean(np.exp(np.asarray(log_weights, np.float64) - largest))))
 
 
 def weight_ess(log_weights: np.ndarray) -> float:
-    """Effective sample size (sum w)^2 / sum w^2 of weights given by their logarithms, [chain] (Kish 1965)."""
-    weights = np.exp(np.asarray(log_weights, np.float64) - np.max(log_weights))
+    """Effective sample size (sum w)^2 / sum w^2 of weights given by their logarithms, [chain] (Kish 1965); 0 if all are zero."""
+    largest = np.max(log_weights)
+    if largest == -np.inf:
+        return 0.0
+    weights = np.exp(np.asarray(log_weights, np.float64) - largest)
     return float(weights.sum() ** 2 / (weights**2).sum())
 
 
-def _next_temperature(log_weights: Callable[[float], np.ndarray], now: float, wanted_ess: float) -> float:
+def _next_temperature(log_weights: Callable[[float], np.ndarray], now: float, end: float, wanted_ess: float) -> float:
     """The inverse temperature at which the weights are worth `wanted_ess` chains, by bisection; or the end of the path."""
-    if weight_ess(log_weights(1.0)) >= wanted_ess:
-        return 1.0
-    low, high = now, 1.0
+    if weight_ess(log_weights(end)) >= wanted_ess:
+        return end
+    low, high = now, end
     while high - low > 1e-3 * (high - now):
         middle = (low + high) / 2
         low, high = (middle, high) if weight_ess(log_weights(middle)) >= wanted_ess else (low, middle)
     return high
-
-
-def _next_step_size(step_size: float, acceptance_rate: float, largest: float) -> float:
-    """The step size after a transition with this mean acceptance rate."""
-    excess = (acceptance_rate - TARGET_ACCEPTANCE) / (1 - TARGET_ACCEPTANCE)
-    return min(step_size * STEP_SIZE_FACTOR ** max(excess, -2.0), largest)
-
-
-def _compile_move(
-    activation_fn: Callable[[tf.Tensor], tf.Tensor], path: Path, num_leapfrog_steps: int, preconditioner: Any
-) -> Callable[[tf.Tensor, float, float, tf.Tensor], tuple[tf.Tensor, float]]:
-    """A compiled transition: (state, inverse temperature, step size, seed) -> (state, mean acceptance rate)."""
-
-    @tf.function(autograph=False)
-    def compiled(state: tf.Tensor, temperature: tf.Tensor, step_size: tf.Tensor, seed: tf.Tensor):
-        # Evaluated afresh: the results of the step before are those of another temperature.
-        kernel = SplitHMC(lambda x: path(activation_fn(x), temperature), step_size, num_leapfrog_steps, preconditioner)
-        state, results = kernel.one_step(state, kernel.bootstrap_results(state), seed)
-        return state, acceptance_probability(results.log_accept_ratio)
-
-    def move(state: tf.Tensor, temperature: float, step_size: float, seed: tf.Tensor) -> tuple[tf.Tensor, float]:
-        temperature, step_size = tf.constant(temperature, tf.float32), tf.constant(step_size, tf.float32)
-        state, probability = compiled(state, temperature, step_size, seed)
-        return state, float(probability.numpy().mean())
-
-    return move
