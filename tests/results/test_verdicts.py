@@ -98,10 +98,10 @@ def with_hot_band(samples: Samples, band: str, factor: float) -> Samples:
 
 
 def with_drift(samples: Samples, chains: list[int] | slice) -> Samples:
-    """The run with chains that come down to the density while they are sampled: energy d/2 falls by a tenth."""
+    """The run with chains that come down to the density while they are sampled: their energy is twice d/2 at first."""
     log_density = np.array(samples.stats["log_density"])
     transitions, size = log_density.shape[1], samples.latents[0, 0].size
-    log_density[chains] += np.linspace(-0.05, 0.05, transitions) * size / 2 * 4
+    log_density[chains] += np.linspace(-0.5, 0.5, transitions) * size / 2
     return dataclasses.replace(samples, stats=dict(samples.stats) | {"log_density": log_density}, rerun=None)
 
 
