@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from samplevis.results.chain_figures import POWERS, VIRIALS, level_draws
+from samplevis.results.chain_figures import POWERS, VIRIALS, level_draws, virial_excess
 from samplevis.results.issues import CHAINS, PICTURES, Issue, Run
 from samplevis.sampling.stationarity import common_drift, drifting, half_change, mean_error, stand_out
 
@@ -16,7 +16,7 @@ MIN_FRESH_OVER_BANK = 0.9
 # Smallest overfit, in levels, that matters: near level 0 the ratio to the bank is noise.
 MIN_OVERFIT = 0.02
 MAX_TEMPERATURE_ERROR = 0.03
-# Of a mean that is 1: 5 % in the variance of a band is 2.5 % in its contrast, which nobody sees.
+# Of the size of a band: 5 % in its variance is 2.5 % in its contrast, which nobody sees.
 MAX_VIRIAL_ERROR = 0.05
 # Changes between the halves of a chain that matter: a level as above; a band's power of an eighth, 6 % of its contrast; and of the
 # log density half its standard deviation in equilibrium.
@@ -144,14 +144,14 @@ def _drifting_scalars(run: Run) -> Iterator[tuple[str, np.ndarray, float | None,
 def _check_virial(run: Run) -> Iterator[Issue]:
     bad, names = np.zeros(len(run.samples.activation), bool), []
     for name in (name for name in VIRIALS if name in run.samples.scalars):
-        values = run.samples.scalars[name]
-        if values.shape[1] < 2:
+        excess = virial_excess(run.samples, name)
+        if excess.shape[1] < 2:
             continue
-        means, errors = mean_error(values)
+        means, errors = mean_error(excess)
         # Written so that nan is bad.
-        chains = stand_out(means, errors, 1.0) & ~(np.abs(means - 1) <= MAX_VIRIAL_ERROR)
+        chains = stand_out(means, errors, 0.0) & ~(np.abs(means) <= MAX_VIRIAL_ERROR)
         bad |= chains
-        names += [f"{name} {_values(chains, means)}"] if chains.any() else []
+        names += [f"{name} {_values(chains, run.chains[name])}"] if chains.any() else []
     if bad.any():
         text = f"Out of equilibrium in {name_chains(bad)}: {'; '.join(names)} should be 1."
         yield _issue("virial", bad, f"{text} Lower step_size, or choose an exact kernel.")

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: Mean of z_i dU/dz_i over all coordinates, and over thirds of the bands: 1 in equilibrium.
 VIRIALS = ("virial", "virial_low", "virial_middle", "virial_high")
+#: The mean square of the same coordinates: the sizes of the two pulls that the virial is the difference of.
+SIZES = {"virial": "radius"} | {f"virial_{band}": f"power_{band}" for band in ("low", "middle", "high")}
 #: Scalars that must not drift, with the level.
 POWERS = ("radius", "power_low", "power_middle", "power_high")
 
@@ -50,6 +52,25 @@ def level_draws(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
     span = samples.optimum_activation - samples.prior_activation
     fresh, bank = (np.asarray(a, np.float64) for a in (samples.fresh_activation, samples.activation))
     return (fresh - samples.prior_activation) / span, (bank - samples.prior_activation) / span
+
+
+def virial_excess(samples: Samples, name: str) -> np.ndarray:
+    """How far the pulls of the prior and of the unit on a band are from balance, relative to their size: 0 in equilibrium.
+
+    The virial is |z|^2 less what the unit's force does, and a unit that asks for a band 30 times as strong as the prior has both
+    30 times as large. Their difference of 1 is then hidden in the noise of 30, and a slow change of a few per cent of them adds
+    more than 1 to it, which nobody sees.
+
+    Args:
+      samples: the run, with the scalar.
+      name: one of `VIRIALS`.
+
+    Returns:
+      (virial - 1) / max(mean square, 1), float64 [chain, transition].
+    """
+    values = np.asarray(samples.scalars[name], np.float64)
+    sizes = np.asarray(samples.scalars.get(SIZES[name], np.ones_like(values)), np.float64)
+    return (values - 1) / np.maximum(sizes.mean(axis=1, keepdims=True), 1.0)
 
 
 def _of_finite(samples: Samples) -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from samplevis.results.chain_checks import ERRORS, MAX_VIRIAL_ERROR, find_chain_issues, name_chains
-from samplevis.results.chain_figures import VIRIALS
+from samplevis.results.chain_figures import VIRIALS, virial_excess
 from samplevis.results.issues import AVERAGES, PICTURES, TIME, Issue, Run
 from samplevis.sampling.diagnostics import MIN_DRAWS
 from samplevis.sampling.stationarity import rhat_limit, run_error
@@ -55,8 +55,8 @@ def _check_density(run: Run) -> Iterator[Issue]:
 def _check_virial(run: Run) -> Iterator[Issue]:
     found = []
     for name in (name for name in VIRIALS if name in run.samples.scalars):
-        error = run_error(run.samples.scalars[name][~run.samples.nonfinite_chains])
-        if abs(run[name] - 1) > max(MAX_VIRIAL_ERROR, ERRORS * error):
+        excess = virial_excess(run.samples, name)[~run.samples.nonfinite_chains]
+        if abs(excess.mean()) > max(MAX_VIRIAL_ERROR, ERRORS * run_error(excess)):
             found.append(f"{name} is {run[name]:.2f}")
     if found:
         text = "and should be 1: the chains are not in equilibrium. Lower step_size, or choose an exact kernel."

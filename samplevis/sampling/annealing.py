@@ -19,13 +19,14 @@ from samplevis.sampling.kernels.langevin import LangevinState, langevin_step
 from samplevis.sampling.level_scale import LevelScale, finite_mean
 
 # Langevin step in radians, friction per unit of time, and transforms drawn for each chain and step: all from trials on
-# SqueezeNet at 96 pixels. A stochastic force heats the chain by step * noise / friction, which these keep below a tenth.
-STEP_SIZE = 0.04
-FRICTION = 2.0
+# SqueezeNet at 96 pixels. A stochastic force heats the chain by step * noise / friction. The last third of the steps are half as
+# long, at twice the friction: a quarter of the heat.
+STEP_SIZE = 0.06
+FRICTION = 1.0
 NUM_TRANSFORMS = 2
 STEPS_PER_CALL = 25
 # Force added in a step, in nats per latent coordinate and unit of level. Units of ImageNet networks nucleate at one to four.
-RAMP = 0.04
+RAMP = 0.06
 FIRST_FORCE = 4.0
 # The edge of the density, as a fraction of the way from the prior's mean to the optimum.
 WIDTH = 0.02
@@ -111,9 +112,10 @@ def anneal(
         while path.done < path.most and not bar.interrupted:
             rise = RAMP if from_prior and not path.arrived.all() else 0.0
             forces = tuple(tf.constant(force * unit, tf.float32) for force in (path.force, rise))
-            step_size = tf.constant(path.step_size)
+            cooling = 2.0 if path.arrived.all() and path.done >= 2 * steps // 3 else 1.0
+            pace = tf.constant(path.step_size / cooling), tf.constant(FRICTION * cooling)
             now, mean, strength = run(
-                path.now, context.seed, tf.constant(path.done), forces, edge, step_size, activation.parameters
+                path.now, context.seed, tf.constant(path.done), forces, edge, pace, activation.parameters
             )
             levels = (mean.numpy() - scale.prior) / distance
             path.add(now, levels, finite_mean(strength), rise, context.seed)
@@ -243,10 +245,10 @@ def _chunk(activation: Activation) -> Callable[..., tuple[LangevinState, tf.Tens
         first: tf.Tensor,
         forces: tuple[tf.Tensor, tf.Tensor],
         edge: tuple[tf.Tensor, tf.Tensor],
-        step_size: tf.Tensor,
+        pace: tuple[tf.Tensor, tf.Tensor],
         parameters: list[tf.Tensor],
     ) -> tuple[LangevinState, tf.Tensor, tf.Tensor]:
-        (force, rise), (target, width) = forces, edge
+        (force, rise), (target, width), (step_size, friction) = forces, edge, pace
         angle = tf.reshape(step_size, [-1] + [1] * (now.state.shape.rank - 1))
 
         def score(state: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -256,7 +258,7 @@ def _chunk(activation: Activation) -> Callable[..., tuple[LangevinState, tf.Tens
 
         def step(i: tf.Tensor, now: LangevinState, total: tf.Tensor, strength: tf.Tensor):
             density = Conditioned(target, width, force + rise * tf.cast(i, tf.float32))
-            now = langevin_step(now, score, density.strength, seeds.fold(seed, "anneal", first + i), angle, FRICTION)
+            now = langevin_step(now, score, density.strength, seeds.fold(seed, "anneal", first + i), angle, friction)
             return i + 1, now, total + now.activation, strength + now.strength
 
         zero = tf.zeros_like(now.activation)
