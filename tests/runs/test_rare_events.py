@@ -40,13 +40,11 @@ def test_gaussian_tails(threshold):
     assert abs(ratios.mean() - 1) < 4 * ratios.std(ddof=1) / np.sqrt(8) < 1.5
 
 
-def test_the_soft_end_alone_is_wrong():
-    """The control: the normaliser of the soft density is not the probability of the hard event."""
-    runs = [tail(3.0, i) for i in range(8)]
-    soft = np.array([run.log_z for run in runs]) - norm.logsf(3)
-    hard = np.array([run.log_probability for run in runs]) - norm.logsf(3)
-    assert abs(np.exp(hard).mean() - 1) < 4 * np.exp(hard).std(ddof=1) / np.sqrt(8)
-    assert abs(np.exp(soft).mean() - 1) > 4 * np.exp(soft).std(ddof=1) / np.sqrt(8)
+def test_a_path_that_begins_at_one_is_wrong():
+    """The control: the first soft event has probability 1/2; without that factor the same check fails."""
+    ratios = np.exp([tail(3.0, i).log_probability - norm.logsf(3) for i in range(8)])
+    assert abs(ratios.mean() - 1) < 4 * ratios.std(ddof=1) / np.sqrt(8)
+    assert abs(2 * ratios.mean() - 1) > 4 * 2 * ratios.std(ddof=1) / np.sqrt(8)
 
 
 def test_an_event_out_of_reach_says_so():
@@ -70,9 +68,9 @@ def test_the_bias_is_below_a_nat_and_intervals_cover(nats):
 
 
 def test_a_large_surprisal_has_a_small_bias():
-    now, old = rows_at(132.0, 4)
+    now, old = rows_at(132.0, 2)
     assert abs(now["bias"]) < MAX_BIAS
-    assert old["bias"] > MAX_BIAS and old["effective_states"] < 10 < now["effective_states"], "the control"
+    assert old["effective_states"] < 10 < now["effective_states"], "the control"
 
 
 @dataclasses.dataclass(frozen=True)
