@@ -1,7 +1,6 @@
 """Files that samplevis 0.1.0 wrote: samples load, checkpoints resume, and a sweep's folder is complete.
 
-`tests/data/version_0_1/make.py` wrote them. Bytes are compared where this machine repeats the stored run bit for bit; another
-processor rounds otherwise, and numbers are compared there.
+`tests/data/version_0_1/make.py` wrote them. Numbers are compared, and no bytes: another processor rounds otherwise.
 """
 
 from __future__ import annotations
@@ -42,11 +41,6 @@ def stored():
     return samplevis.Samples.load(FILES / "samples.npz")
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(model):
-    return samplevis.render(model, "conv1:1", make.OPTIONS, **make.SETTINGS)
-
-
 @pytest.fixture
 def folder(tmp_path):
     """A copy of the files: runs go on in their folders."""
@@ -54,20 +48,15 @@ def folder(tmp_path):
     return tmp_path / "files"
 
 
-def without_versions(samples):
-    return {name: value for name, value in content(samples).items() if name != "versions"}
-
-
-def assert_same_run(found, uninterrupted, stored):
-    if without_versions(uninterrupted) == without_versions(stored):
-        assert without_versions(found) == without_versions(uninterrupted)
+def assert_same_run(found, stored):
+    """The run that 0.1.0 made without a stop: its optimiser, annealing and adaptation are in the checkpoint, whatever today's do."""
     for name in ("images", "latents", "activation", "fresh_activation", "mean_images", "sd_images", "optimized"):
-        np.testing.assert_allclose(getattr(found, name), getattr(uninterrupted, name), rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(getattr(found, name), getattr(stored, name), rtol=1e-3, atol=1e-3)
 
 
-def test_samples_load_under_the_names_of_today(stored, uninterrupted):
+def test_samples_load_under_the_names_of_today(stored):
     assert set(stored.stats) == set(TransitionStats._fields)
-    assert_same_run(stored, uninterrupted, stored)
+    assert stored.images.shape == (2, 2, 8, 8, 3) and np.isfinite(stored.latents).all()
     assert stored.target_density.beta == stored.beta
     assert stored.summary().figures["acceptance"] == stored.stats["acceptance_rate"].mean()
 
@@ -92,7 +81,7 @@ def test_samples_are_saved_under_the_names_of_today(stored, tmp_path):
 
 
 @pytest.mark.parametrize("storage", ["memory", "disk"])
-def test_a_run_that_was_stopped_goes_on(storage, folder, model, uninterrupted, stored):
+def test_a_run_that_was_stopped_goes_on(storage, folder, model, stored):
     steps = Steps()
     found = samplevis.render(
         model,
@@ -104,7 +93,7 @@ def test_a_run_that_was_stopped_goes_on(storage, folder, model, uninterrupted, s
         callbacks=[steps],
     )
     assert steps.heard == [("sample", 2)], "only the draw that was missing is made"
-    assert_same_run(found, uninterrupted, stored)
+    assert_same_run(found, stored)
     # The draw that was there is the stored one, on any machine.
     np.testing.assert_array_equal(found.latents[:, 0], stored.latents[:, 0])
 
