@@ -49,7 +49,7 @@ def folder(tmp_path):
 
 
 def assert_same_run(found, stored):
-    """The run that 0.1.0 made without a stop: its optimiser, annealing and adaptation are in the checkpoint, whatever today's do."""
+    """Compares with the run that 0.1.0 made without a stop. All that today's code does otherwise is in the checkpoint."""
     for name in ("images", "latents", "activation", "fresh_activation", "mean_images", "sd_images", "optimized"):
         np.testing.assert_allclose(getattr(found, name), getattr(stored, name), rtol=1e-3, atol=1e-3)
 
