@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import with_slow
 
 import samplevis
 from samplevis import Network, objectives, optimizers, param, recipes, transform
@@ -359,6 +360,7 @@ def test_a_call_in_the_middle_of_another():
     assert digest(optimized(steps=40)(network)) == alone
 
 
+@pytest.mark.slow
 def test_weights_that_changed_and_came_back():
     network, run = new_network(), rendered()
     first = digest(run(network))
@@ -390,7 +392,9 @@ def test_views_of_a_mesh_do_not_outlive_its_corners():
 # The controls: keys that lack an option must be found.
 
 
-@pytest.mark.parametrize("lost", ["num_leapfrog_steps", "target_accept_prob", "kernel"])
+@pytest.mark.parametrize(
+    "lost", with_slow(["num_leapfrog_steps", "target_accept_prob", "kernel"], ["target_accept_prob", "kernel"])
+)
 def test_a_loop_whose_key_lacks_an_option_is_found(lost, monkeypatch):
     key = chains._Loop._cache_key
 
