@@ -13,8 +13,8 @@ TAIL = 3.2e-5
 MIN_CHANGE = 6.0
 #: Values from which the autocorrelation of a chain can be told.
 LONG = 40
-#: Correlation of the first and the last latents of a chain above which its draws are copies of one picture: less than a tenth of the
-#: grain, sqrt(2 * (1 - .995)), has changed.
+#: Correlation of the first and the last latents of a chain above which its draws are copies of one picture: less than a tenth of
+#: the grain, sqrt(2 * (1 - .995)), has changed.
 FROZEN = 0.995
 
 
