@@ -13,8 +13,9 @@ TAIL = 3.2e-5
 MIN_CHANGE = 6.0
 #: Values from which the autocorrelation of a chain can be told.
 LONG = 40
-#: Correlation of the first and the last latents of a chain above which its draws are copies of one picture.
-FROZEN = 0.99
+#: Correlation of the first and the last latents of a chain above which its draws are copies of one picture: less than a tenth of
+#: the grain, sqrt(2 * (1 - .995)), has changed.
+FROZEN = 0.995
 
 
 def half_change(x: np.ndarray) -> np.ndarray:
@@ -177,7 +178,7 @@ def frozen(latents: np.ndarray) -> np.ndarray:
     """Chains that do not move: a later draw is a copy of an earlier one, or nearly.
 
     The draws of a chain share their composition, but their grain is new: a chain whose first and last draws correlate by more than
-    .99 as latents, where grain counts as much as shapes, has not moved.
+    .995 as latents, where grain counts as much as shapes, has not moved.
 
     Args:
       latents: [chain, draw, *latent].
