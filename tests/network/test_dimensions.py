@@ -351,7 +351,7 @@ def test_samples_of_signals_and_volumes(directions, tmp_path):
     if directions == 3:
         # A film through the slices, draw after draw.
         assert len(frames) == 3 * size[0] and len(film(samples, "sweep", captions=False)) == 6 * size[0]
-        assert len(film(samples)) == 4 * size[0], "and through those of the means'
+        assert len(film(samples)) == 4 * size[0], "and through those of the means"
         np.testing.assert_allclose(
             frames[size[0] + 2, :, : size[2], :1] / 255, samples.images[0, 1, 2], atol=0.5 / 255 + 1e-6
         )
