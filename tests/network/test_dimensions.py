@@ -344,12 +344,14 @@ def test_samples_of_signals_and_volumes(directions, tmp_path):
     assert again.images.tobytes() == samples.images.tobytes() and again.latents.shape == samples.latents.shape
     samples.save_grid(tmp_path / "grid.png")
     np.testing.assert_array_equal(export.load_image(tmp_path / "grid.png"), samples.grid() / np.float32(255))
-    assert recipes.sample_sheet([samples, samples], draws=2).shape[0] > samples.grid().shape[0]
+    two, one = (recipes.sample_sheet([samples] * count, draws=2) for count in (2, 1))
+    assert two.shape[0] > one.shape[0] and two.shape[1] == one.shape[1]
     samples.save_gif(tmp_path / "a.gif")
-    frames = film(samples, "chains")
+    frames = film(samples, "chains", captions=False, scale=1)
     if directions == 3:
         # A film through the slices, draw after draw.
-        assert len(frames) == 3 * size[0] and len(film(samples, "sweep")) == 6 * size[0]
+        assert len(frames) == 3 * size[0] and len(film(samples, "sweep", captions=False)) == 6 * size[0]
+        assert len(film(samples)) == 4 * size[0], "and through those of the means"
         np.testing.assert_allclose(
             frames[size[0] + 2, :, : size[2], :1] / 255, samples.images[0, 1, 2], atol=0.5 / 255 + 1e-6
         )
