@@ -59,14 +59,16 @@ def test_the_reference_is_an_optimum_without_transforms():
     """Not what the picture that was optimised under them happens to come to: that is an upper bound of the share."""
     optimum, seed = optimised(linear(1)), seeds.root(0)
     plain = dataclasses.replace(optimum.activation, transform=transform.identity)
-    best = ascend(plain, plain.param.start(seed, 2), AscentOptions(64 + REFERENCE_STEPS), seed).latents
     prior, under = optimum.scale
 
     def share(latents):
         return (under - prior) / (plain.mean(latents, ()).numpy().max() - prior)
 
+    def alone(steps):
+        return share(ascend(plain, plain.param.start(seed, 2), AscentOptions(steps), seed).latents)
+
     assert share(optimum.latents) > retained(optimum, seed) + 0.1
-    assert retained(optimum, seed) == pytest.approx(share(best), rel=0.1)
+    assert alone(4 * REFERENCE_STEPS) < retained(optimum, seed) < alone(REFERENCE_STEPS)
 
 
 def test_transforms_are_halved_until_the_unit_tolerates_them():
