@@ -63,6 +63,13 @@ def _check_virial(run: Run) -> Iterator[Issue]:
         yield Issue("virial", f"The {', '.join(found)} {text}", PICTURES)
 
 
+def _check_transforms(run: Run) -> Iterator[Issue]:
+    shares = run.samples.options.get("retained") or [1.0]
+    if len(shares) > 1:
+        text = f"Under the default transforms the unit keeps {shares[0]:.0%} of its activation: they were weakened to"
+        yield Issue("transforms", f"{text} {0.5 ** (len(shares) - 1):g}, where it keeps {shares[-1]:.0%}.", TIME)
+
+
 def _check_kernel(run: Run) -> Iterator[Issue]:
     if not run.is_exact:
         text = "is approximate: it draws new transforms as it goes, so it leaves no density invariant."
@@ -141,6 +148,7 @@ def _check_energy(run: Run) -> Iterator[Issue]:
 
 CHECKS: tuple[Callable[[Run], Iterator[Issue]], ...] = (
     _check_density,
+    _check_transforms,
     _check_virial,
     _check_kernel,
     _check_acceptance,

@@ -47,7 +47,9 @@ def worst_scalar(samples: Samples) -> tuple[str, float]:
     Returns:
       Its name and R-hat; "" and nan if R-hat cannot be computed for any.
     """
-    found = {name: diagnostics.rhat(values) for name, values in samples.scalars.items()}
+    # Virials fluctuate by the force's noise: their means are judged, not how chains agree on them.
+    judged = (name for name in samples.scalars if name not in VIRIALS)
+    found = {name: diagnostics.rhat(samples.scalars[name]) for name in judged}
     finite = {name: value for name, value in found.items() if np.isfinite(value)}
     return max(finite.items(), key=lambda item: item[1], default=("", np.nan))
 

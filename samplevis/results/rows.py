@@ -69,6 +69,18 @@ def _moving(run: Run) -> str:
     return f"{len(still) - still.sum()} of {len(still)}; {_number(largest, '+.0f')} nats"
 
 
+def _transforms(run: Run) -> str:
+    shares = run.samples.options.get("retained")
+    return f"{0.5 ** (len(shares) - 1):g}; {shares[-1]:.2f}" if shares else "as given; -"
+
+
+def _examples(run: Run) -> str:
+    options = run.samples.options
+    if "num_examples" not in options:
+        return "none"
+    return f"above {options['examples_percentile']:.0f} % of {options['num_examples']}"
+
+
 ROWS: dict[str, Row] = {
     "level": Row(
         "level asked for; reached on fresh transforms",
@@ -89,6 +101,19 @@ ROWS: dict[str, Row] = {
         "the level that the pictures reach on the network as it was trained",
         "far below the level asked for",
         lambda run: _number(run["level_network"], ".2f"),
+    ),
+    "transforms": Row(
+        "amplitude of the default transforms; activation retained",
+        "how far the default transforms were weakened for a unit that does not tolerate them, and the share of its activation that "
+        "it keeps under them",
+        "weakened: the pictures are those of a unit that knows where its picture is",
+        _transforms,
+    ),
+    "examples": Row(
+        "among the examples",
+        "the percentile of the user's pictures at which the median draw stands, on the network itself and without transforms",
+        "",
+        _examples,
     ),
     "activation": Row(
         "activation; prior; optimum",

@@ -110,7 +110,9 @@ def anneal(
         path = _Path.start(activation, state, steps, 0.0 if from_prior else FIRST_FORCE, context.seed)
     with Progress("anneal", steps, "step", context.callbacks, path.done) as bar:
         while path.done < path.most and not bar.interrupted:
-            rise = RAMP if from_prior and not path.arrived.all() else 0.0
+            # From optimised images the force is at rest, unless it turns out to be too weak to hold them.
+            rises = not path.arrived.all() if from_prior else path.done >= steps and not path.at_level(level).all()
+            rise = RAMP if rises else 0.0
             forces = tuple(tf.constant(force * unit, tf.float32) for force in (path.force, rise))
             cooling = 2.0 if path.arrived.all() and path.done >= 2 * steps // 3 else 1.0
             pace = tf.constant(path.step_size / cooling), tf.constant(FRICTION * cooling)

@@ -90,7 +90,7 @@ def sample(
 ) -> SampleResult:
     """Anneals, warms up and draws.
 
-    Chains overfit their bank. Half of the warm-up measures by how much, on transforms that are used for nothing else, and
+    Chains overfit their bank. Half of the warm-up measures what is left on transforms that are used for nothing else, and
     the level asked for on the bank rises by as much; the other half adapts to that density, which is then frozen.
 
     Args:

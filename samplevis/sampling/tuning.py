@@ -15,14 +15,14 @@ from samplevis.sampling.chains import ChainProblem, ChainResult, Monitors, run_c
 from samplevis.sampling.density import Conditioned, Density
 from samplevis.sampling.kernels.base import Target
 from samplevis.sampling.kernels.free_moves import named_moves
-from samplevis.sampling.kernels.registry import KERNELS
-from samplevis.sampling.level_scale import NUM_FRESH_TRANSFORMS, LevelScale, finite_mean, mean_activation
+from samplevis.sampling.level_scale import LevelScale, finite_mean, mean_activation
 from samplevis.sampling.mass import learn_preconditioner
 from samplevis.sampling.options import HMCOptions
 from samplevis.sampling.scalars import scalar_fn, virial_fn
 
-# Most that the level on the bank may exceed the level on other transforms before the calibration stops following.
+# Largest ratio of the level asked for to the level reached that the calibration makes up for.
 MAX_OPTIMISM = 1.3
+NUM_CALIBRATION_TRANSFORMS = 32
 # Share of the warm-up that chains need where nothing is left to tune: annealing left them near their density.
 FROZEN_SHARE = 0.375
 
@@ -80,7 +80,7 @@ def run_tuned(
       scale: the ends of the activation's scale.
       state: first states in the coordinates of `param.rotate`, [chain, *latent_shape].
       options: the sampler's options.
-      calibrates: whether half of the warm-up measures how far chains overfit their bank, to move the density's target.
+      calibrates: whether half of the warm-up measures the level on other transforms, to move the density's target.
       context: of the run.
 
     Returns:
@@ -93,9 +93,7 @@ def run_tuned(
     if calibrates:
         runs = [_calibration_run(_problem(activation, tuning, options), state, options, context)]
         state = tf.constant(runs[0].states[-1])
-        levels = _overfit(activation, tuning, state, options, context)
-        least = 1.0 if KERNELS[options.kernel].exact else 1 / MAX_OPTIMISM
-        density = _calibrated(tuning.density, scale.prior, *levels, least)
+        density = _calibrated(tuning.density, scale.prior, _on_other(activation, state, context))
         tuning, options = tuning._replace(density=density), _after_calibration(options, runs[0])
     runs.append(run_chains(_problem(activation, tuning, options), state, options, context))
     return runs, tuning._replace(step_size=float(runs[-1].stats.step_size[-1]))
@@ -181,26 +179,18 @@ def _after_calibration(options: HMCOptions, calibration_run: ChainResult) -> HMC
     )
 
 
-def _overfit(
-    activation: Activation, tuning: Tuning, state: tf.Tensor, options: HMCOptions, context: RunContext
-) -> tuple[float, float]:
-    """Mean activation of the chains on the bank, and on transforms that are used for nothing else."""
-    latents = activation.param.rotate(state)
-    other = activation.sample_bank(seeds.fold(context.seed, "calibration"), NUM_FRESH_TRANSFORMS)
+def _on_other(activation: Activation, state: tf.Tensor, context: RunContext) -> float:
+    """Mean activation of the chains on transforms that are used for nothing else."""
+    other = activation.sample_bank(seeds.fold(context.seed, "calibration"), NUM_CALIBRATION_TRANSFORMS)
 
     def measure() -> dict[str, float]:
-        # Kernels that draw new transforms have no bank to overfit, but may settle beside their target.
-        exact = KERNELS[options.kernel].exact
-        on_bank = mean_activation(activation, bank_of(activation, tuning, options))
-        met = finite_mean(on_bank(latents)) if exact else tuning.density.target
-        return {"met": met, "other": finite_mean(mean_activation(activation, other)(latents))}
+        return {"other": finite_mean(mean_activation(activation, other)(activation.param.rotate(state)))}
 
-    found = context.checkpoint.get_or_compute("calibration", measure)
-    return float(found["met"]), float(found["other"])
+    return float(context.checkpoint.get_or_compute("calibration", measure)["other"])
 
 
-def _calibrated(density: Conditioned, prior: float, met: float, other: float, least: float) -> Conditioned:
-    """The density whose target exceeds the one asked for in the ratio of the level on the bank to that on other transforms."""
-    optimism = (met - prior) / (other - prior) if other > prior else 1.0
-    target = prior + (density.target - prior) * float(np.clip(optimism, least, MAX_OPTIMISM))
-    return dataclasses.replace(density, target=target)
+def _calibrated(density: Conditioned, prior: float, other: float) -> Conditioned:
+    """The density whose target differs from the one asked for in the ratio of what was asked for to what was reached."""
+    ratio = (density.target - prior) / (other - prior) if other > prior else 1.0
+    factor = float(np.clip(ratio, 1 / MAX_OPTIMISM, MAX_OPTIMISM))
+    return dataclasses.replace(density, target=prior + (density.target - prior) * factor)

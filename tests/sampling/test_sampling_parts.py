@@ -98,22 +98,17 @@ def test_a_stochastic_force_heats():
 
 
 @pytest.mark.parametrize(
-    ("bank", "other", "target"),
+    ("other", "target"),
     [
-        (6.0, 5.0, 2 + 4 * 4 / 3),  # The bank flatters by a third of the way from the prior: capped below.
-        (5.6, 5.0, 2 + 4 * 1.2),
-        (5.0, 5.0, 6.0),
-        (4.0, 5.0, 6.0),
-        (5.0, 2.0, 6.0),
-        (5.0, 1.0, 6.0),
+        (6.0, 6.0),
+        (5.0, 2 + 4 * 4 / 3),
+        (7.0, 2 + 4 * 4 / 5),
+        (2.5, 2 + 4 * MAX_OPTIMISM),
+        (1.0, 6.0),
+        (20.0, 2 + 4 / MAX_OPTIMISM),
     ],
 )
-def test_calibration_raises_the_target_by_what_the_bank_flatters(bank, other, target):
-    law = _calibrated(density.Conditioned(6.0, 0.1, 3.0), 2.0, bank, other, 1.0)
+def test_calibration_moves_the_target_by_what_chains_miss_on_other_transforms(other, target):
+    law = _calibrated(density.Conditioned(6.0, 0.1, 3.0), 2.0, other)
     assert law.target == pytest.approx(min(target, 2 + 4 * MAX_OPTIMISM))
     assert (law.width, law.beta) == (0.1, 3.0)
-
-
-def test_calibration_lowers_the_target_of_chains_that_rest_above_it():
-    law = _calibrated(density.Conditioned(6.0, 0.1, 3.0), 2.0, 6.0, 6.5, 1 / MAX_OPTIMISM)
-    assert law.target == pytest.approx(2 + 4 * 4 / 4.5)
