@@ -22,6 +22,8 @@ Pooling = Literal["power", "softmax", "average", "max"]
 Kind = Literal["ramp", "softplus"]
 # Width of a rounded kink in units of the layer's root mean square: from trials on SqueezeNet, where it keeps what classes see.
 DEFAULT_SOFTNESS = 0.3
+# The shape of a rounded kink. A ramp costs less; it becomes the default once chains on it are shown to mix as well.
+DEFAULT_KIND: Kind = "softplus"
 # Prior images on which a layer's values are measured; 16 give their root mean square to a few per cent.
 NUM_IMAGES = 16
 # Piecewise linear functions.
@@ -30,7 +32,7 @@ RECTIFIERS = ("relu", "relu6", "leakyrelu")
 FAR = 1e6
 
 
-def smoothed(network: Network, softness: float, kind: Kind = "ramp") -> Network:
+def smoothed(network: Network, softness: float, kind: Kind = DEFAULT_KIND) -> Network:
     """`smooth(network, softness, kind=kind)`, cached until the network's weights change; a network without kinks as it is."""
     if not _kinked(network):
         return network
@@ -42,15 +44,14 @@ def smooth(
     softness: float = DEFAULT_SOFTNESS,
     pooling: Pooling = "power",
     images: np.ndarray | None = None,
-    kind: Kind = "ramp",
+    kind: Kind = DEFAULT_KIND,
 ) -> Network:
     """A network like the original, whose gradient has no jumps: what a sampler needs for energy errors of order 2.
 
-    Every kink of ReLU, ReLU6 and leaky ReLU is rounded. Its width s is `softness` times the root mean square of that layer's
-    values, so that one number suits all layers. By default the slope rises linearly between -pi s and pi s: relu(x) becomes
-    (x + pi s)^2 / (4 pi s) there and stays as it is elsewhere. hard_sigmoid and hard_silu are rounded, too. Max pooling becomes
-    a smooth mean of the window. GELU, SiLU, ELU and the like are smooth already; other kinks (a maximum of two branches, an
-    absolute value) stay.
+    Every kink of ReLU, ReLU6 and leaky ReLU is rounded: relu(x) becomes s log(1 + exp(x / s)), or a ramp of the same width (see
+    `kind`). The width s is `softness` times the root mean square of that layer's values, so that one number suits all layers.
+    hard_sigmoid and hard_silu are rounded, too. Max pooling becomes a smooth mean of the window. GELU, SiLU, ELU and the like
+    are smooth already; other kinks (a maximum of two branches, an absolute value) stay.
 
     This is another network: say so with its samples, and compare what the original makes of them.
 
@@ -63,9 +64,10 @@ def smooth(
         softmax(x / s), which costs four times as much. "average": its plain mean, softer and much further from the original:
         SqueezeNet's class scores fall from hundreds to tens. "max": unchanged, kinks included. Defaults to "power".
       images: array [batch, H, W, C] in [0, 1] on which the layers' values are measured. Defaults to 16 prior images.
-      kind: the shape of a rounded kink. "ramp": piecewise quadratic, with a continuous slope. "softplus": relu(x) becomes
-        s log(1 + exp(x / s)), which is as wide (the derivatives of the slopes have the same variance), has derivatives of all
-        orders and costs more. Defaults to "ramp".
+      kind: the shape of a rounded kink. "softplus": s log(1 + exp(x / s)), with derivatives of all orders. "ramp": piecewise
+        quadratic and cheaper: the slope rises linearly between -pi s and pi s, where relu(x) becomes
+        (x + pi s)^2 / (4 pi s); elsewhere it stays as it is. Both are as wide: the derivatives of their slopes have the same
+        variance. Defaults to "softplus".
 
     Returns:
       A network with layers of the same names and shapes.

@@ -242,7 +242,7 @@ def test_widths_follow_the_size_of_each_layer(network):
         function(tf.constant(x)), softness * size * np.logaddexp(0, x / (softness * size)), rtol=1e-5
     )
     half = np.pi * softness * size
-    function = overrides.smooth(alone, softness, images=images).model.get_layer("argument").activation
+    function = overrides.smooth(alone, softness, images=images, kind="ramp").model.get_layer("argument").activation
     expected = np.where(x < half, np.maximum(x + half, 0) ** 2 / (4 * half), x)
     np.testing.assert_allclose(function(tf.constant(x)), expected, rtol=1e-5)
 
@@ -295,6 +295,7 @@ def test_smooth_networks_have_no_jumps_in_their_gradient(network):
     assert second_differences(overrides.smooth(network, 0.3, "average")) < 20
     assert second_differences(overrides.smooth(network, 0.3, "softmax")) < 20
     assert second_differences(overrides.smooth(network, 0.3, "power")) < 20
+    assert second_differences(overrides.smooth(network, 0.3, kind="ramp")) < 20
     # The control: the network itself.
     assert second_differences(network) > 200
 
