@@ -32,7 +32,10 @@ def softness(text: str) -> float | None:
 
 def level(text: str) -> float | str:
     """A level, or the name of the level that pictures set."""
-    return text if text.isalpha() else float(text)
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def kernel_help() -> str:

@@ -23,7 +23,7 @@ Kind = Literal["ramp", "softplus"]
 # Width of a rounded kink in units of the layer's root mean square: from trials on SqueezeNet, where it keeps what classes see.
 DEFAULT_SOFTNESS = 0.3
 # The shape of a rounded kink. A ramp costs less; it becomes the default once chains on it are shown to mix as well.
-DEFAULT_KIND: Kind = "softplus"
+DEFAULT_KIND: Kind = "ramp"
 # Prior images on which a layer's values are measured; 16 give their root mean square to a few per cent.
 NUM_IMAGES = 16
 # Piecewise linear functions.

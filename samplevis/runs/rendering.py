@@ -179,8 +179,7 @@ def _collected(rendered: Rendered) -> Samples:
     """The samples of a run."""
     plan, batch, scales, retained = rendered
     options, result, scale = plan.options, batch.result, scales.sampled
-    draws = batch.images.reshape(-1, *batch.images.shape[2:])
-    features = deep_features(plan.exact_activation.network, draws).reshape(*batch.images.shape[:2], -1)
+    features = _features(plan.exact_activation.network, batch.images)
     of_result = {name: getattr(result, name) for name in SampleResult._fields if name not in ("density", "tuning")}
     return Samples(
         **of_result,
@@ -201,6 +200,14 @@ def _collected(rendered: Rendered) -> Samples:
         kernel=plan.hmc.kernel,
         options=plan.config() | _standing(plan, batch.images) | ({"retained": list(retained)} if retained else {}),
     )
+
+
+def _features(network: Network, images: np.ndarray) -> np.ndarray | None:
+    """Deep features of draws [chain, draw, *image]; none of images with opacity, which the network takes on a background only."""
+    chains, draws, *image = images.shape
+    if image[-1] != network.image_shape[-1]:
+        return None
+    return deep_features(network, images.reshape(-1, *image)).reshape(chains, draws, -1)
 
 
 def _standing(plan: RenderPlan, images: np.ndarray) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def full(*arguments, **named):
 
 @pytest.mark.parametrize("stage", ["ascend", "measure_scale", "sample"])
 def test_render(tiny_network, monkeypatch, stage):
-    monkeypatch.setattr(importlib.import_module("samplevis.runs.rendering"), stage, full)
+    monkeypatch.setattr(importlib.import_module("samplevis.runs.batches"), stage, full)
     with pytest.raises(MemoryError) as caught:
         samplevis.render(tiny_network, "conv2:1", OPTIONS, im_size=(16, 20), optimize_steps=1, **QUICK)
     assert str(caught.value) == (
@@ -113,7 +113,7 @@ def test_what_can_never_fit_is_refused_before_any_work(tiny_network, tmp_path, m
     def stopped(*arguments, **named):
         raise KeyboardInterrupt("the work has begun")
 
-    monkeypatch.setattr(importlib.import_module("samplevis.runs.rendering"), "ascend", stopped)
+    monkeypatch.setattr(importlib.import_module("samplevis.runs.batches"), "ascend", stopped)
     monkeypatch.setattr(memory, "of_machine", lambda: room)
     with pytest.raises(
         ValueError if message else KeyboardInterrupt, match=rf"hmc_opts\W*{message}" if message else "begun"
@@ -127,7 +127,7 @@ def test_a_run_without_transforms_has_no_bank_and_one_on_disk_no_draws(tiny_netw
     def begun(*arguments, **named):
         raise KeyboardInterrupt("the work has begun")
 
-    monkeypatch.setattr(importlib.import_module("samplevis.runs.rendering"), "ascend", begun)
+    monkeypatch.setattr(importlib.import_module("samplevis.runs.batches"), "ascend", begun)
     monkeypatch.setattr(memory, "of_machine", lambda: 12 * DRAW)
     call = functools.partial(samplevis.render, tiny_network, "conv2:1", im_size=16, smooth=None, progress=False)
     with pytest.raises(KeyboardInterrupt):
@@ -166,7 +166,7 @@ def test_other_errors_pass():
 def test_the_command_tells_it_on_one_line(tmp_path, monkeypatch, capsys):
     from samplevis import cli
 
-    monkeypatch.setattr(importlib.import_module("samplevis.runs.rendering"), "ascend", full)
+    monkeypatch.setattr(importlib.import_module("samplevis.runs.batches"), "ascend", full)
     assert cli.main(["demo", "--out", str(tmp_path), "--quiet", "--chains", "2", "--transforms", "2"]) == 1
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and lines[0].startswith("samplevis: out of memory: lower num_chains from 2 to 1, or ")

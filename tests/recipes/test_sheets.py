@@ -153,7 +153,7 @@ def test_a_comparison_by_default(tiny_network, comparison):
     weight = float(samples.optimum_activation - samples.prior_activation) / 2 * objectives.only_after(2)
     score = objectives.channel("logits", 1) - weight * objectives.diversity("conv2")
     diverse = optimize(
-        tiny_network, score, param=param.fourier(16), transforms=transform.robust_transforms, steps=8, batch=2, seed=3,
+        tiny_network, score, param=param.fourier(16), transforms="robust", steps=8, batch=2, seed=3,
         progress=False,
     )  # fmt: skip
     np.testing.assert_allclose(comparison.panels["optimised, diverse"], diverse.images, atol=1e-4)

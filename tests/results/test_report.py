@@ -176,16 +176,17 @@ def test_numbers_are_those_of_the_summary(page, good):
 
 
 def test_a_good_run_says_so_and_a_bad_one_does_not(page, good, tmp_path):
-    verdict = good.summary().verdict
-    assert verdict in page.words and verdict.startswith(VERDICTS[0]) and good.summary().averages.verdict == "usable"
+    summary = good.summary()
+    assert summary.verdict.startswith(VERDICTS[0]) and summary.averages.verdict == "usable"
+    assert summary.pictures.text in page.words and summary.averages.text in page.words
     shift = np.array([[-0.6], [0], [0.6]], np.float32)
     bad = dataclasses.replace(good, activation=good.activation + shift, fresh_activation=good.fresh_activation + shift)
     disagreeing = _written(bad, tmp_path)
-    assert bad.summary().verdict in disagreeing.words and verdict not in disagreeing.words
+    assert bad.summary().averages.text in disagreeing.words and summary.averages.text not in disagreeing.words
     assert bad.summary().averages.verdict == "not usable" and bad.summary().worst == AVERAGES
     lost = dataclasses.replace(good, level=0.9)
     missed = _written(lost, tmp_path)
-    assert lost.summary().verdict in missed.words and lost.summary().worst == PICTURES
+    assert lost.summary().pictures.text in missed.words and lost.summary().worst == PICTURES
     assert lost.summary().pictures.verdict == "invalid"
     # At the top, and beside the row that shows it.
     assert missed.words.count(lost.summary().warnings[0]) == 2
