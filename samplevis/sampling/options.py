@@ -37,7 +37,7 @@ class HMCOptions:
       kernel: a key of `samplevis.sampling.KERNELS`: "split_hmc", "malt", "hmc", "nuts", "pcn", or the approximate "redrawn_hmc"
         and "langevin". Defaults to "split_hmc".
       target_accept_prob: acceptance probability that warm-up aims at in the worst chain, in (0, 1). Defaults to 0.85.
-      num_transforms: size of the bank, >= 1; for "langevin", transforms drawn at each step. Defaults to the kernel's: 16, for
+      num_transforms: size of the bank, >= 1; for "langevin", transforms drawn at each step. Defaults to the kernel's: 12, for
         "langevin" 4.
       adapt_mass: whether warm-up learns a diagonal mass. Defaults to True.
       moves: names of free moves that the prior has (`Parameterization.symmetries`), such as "shift", "mirror" and "invert"; one

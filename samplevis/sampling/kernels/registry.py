@@ -32,7 +32,7 @@ class KernelSpec:
       takes_moves: whether free moves can follow its transitions.
       unit_mass: whether it moves in coordinates divided by the preconditioner, as TFP's own kernels do.
       step_size: its first step size, in radians. Defaults to 0.1.
-      num_transforms: the size of its bank, or of what it draws anew. Defaults to 16.
+      num_transforms: the size of its bank, or of what it draws anew. Defaults to 12.
 
     Example:
       >>> from samplevis.sampling import KERNELS
@@ -48,7 +48,7 @@ class KernelSpec:
     takes_moves: bool = False
     unit_mass: bool = False
     step_size: float = 0.1
-    num_transforms: int = 16
+    num_transforms: int = 12
 
     def make(
         self,
