@@ -9,19 +9,20 @@ from samplevis.network import Network
 from samplevis.runtime.memory import Sizes
 
 
-def sampler_sizes(activation: Activation, num_chains: int, num_transforms: int) -> Sizes:
+def sampler_sizes(activation: Activation, num_chains: int, num_transforms: int, argument: str = "num_chains") -> Sizes:
     """The arguments of a sampler that decide its memory, for `explain_oom`.
 
     Args:
       activation: the function to sample.
-      num_chains: number of chains.
+      num_chains: number of chains that run at a time.
       num_transforms: size of the bank; left out if the bank is computed in chunks.
+      argument: the argument that sets the number of chains. Defaults to "num_chains".
 
     Returns:
       Argument -> its value.
     """
     bank = {} if activation.chunk_size else {"num_transforms": num_transforms}
-    return {"num_chains": num_chains} | bank | image_sizes(activation.network, activation.param.image_shape)
+    return {argument: num_chains} | bank | image_sizes(activation.network, activation.param.image_shape)
 
 
 def image_sizes(network: Network, image_shape: Sequence[int]) -> Sizes:

@@ -8,7 +8,7 @@ import numpy as np
 
 from samplevis.results.chain_checks import ERRORS, MAX_VIRIAL_ERROR, find_chain_issues, name_chains
 from samplevis.results.chain_figures import VIRIALS, virial_excess
-from samplevis.results.issues import AVERAGES, PICTURES, TIME, Issue, Run
+from samplevis.results.issues import AVERAGES, CHAINS, PICTURES, TIME, Issue, Run
 from samplevis.sampling.diagnostics import MIN_DRAWS
 from samplevis.sampling.stationarity import rhat_limit, run_error
 
@@ -18,6 +18,8 @@ ACCEPTANCE = (0.6, 0.95)
 MAX_RHAT = 1.2
 MIN_ESS = 50
 MIN_BFMI = 0.3
+# Imbalance of a band, relative to its size, above which its variance is off by more than a fifth: a person sees a tenth of contrast.
+INVALID_VIRIAL_ERROR = 0.2
 # R-hat of chains that stand still has no bound: above this, its value says nothing more.
 LARGEST_RHAT_SHOWN = 1000
 
@@ -53,14 +55,18 @@ def _check_density(run: Run) -> Iterator[Issue]:
 
 
 def _check_virial(run: Run) -> Iterator[Issue]:
-    found = []
+    found, largest = [], 0.0
     for name in (name for name in VIRIALS if name in run.samples.scalars):
         excess = virial_excess(run.samples, name)[~run.samples.nonfinite_chains]
         if abs(excess.mean()) > max(MAX_VIRIAL_ERROR, ERRORS * run_error(excess)):
+            largest = max(largest, abs(excess.mean()))
             found.append(f"{name} is {run[name]:.2f}")
     if found:
-        text = "and should be 1: the chains are not in equilibrium. Lower step_size, or choose an exact kernel."
-        yield Issue("virial", f"The {', '.join(found)} {text}", PICTURES)
+        text = (
+            f"and should be 1: the chains are {largest:.0%} from equilibrium. Raise anneal_steps, or lower step_size."
+        )
+        spoils = PICTURES if largest > INVALID_VIRIAL_ERROR else CHAINS
+        yield Issue("virial", f"The {', '.join(found)} {text}", spoils)
 
 
 def _check_transforms(run: Run) -> Iterator[Issue]:

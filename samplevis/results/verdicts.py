@@ -13,7 +13,7 @@ AveragesGrade = Literal["usable", "approximate", "not usable"]
 # The sentence of each grade, the best first.
 PICTURES_TEXTS: dict[str, str] = {
     "valid": "Pictures valid: each is a fair draw of its composition.",
-    "look again": "Look again at the pictures of the chains named; the others are fair draws of their compositions.",
+    "look again": "Look again at the pictures, for the reasons below.",
     "invalid": "Pictures invalid: they are not draws from the density that was asked for.",
 }
 AVERAGES_TEXTS: dict[str, str] = {

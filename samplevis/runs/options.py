@@ -36,7 +36,7 @@ class RenderOptions:
       init: where the chains start: "optimize" (at optimised images) or "prior" (at prior noise). Defaults to "optimize".
       smooth: softness of the kinks of ReLU and max pooling, > 0; None samples the network as it is. Defaults to 0.3.
       optimize_steps: updates of the optimiser, >= 1. Defaults to 128.
-      anneal_steps: Langevin steps from the first images to the level, >= 1. Defaults to 150.
+      anneal_steps: Langevin steps from the first images to the level, >= 1. Defaults to 450.
       seed: random seed, from 0 to 2**31 - 1; the same seed gives the same bytes on the same machine. Defaults to 0.
 
     Raises:
@@ -54,7 +54,7 @@ class RenderOptions:
     init: InitName = "optimize"
     smooth: float | None = 0.3
     optimize_steps: int = 128
-    anneal_steps: int = 150
+    anneal_steps: int = 450
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from samplevis import param as parameterizations
 from samplevis.activation import Activation, make_activation
 from samplevis.activation.batch_size import transforms_per_chunk
 from samplevis.activation.devices import check_devices
+from samplevis.activation.memory import sampler_sizes
 from samplevis.network import Network, fingerprint
 from samplevis.objectives import Objective
 from samplevis.optimizers.ascent import first_latents
@@ -22,6 +23,7 @@ from samplevis.runs.options import EXAMPLES, RenderOptions, RunOptions
 from samplevis.runs.tolerance import weakened
 from samplevis.runtime import seeds
 from samplevis.runtime.draw_store import DrawStore, InMemory, OnDisk
+from samplevis.runtime.memory import Sizes
 from samplevis.sampling.density import Density, check_density
 from samplevis.sampling.kernels.free_moves import named_moves
 from samplevis.sampling.options import HMCOptions
@@ -118,6 +120,11 @@ class RenderPlan:
         """Chains of each batch. The first chains do not depend on how many come after them."""
         chains, size = self.hmc.num_chains, self.hmc.batch_size
         return [min(size, chains - first) for first in range(0, chains, size)]
+
+    def memory_sizes(self) -> Sizes:
+        """The arguments that decide how much memory the run takes."""
+        argument = "batch_size" if len(self.batch_sizes) > 1 else "num_chains"
+        return sampler_sizes(self.activation, self.batch_sizes[0], self.hmc.num_transforms, argument)
 
     @property
     def init(self) -> str:

@@ -12,7 +12,6 @@ import numpy as np
 
 from samplevis.activation import default_param
 from samplevis.activation.features import deep_features
-from samplevis.activation.memory import sampler_sizes
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.param import Parameterization
@@ -90,7 +89,7 @@ def render(
         which trajectories are several times as long and images clearer; `network_levels` and the summary report the level
         on `model` itself. None samples `model` as it is. Defaults to 0.3; the density "activation" is never smoothed.
       optimize_steps: updates of the optimiser, >= 1. Defaults to 128.
-      anneal_steps: Langevin steps, >= 1. Defaults to 150.
+      anneal_steps: Langevin steps, >= 1. Defaults to 450.
       seed: int from 0 to 2**31 - 1. The same seed gives the same bytes on the same machine. Defaults to 0.
       progress: whether to show progress bars. Defaults to True.
       callbacks: `samplevis.Callback`s, notified of stages, steps and draws. Defaults to none.
@@ -139,7 +138,7 @@ def carry_out(plan: RenderPlan, callbacks: Sequence[Callback] = ()) -> Samples:
     check_room(activation, plan.hmc.num_chains, plan.hmc, draw_store)
     saved = run.checkpoint is not None
     checkpoint = Checkpoint(run.checkpoint, run.checkpoint_interval, plan.run_id() if saved else None, renamed=RENAMED)
-    with explain_oom(sampler_sizes(activation, plan.batch_sizes[0], plan.hmc.num_transforms)), checkpoint:
+    with explain_oom(plan.memory_sizes()), checkpoint:
         rendered = run_batches(plan, RunContext(plan.seed, tuple(callbacks), checkpoint, draw_store))
     samples = _collected(rendered)
     if not saved:

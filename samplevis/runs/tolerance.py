@@ -21,7 +21,7 @@ from samplevis.transform.sets import robust
 # pooled networks then show texture.
 MIN_RETAINED = 0.3
 # Where optimised pictures lose no more than this by the transforms, optimising without them is not worth its time.
-MAX_LOSS = 0.2
+MAX_LOSS = 0.1
 MAX_HALVINGS = 4
 # Updates without transforms, from the best picture under them.
 REFERENCE_STEPS = 128

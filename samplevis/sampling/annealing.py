@@ -21,12 +21,12 @@ from samplevis.sampling.level_scale import LevelScale, finite_mean
 # Langevin step in radians, friction per unit of time, and transforms drawn for each chain and step: all from trials on
 # SqueezeNet at 96 pixels. A stochastic force heats the chain by step * noise / friction. The last third of the steps are half as
 # long, at twice the friction: a quarter of the heat.
-STEP_SIZE = 0.06
+STEP_SIZE = 0.1
 FRICTION = 1.0
-NUM_TRANSFORMS = 2
+NUM_TRANSFORMS = 1
 STEPS_PER_CALL = 25
 # Force added in a step, in nats per latent coordinate and unit of level. Units of ImageNet networks nucleate at one to four.
-RAMP = 0.06
+RAMP = 0.1
 FIRST_FORCE = 4.0
 # The edge of the density, as a fraction of the way from the prior's mean to the optimum.
 WIDTH = 0.02
@@ -74,8 +74,9 @@ def anneal(
 ) -> Annealed:
     """Runs Langevin dynamics with stochastic transforms until the chains sit at the level.
 
-    From the prior the strength rises from zero until every chain has reached the level, and then rests. From
-    optimised images it is at rest from the first step, and the prior pulls the images down to the level.
+    From the prior the strength rises from zero until every chain has reached the level, and then rests. From optimised images it
+    is at rest from the first step, and the prior pulls the images down to the level. The large shapes of an optimised image are
+    stronger than those of a draw, and fall slowly: they decide how many steps it takes.
 
     A chain that leaves its density (its state is not finite, or moves far too fast) goes back to where it was before, and on with
     half the step.
@@ -151,7 +152,7 @@ class _Path:
       strengths: mean force on the activation in each call.
       levels: mean level of the chains in each call.
       arrived: whether a chain ever came to the level, bool [chain].
-      step_size: radians, [chain]; 0 for a chain that cannot move.
+      step_size: radians, [chain].
       images: of the chains, before the first step and after each call.
     """
 
@@ -192,8 +193,7 @@ class _Path:
         if left.any():
             now = _put_back(self.now, now, left, seeds.fold(seed, "anneal velocity", self.done))
             halved = np.where(left, self.step_size / 2, self.step_size)
-            # A chain that leaves however short its step stands still.
-            self.step_size = np.where(halved < STEP_SIZE / 2**MAX_HALVINGS, 0, halved).astype(np.float32)
+            self.step_size = np.maximum(halved, STEP_SIZE / 2**MAX_HALVINGS).astype(np.float32)
         self.now = now
         self.force += rise * STEPS_PER_CALL
         self.done += STEPS_PER_CALL
@@ -203,7 +203,7 @@ class _Path:
     def prolong(self, level: float, steps: int) -> None:
         """Gives chains that are below the level more steps."""
         self.arrived = self.arrived | (self.levels[-1] > level - 2 * WIDTH)
-        waiting = ~(self.arrived & self.at_level(level)) & (self.step_size > 0)
+        waiting = ~(self.arrived & self.at_level(level))
         if waiting.any() and self.done >= steps // 2:
             self.most = min(3 * steps, self.done + steps // 2)
 
@@ -221,8 +221,8 @@ def _image(activation: Activation, state: tf.Tensor) -> np.ndarray:
 def _left(before: LangevinState, now: LangevinState) -> np.ndarray:
     """Whether chains have left their density between two states of the dynamics, bool [chain]."""
     axes = tuple(range(1, now.state.shape.rank))
-    # Ten standard errors of a sum of two mean squares, where latents are small.
-    noise = 10 * np.sqrt(4 / np.prod(now.state.shape[1:]))
+    # 4 standard errors of a sum of two mean squares, where latents are small.
+    noise = 4 * np.sqrt(4 / np.prod(now.state.shape[1:]))
     after, first = (
         np.square(place.state.numpy()).mean(axes) + np.square(place.velocity.numpy()).mean(axes)
         for place in (now, before)

@@ -82,7 +82,7 @@ def sample(
     level: float = 0.7,
     beta: float | None = None,
     from_prior: bool = False,
-    anneal_steps: int = 150,
+    anneal_steps: int = 450,
     tuning: Tuning | None = None,
     seed: int = 0,
     progress: bool | Sequence[Callback] = False,
@@ -104,7 +104,7 @@ def sample(
       level: activation asked for, from 0 (`scale.prior`) to 1 (`scale.optimum`). Defaults to 0.7.
       beta: strength in nats per unit of activation. Defaults to what the level needs.
       from_prior: whether the latents are from the prior, so that the strength has to rise from zero. Defaults to False.
-      anneal_steps: Langevin steps, >= 1. Defaults to 150.
+      anneal_steps: Langevin steps, >= 1. Defaults to 450.
       tuning: that of an earlier batch, whose density is sampled with the kernel as it was frozen there; `density` and `beta` are
         ignored. Defaults to none: these chains tune density, mass and step size.
       seed: int from 0 to 2**31 - 1. Defaults to 0.
@@ -135,7 +135,8 @@ def sample(
     context = context or RunContext(seeds.as_seed(seed), as_callbacks(progress))
     chains = latents.shape[0]
     check_room(activation, chains, options, context.draw_store)
-    with memory.explain_oom(sampler_sizes(activation, chains, options.num_transforms)):
+    argument = "batch_size" if options.num_chains > max(chains, options.batch_size) else "num_chains"
+    with memory.explain_oom(sampler_sizes(activation, chains, options.num_transforms, argument)):
         context.checkpoint.start_timer("anneal")
         state = activation.param.rotate(latents)
         if check_density(density) == "activation":

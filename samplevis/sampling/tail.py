@@ -86,7 +86,7 @@ class Tail:
       ...     return tf.random.stateless_normal((256, 5), seed)
       >>> pilot = tail.climb(prior((0, 1)), seeds.root(1))
       >>> event = tail.climb(prior((0, 2)), seeds.root(2), pilot.schedule)
-      >>> abs(event.log_probability - np.log(0.00135)) < 0.5
+      >>> bool(abs(event.log_probability - np.log(0.00135)) < 0.5)
       True
     """
 

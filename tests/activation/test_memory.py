@@ -34,7 +34,7 @@ def test_render(tiny_network, monkeypatch, stage):
     with pytest.raises(MemoryError) as caught:
         samplevis.render(tiny_network, "conv2:1", OPTIONS, im_size=(16, 20), optimize_steps=1, **QUICK)
     assert str(caught.value) == (
-        "out of memory: lower num_chains from 6 to 3, or num_transforms from 5 to 2, or the images' size from (16, 20) to (8, 10). "
+        "out of memory: lower batch_size from 4 to 2, or num_transforms from 5 to 2, or the images' size from (16, 20) to (8, 10). "
         "TensorFlow says: OOM when allocating tensor with shape[6,128]"
     )
     assert isinstance(caught.value.__cause__, tf.errors.ResourceExhaustedError)
@@ -137,7 +137,9 @@ def test_a_run_without_transforms_has_no_bank_and_one_on_disk_no_draws(tiny_netw
     with pytest.raises(KeyboardInterrupt):
         call(dict(num_results=100, num_transforms=1), checkpoint=tmp_path / "run", storage="disk")
     # A folder that is not there yet has the room of the one that it comes into.
-    with pytest.raises(OSError, match=r"checkpoint: 10+ draws of 4 chains take .* GB are free: \d+ fit. Give a folder"):
+    with pytest.raises(
+        OSError, match=r"checkpoint: 10+ draws of 12 chains take .* GB are free: \d+ fit. Give a folder"
+    ):
         call(dict(num_results=10**12, num_transforms=1), checkpoint=tmp_path / "a" / "b", storage="disk")
     assert not (tmp_path / "a").exists()
 
