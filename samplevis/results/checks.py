@@ -18,7 +18,7 @@ ACCEPTANCE = (0.6, 0.95)
 MAX_RHAT = 1.2
 MIN_ESS = 50
 MIN_BFMI = 0.3
-# Imbalance of a band, relative to its size, above which its variance is off by more than a fifth: a person sees a tenth of contrast.
+# Imbalance of a band, relative to its size, above which its contrast is off by more than a tenth, which a person sees.
 INVALID_VIRIAL_ERROR = 0.2
 # R-hat of chains that stand still has no bound: above this, its value says nothing more.
 LARGEST_RHAT_SHOWN = 1000
