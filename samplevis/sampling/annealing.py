@@ -116,14 +116,14 @@ def anneal(
             forces = tuple(tf.constant(force * unit, tf.float32) for force in (path.force, rise))
             cooling = 2.0 if path.arrived.all() and path.done >= 2 * steps // 3 else 1.0
             pace = tf.constant(path.step_size / cooling), tf.constant(FRICTION * cooling)
-            now, mean, strength = run(
-                path.now, context.seed, tf.constant(path.done), forces, edge, pace, activation.parameters
-            )
+            count = min(STEPS_PER_CALL, path.most - path.done)
+            which = tf.constant(path.done), tf.constant(count)
+            now, mean, strength = run(path.now, context.seed, which, forces, edge, pace, activation.parameters)
             levels = (mean.numpy() - scale.prior) / distance
-            path.add(now, levels, finite_mean(strength), rise, context.seed)
+            path.add(now, levels, finite_mean(strength), (count, rise), context.seed)
             path.prolong(level, steps)
             path.images.append(_image(activation, path.now.state))
-            bar.update(STEPS_PER_CALL, level=finite_mean(levels), strength=path.strengths[-1])
+            bar.update(count, level=finite_mean(levels), strength=path.strengths[-1])
             stage.update(path.state_dict)
     stage.close(path.state_dict, bar.interrupted)
     reached = path.at_level(level)
@@ -187,16 +187,22 @@ class _Path:
             return np.zeros(self.step_size.shape, bool)
         return np.mean(self.levels[-NUM_RECENT:], axis=0) > level - 2 * WIDTH
 
-    def add(self, now: LangevinState, levels: np.ndarray, strength: float, rise: float, seed: tf.Tensor) -> None:
-        """Adds a call of the compiled chunk, which ends in `now`; chains that left their density are put back."""
+    def add(
+        self, now: LangevinState, levels: np.ndarray, strength: float, steps: tuple[int, float], seed: tf.Tensor
+    ) -> None:
+        """Adds a call of the compiled chunk, which ends in `now` after so many steps, in each of which the force rose by so much.
+
+        Chains that left their density are put back.
+        """
+        count, rise = steps
         left = _left(self.now, now) | ~np.isfinite(levels)
         if left.any():
             now = _put_back(self.now, now, left, seeds.fold(seed, "anneal velocity", self.done))
             halved = np.where(left, self.step_size / 2, self.step_size)
             self.step_size = np.maximum(halved, STEP_SIZE / 2**MAX_HALVINGS).astype(np.float32)
         self.now = now
-        self.force += rise * STEPS_PER_CALL
-        self.done += STEPS_PER_CALL
+        self.force += rise * count
+        self.done += count
         self.levels.append(levels)
         self.strengths.append(strength)
 
@@ -243,13 +249,13 @@ def _chunk(activation: Activation) -> Callable[..., tuple[LangevinState, tf.Tens
     def run(
         now: LangevinState,
         seed: tf.Tensor,
-        first: tf.Tensor,
+        steps: tuple[tf.Tensor, tf.Tensor],
         forces: tuple[tf.Tensor, tf.Tensor],
         edge: tuple[tf.Tensor, tf.Tensor],
         pace: tuple[tf.Tensor, tf.Tensor],
         parameters: list[tf.Tensor],
     ) -> tuple[LangevinState, tf.Tensor, tf.Tensor]:
-        (force, rise), (target, width), (step_size, friction) = forces, edge, pace
+        (first, count), (force, rise), (target, width), (step_size, friction) = steps, forces, edge, pace
         angle = tf.reshape(step_size, [-1] + [1] * (now.state.shape.rank - 1))
 
         def score(state: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -264,8 +270,9 @@ def _chunk(activation: Activation) -> Callable[..., tuple[LangevinState, tf.Tens
 
         zero = tf.zeros_like(now.activation)
         _, now, total, strength = tf.while_loop(
-            lambda i, *_: i < STEPS_PER_CALL, step, (tf.constant(0), now, zero, zero), parallel_iterations=1
+            lambda i, *_: i < count, step, (tf.constant(0), now, zero, zero), parallel_iterations=1
         )
-        return now, total / STEPS_PER_CALL, strength / STEPS_PER_CALL
+        number = tf.cast(count, tf.float32)
+        return now, total / number, strength / number
 
     return run

@@ -112,8 +112,8 @@ def group_compositions(small: np.ndarray) -> np.ndarray:
     """Groups chains that hold the same composition.
 
     Two chains do if the mean correlation of their draws is at least half of that between draws of one chain. Chains whose own
-    draws are not alike keep no composition, and count as one group. A chain joins the group whose chains it matches best, on
-    average. Thumbnails are compared without their mean colour: a unit may demand a colour.
+    draws are not alike keep no composition, and count as one group. Groups are connected through any of their chains. Thumbnails
+    are compared without their mean colour: a unit may demand a colour.
 
     Args:
       small: thumbnails [chain, draw, cells, C].
@@ -135,9 +135,7 @@ def group_compositions(small: np.ndarray) -> np.ndarray:
     own = (draws * np.diag(between) - 1) / (draws - 1) if draws > 1 else np.ones(chains)
     own = np.clip(own, 0.0, 1.0)
     nothing = own < NO_COMPOSITION
-    alike = between / np.maximum(SAME_COMPOSITION * (own[:, None] + own) / 2, 1e-12)
-    alike[np.ix_(nothing, nothing)] = np.inf
-    return _grouped(alike)
+    return _connected((between >= SAME_COMPOSITION * (own[:, None] + own) / 2) | (nothing[:, None] & nothing))
 
 
 def vendi_score(vectors: np.ndarray) -> float:
@@ -211,16 +209,10 @@ def _worst_rhat(scores: np.ndarray) -> float:
         return float(np.sqrt(np.max((draws - 1) / draws + between / within)))
 
 
-def _grouped(alike: np.ndarray) -> np.ndarray:
-    """Groups of items, from a symmetric matrix that is 1 or more for two of one group: each joins the group that it fits best."""
-    groups: list[list[int]] = []
-    for item in range(len(alike)):
-        fits = [alike[item, group].mean() for group in groups]
-        if fits and max(fits) >= 1:
-            groups[int(np.argmax(fits))].append(item)
-        else:
-            groups.append([item])
-    labels = np.zeros(len(alike), int)
-    for label, group in enumerate(groups):
-        labels[group] = label
-    return labels
+def _connected(linked: np.ndarray) -> np.ndarray:
+    """Connected groups of a symmetric bool matrix, numbered by their first members."""
+    labels = np.arange(len(linked))
+    for i, j in np.argwhere(np.triu(linked, 1)):
+        first, second = sorted((labels[i], labels[j]))
+        labels[labels == second] = first
+    return np.unique(labels, return_inverse=True)[1]

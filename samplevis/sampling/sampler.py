@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -132,11 +133,13 @@ def sample(
     check_whole("anneal_steps", anneal_steps, 1)
     _check_strength(beta, scale)
     options, latents = hmc_options(options), _check_latents(latents, activation)
+    by_itself = context is None
     context = context or RunContext(seeds.as_seed(seed), as_callbacks(progress))
     chains = latents.shape[0]
     check_room(activation, chains, options, context.draw_store)
-    argument = "batch_size" if options.num_chains > max(chains, options.batch_size) else "num_chains"
-    with memory.explain_oom(sampler_sizes(activation, chains, options.num_transforms, argument)):
+    # Inside a larger run, that says which of its arguments to lower.
+    sizes = sampler_sizes(activation, chains, options.num_transforms)
+    with memory.explain_oom(sizes) if by_itself else contextlib.nullcontext():
         context.checkpoint.start_timer("anneal")
         state = activation.param.rotate(latents)
         if check_density(density) == "activation":

@@ -6,25 +6,27 @@ import numpy as np
 import pytest
 
 import samplevis
-from samplevis import overrides, param
+from samplevis import overrides, param, transform
 from samplevis.activation import make_activation
 from samplevis.runtime import seeds
 from samplevis.sampling import HMCOptions, LevelScale, measure_scale, sample
 
+# Given, so that `render` does not weaken them.
+TRANSFORMS = (transform.affine(1, 0.1, 8),)
 UNIT, STEPS = "conv2:1", dict(optimize_steps=8, anneal_steps=25)
 OPTIONS = HMCOptions(num_results=2, num_chains=2, num_burnin_steps=2, num_leapfrog_steps=2, num_transforms=2)
 
 
 @pytest.fixture(scope="module")
 def rendered(tiny_network):
-    return samplevis.render(tiny_network, UNIT, OPTIONS, im_size=12, seed=3, progress=False, **STEPS)
+    return samplevis.render(tiny_network, UNIT, OPTIONS, im_size=12, transforms=TRANSFORMS, seed=3, progress=False, **STEPS)
 
 
 def by_hand(network, seed):
     prior = param.fourier(12)
-    activation = make_activation(network, UNIT, prior, "robust")
+    activation = make_activation(network, UNIT, prior, TRANSFORMS)
     optimized = samplevis.optimize(
-        network, UNIT, param=prior, transforms="robust", batch=2, steps=8, seed=seed, progress=False
+        network, UNIT, param=prior, transforms=TRANSFORMS, batch=2, steps=8, seed=seed, progress=False
     )
     scale = measure_scale(activation, optimized.latents, seed)
     return sample(activation, optimized.latents, scale, OPTIONS, level=0.7, anneal_steps=25, seed=seed)
