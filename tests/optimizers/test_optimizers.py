@@ -77,13 +77,13 @@ def test_searches_reach_most_of_what_gradients_reach(curved, name):
 
 @pytest.mark.parametrize("name", EVERY)
 def test_the_returned_image_is_the_scored_image(curved, name):
-    found = optimize(curved, "out:2", batch=2, steps=12, optimizer=EVERY[name], thresholds=(3, 12), **QUIET)
+    found = optimize(curved, "out:2", batch=2, steps=24, optimizer=EVERY[name], thresholds=(3, 24), **QUIET)
     score = curved.activations(found.images, "out")["out"].numpy()[:, 2]
     tolerance = dict(atol=1e-5) if name in ZERO_ORDER else dict(atol=0.05)
     np.testing.assert_allclose(score, found.history[-1], **tolerance)
     assert (np.diff(found.history, axis=0) >= -1e-6).all() and (found.history[-1] > found.history[0]).all()
     np.testing.assert_array_equal(SMALL.image(tf.constant(found.latents)), found.images)
-    np.testing.assert_array_equal(found.snapshots[12], found.images)
+    np.testing.assert_array_equal(found.snapshots[24], found.images)
     assert found.snapshots[3].tobytes() != found.images.tobytes()
 
 

@@ -46,14 +46,18 @@ def network(kind: str) -> samplevis.Network:
 
 
 @functools.cache
-def run(kind: str, seed: int, chains: int = 16, draws: int = 4, thin: int = 0, **changes) -> Samples:
+def run(
+    kind: str, seed: int, chains: int = 16, draws: int = 4, thin: int = 0, warmup: int = 8, **changes
+) -> Samples:
     hmc = SHORT | {"num_chains": chains, "num_results": draws, "num_steps_between_results": thin}
+    hmc |= {"num_burnin_steps": warmup}
     return samplevis.render(network(kind), "score:0", hmc, im_size=SIZE, seed=seed, **QUICK | changes)
 
 
 def prior_run(seed: int, draws: int = 4) -> Samples:
     """Draws of the prior, as a run at strength 0. Its virials are known in closed form: U = |z|^2 / 2."""
-    samples = run("linear", seed, draws=draws, beta=0.0)
+    # Annealing brings the chains to a level that nothing holds: it takes a while to come back from there.
+    samples = run("linear", seed, draws=draws, beta=0.0, warmup=40)
     powers = {"virial": "radius"} | {f"virial_{band}": f"power_{band}" for band in ("low", "middle", "high")}
     scalars = samples.scalars | {name: samples.scalars[power] for name, power in powers.items()}
     return dataclasses.replace(samples, scalars=scalars, options=samples.options)
