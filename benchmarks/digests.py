@@ -37,7 +37,7 @@ QUICK = dict(optimize_steps=12, anneal_steps=50, progress=False)
 HMC = dict(num_results=3, num_chains=2, num_burnin_steps=4, num_leapfrog_steps=3, num_transforms=4)
 # Arrays of samples whose bytes count.
 ARRAYS = (
-    "images", "latents", "activation", "fresh_activation", "network_levels", "strength", "optimized", "mean_images",
+    "images", "latents", "activation", "fresh_activation", "network_levels", "strength", "optimized", "chain_means",
     "sd_images", "anneal_images",
 )  # fmt: skip
 

@@ -51,7 +51,7 @@ def levels(samples):
 
 
 def assert_same_samples(found, expected, atol=1e-3):
-    for name in ("images", "optimized", "mean_images", "network_levels"):
+    for name in ("images", "optimized", "chain_means", "network_levels"):
         np.testing.assert_allclose(getattr(found, name), getattr(expected, name), atol=atol, err_msg=name)
     np.testing.assert_allclose(levels(found), levels(expected), atol=1e-3)
     np.testing.assert_array_equal(found.reached, expected.reached)
