@@ -52,7 +52,7 @@ def application(name: str, images: str) -> Callable[..., Network]:
         `.h5` or `.weights.h5` file of them; None means random weights.
       image_size: pixels that the model takes, one int for a square or (height, width). Defaults to Keras's own.
       labels: path of a text file with 1,000 lines, a class on each, synonyms separated by commas. Defaults to an
-        `imagenet_labels.txt` beside the weights file or in the folder above, else the bundled list.
+        `imagenet_labels.txt` beside the weights file or in the folder above, else Keras's list, fetched.
 
     Returns:
       A Network for RGB images [batch, height, width, 3] in [0, 1].

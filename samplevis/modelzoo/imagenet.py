@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -10,22 +11,23 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from samplevis.modelzoo.fetch import fetch
 from samplevis.network.preprocessing import MEAN, STANDARD_DEVIATION
 
+LABELS_URL = "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json"
+LABELS_MD5 = "c2c37ea517e94d9795004a39431a14cb"
 LABELS_FILE = "imagenet_labels.txt"
-#: The synsets of ILSVRC 2012 in the usual order, each with its synonyms.
-BUNDLED_LABELS = Path(__file__).parent / LABELS_FILE
 CLASSES = 1000
 
 
 def imagenet_labels(
     labels: str | os.PathLike | None, weights: str | os.PathLike | None, *, background: bool = False
 ) -> Callable[[], list[str]] | None:
-    """A function that loads the labels, so that no file is read before a label is used.
+    """A function that loads the labels, so that nothing is fetched or read before a label is used.
 
     Args:
       labels: path of a text file with 1,000 lines, a class on each. Defaults to an `imagenet_labels.txt` beside the
-        weights or in the folder above, else the bundled list.
+        weights or in the folder above, else Keras's list, fetched.
       weights: path of the weights, "imagenet" for weights that were fetched, or None for random ones, whose classes
         mean nothing.
       background: whether the network's first class is "background", before the 1,000. Defaults to False.
@@ -35,12 +37,9 @@ def imagenet_labels(
     """
     if labels is None and weights is None:
         return None
-    if labels is not None:
-        path = Path(labels)
-    else:
-        path = BUNDLED_LABELS if weights == "imagenet" else _beside(Path(weights)) or BUNDLED_LABELS
+    path = Path(labels) if labels is not None else None if weights == "imagenet" else _beside(Path(weights))
     first = ["background"] if background else []
-    return lambda: first + read_labels(path)
+    return lambda: first + (fetch_labels() if path is None else read_labels(path))
 
 
 def read_labels(path: Path) -> list[str]:
@@ -53,6 +52,14 @@ def read_labels(path: Path) -> list[str]:
     if len(labels) != CLASSES or not all(labels):
         raise ValueError(f"labels: expected {CLASSES} lines in {str(path)!r}, none empty. Found: {len(labels)}")
     return labels
+
+
+def fetch_labels() -> list[str]:
+    """Fetches Keras's list of the 1,000 ImageNet classes into its cache; OSError says what to do without a network."""
+    instead = "give a text file: labels=PATH, or name classes by number"
+    path = fetch("imagenet_class_index.json", LABELS_URL, LABELS_MD5, instead, "labels")
+    index = json.loads(path.read_text(encoding="utf-8"))
+    return [index[str(number)][1].replace("_", " ") for number in range(CLASSES)]
 
 
 def normalize(image: keras.KerasTensor) -> keras.KerasTensor:

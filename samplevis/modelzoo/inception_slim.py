@@ -46,7 +46,7 @@ def InceptionV1_slim(  # noqa: N802 - Lucid's name.
       weights: "imagenet" (the default) fetches TF-slim's archive of 2016 once into Keras's cache; a path reads a
         TensorFlow checkpoint with TF-slim's names; None means random weights.
       labels: path of a text file with 1,000 lines, a class on each, without the background. Defaults to an
-        `imagenet_labels.txt` beside the checkpoint or in the folder above, else the bundled list.
+        `imagenet_labels.txt` beside the checkpoint or in the folder above, else Keras's list, fetched.
 
     Returns:
       A Network for RGB images [batch, height, width, 3] in [0, 1].

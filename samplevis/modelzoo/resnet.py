@@ -23,7 +23,7 @@ def ResNet18(weights: Weights = "imagenet", *, labels: str | os.PathLike | None 
     Args:
       weights: "imagenet" (the default) fetches torchvision's file once into Keras's cache and checks it; a path reads a state
         dict, `.pth`, `.npz` or `.safetensors`, without PyTorch; None means random weights.
-      labels: path of a text file with 1,000 lines, a class on each. Defaults to the bundled list.
+      labels: path of a text file with 1,000 lines, a class on each. Defaults to Keras's list, fetched when a label is first used.
 
     Returns:
       A Network for RGB images [batch, height, width, 3] in [0, 1].

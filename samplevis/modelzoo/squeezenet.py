@@ -44,7 +44,7 @@ def SqueezeNet(  # noqa: N802 - Lucid's and Keras's models are named like classe
       weights: `"imagenet"` (the default) fetches the compressed file once into Keras's cache; a path reads that file;
         None means random weights.
       labels: path of a text file with 1,000 lines, a class on each, synonyms separated by commas. Defaults to an
-        `imagenet_labels.txt` beside the weights file or in the folder above, else the bundled list.
+        `imagenet_labels.txt` beside the weights file or in the folder above, else Keras's list, fetched.
 
     Returns:
       A Network for RGB images [batch, height, width, 3] in [0, 1].

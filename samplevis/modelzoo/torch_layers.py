@@ -34,7 +34,7 @@ def torch_network(
       name: its name in the zoo.
       architecture: makes the model without weights, with PyTorch's names of layers.
       weights: path of a state dict, "imagenet" for torchvision's file, or None for random weights.
-      labels: path of a text file of labels, or None for the bundled list.
+      labels: path of a text file of labels, or None for Keras's list, fetched when a label is first used.
 
     Returns:
       A `Network` for RGB images [batch, height, width, 3] in [0, 1].

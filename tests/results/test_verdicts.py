@@ -46,9 +46,7 @@ def network(kind: str) -> samplevis.Network:
 
 
 @functools.cache
-def run(
-    kind: str, seed: int, chains: int = 16, draws: int = 4, thin: int = 0, warmup: int = 8, **changes
-) -> Samples:
+def run(kind: str, seed: int, chains: int = 16, draws: int = 4, thin: int = 0, warmup: int = 8, **changes) -> Samples:
     hmc = SHORT | {"num_chains": chains, "num_results": draws, "num_steps_between_results": thin}
     hmc |= {"num_burnin_steps": warmup}
     return samplevis.render(network(kind), "score:0", hmc, im_size=SIZE, seed=seed, **QUICK | changes)

@@ -19,7 +19,9 @@ OPTIONS = HMCOptions(num_results=2, num_chains=2, num_burnin_steps=2, num_leapfr
 
 @pytest.fixture(scope="module")
 def rendered(tiny_network):
-    return samplevis.render(tiny_network, UNIT, OPTIONS, im_size=12, transforms=TRANSFORMS, seed=3, progress=False, **STEPS)
+    return samplevis.render(
+        tiny_network, UNIT, OPTIONS, im_size=12, transforms=TRANSFORMS, seed=3, progress=False, **STEPS
+    )
 
 
 def by_hand(network, seed):
