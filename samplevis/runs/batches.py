@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +12,7 @@ import tensorflow as tf
 from samplevis.activation import Activation
 from samplevis.optimizers.ascent import AscentOptions, ascend
 from samplevis.results.optimized import Optimized
+from samplevis.results.sample_checks import SHARED
 from samplevis.runs.example_level import measure_level
 from samplevis.runs.options import EXAMPLES
 from samplevis.runs.render_plan import RenderPlan
@@ -26,8 +27,6 @@ from samplevis.sampling.tuning import Tuning
 
 # Share of the optimiser's steps that take images of the smoothed network to the network as it is.
 EXACT_SHARE = 0.25
-# Statistics of a transition that the chains of a batch share: the largest of all batches.
-SHARED_STATS = ("step_size", "num_gradient_evals")
 
 
 class Batch(NamedTuple):
@@ -240,20 +239,16 @@ def _network_levels(plan: RenderPlan, scales: Scales, result: SampleResult) -> n
 
 
 def _joined(batches: Sequence[Batch], store: DrawStore) -> Batch:
-    """Several batches as one, chain after chain. Gradients are those of a mean chain."""
+    """Several batches as one, chain after chain. Gradients, and what a transition's chains share, are a mean and the largest."""
     results = [batch.result for batch in batches]
-    chains = np.array([len(result.reached) for result in results])
-
-    def fields() -> Iterator[tuple[str, Any]]:
-        for name in SampleResult._fields:
-            yield name, [getattr(result, name) for result in results]
-
-    joined = {name: values[0] for name, values in fields()}
+    chains = [len(result.reached) for result in results]
+    joined = results[0]._asdict()
     joined["latents"] = store.join("latents", [result.latents for result in results])
-    for name in ("activation", "fresh_activation", "strength", "reached", "chain_means", "sd_images", "anneal_images"):
-        joined[name] = np.concatenate(_equally_long(name, [getattr(result, name) for result in results]))
+    for name in ("activation", "fresh_activation", "strength", "reached", "chain_means", "sd_images"):
+        joined[name] = np.concatenate([getattr(result, name) for result in results])
+    joined["anneal_images"] = np.concatenate(_equally_long([result.anneal_images for result in results]))
     joined["stats"] = {
-        name: (np.max if name in SHARED_STATS else np.concatenate)([result.stats[name] for result in results], axis=0)
+        name: (np.max if name in SHARED else np.concatenate)([result.stats[name] for result in results], axis=0)
         for name in results[0].stats
     }
     joined["scalars"] = {
@@ -269,9 +264,7 @@ def _joined(batches: Sequence[Batch], store: DrawStore) -> Batch:
     )
 
 
-def _equally_long(name: str, arrays: list[np.ndarray]) -> list[np.ndarray]:
+def _equally_long(arrays: list[np.ndarray]) -> list[np.ndarray]:
     """Frames of annealing that took longer in some batches: the last frame of the shorter ones stands still."""
-    if name != "anneal_images":
-        return arrays
     longest = max(array.shape[1] for array in arrays)
     return [np.concatenate([a, np.repeat(a[:, -1:], longest - a.shape[1], axis=1)], axis=1) for a in arrays]

@@ -51,6 +51,12 @@ def acceptance_probability(log_ratio: tf.Tensor) -> tf.Tensor:
     return tf.where(tf.math.is_finite(log_ratio), tf.exp(tf.minimum(log_ratio, 0.0)), 0.0)
 
 
+def accepts(log_ratio: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Metropolis' decisions, bool [chain], of log ratios [chain]; False where one is not finite."""
+    uniform = tf.random.stateless_uniform(tf.shape(log_ratio), seed)
+    return tf.math.is_finite(log_ratio) & (tf.math.log(uniform) < log_ratio)
+
+
 def choose(accepted: tf.Tensor, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
     """New states where accepted, old ones elsewhere; `accepted` is bool [chain], states are [chain, ...]."""
     shape = tf.concat([tf.shape(accepted), tf.ones([new.shape.rank - 1], tf.int32)], 0)

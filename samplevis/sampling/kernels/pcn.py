@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from samplevis.sampling.kernels import split_hmc
-from samplevis.sampling.kernels.base import Kernel, Redraw, Target, choose, half_square, value_and_gradient
+from samplevis.sampling.kernels.base import Kernel, Redraw, Target, accepts, choose, half_square, value_and_gradient
 from samplevis.sampling.kernels.free_moves import Move
 from samplevis.sampling.kernels.split_hmc import SplitHMC, SplitHMCResults
 
@@ -66,8 +66,7 @@ class PCN(Kernel):
         proposed = state * tf.cos(angle) + noise * tf.sin(angle)
         tilt, gradient = value_and_gradient(self._parameters["target_fn"], proposed)
         log_ratio = tilt - previous.tilt
-        uniform = tf.random.stateless_uniform(tf.shape(log_ratio), accept_seed)
-        accepted = tf.math.is_finite(log_ratio) & (tf.math.log(uniform) < log_ratio)
+        accepted = accepts(log_ratio, accept_seed)
         velocity = noise * tf.cos(angle) - state * tf.sin(angle)
         results = previous._replace(
             tilt=tf.where(accepted, tilt, previous.tilt),

@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 
 from samplevis.runtime import seeds
 from samplevis.runtime.deprecation import renamed_keywords
-from samplevis.sampling.kernels.base import Kernel, Redraw, Target, choose, half_square, value_and_gradient
+from samplevis.sampling.kernels.base import Kernel, Redraw, Target, accepts, choose, half_square, value_and_gradient
 from samplevis.sampling.kernels.free_moves import Move, with_free_moves
 from samplevis.sampling.kernels.integrator import IntegratorState, dot, integrate
 from samplevis.sampling.kernels.stats import TransitionStats, log_acceptance
@@ -149,8 +149,7 @@ class SplitHMC(Kernel):
         # Differences first: the tilt and the work are each small beside the total energy.
         log_ratio = tf.cast(end.tilt, tf.float64) - tf.cast(previous.tilt, tf.float64) - end.work
         log_ratio = tf.cast(log_ratio, tf.float32)
-        uniform = tf.random.stateless_uniform(tf.shape(log_ratio), accept_seed)
-        accepted = tf.math.is_finite(log_ratio) & (tf.math.log(uniform) < log_ratio)
+        accepted = accepts(log_ratio, accept_seed)
         size = tf.cast(tf.size(velocity[0]), tf.float64)
         results = SplitHMCResults(
             tilt=tf.where(accepted, end.tilt, previous.tilt),
