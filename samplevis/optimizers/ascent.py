@@ -120,9 +120,7 @@ class _Ascent:
         self.z, self.done = z, 0
         self.history = [np.zeros((0, z.shape[0]), np.float32)]
         self.snapshots: dict[int, np.ndarray] = {}
-        if saved and self._can_resume(saved):
-            # A checkpoint of 0.1.0 has no unit of the gradient. Where no step remains, that is not needed.
-            saved = flat("variables", self.stepper.variables) | saved
+        if saved:
             self.stepper.variables = refilled("variables", self.stepper.variables, saved)
             self.z, self.done = tf.identity(self.stepper.latents), int(saved["done"])
             self.history = [saved["history"]]
@@ -170,11 +168,6 @@ class _Ascent:
         if self.stepper.finished:
             snapshots |= {threshold: images for threshold in self.options.thresholds if threshold > self.done}
         return Optimized(images, self.z.numpy(), np.concatenate(self.history), snapshots)
-
-    def _can_resume(self, saved: dict[str, np.ndarray]) -> bool:
-        """Whether the steps that remain can follow those of a saved state; otherwise all of them are made again."""
-        complete = flat("variables", self.stepper.variables).keys() <= saved.keys()
-        return complete or int(saved["done"]) == self.options.steps
 
     def close(self) -> None:
         """Returns the compiled loops to their caches."""

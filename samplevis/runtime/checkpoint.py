@@ -291,8 +291,8 @@ def flat(prefix: str, nest: Any) -> Arrays:
 
 
 def refilled(prefix: str, like: Any, arrays: Mapping[str, np.ndarray]) -> Any:
-    """A nest of the structure of `like`, of tensors that `flat` made arrays of. Tensors that earlier versions lacked stay as is."""
-    leaves = [tf.constant(arrays.get(f"{prefix}.{i}", leaf)) for i, leaf in enumerate(tf.nest.flatten(like))]
+    """A nest of the structure of `like`, of tensors that `flat` made arrays of."""
+    leaves = [tf.constant(arrays[f"{prefix}.{i}"]) for i in range(len(tf.nest.flatten(like)))]
     return tf.nest.pack_sequence_as(like, leaves)
 
 

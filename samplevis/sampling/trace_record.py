@@ -95,8 +95,5 @@ class TraceRecord:
         if self._traces is None:
             size = self._num_calls * self._num_transitions
             self._traces = tf.nest.map_structure(lambda a: np.zeros((size, *a.shape[1:]), a.dtype), traced)
-        # A run that an earlier version began goes on with the scalars of that version.
-        stats, scalars = traced
-        traced = stats, {name: scalars[name] for name in self._traces[1]}
         for whole, values in zip(tf.nest.flatten(self._traces), tf.nest.flatten(traced), strict=True):
             whole[first : first + len(values)] = values
