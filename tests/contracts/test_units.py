@@ -13,11 +13,8 @@ from conftest import with_slow
 
 import samplevis
 from samplevis import objectives, param
-from samplevis.activation import make_activation
 from samplevis.optimizers import keras_stepper
-from samplevis.optimizers.ascent import AscentOptions, _Ascent
 from samplevis.optimizers.gradient_unit import GradientUnit, root_mean_square
-from samplevis.runtime import seeds
 from samplevis.sampling.kernels.registry import KERNELS
 
 SIZE = 8
@@ -155,30 +152,6 @@ def test_a_run_resumes_with_its_units(network, tmp_path):
         rendered(network, UNIT, 1e-4, checkpoint=tmp_path, callbacks=[Stop()], checkpoint_interval=0, **settings)
     resumed = rendered(network, UNIT, 1e-4, checkpoint=tmp_path, **settings)
     assert resumed.latents.tobytes() == rendered(network, UNIT, 1e-4, **settings).latents.tobytes()
-
-
-def test_a_state_of_0_1_without_units_begins_its_steps_again(network):
-    activation = make_activation(network, UNIT, param.fourier(SIZE), None)
-    z, root = activation.param.start(seeds.root(0), 2), seeds.root(0)
-
-    def ascent(steps, saved=None):
-        found = _Ascent(activation, z, AscentOptions(steps), root, saved)
-        for stop in found.stops():
-            found.advance(stop)
-        found.state = found.state_dict()
-        found.close()
-        return found
-
-    half = ascent(16)
-    saved = {name: np.asarray(value) for name, value in half.state.items()}
-    latents = half.z.numpy()
-    names = sorted((name for name in saved if name.startswith("variables.")), key=lambda name: int(name[10:]))
-    old = {name: value for name, value in saved.items() if name != names[-1]}
-    whole = ascent(32).z.numpy()
-    assert ascent(32, saved).z.numpy().tobytes() == whole.tobytes()
-    assert ascent(32, old).z.numpy().tobytes() == whole.tobytes()
-    finished = _Ascent(activation, z, AscentOptions(16), root, old)
-    assert finished.stops() == [] and finished.z.numpy().tobytes() == latents.tobytes()
 
 
 # Sampling

@@ -123,7 +123,9 @@ def test_a_hostile_file_is_refused_by_name(path, name, write):
     assert message in text or (message == "tensors ask for" and "storage 0 " in text), text
     assert len(text) < 500 + len(str(path)) and not Path(MARKER).exists()
     # Neither did a name import anything.
-    assert not {module for module in set(sys.modules) - modules if not module.startswith(("numpy", "zipfile", "encodings"))}
+    assert not {
+        module for module in set(sys.modules) - modules if not module.startswith(("numpy", "zipfile", "encodings"))
+    }
 
 
 @pytest.mark.parametrize("name", ["os.system", "posix.system", "eval", "nested reduce"])

@@ -9,7 +9,6 @@ from conftest import with_slow
 
 from samplevis import param
 from samplevis.runtime import seeds
-from samplevis.runtime.checkpoint import flat, refilled
 from samplevis.runtime.context import RunContext
 from samplevis.sampling.chains import ChainProblem, Monitors, run_chains
 from samplevis.sampling.kernels import langevin
@@ -17,7 +16,6 @@ from samplevis.sampling.kernels.base import value_and_gradient
 from samplevis.sampling.kernels.registry import KERNELS
 from samplevis.sampling.options import HMCOptions
 from samplevis.sampling.scalars import virial_fn
-from samplevis.sampling.trace_record import TraceRecord
 
 # Six bands of 50 coordinates: thirds of 100.
 SIZE = 300
@@ -179,20 +177,3 @@ def test_redrawn_banks_are_judged_on_transforms_that_the_state_has_not_met():
     mean = chains.scalars["virial"].mean()
     # On a bank that does not depend on x, E x dU/dx is three times the variance.
     assert spread > 1.05 and abs(mean - spread) < 0.02
-
-
-def test_an_earlier_versions_run_goes_on_without_the_new_scalars():
-    stats = langevin.TransitionStats(*(np.zeros((1, 2)) for _ in langevin.TransitionStats._fields))
-    earlier = TraceRecord(2, 1, None)
-    earlier.add((stats, {"radius": np.ones((1, 2))}), (), None)
-    resumed = TraceRecord(2, 1, None)
-    resumed.resume(earlier.state_dict(), False)
-    resumed.add((stats, {"radius": np.zeros((1, 2)), "virial": np.ones((1, 2))}), (), None)
-    assert {name: values.shape for name, values in resumed.traced[1].items()} == {"radius": (2, 2)}
-    # And with the results of a kernel that has one tensor more today.
-    results = langevin.Langevin(lambda seed: conjugate(1.0), 0.1, 2).bootstrap_results(tf.ones((2, SIZE)))
-    saved = flat("results", results._replace(friction=tf.constant([3.0, 4.0])))
-    del saved[f"results.{len(results) - 1}"]
-    again = refilled("results", results, saved)
-    np.testing.assert_array_equal(again.friction, [3, 4])
-    np.testing.assert_array_equal(again.gradient, results.gradient)
