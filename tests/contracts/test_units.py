@@ -180,9 +180,10 @@ def test_samples_do_not_depend_on_the_unit(network, kernel):
     ids=str,
 )
 def test_samples_of_other_runs_do_not_depend_on_the_unit(network, settings):
+    # Powers of two alone: dynamics of 200 steps, or on a pyramid, amplify the rounding of other factors beyond 1e-3.
     one = rendered(network, UNIT, 1.0, **settings)
-    for factor in FACTORS:
-        assert_same_samples(rendered(network, UNIT, factor, **settings), one)
+    for power in TWO_TO_THE:
+        assert rendered(network, UNIT, 2.0**power, **settings).latents.tobytes() == one.latents.tobytes()
 
 
 @pytest.mark.slow

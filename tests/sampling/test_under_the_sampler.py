@@ -41,7 +41,7 @@ OBJECTIVES = {
     "channel": UNIT,
     "class_logit": objectives.class_logit("logits", "b"),
     "class_probability": objectives.class_probability("logits", "b"),
-    "decay": UNIT - objectives.decay(8) * objectives.L1(),
+    "decay": UNIT - 0.1 * objectives.decay(8) * objectives.L1(),
     "deepdream": objectives.deepdream("conv2"),
     "direction": objectives.direction("conv2", VECTOR, 1),
     "direction_neuron": objectives.direction_neuron("conv2", VECTOR),
