@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # A page must be small enough for mail: the film loses frames until it is.
 MAX_PAGE_BYTES = 5_000_000
-FRAMES = 48
+FRAMES = 30
 # Verdict -> the colour of its badge. Chains that hold different compositions, so that averages are not usable, are no alarm.
 GRADES = {"valid": "good", "look again": "fair", "invalid": "poor"}
 GRADES |= {"usable": "good", "approximate": "plain", "not usable": "plain"}

@@ -14,6 +14,7 @@ import samplevis
 from samplevis import cli
 from samplevis.cli import render_command
 from samplevis.cli.command import readable
+from samplevis.results.film import DEFAULT_FPS, MEAN_FRAMES
 
 QUICK = ["--chains", "2", "--draws", "4", "--warmup", "3", "--leapfrog-steps", "3", "--transforms", "2"]
 QUICK += ["--optimize-steps", "16", "--quiet"]
@@ -43,12 +44,12 @@ def test_demo_writes_what_it_says(tmp_path, capsys):
     samples = samplevis.Samples.load(out / "samples.npz")
     assert samples.images.shape == (2, 4, 64, 64, 3) and str(samples.summary()) in printed
     animation = Image.open(out / "samples.gif")
-    # Equal neighbouring frames (a rejected proposal) become one that is shown longer: 4 draws last 4 x 200 ms.
+    # Equal neighbouring frames become one that is shown longer: 4 draws and a mean of 6 frames, 3 a second, in hundredths.
     durations = []
     for frame in range(animation.n_frames):
         animation.seek(frame)
         durations.append(animation.info["duration"])
-    assert sum(durations) == 800
+    assert sum(durations) == pytest.approx(1000 * (4 + MEAN_FRAMES) / DEFAULT_FPS, abs=10 * (4 + MEAN_FRAMES))
     assert np.array_equal(np.asarray(Image.open(out / "samples.png")), samples.grid())
 
 

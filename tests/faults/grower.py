@@ -14,7 +14,8 @@ import numpy as np
 import samplevis
 from samplevis.sampling import diagnostics
 
-DRAWS, EARLY, SIZE, CHAINS = 120, 20, 64, 8
+# Large enough that the film of the page, whose size is limited, is less than half of the images.
+DRAWS, EARLY, SIZE, CHAINS = 120, 20, 128, 8
 folder = sys.argv[1]
 
 
@@ -37,7 +38,14 @@ def growth(keep: str) -> tuple[samplevis.Samples, int]:
     samples = samplevis.render(
         network,
         "c:1",
-        dict(num_results=DRAWS, num_burnin_steps=0, num_leapfrog_steps=1, num_chains=CHAINS, adapt_mass=False),
+        dict(
+            num_results=DRAWS,
+            num_burnin_steps=0,
+            num_leapfrog_steps=1,
+            num_chains=CHAINS,
+            batch_size=CHAINS,
+            adapt_mass=False,
+        ),
         im_size=SIZE,
         transforms=None,
         optimize_steps=1,
