@@ -115,6 +115,12 @@ ROWS: dict[str, Row] = {
         "",
         _examples,
     ),
+    "preprocessing": Row(
+        "images as the model gets them",
+        "what becomes of pixels in [0, 1] before the model, and who says so",
+        "it is not what the model was trained on",
+        lambda run: run.samples.options.get("preprocessing", "-"),
+    ),
     "activation": Row(
         "activation; prior; optimum",
         "the same in units of the activation, with both ends of the scale",

@@ -48,7 +48,7 @@ def Shapes(weights: str | Path | None = FOLDER / "shapes.npz") -> Network:  # no
     model = shapes_model()
     if weights is not None:
         load_weights(model, Path(weights))
-    return Network(model, labels=LABELS, name="Shapes")
+    return Network(model, value_range=(0, 1), labels=LABELS, name="Shapes")
 
 
 def ShapesJudge(weights: str | Path | None = FOLDER / "judge.npz") -> Network:  # noqa: N802
@@ -73,7 +73,7 @@ def ShapesJudge(weights: str | Path | None = FOLDER / "judge.npz") -> Network:  
     model = judge_model()
     if weights is not None:
         load_weights(model, Path(weights))
-    return Network(model, labels=JUDGE_LABELS, name="ShapesJudge")
+    return Network(model, value_range=(0, 1), labels=JUDGE_LABELS, name="ShapesJudge")
 
 
 def shapes_model() -> keras.Model:
