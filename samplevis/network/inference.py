@@ -115,7 +115,8 @@ def mode_by_name(name: str, rescales: bool | None = None) -> Mode | None:
     """
     plain = _plain(name)
     family = max((key for key in KERAS_FAMILIES if plain.startswith(_plain(key))), key=len, default=None)
-    if family is None:
+    # torchvision's networks of these names are normalised by a layer.
+    if family is None or "torchvision" in plain:
         return None
     mode = KERAS_FAMILIES[family]
     if mode == "bytes" and rescales is False:

@@ -21,7 +21,7 @@ from samplevis.runs.batches import Rendered, run_batches
 from samplevis.runs.example_level import ExamplesLike
 from samplevis.runs.options import RenderOptions, RunOptions
 from samplevis.runs.render_plan import RenderPlan, Transforms, plan_render, preset_of
-from samplevis.runtime.callbacks import Callback, as_callbacks
+from samplevis.runtime.callbacks import STAGES, Callback, ProgressBar, as_callbacks
 from samplevis.runtime.checkpoint import Checkpoint
 from samplevis.runtime.checks import brief, check_known, keywords
 from samplevis.runtime.context import RunContext
@@ -119,7 +119,7 @@ def render(
         param = default_param(network, im_size, preset_of(density).make_param)
     plan = plan_render(network, obj, hmc, options, run, param, transforms).with_examples(examples)
     notify_inferred(network, progress)
-    return carry_out(plan, as_callbacks(progress, callbacks))
+    return carry_out(plan, as_callbacks([ProgressBar(STAGES)] if progress is True else progress, callbacks))
 
 
 def carry_out(plan: RenderPlan, callbacks: Sequence[Callback] = ()) -> Samples:

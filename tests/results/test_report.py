@@ -18,7 +18,7 @@ from conftest import made_samples
 from PIL import Image
 
 from samplevis import Samples, cli
-from samplevis.cli.render_command import is_label
+from samplevis.cli.loading import is_label
 from samplevis.export import stretch_contrast
 from samplevis.results import chart, plots
 from samplevis.results.both_ends import TwoEnded

@@ -11,17 +11,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from samplevis.modelzoo.shapes.drawing import CONCEPTS
+from samplevis.modelzoo.shapes.labels import JUDGE_LABELS, LABELS
 from samplevis.network import Network
 from samplevis.runtime.files import atomic_path
 
-#: Units known to answer to two different things, equally often in training.
-EITHER_OR = (
-    ("star", "stripes"), ("circle", "cross"), ("heart", "checkerboard"), ("ring", "triangle"), ("crescent", "dots"),
-    ("square", "spiral"),
-)  # fmt: skip
-LABELS = CONCEPTS + tuple(f"{a}|{b}" for a, b in EITHER_OR)
-JUDGE_LABELS = (*CONCEPTS, "nothing")
 FOLDER = Path(__file__).parent
 
 
