@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 from samplevis.runtime.lazy import lazy_exports
 
-# ruff: noqa: F401 - What editors and type checkers read; the table says the same to Python.
+# What editors and type checkers read, which take `x as x` for public; the table says the same to Python.
 if TYPE_CHECKING:
-    from samplevis.modelzoo.shapes.drawing import draw
-    from samplevis.modelzoo.shapes.labels import CONCEPTS, EITHER_OR, LABELS
-    from samplevis.modelzoo.shapes.network import Shapes, ShapesJudge, held_out_accuracy
+    from samplevis.modelzoo.shapes.drawing import draw as draw
+    from samplevis.modelzoo.shapes.labels import CONCEPTS as CONCEPTS, EITHER_OR as EITHER_OR, LABELS as LABELS
+    from samplevis.modelzoo.shapes.network import Shapes as Shapes, ShapesJudge as ShapesJudge, held_out_accuracy as held_out_accuracy
 
 # On demand, so that labels can be looked up without TensorFlow.
 __getattr__, __dir__, __all__ = lazy_exports(
