@@ -20,7 +20,8 @@ HINT = (
 # Classes that need no list of labels.
 CLASSES = {"volcano": 980, "zebra": 340, "monarch": 323, "goldfish": 1, "balloon": 417, "daisy": 985}
 CLASS, CONCEPT = "volcano", "heart"
-CHANNEL = "block5a_project_bn:30"
+# It responds to the faces of dogs.
+CHANNEL = "block5c_add:15"
 SIZES = {"Shapes": 64, "class": 112, "channel": 96}
 # What fits into four minutes on two cores, where no flag says otherwise.
 QUICK = {
@@ -136,13 +137,13 @@ def _sample_imagenet(concept: str, number: int, options: argparse.Namespace) -> 
 
 def _preview(network: object, objective: str, options: argparse.Namespace) -> None:
     """The first picture: the optimised image, within a minute."""
-    from samplevis import optimize, param
+    from samplevis import export, optimize, param
     from samplevis.runtime import files
 
     files.make_folder(options.out)
     path = os.path.join(options.out, "first.png")
     shown = not (options.quiet or options.json)
     settings = {"param": param.fourier(SIZES["class"]), "steps": PREVIEW_STEPS, "progress": shown}
-    optimize(network, objective, **settings).save_grid(path)
+    export.save_image(optimize(network, objective, **settings).images[0], path)
     if shown:
         print(f"first picture, optimised: {path}", flush=True)
