@@ -22,15 +22,15 @@ CLASSES = {"volcano": 980, "zebra": 340, "monarch": 323, "goldfish": 1, "balloon
 CLASS, CONCEPT = "volcano", "heart"
 # It responds to the faces of dogs.
 CHANNEL = "block5c_add:15"
-SIZES = {"Shapes": 64, "class": 112, "channel": 96}
+SIZES = {"Shapes": 64, "class": 112, "channel": 112}
 # What fits into four minutes on two cores, where no flag says otherwise.
 QUICK = {
     "kernel": "langevin",
     "num_results": 6,
     "num_chains": 3,
-    "num_burnin_steps": 8,
+    "num_burnin_steps": 24,
     "optimize_steps": 96,
-    "anneal_steps": 300,
+    "anneal_steps": 800,
 }
 PREVIEW_STEPS = 48
 

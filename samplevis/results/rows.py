@@ -78,7 +78,8 @@ def _examples(run: Run) -> str:
     options = run.samples.options
     if "num_examples" not in options:
         return "none"
-    return f"above {options['examples_percentile']:.0f} % of {options['num_examples']}"
+    beyond = ": beyond every one" if options["examples_percentile"] >= 100 else ""
+    return f"above {options['examples_percentile']:.0f} % of {options['num_examples']}{beyond}"
 
 
 ROWS: dict[str, Row] = {

@@ -22,6 +22,7 @@ from samplevis.cli.loading import is_label
 from samplevis.export import stretch_contrast
 from samplevis.results import chart, plots
 from samplevis.results.both_ends import TwoEnded
+from samplevis.results.conclusions import conclusion
 from samplevis.results.issues import AVERAGES, PICTURES
 from samplevis.results.report import MAX_PAGE_BYTES
 from samplevis.results.rows import ROWS
@@ -419,3 +420,25 @@ def test_a_browser_shows_it_without_complaint(chromium, text, tmp_path):
     # The control: a page with a mistake complains.
     path.write_text(text.replace("</script>", "nothing()</script>"), encoding="utf-8")
     assert "nothing is not defined" in _browse(chromium, path.as_uri(), tmp_path, *shot)
+
+
+def test_the_page_claims_what_the_verdicts_support(good):
+    def told(**changes) -> str:
+        samples = dataclasses.replace(good, **changes)
+        return conclusion(samples, samples.summary())
+
+    # Independent draws of every chain, but of no common composition.
+    assert good.summary().pictures.verdict == "valid" and "draws of one composition" in told()
+    assert "approximate" not in told() and "approximate draws" in told(kernel="langevin")
+    invalid = told(fresh_activation=good.fresh_activation - 9)
+    assert "no draws from the density" in invalid and "Each image makes the unit respond" not in invalid
+    beyond = told(options=good.options | {"num_examples": 50, "examples_percentile": 100.0})
+    assert "beyond every one of the 50" in beyond and "beyond" not in told()
+    among = told(options=good.options | {"num_examples": 50, "examples_percentile": 80.0})
+    assert "above 80 % of the 50" in among
+
+
+def test_an_approximate_kernel_makes_no_exact_draws(good):
+    verdict = dataclasses.replace(good, kernel="langevin").summary().pictures
+    assert verdict.verdict == "valid" and "approximately" in verdict.text
+    assert "approximately" not in good.summary().pictures.text
