@@ -29,6 +29,8 @@ ROOT = DOCS.parent
 
 # Modules whose public names the index lists; those of the zoo are in a table of their own.
 API_MODULES = ("objectives", "param", "transform", "optimizers", "overrides", "recipes", "export", "sampling")
+# Names that are documented at another place than where they are defined.
+DOCUMENTED = {"Network": "samplevis.network.Network"}
 MARK = re.compile(r"^<!-- generated: (\w+)((?: [\w.-]+)*) -->$", re.MULTILINE)
 PICTURE = re.compile(r"\]\((?:\.\./)?(images/[\w./-]+)\)")
 # images/notebooks/NAME-NUMBER.png in a page is PNG output number NUMBER, from 0, of notebooks/NAME.ipynb.
@@ -150,10 +152,8 @@ def api_index() -> str:
     """Every public name with its one line, a table for each module."""
     import samplevis
 
-    parts = [f"## samplevis\n\n{_index(samplevis, 'index')}"]
-    for place in API_MODULES:
-        parts.append(f"## samplevis.{place}\n\n{_index(importlib.import_module(f'samplevis.{place}'), place)}")
-    return "\n\n".join(parts)
+    packages = [samplevis, *(importlib.import_module(f"samplevis.{place}") for place in API_MODULES)]
+    return "\n\n".join(f"## {package.__name__}\n\n{_index(package)}" for package in packages)
 
 
 def verdicts() -> str:
@@ -223,11 +223,11 @@ GENERATED = {
 }
 
 
-def _index(package: ModuleType, page: str) -> str:
-    """A row for each public function and class of a module."""
+def _index(package: ModuleType) -> str:
+    """A row for each public function and class of a module, linked to where it is documented."""
     values = {name: getattr(package, name) for name in sorted(package.__all__)}
     rows = (
-        (f"[`{name}`]({page}.md#{_path(package, name)})", inspect.getdoc(value).splitlines()[0])
+        (f"[`{name}`][{DOCUMENTED.get(name, _path(package, name))}]", inspect.getdoc(value).splitlines()[0])
         for name, value in values.items()
         if (inspect.isroutine(value) or inspect.isclass(value)) and inspect.getdoc(value)
     )

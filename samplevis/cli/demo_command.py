@@ -32,7 +32,7 @@ QUICK = {
     "optimize_steps": 96,
     "anneal_steps": 800,
 }
-PREVIEW_STEPS = 48
+PREVIEW_STEPS = 128
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
