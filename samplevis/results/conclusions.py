@@ -41,9 +41,9 @@ def _what_they_are(samples: Samples, summary: Summary) -> str:
             "below may not be draws from the density that was asked for."
         )
     excites = f"Each image makes the unit respond, at level {level} on average under transforms that no chain has seen."
-    if summary.averages.verdict == "usable":
-        return f"{excites} They are draws from all images of the prior that do so, and shares of them can be counted."
     draws = "draws" if KERNELS[samples.kernel].exact else "approximate draws"
+    if summary.averages.verdict != "not usable":
+        return f"{excites} They are {draws} from all images of the prior that do so, and shares of them can be counted."
     return (
         f"{excites} Within a chain they are {draws} of one composition; which compositions there are, and how often each occurs, "
         "the chains do not tell."

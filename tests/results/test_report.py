@@ -173,7 +173,7 @@ def test_numbers_are_those_of_the_summary(page, good):
         assert label == name and label in page.words
         assert value in page.words and any(words.startswith(meaning) for words in page.words)
     assert page.words.count("fine") == len(summary.checked) == 10
-    assert f"{good.levels.mean():.2f}" in page.words
+    assert any(f"at level {good.levels.mean():.2f} " in words for words in page.words)
 
 
 def test_a_good_run_says_so_and_a_bad_one_does_not(page, good, tmp_path):
@@ -427,9 +427,11 @@ def test_the_page_claims_what_the_verdicts_support(good):
         samples = dataclasses.replace(good, **changes)
         return conclusion(samples, samples.summary())
 
-    # Independent draws of every chain, but of no common composition.
-    assert good.summary().pictures.verdict == "valid" and "draws of one composition" in told()
-    assert "approximate" not in told() and "approximate draws" in told(kernel="langevin")
+    assert good.summary().averages.verdict == "usable" and "They are draws from all images" in told()
+    assert "approximate draws" in told(kernel="langevin") and "approximate" not in told()
+    summary = good.summary()
+    apart = dataclasses.replace(summary, averages=summary.averages._replace(verdict="not usable"))
+    assert "draws of one composition" in conclusion(good, apart) and "all images" not in conclusion(good, apart)
     invalid = told(fresh_activation=good.fresh_activation - 9)
     assert "no draws from the density" in invalid and "Each image makes the unit respond" not in invalid
     beyond = told(options=good.options | {"num_examples": 50, "examples_percentile": 100.0})
