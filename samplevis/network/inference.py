@@ -16,7 +16,7 @@ from samplevis.network.sources import Source
 from samplevis.network.sources.functional import FunctionalSource
 
 # Layers and operations that rescale images in front of a model.
-RESCALING = ("Rescaling", "Normalization", "TrueDivide", "Divide", "Multiply", "Subtract", "Add", "Lambda")
+RESCALING = ("Rescaling", "Normalization", "TrueDivide", "Divide", "Multiply", "Subtract", "Add")
 # Differences between white and black that a network can expect: about one to eight, or the range of bytes.
 SPANS = ((0.5, 8.0), (200.0, 300.0))
 # Where a mean was subtracted from bytes, black lies below this.
@@ -138,7 +138,8 @@ def _leading(model: batch_statistics.HasLayers) -> tuple[list[str], str | None]:
 def _from_layers(source: Source) -> Inferred | None:
     """What layers that rescale images expect; None if there are none, or they change nothing."""
     layers = rescaling_layers(source) if isinstance(source, FunctionalSource) else []
-    if not layers:
+    # A model without weights is a function, whose arithmetic is no preprocessing.
+    if not layers or _leading(source)[1] is None:
         return None
     dark, light = _constant_images(source, layers[-1])
     gain, offset = light - dark, dark

@@ -188,6 +188,12 @@ def test_a_model_for_bytes_warns_with_the_argument():
         samplevis.optimize(model, "logits:0", **QUICK)
 
 
+def test_the_arithmetic_of_a_function_is_no_preprocessing():
+    image = keras.Input((8, 8, 3))
+    network = Network(keras.Model(image, layers.Rescaling(1 / 255)(image)))
+    assert network.value_range == (0, 1) and network.inferred.evidence == "nothing"
+
+
 def test_rescaling_twice_is_doubtful():
     network = Network(twice())
     assert network.inferred.evidence == "nothing" and "spans 1.54e-05" in network.inferred.reason
