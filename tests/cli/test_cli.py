@@ -232,6 +232,19 @@ def test_the_demo_takes_the_real_network_if_it_is_installed(monkeypatch):
     assert asked == [("volcano", 980), "heart", "heart", "heart"]
 
 
+@pytest.mark.slow
+def test_the_demo_samples_a_class_and_a_channel(tmp_path, monkeypatch, capsys):
+    if not demo_command.has_weights():
+        pytest.skip("REAL WEIGHTS NOT FOUND: needs the extra imagenet")
+    monkeypatch.setattr(demo_command, "SIZES", {"class": 48, "channel": 48})
+    monkeypatch.setattr(demo_command, "PREVIEW_STEPS", 2)
+    assert cli.main(["demo", "zebra", "--out", str(tmp_path), "--anneal-steps", "25", *QUICK]) == 0
+    for name in ("first.png", "sheet.png", "report.html", "channel/report.html", "channel/samples.npz"):
+        assert (tmp_path / name).stat().st_size > 0, name
+    assert samplevis.Samples.load(tmp_path / "samples.npz").objective == "channel(logits, 340)"
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"Open {tmp_path / 'report.html'} (zebra)")
+
+
 def test_classes_of_the_demo(monkeypatch):
     monkeypatch.setattr("samplevis.modelzoo.imagenet.local_labels", lambda weights=None: None)
     assert demo_command.class_number("zebra") == 340 and demo_command.class_number("7") == 7
