@@ -26,13 +26,22 @@ from mkdocs.structure.files import File
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
-# Imports this checkout of the package, wherever MkDocs is called from.
-sys.path.insert(0, str(ROOT))
 
+# Modules whose public names the index lists; those of the zoo are in a table of their own.
+API_MODULES = ("objectives", "param", "transform", "optimizers", "overrides", "recipes", "export", "sampling")
+# Names that are documented at another place than where they are defined.
+DOCUMENTED = {"Network": "samplevis.network.Network"}
 MARK = re.compile(r"^<!-- generated: (\w+)((?: [\w.-]+)*) -->$", re.MULTILINE)
 PICTURE = re.compile(r"\]\((?:\.\./)?(images/[\w./-]+)\)")
 # images/notebooks/NAME-NUMBER.png in a page is PNG output number NUMBER, from 0, of notebooks/NAME.ipynb.
 NOTEBOOK = re.compile(r"images/notebooks/(\w+)-(\d+)\.png")
+
+
+def on_config(config: Any) -> Any:
+    """Imports this checkout of the package, wherever MkDocs is called from. MkDocs undoes what a hook's import does to the path."""
+    if str(ROOT) not in sys.path:
+        sys.path.insert(0, str(ROOT))
+    return config
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -134,6 +143,19 @@ def kernels() -> str:
     return _table(("kernel", "what it is", "target density", "first step size", "transforms"), rows)
 
 
+def changelog() -> str:
+    """What changed, version by version: the file that releases are made with, without its title."""
+    return (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").partition("\n")[2]
+
+
+def api_index() -> str:
+    """Every public name with its one line, a table for each module."""
+    import samplevis
+
+    packages = [samplevis, *(importlib.import_module(f"samplevis.{place}") for place in API_MODULES)]
+    return "\n\n".join(f"## {package.__name__}\n\n{_index(package)}" for package in packages)
+
+
 def verdicts() -> str:
     """The possible verdicts of a summary, the best first."""
     from samplevis.results.summary import VERDICTS
@@ -192,11 +214,24 @@ GENERATED = {
     "summary": summary,
     "kernels": kernels,
     "verdicts": verdicts,
+    "changelog": changelog,
+    "api_index": api_index,
     "objectives": objectives,
     "members": members,
     "public": public,
     "help": command_help,
 }
+
+
+def _index(package: ModuleType) -> str:
+    """A row for each public function and class of a module, linked to where it is documented."""
+    values = {name: getattr(package, name) for name in sorted(package.__all__)}
+    rows = (
+        (f"[`{name}`][{DOCUMENTED.get(name, _path(package, name))}]", inspect.getdoc(value).splitlines()[0])
+        for name, value in values.items()
+        if (inspect.isroutine(value) or inspect.isclass(value)) and inspect.getdoc(value)
+    )
+    return _table(("name", "what it is"), rows)
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

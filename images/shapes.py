@@ -8,7 +8,8 @@ import numpy as np
 
 import samplevis
 from samplevis import export, modelzoo, objectives
-from samplevis.modelzoo.shapes.drawing import CONCEPTS, draw
+from samplevis.modelzoo.shapes.drawing import draw
+from samplevis.modelzoo.shapes.labels import CONCEPTS
 
 COLUMNS = 6
 

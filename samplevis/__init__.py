@@ -4,41 +4,67 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from samplevis._version import __version__
+from samplevis._version import __version__ as __version__
 from samplevis.runtime.lazy import lazy_exports
 
-# ruff: noqa: F401 - What editors and type checkers read; `_SOURCES` says the same to Python.
+# What editors and type checkers read, which take `x as x` for public; `_SOURCES` says the same to Python.
 if TYPE_CHECKING:
     from samplevis import (
-        activation,
-        export,
-        modelzoo,
-        network,
-        objectives,
-        optimizers,
-        overrides,
-        param,
-        recipes,
-        sampling,
-        transform,
+        activation as activation,
     )
-    from samplevis.analysis.dataset_examples import Examples, beside, collect
-    from samplevis.analysis.description import Description, describe
-    from samplevis.analysis.pixel_importance import importance
-    from samplevis.export.tensorboard import TensorBoard
-    from samplevis.network import Network
-    from samplevis.objectives import Objective
-    from samplevis.param import Parameterization
-    from samplevis.results.optimized import Optimized
-    from samplevis.results.samples import Samples
-    from samplevis.results.sweep_result import Sweep
-    from samplevis.runs.both_ends import two_ended
-    from samplevis.runs.optimization import optimize, render_vis
-    from samplevis.runs.rare_events import surprisal
-    from samplevis.runs.rendering import render
-    from samplevis.runs.sweeping import sweep
-    from samplevis.runtime.callbacks import Callback, JSONLines, ProgressBar
-    from samplevis.sampling.sampler import sample
+    from samplevis import (
+        export as export,
+    )
+    from samplevis import (
+        modelzoo as modelzoo,
+    )
+    from samplevis import (
+        network as network,
+    )
+    from samplevis import (
+        objectives as objectives,
+    )
+    from samplevis import (
+        optimizers as optimizers,
+    )
+    from samplevis import (
+        overrides as overrides,
+    )
+    from samplevis import (
+        param as param,
+    )
+    from samplevis import (
+        recipes as recipes,
+    )
+    from samplevis import (
+        sampling as sampling,
+    )
+    from samplevis import (
+        transform as transform,
+    )
+    from samplevis.analysis.dataset_examples import Examples as Examples
+    from samplevis.analysis.dataset_examples import beside as beside
+    from samplevis.analysis.dataset_examples import collect as collect
+    from samplevis.analysis.description import Description as Description
+    from samplevis.analysis.description import describe as describe
+    from samplevis.analysis.pixel_importance import importance as importance
+    from samplevis.export.tensorboard import TensorBoard as TensorBoard
+    from samplevis.network import Network as Network
+    from samplevis.objectives import Objective as Objective
+    from samplevis.param import Parameterization as Parameterization
+    from samplevis.results.optimized import Optimized as Optimized
+    from samplevis.results.samples import Samples as Samples
+    from samplevis.results.sweep_result import Sweep as Sweep
+    from samplevis.runs.both_ends import two_ended as two_ended
+    from samplevis.runs.optimization import optimize as optimize
+    from samplevis.runs.optimization import render_vis as render_vis
+    from samplevis.runs.rare_events import surprisal as surprisal
+    from samplevis.runs.rendering import render as render
+    from samplevis.runs.sweeping import sweep as sweep
+    from samplevis.runtime.callbacks import Callback as Callback
+    from samplevis.runtime.callbacks import JSONLines as JSONLines
+    from samplevis.runtime.callbacks import ProgressBar as ProgressBar
+    from samplevis.sampling.sampler import sample as sample
 
 # Public name -> the module that it comes from, None for a module; imported when it is first used.
 _SOURCES = {

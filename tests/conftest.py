@@ -99,7 +99,7 @@ def tiny_network() -> Network:
     model = keras.Model(image, keras.layers.Dense(3, name="logits")(x), name="tiny")
     for variable in model.weights:
         variable.assign(2 * variable)
-    return Network(model, labels=("a", "b", "c"))
+    return Network(model, value_range=(0, 1), labels=("a", "b", "c"))
 
 
 @pytest.fixture

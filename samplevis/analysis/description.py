@@ -16,9 +16,8 @@ from samplevis import param
 from samplevis.activation import default_param
 from samplevis.analysis import image_stream, preprocessing_checks
 from samplevis.analysis.preprocessing_checks import CANNOT_TELL, WRONG, PreprocessingCheck
-from samplevis.modelzoo.registry import MODELS
 from samplevis.network import Network, as_network, preprocessing
-from samplevis.network.preprocessing import Preprocessing
+from samplevis.network.inference import SPANS, mode_by_name, rescaling_layers
 from samplevis.network.sources.functions import kinds
 from samplevis.runtime import seeds
 from samplevis.runtime.checks import check_whole
@@ -27,8 +26,6 @@ from samplevis.runtime.deprecation import renamed_property
 # Contrast of the noise that gives its pixels the standard deviation of a photograph's, about 0.2.
 CONTRAST = 1.0
 BATCH = 8
-# Plausible differences between white and black after preprocessing: about one to eight, or the range of bytes.
-SPANS = ((0.5, 8.0), (200.0, 300.0))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +39,7 @@ class Description:
       output: name of the last layer.
       output_shape: its shape, without the batch.
       layers: a line for each layer, see `Network.layer_table`.
-      declared: the declared preprocessing, in words.
+      declared: the preprocessing, in words; where it was inferred, and from what.
       found: what the model's layers and its name imply about preprocessing.
       judged_on: the images for `checks` and `dead`, in words.
       checks: results of the preprocessing checks.
@@ -83,7 +80,7 @@ class Description:
             *(f"  {line}" for line in self.layers.splitlines()),
             "",
             "preprocessing",
-            f"  declared: {self.declared}",
+            f"  {self.declared}",
             *(f"  {line}" for line in self.found or ("the model and its name imply nothing about it",)),
             "",
             f"judged on {self.judged_on}",
@@ -223,7 +220,7 @@ def _inspect(network: Network) -> tuple[list[str], list[str]]:
     found, warnings = [], []
     declared = preprocessing.declared(network)
     span = float(np.abs(declared[:-1]).max())
-    rescaling = _rescaling(network)
+    rescaling = rescaling_layers(network)
     if rescaling:
         inner = span * _gain(network, rescaling[-1], declared)
         names = ", ".join(f"{network.source.kinds[layer]} {layer!r}" for layer in rescaling)
@@ -240,29 +237,13 @@ def _inspect(network: Network) -> tuple[list[str], list[str]]:
                 and candidate.mean is None
             ]
             warnings.append(warning + (f" Try {fitting[-1].arguments}." if fitting else ""))
-    known = _keras_preprocessing(network.name, bool(rescaling)) if network.image_shape[-1] == 3 else None
-    if known is not None:
+    mode = mode_by_name(network.name, bool(rescaling)) if network.image_shape[-1] == 3 else None
+    if mode is not None:
+        known = preprocessing.MODES[mode]
         found.append(f"keras.applications prepares images for {network.name!r} as {known.name}: {known.arguments}")
         if not preprocessing.same(declared, known.matrix(3)):
             warnings.append(f"The name says {known.name}, and something else is declared. Try {known.arguments}.")
     return found, warnings + _check_mean_order(network)
-
-
-def _keras_preprocessing(name: str, rescales: bool) -> Preprocessing | None:
-    """The preprocessing of `keras.applications` for a model whose name begins like one of theirs, or None."""
-    plain = _plain(name)
-    family = max((key for key in MODELS if plain.startswith(_plain(key))), key=len, default=None)
-    images = MODELS[family].images if family else ""
-    if images == "bytes" and not rescales:
-        # With `include_preprocessing=False`, Keras omits the first layers and expects their output.
-        images = "torch" if family.startswith("ConvNeXt") else "signed"
-    if images == "torch" and rescales:
-        images = "unit"
-    return preprocessing.MODES.get(images)
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "")
 
 
 def _check_mean_order(network: Network) -> list[str]:
@@ -278,18 +259,6 @@ def _check_mean_order(network: Network) -> list[str]:
         "The mean is ImageNet's, but for the other order of channels: give it in the model's order, "
         f"{'blue' if network.bgr else 'red'} first, or {'leave bgr out' if network.bgr else 'say bgr=True'}."
     ]
-
-
-def _rescaling(network: Network) -> list[str]:
-    """Layers that change the scale of their input, before the first one with trainable weights."""
-    found = []
-    for layer, operation in network.operations.items():
-        kind = type(operation).__name__
-        if kind in ("Rescaling", "Normalization", "TrueDivide", "Divide", "Multiply", "Subtract", "Add"):
-            found.append(layer)
-        elif getattr(operation, "trainable_weights", None):
-            break
-    return found
 
 
 def _gain(network: Network, layer: str, declared: np.ndarray) -> float:
@@ -313,7 +282,10 @@ def _first(network: Network, images: Any, size: tuple[int, int] | None, count: i
 def _declared(network: Network) -> str:
     low, high = network.value_range
     mean = "" if network.mean is None else f", less {', '.join(f'{value:.4g}' for value in network.mean)}"
-    return f"black is {low:g}, white is {high:g}{mean}{', blue first (BGR)' if network.bgr else ''}"
+    words = f"black is {low:g}, white is {high:g}{mean}{', blue first (BGR)' if network.bgr else ''}"
+    if network.inferred is None:
+        return f"declared: {words}"
+    return f"inferred: {words} ({network.inferred.reason})"
 
 
 def _judge_span(span: float) -> str:

@@ -17,7 +17,9 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.analysis import imagenet_colors
-from samplevis.network import Network, preprocessing
+from samplevis.network import Network, batch_statistics, preprocessing
+from samplevis.network.batch_statistics import first_normalization, is_untrained
+from samplevis.network.inference import NEAR, TIMES, WORSE
 from samplevis.network.preprocessing import Preprocessing
 from samplevis.network.sources.functions import kinds
 
@@ -25,11 +27,6 @@ Figure = TypeVar("Figure")
 
 Verdict: TypeAlias = Literal["fits", "looks wrong", "cannot tell"]
 FITS, WRONG, CANNOT_TELL = "fits", "looks wrong", "cannot tell"
-# An alternative is better if its divergence at the first batch normalization is smaller by so many nats per channel, and by
-# this factor.
-WORSE, TIMES = 0.5, 3.0
-# Nats per channel up to which a preprocessing fits at all: images that differ from the training set cost some tenths.
-NEAR = 2.0
 # Share of a layer's growth that comes from its input: nearly none if biases outweigh the images, nearly all otherwise.
 FAINT, STRONG = 0.25, 0.75
 GAIN = 1.01
@@ -92,8 +89,7 @@ def run_checks(network: Network, images: np.ndarray) -> list[PreprocessingCheck]
 def normalization(network: Network, images: tf.Tensor) -> PreprocessingCheck:
     """Compares the input of the first batch normalization with its stored statistics of the training set.
 
-    Its output, before scale and shift, has mean 0 and variance 1 on images like those of the training set. The figure is the
-    Kullback-Leibler divergence of a Gaussian with the measured moments from N(0, 1), in nats, averaged over channels.
+    The figure is their divergence, see `network.batch_statistics`.
 
     Args:
       network, images: as in `run_checks`.
@@ -109,22 +105,15 @@ def normalization(network: Network, images: tf.Tensor) -> PreprocessingCheck:
         return PreprocessingCheck(
             "normalization", CANNOT_TELL, f"{layer!r} has its initial statistics: the network is not trained."
         )
-    gamma = np.ones(1) if norm.gamma is None else np.asarray(norm.gamma, np.float64)
-    beta = np.zeros(1) if norm.beta is None else np.asarray(norm.beta, np.float64)
-    alive = np.broadcast_to(np.abs(gamma) > 1e-3 * np.abs(gamma).max(), network.layers[layer][-1:])
-    if not alive.any():
-        return PreprocessingCheck("normalization", CANNOT_TELL, f"{layer!r} has the same output for all images.")
-
     run, declared = _compiled(network, (layer,), lambda found: found[layer]), preprocessing.declared(network)
 
     def divergence(matrix: np.ndarray) -> float:
-        outputs = np.asarray(run(images, *preprocessing.in_terms_of(declared, matrix)), np.float64)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            values = ((outputs - beta) / gamma)[..., alive].reshape(-1, int(alive.sum()))
-        mean, variance = values.mean(0), np.maximum(values.var(0), 1e-12)
-        return float(np.mean(variance + mean**2 - 1 - np.log(variance)) / 2)
+        outputs = np.asarray(run(images, *preprocessing.in_terms_of(declared, matrix)))
+        return batch_statistics.divergence(norm, outputs)
 
     figures, candidates = _figures(network, divergence, one_order=True)
+    if np.isnan(figures["declared"]):
+        return PreprocessingCheck("normalization", CANNOT_TELL, f"{layer!r} has the same output for all images.")
     best = min(figures, key=figures.get)
     current, least = figures["declared"], figures[best]
     text = f"The input of {layer!r} is {current:.2g} nats per channel from its statistics of the training set"
@@ -257,22 +246,6 @@ def colors(network: Network, images: tf.Tensor) -> PreprocessingCheck:
             "colors", FITS, f"{text}; under the best alternative, {other}, with {figures[other]:.1f}.", figures
         )
     return PreprocessingCheck("colors", CANNOT_TELL, f"{text}, and at most {best_t:.1f}, under {best}.", figures)
-
-
-def first_normalization(network: Network) -> str | None:
-    """The first batch normalization over the last axis, or None."""
-    for layer, operation in network.operations.items():
-        if (
-            type(operation).__name__ == "BatchNormalization"
-            and network.layers[layer][-1] == operation.moving_mean.shape[0]
-        ):
-            return layer
-    return None
-
-
-def is_untrained(norm: object) -> bool:
-    """Whether a batch normalization has its initial statistics."""
-    return not np.any(norm.moving_mean) and bool(np.all(np.asarray(norm.moving_variance) == 1))
 
 
 def imagenet_classes(network: Network) -> tuple[list[int], list[int]]:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import os
+import dataclasses
 import re
 import shlex
 import sys
+import warnings
 from collections.abc import Sequence
 
 from samplevis.cli.parser import make_parser
+from samplevis.cli.wording import in_flags
+from samplevis.runs.options import RenderOptions, RunOptions
+from samplevis.sampling.options import HMCOptions
 
 BAD_ARGUMENT, FAILURE, INTERRUPTED = 2, 1, 130
+# Arguments that have flags.
+FIELDS = frozenset(
+    field.name for options in (RenderOptions, RunOptions, HMCOptions) for field in dataclasses.fields(options)
+) | {"size", "prior", "value_range", "bgr", "mean", "images", "weights", "examples", "steps", "scale", "extend"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,16 +37,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     options = make_parser().parse_args([readable(word) for word in words])
     options.command = shlex.join(["samplevis", *words])
-    # TensorFlow's start-up lines are of no use here.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        options.run(options)
-    except (ValueError, TypeError) as error:
-        return _fail(error, BAD_ARGUMENT)
-    except (OSError, ImportError, FloatingPointError, MemoryError) as error:
-        return _fail(error, FAILURE)
-    except KeyboardInterrupt as stop:
-        return _fail(str(stop) or "interrupted", INTERRUPTED)
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            options.run(options)
+        except (ValueError, TypeError) as error:
+            return _fail(error, BAD_ARGUMENT)
+        except (OSError, ImportError, FloatingPointError, MemoryError) as error:
+            return _fail(error, FAILURE)
+        except KeyboardInterrupt as stop:
+            return _fail(str(stop) or "interrupted", INTERRUPTED)
     return 0
 
 
@@ -48,5 +56,10 @@ def readable(word: str) -> str:
 
 
 def _fail(error: object, code: int) -> int:
-    print(f"samplevis: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"samplevis: {in_flags(str(error), FIELDS)}", file=sys.stderr)
     return code
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *place: object, **rest: object) -> None:
+    if issubclass(category, UserWarning):
+        print(f"samplevis: warning: {in_flags(str(message), FIELDS)}", file=sys.stderr)

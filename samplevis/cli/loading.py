@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import inspect
 import os
+import re
 from typing import TYPE_CHECKING, Literal, get_args
+
+from samplevis.cli.start import load_tensorflow
 
 if TYPE_CHECKING:
     from samplevis.network import Network
@@ -24,8 +27,54 @@ def check_prior(name: str | None) -> None:
         check_choice("prior", name, get_args(PriorName))
 
 
+def check_model(model: str) -> None:
+    """Raises ValueError or FileNotFoundError, before TensorFlow is loaded, unless a model is in the zoo or on disk."""
+    from samplevis.modelzoo.registry import MODELS
+    from samplevis.runtime.checks import did_you_mean
+
+    if model.lower() in {name.lower() for name in MODELS} or os.path.exists(model):
+        return
+    if os.path.splitext(model)[1]:
+        raise FileNotFoundError(f"model: there is no file {model}")
+    raise ValueError(
+        "model: expected a name from the zoo (see samplevis models), a .keras, .h5 or frozen .pb file, or the folder of a "
+        f"SavedModel.{did_you_mean(model, MODELS)} Received: {model!r}"
+    )
+
+
+def check_label(model: str, objective: str, weights: str | None = None) -> None:
+    """Raises ValueError, before TensorFlow is loaded, for a label that a model of the zoo does not have.
+
+    Args:
+      model: as in the zoo.
+      objective: as the user typed it; only a single layer:label is looked up.
+      weights: path of the weights, beside which the labels may be.
+    """
+    from samplevis.modelzoo.imagenet import local_labels
+    from samplevis.modelzoo.registry import MODELS
+    from samplevis.modelzoo.shapes.labels import JUDGE_LABELS, LABELS
+    from samplevis.network.labels import find_label
+
+    name = next((name for name in MODELS if name.lower() == model.lower()), None)
+    label = objective.rpartition(":")[2]
+    # Lucid's GoogLeNets have labels of their own.
+    if name is None or name.startswith("InceptionV1") or not is_label(objective):
+        return
+    own = {"Shapes": LABELS, "ShapesJudge": JUDGE_LABELS}
+    labels = own[name] if name in own else local_labels(weights)
+    if labels is not None:
+        find_label(labels, label)
+
+
+def is_label(objective: str) -> bool:
+    """Whether the unit has a name for readers: logits:goldfish, but not fire9:10 or a sum."""
+    return bool(re.fullmatch(r"\s*[^-+*:]+:[^:]*[^\W\d][^:]*", objective))
+
+
 def load_network(options: argparse.Namespace) -> Network:
     """The network of a command's model arguments."""
+    check_model(options.model)
+    load_tensorflow()
     from samplevis import modelzoo
 
     declared = {
@@ -66,6 +115,7 @@ def make_prior(name: str, network: Network, size: int | None) -> Parameterizatio
 
 def load_samples(run: str) -> Samples:
     """The samples of a file, or of the folder of a run."""
+    load_tensorflow()
     from samplevis.results.samples import Samples
 
     return Samples.load(os.path.join(run, "samples.npz") if os.path.isdir(run) else run)

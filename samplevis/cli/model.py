@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from samplevis.cli.loading import load_network
+from samplevis.cli.loading import check_label, load_network
 from samplevis.cli.shared_flags import OBJECTIVE, add_command, add_model, add_scale, add_size
 
 
@@ -56,21 +56,25 @@ def print_models(options: argparse.Namespace) -> None:
 
 def print_description(options: argparse.Namespace) -> None:
     """Prints the layers of a network, and whether its preprocessing looks right."""
+    network = load_network(options)
     from samplevis.analysis.description import describe
 
-    print(describe(load_network(options), options.images, image_size=_square(options.size), seed=options.seed))
+    print(describe(network, options.images, image_size=_square(options.size), seed=options.seed))
 
 
 def write_examples(options: argparse.Namespace) -> None:
     """Writes the images of a folder that a unit responds to most and least."""
-    from samplevis.analysis.dataset_examples import collect
     from samplevis.runtime import files
     from samplevis.runtime.checks import check_whole
 
     check_whole("scale", options.scale, 1)
     files.check_writable(options.out)
+    check_label(options.model, options.objective, options.weights)
+    network = load_network(options)
+    from samplevis.analysis.dataset_examples import collect
+
     found = collect(
-        load_network(options),
+        network,
         options.objective,
         options.folder,
         top=options.top,

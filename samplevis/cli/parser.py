@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from samplevis import __version__
-from samplevis.cli import model, render_command, report, sweep_command
+from samplevis.cli import demo_command, model, render_command, report, sweep_command
 
 EPILOG = """\
 examples:
@@ -33,6 +33,6 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"samplevis {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (render_command, sweep_command, report, model):
+    for group in (demo_command, render_command, sweep_command, report, model):
         group.add_commands(commands)
     return parser

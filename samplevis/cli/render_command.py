@@ -1,18 +1,17 @@
-"""samplevis render and samplevis demo: samples of a unit, and what is written of them."""
+"""samplevis render: samples of a unit, and what is written of them."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
 import os
-import re
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from samplevis.cli.dataclass_options import Flag, add_flags, read_flags
-from samplevis.cli.loading import check_prior, load_network, make_prior
+from samplevis.cli.loading import check_label, check_model, check_prior, is_label, load_network, make_prior
 from samplevis.cli.shared_flags import OBJECTIVE, add_command, add_model, add_prior, add_scale, add_size, gib
+from samplevis.cli.start import load_tensorflow
 from samplevis.runs.options import RenderOptions, RunOptions
 from samplevis.sampling.kernels import registry
 from samplevis.sampling.options import HMCOptions
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from samplevis.network import Network
     from samplevis.results.samples import Samples
 
-DEMO_SIZE = 64
 WRITTEN = ("samples.gif", "samples.png", "samples.npz", "report.html")
 
 
@@ -88,24 +86,17 @@ class Renamed(argparse.Action):
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    """Adds both commands."""
-    demo = add_command(
-        commands, "demo", "sample a unit of the bundled network: nothing to download, about two minutes", run_demo
-    )
-    target = demo.add_argument_group("what to sample")
-    target.add_argument("concept", nargs="?", default="star", help="label of the unit (default: star)")
-    _add_flags(demo, target, "samplevis-demo")
-
+    """Adds the command."""
     render = add_command(commands, "render", "sample images that excite a unit of any network", run_render)
     add_model(render)
     target = render.add_argument_group("what to sample")
     target.add_argument("objective", help=f"{OBJECTIVE}; -fire9:10 for what the unit likes least")
     add_size(target, 128)
-    _add_flags(render, target, "samplevis-out")
+    add_flags_of_a_run(render, target, "samplevis-out")
 
 
-def _add_flags(parser: argparse.ArgumentParser, target: argparse._ArgumentGroup, out: str) -> None:
-    """Adds what both commands have."""
+def add_flags_of_a_run(parser: argparse.ArgumentParser, target: argparse._ArgumentGroup, out: str) -> None:
+    """Adds what `render` and `demo` have."""
     add_prior(target, "fourier; for --density activation, uniform")
     add_flags(target, RenderOptions, RENDER_FLAGS)
     target.add_argument(
@@ -134,31 +125,38 @@ def _add_flags(parser: argparse.ArgumentParser, target: argparse._ArgumentGroup,
     add_scale(output, "the images")
 
 
-def run_demo(options: argparse.Namespace) -> None:
-    """Samples a unit of the bundled network."""
-
-    def load() -> Network:
-        from samplevis import modelzoo
-
-        return modelzoo.load("Shapes")
-
-    options.size = DEMO_SIZE
-    _render_to_folder(load, f"logits:{options.concept}", options)
-
-
 def run_render(options: argparse.Namespace) -> None:
     """Samples a unit of the user's network."""
-    _render_to_folder(lambda: load_network(options), options.objective, options)
+    settings = make_settings(options)
+    check_model(options.model)
+    check_label(options.model, options.objective, options.weights)
+    title = options.objective.rpartition(":")[2] if is_label(options.objective) else None
+    render_to_folder(load_network(options), options.objective, options, settings, title)
 
 
-def _render_to_folder(load: Callable[[], Network], objective: str, options: argparse.Namespace) -> None:
-    """Checks the options, loads the network, samples, and writes and prints the results."""
+def render_to_folder(
+    network: Network, objective: str, options: argparse.Namespace, settings: dict[str, Any], title: str | None
+) -> Samples:
+    """Samples a unit, and writes and prints the results.
+
+    Args:
+      network: the network.
+      objective: the unit.
+      options: those of the command; `size`, `prior`, `examples`, `out`, `scale`, `quiet`, `json` and `command` are read.
+      settings: what `make_settings` made of them.
+      title: name of the unit for readers of the page; None for the objective.
+
+    Returns:
+      The samples.
+    """
+    from samplevis.activation import default_param, make_activation
     from samplevis.runs.rendering import render
     from samplevis.runtime import files
     from samplevis.runtime.callbacks import JSONLines
 
-    settings = _settings(options)
-    network = load()
+    prior = make_prior(options.prior, network, options.size) if options.prior else None
+    # A unit that does not exist leaves no folder.
+    make_activation(network, objective, prior or default_param(network, options.size), None)
     files.make_folder(options.out)
     paths = {name: os.path.join(options.out, name) for name in WRITTEN}
     for path in paths.values():
@@ -168,7 +166,7 @@ def _render_to_folder(load: Callable[[], Network], objective: str, options: argp
         network,
         objective,
         im_size=options.size,
-        param=make_prior(options.prior, network, options.size) if options.prior else None,
+        param=prior,
         examples=options.examples,
         progress=not options.quiet and lines is None,
         callbacks=[lines] if lines else [],
@@ -176,11 +174,12 @@ def _render_to_folder(load: Callable[[], Network], objective: str, options: argp
     )
     # The report shows the command that made the run, also if it is written later.
     samples = dataclasses.replace(samples, options=samples.options | {"command": options.command})
-    _write(samples, paths, objective, options.scale)
+    _write(samples, paths, title, options.scale)
     _print(samples, paths, lines)
+    return samples
 
 
-def _settings(options: argparse.Namespace) -> dict[str, Any]:
+def make_settings(options: argparse.Namespace) -> dict[str, Any]:
     """The arguments of `render` that follow from flags alone, checked."""
     from samplevis.runtime.checks import check_whole
 
@@ -198,13 +197,13 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _write(samples: Samples, paths: dict[str, str], objective: str, scale: int | None) -> None:
+def _write(samples: Samples, paths: dict[str, str], title: str | None, scale: int | None) -> None:
     """Writes the files of a run; of signals and volumes there is no report, and its path is removed."""
     samples.save(paths["samples.npz"])
     samples.save_gif(paths["samples.gif"], scale=scale)
     samples.save_grid(paths["samples.png"], scale=scale)
     if samples.dimensions == 2:
-        samples.report(paths["report.html"], objective.rpartition(":")[2] if is_label(objective) else None)
+        samples.report(paths["report.html"], title)
     else:
         del paths["report.html"]
 
@@ -215,22 +214,20 @@ def _print(samples: Samples, paths: dict[str, str], lines: Any) -> None:
         written = {name: os.path.abspath(path) for name, path in paths.items()}
         lines.write("summary", verdict=summary.verdict, warnings=summary.warnings, written=written, **summary.figures)
         return
-    print(summary)
-    print("\n" + "\n".join(f"wrote {path}" for path in paths.values()))
-
-
-def is_label(objective: str) -> bool:
-    """Whether the unit has a name for readers: logits:goldfish, but not fire9:10 or a sum."""
-    return bool(re.fullmatch(r"\s*[^-+*:]+:[^:]*[^\W\d][^:]*", objective))
+    print("\n".join(f"wrote {path}" for path in paths.values()))
+    print(f"\n{summary}\n\n{summary.verdict}")
+    print(f"Open {paths.get('report.html', paths['samples.png'])}")
 
 
 def _extended(options: argparse.Namespace) -> int:
     """The number of draws to ask for: those of the checkpoint, and so many more."""
     from samplevis.runtime.checks import check_whole
-    from samplevis.sampling.chains import num_draws_in
 
     check_whole("extend", options.extend, 1)
     folder = getattr(options, "checkpoint", None)
     if folder is None:
         raise ValueError("extend: needs --checkpoint, the folder of the run that gets more draws. Received: none")
+    load_tensorflow()
+    from samplevis.sampling.chains import num_draws_in
+
     return num_draws_in(folder) + options.extend

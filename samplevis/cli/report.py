@@ -35,15 +35,17 @@ def write_report(options: argparse.Namespace) -> None:
     out = options.out or os.path.join(folder, "report.html")
     samples, other_end = (run and load_samples(run) for run in (options.source, options.other_end))
     samples.report(out, options.title, other_end=other_end, draws=options.draws)
-    print(f"{samples.summary().verdict}\n\nwrote {out}")
+    print(f"{samples.summary().verdict}\nOpen {out}")
 
 
 def write_sheet(options: argparse.Namespace) -> None:
     """Writes the image of several runs."""
-    from samplevis import export, recipes
     from samplevis.runtime import files
 
     files.check_writable(options.out)
-    sheet = recipes.sample_sheet(list(map(load_samples, options.runs)), draws=options.draws, scale=options.scale)
+    runs = list(map(load_samples, options.runs))
+    from samplevis import export, recipes
+
+    sheet = recipes.sample_sheet(runs, draws=options.draws, scale=options.scale)
     export.save_png(sheet, options.out)
     print(f"wrote {options.out}")

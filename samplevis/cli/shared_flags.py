@@ -43,7 +43,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         nargs=2,
         type=float,
         metavar=("LOW", "HIGH"),
-        help="pixel values of black and white that a model from a file expects (default: 0 1)",
+        help="pixel values of black and white that a model from a file expects (default: inferred)",
     )
     group.add_argument("--bgr", action="store_true", help="the model from a file expects BGR channels, not RGB")
     group.add_argument(

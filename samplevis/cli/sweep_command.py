@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from samplevis.cli.loading import check_prior, load_network, make_prior
+from samplevis.cli.loading import check_label, check_prior, load_network, make_prior
 from samplevis.cli.shared_flags import add_command, add_model, add_prior, add_scale, add_size, gib
 
 
@@ -57,13 +57,16 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 def run_sweep(options: argparse.Namespace) -> None:
     """Optimises the images and writes them."""
     check_prior(options.prior)
-    from samplevis.activation import default_param
-    from samplevis.runs.sweeping import sweep
     from samplevis.runtime import files
 
     if options.sheet:
         files.check_writable(options.sheet)
+    for unit in options.units:
+        check_label(options.model, unit, options.weights)
     network = load_network(options)
+    from samplevis.activation import default_param
+    from samplevis.runs.sweeping import sweep
+
     param = make_prior(options.prior, network, options.size) if options.prior else default_param(network, options.size)
     found = sweep(
         network,

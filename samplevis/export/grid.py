@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import re
 from collections.abc import Sequence
 
@@ -12,8 +14,12 @@ from samplevis.export.pixels import enlarge, on_checkerboard, to_uint8
 from samplevis.runtime.checks import brief, check_whole
 
 PAPER, INK = 255, 0
-# Labels are broken into lines of at most this width in pixels, or the width of an image if it is larger.
-MAX_LABEL_WIDTH = 96
+# Pixels of a label's letters: a share of the image's width, within limits.
+LETTERS, MIN_LETTERS, MAX_LETTERS = 1 / 9, 13, 16
+# Labels are broken into lines of at most this many times the size of their letters, or the width of an image if it is larger.
+MAX_LABEL_WIDTH = 9
+# Pixels between a label and what is beside it, as a share of the size of its letters.
+GUTTER = 0.45
 
 
 def grid(
@@ -57,20 +63,21 @@ def grid(
     check_labels("labels", labels, len(pixels))
 
     height, width = pixels.shape[1:3]
-    line, room = _text_size("Ag")[1], max(width, MAX_LABEL_WIDTH)
-    of_columns, of_images = ([_lines(label, room) for label in names or ()] for names in (column_labels, labels))
-    of_rows = [_lines_beside(label, room, height // line) for label in row_labels or ()]
+    font = font_for(width)
+    line, room, gutter = font.line, max(width, MAX_LABEL_WIDTH * font.size), max(gap, round(GUTTER * font.size))
+    of_columns, of_images = ([_lines(label, room, font) for label in names or ()] for names in (column_labels, labels))
+    of_rows = [_lines_beside(label, room, height // line, font) for label in row_labels or ()]
     # If images are tiny, a cell is as wide as its label.
-    cell = max([width, *map(_width, of_columns + of_images)])
-    left = gap + (max(map(_width, of_rows)) + gap if row_labels else 0)
-    label_height = line * max(map(len, of_images), default=1) + gap if labels is not None else 0
-    heading = (line + gap if title is not None else 0) + (
-        line * max(map(len, of_columns), default=1) + gap if column_labels is not None else 0
+    cell = max([width, *map(font.block_width, of_columns + of_images)])
+    left = gap + (max(map(font.block_width, of_rows)) + gutter if row_labels else 0)
+    label_height = line * max(map(len, of_images), default=1) + gutter if labels is not None else 0
+    heading = (line + gutter if title is not None else 0) + (
+        line * max(map(len, of_columns), default=1) + gutter if column_labels is not None else 0
     )
     top = gap + heading + label_height
     paper_width = left + columns * (cell + gap)
     if title is not None:
-        paper_width = max(paper_width, _text_size(title)[0] + 2 * gap)
+        paper_width = max(paper_width, font.width(title) + 2 * gap)
     pitch = label_height + height + gap
     paper = np.full((top - label_height + rows * pitch, paper_width, 3), PAPER, np.uint8)
     corners = [(top + i // columns * pitch, left + i % columns * (cell + gap)) for i in range(rows * columns)]
@@ -79,10 +86,10 @@ def grid(
 
     # Corners of the blocks of lines: headings and labels end right above what they name, row labels are centred.
     blocks = [] if title is None else [(gap, gap, [title])]
-    blocks += [(corners[i][1], top - label_height - gap - line * len(b), b) for i, b in enumerate(of_columns)]
-    blocks += [(x, y - gap - line * len(b), b) for (y, x), b in zip(corners, of_images, strict=False)]
+    blocks += [(corners[i][1], top - label_height - gutter - line * len(b), b) for i, b in enumerate(of_columns)]
+    blocks += [(x, y - gutter - line * len(b), b) for (y, x), b in zip(corners, of_images, strict=False)]
     blocks += [(gap, corners[i * columns][0] + max(height - line * len(b), 0) // 2, b) for i, b in enumerate(of_rows)]
-    return _write(paper, [(x, y + n * line, text) for x, y, block in blocks for n, text in enumerate(block)])
+    return font.write(paper, [(x, y + n * line, text) for x, y, block in blocks for n, text in enumerate(block)])
 
 
 def _cells(pixels: np.ndarray, columns: int | None, images: np.ndarray) -> tuple[np.ndarray, int, int]:
@@ -107,43 +114,64 @@ def check_labels(name: str, labels: Sequence[str] | None, expected: int) -> None
         raise ValueError(f"{name}: expected {expected} labels. Received {len(labels)}: {list(labels)!r}")
 
 
-def _lines(label: str, room: int) -> list[str]:
+def _lines(label: str, room: int, font: Font) -> list[str]:
     """A label in lines of at most `room` pixels, broken after words and parts of names; longer parts stay whole."""
     lines = []
     for one in str(label).split("\n"):
         lines.append("")
         for part in re.findall(r".+?(?:[\s_:,/]+|$)", _printable(one)):
-            if lines[-1] and _text_size((lines[-1] + part).strip())[0] > room:
+            if lines[-1] and font.width((lines[-1] + part).strip()) > room:
                 lines.append("")
             lines[-1] += part
     return [text.strip() for text in lines]
 
 
-def _lines_beside(label: str, room: int, max_lines: int) -> list[str]:
+def _lines_beside(label: str, room: int, max_lines: int, font: Font) -> list[str]:
     """A label in at most `max_lines` lines, wider than `room` if necessary: rows must not overlap."""
     if str(label).count("\n") >= max(max_lines, 1):
         label = _printable(label)
-    while len(lines := _lines(label, room)) > max(max_lines, 1):
+    while len(lines := _lines(label, room, font)) > max(max_lines, 1):
         room *= 2
     return lines
 
 
-def _width(lines: Sequence[str]) -> int:
-    return max(_text_size(text)[0] for text in lines)
+class Font:
+    """Pillow's own TrueType face in one size.
+
+    Args:
+      size: of its letters, in pixels.
+
+    Attributes:
+      line: pixels from one line to the next.
+    """
+
+    def __init__(self, size: int):
+        self.size = size
+        self._face = ImageFont.load_default(size)
+        # Room for the parts of letters below the line.
+        self.line: int = math.ceil(self._face.getbbox("Ag|")[3] + size / 8)
+
+    def width(self, text: str) -> int:
+        """Pixels of a line."""
+        return math.ceil(self._face.getbbox(_printable(text))[2])
+
+    def block_width(self, lines: Sequence[str]) -> int:
+        """Pixels of the longest of some lines."""
+        return max(map(self.width, lines))
+
+    def write(self, paper: np.ndarray, texts: Sequence[tuple[int, int, str]]) -> np.ndarray:
+        """A copy of the paper with texts at (x, y)."""
+        canvas = Image.fromarray(paper)
+        pen = ImageDraw.Draw(canvas)
+        for x, y, text in texts:
+            pen.text((x, y), _printable(text), fill=(INK,) * 3, font=self._face)
+        return np.asarray(canvas)
 
 
-def _write(paper: np.ndarray, texts: list[tuple[int, int, str]]) -> np.ndarray:
-    canvas = Image.fromarray(paper)
-    pen = ImageDraw.Draw(canvas)
-    for x, y, text in texts:
-        pen.text((x, y), _printable(text), fill=(INK,) * 3, font=ImageFont.load_default())
-    return np.asarray(canvas)
-
-
-def _text_size(text: str) -> tuple[int, int]:
-    """Width and height in pixels, from the pen's position."""
-    _, _, right, bottom = ImageFont.load_default().getbbox(_printable(text))
-    return int(np.ceil(right)), int(np.ceil(bottom))
+@functools.lru_cache(maxsize=MAX_LETTERS)
+def font_for(width: int) -> Font:
+    """The font for labels of images of a width in pixels."""
+    return Font(min(max(round(LETTERS * width), MIN_LETTERS), MAX_LETTERS))
 
 
 def _printable(text: str) -> str:

@@ -6,8 +6,6 @@ import hashlib
 import os
 from pathlib import Path
 
-import keras
-
 
 def cache_folder() -> Path:
     """The folder of Keras's cache for weights: `$KERAS_HOME/models`, by default `~/.keras/models`."""
@@ -40,6 +38,8 @@ def fetch(name: str, url: str, digest: str | None, instead: str, argument: str, 
     Raises:
       OSError: if the file cannot be fetched or is not the expected one; the message says which file to put where.
     """
+    import keras
+
     folder = cache_folder()
     try:
         return Path(

@@ -7,15 +7,16 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
-import numpy as np
+from samplevis.modelzoo.fetch import cache_folder, fetch
 
-from samplevis.modelzoo.fetch import fetch
-from samplevis.network.preprocessing import MEAN, STANDARD_DEVIATION
+if TYPE_CHECKING:
+    import keras
 
 LABELS_URL = "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json"
 LABELS_MD5 = "c2c37ea517e94d9795004a39431a14cb"
+LABELS_CACHE = "imagenet_class_index.json"
 LABELS_FILE = "imagenet_labels.txt"
 CLASSES = 1000
 
@@ -37,7 +38,7 @@ def imagenet_labels(
     """
     if labels is None and weights is None:
         return None
-    path = Path(labels) if labels is not None else None if weights == "imagenet" else _beside(Path(weights))
+    path = _labels_file(labels, weights)
     first = ["background"] if background else []
     return lambda: first + (fetch_labels() if path is None else read_labels(path))
 
@@ -54,18 +55,45 @@ def read_labels(path: Path) -> list[str]:
     return labels
 
 
+def local_labels(weights: str | os.PathLike | None = None) -> list[str] | None:
+    """The labels, if they can be had without a network and without TensorFlow; else None.
+
+    Args:
+      weights: path of the weights. Defaults to weights that were fetched.
+    """
+    path = _labels_file(None, "imagenet" if weights is None else weights)
+    if path is not None:
+        return read_labels(path)
+    cached = cache_folder() / LABELS_CACHE
+    return _indexed(cached) if cached.is_file() else None
+
+
 def fetch_labels() -> list[str]:
     """Fetches Keras's list of the 1,000 ImageNet classes into its cache; OSError says what to do without a network."""
     instead = "give a text file: labels=PATH, or name classes by number"
-    path = fetch("imagenet_class_index.json", LABELS_URL, LABELS_MD5, instead, "labels")
+    path = fetch(LABELS_CACHE, LABELS_URL, LABELS_MD5, instead, "labels")
+    return _indexed(path)
+
+
+def _indexed(path: Path) -> list[str]:
     index = json.loads(path.read_text(encoding="utf-8"))
     return [index[str(number)][1].replace("_", " ") for number in range(CLASSES)]
 
 
 def normalize(image: keras.KerasTensor) -> keras.KerasTensor:
     """Subtracts ImageNet's mean colour from images in [0, 1] and divides by the standard deviation, in a layer `normalize`."""
+    import keras
+    import numpy as np
+
+    from samplevis.network.preprocessing import MEAN, STANDARD_DEVIATION
+
     variance = np.square(STANDARD_DEVIATION).tolist()
     return keras.layers.Normalization(mean=MEAN, variance=variance, name="normalize")(image)
+
+
+def _labels_file(labels: str | os.PathLike | None, weights: str | os.PathLike | None) -> Path | None:
+    """The file that has the labels; None for Keras's list."""
+    return Path(labels) if labels is not None else None if weights == "imagenet" else _beside(Path(weights))
 
 
 def _beside(weights: Path) -> Path | None:

@@ -48,7 +48,7 @@ def torch_network(
     model = architecture()
     if arrays is not None:
         load_state_dict(model, arrays, weights)
-    return Network(model, labels=imagenet_labels(labels, weights), name=name)
+    return Network(model, value_range=(0, 1), labels=imagenet_labels(labels, weights), name=name)
 
 
 def fetch_weights(name: str) -> Path:

@@ -11,7 +11,7 @@ def as_network(model: Any) -> Network:
     """A model as a `Network`.
 
     Args:
-      model: a `Network`, which is returned as it is, or a model, which is taken to expect RGB images in [0, 1].
+      model: a `Network`, which is returned as it is, or a model, whose preprocessing is inferred.
 
     Returns:
       A `Network`.

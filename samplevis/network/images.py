@@ -12,6 +12,9 @@ import tensorflow as tf
 from samplevis.network.sources.base import Shape, show, sizes
 from samplevis.runtime.checks import brief, check_array, check_flag, check_numbers, check_wholes
 
+# Sides of the images, by number of dimensions, to try a network with that takes any size.
+DEFAULT_SIDES = {1: 1024, 2: 96, 3: 32}
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageInput:

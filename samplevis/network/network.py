@@ -9,12 +9,13 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.network.cuts import Activations, Cut, Cuts, Substitution
-from samplevis.network.images import ImageInput
+from samplevis.network.images import DEFAULT_SIDES, ImageInput
+from samplevis.network.inference import Inferred, infer
 from samplevis.network.labels import check_labels, find_label
 from samplevis.network.layer_names import LayerNames
 from samplevis.network.sources import Shape, Source, as_source
 from samplevis.network.sources.base import show
-from samplevis.runtime.checks import brief
+from samplevis.runtime.checks import brief, check_flag
 from samplevis.runtime.deprecation import renamed_keywords, renamed_property
 from samplevis.runtime.lru import LRUDict
 
@@ -22,8 +23,6 @@ from samplevis.runtime.lru import LRUDict
 MAX_COMPILED = 32
 # Structures of objectives whose layers a network remembers.
 MAX_STRUCTURES = 256
-# Sides of the images, by number of dimensions, to try a network with that takes any size.
-DEFAULT_SIDES = {1: 1024, 2: 96, 3: 32}
 
 
 class Network:
@@ -44,14 +43,14 @@ class Network:
     of a concatenation of rectified layers. Sample those of a rectified unit: a silent ReLU has no gradient. `layer_table` says
     which layers have them; Lucid's spelling, `layer_pre_relu`, works too.
 
-    A raw Keras model gets `value_range=(0, 1)`; one that rescales its input itself, such as EfficientNet, usually expects
-    (0, 255). Nothing is guessed: declare it.
+    Without a declared preprocessing, `inferred` says which one the network uses, and why; what is declared is used as it is.
 
     Args:
       model: a model that takes images, signals or volumes: a Keras 3 or tf_keras model; a `keras.layers.TFSMLayer`, or
         what `tf.saved_model.load` returned; a frozen GraphDef; a function of images, written in TensorFlow. All but Keras 3's
         functional and Sequential models are traced: later training does not reach the network.
-      value_range: (low, high), what black and white pixels become before `mean` is subtracted. Defaults to (0, 1).
+      value_range: (low, high), what black and white pixels become before `mean` is subtracted. Defaults to what the model's own
+        layers, its name or its statistics imply, see `samplevis.network.inference`; else, or with a `mean`, to (0, 1).
       bgr: True if the model expects blue first. Defaults to False.
       mean: a number, or one for each channel in the model's channel order, subtracted after scaling. Defaults to none.
       labels: the classes' names in order, or a function without arguments that returns them, called when first needed.
@@ -82,7 +81,7 @@ class Network:
         self,
         model: Any,
         *,
-        value_range: tuple[float, float] = (0.0, 1.0),
+        value_range: tuple[float, float] | None = None,
         bgr: bool = False,
         mean: float | Sequence[float] | None = None,
         labels: Sequence[str] | Callable[[], Sequence[str]] | None = None,
@@ -100,6 +99,13 @@ class Network:
         self.name: str = name or self.source.name
         #: Whether the gradient is that of the values: False only for networks from `samplevis.overrides`.
         self.exact_gradient = True
+        #: How the preprocessing was inferred; None if it was declared.
+        self.inferred: Inferred | None = None
+        if value_range is None and mean is None:
+            check_flag("bgr", bgr)
+            self.inferred = infer(self.source, self.name, bool(bgr))
+            value_range, bgr, mean = self.inferred.preprocessing.options.values()
+        value_range = (0.0, 1.0) if value_range is None else value_range
         self._images = ImageInput.checked(self.name, self.source.image_shape, value_range, bgr, mean)
         self._labels = labels if callable(labels) else check_labels(labels)
         self._names = LayerNames(self.source, self.name, aliases or {})
@@ -136,15 +142,7 @@ class Network:
         return run(self._images.check(images))
 
     def activations(self, images: Any, layer_names: str | Sequence[str]) -> Activations:
-        """The same as calling the network, for those who look for a method.
-
-        Args:
-          images: array or tensor [batch, *size, channels], finite, in [0, 1].
-          layer_names: a name, or several, from `layers`.
-
-        Returns:
-          A dictionary of float32 tensors [batch, ...] by layer name, for one name too.
-        """
+        """The same as calling the network, for those who look for a method; see `__call__`."""
         return self(images, layer_names)
 
     def with_model(self, source: Any, name: str) -> Network:
@@ -157,15 +155,10 @@ class Network:
         Returns:
           A `Network`.
         """
-        return Network(
-            source,
-            value_range=self.value_range,
-            bgr=self.bgr,
-            mean=self.mean,
-            labels=lambda: self.labels,
-            name=name,
-            aliases=self.aliases,
-        )
+        declared = {"value_range": self.value_range, "bgr": self.bgr, "mean": self.mean}
+        network = Network(source, **declared, labels=lambda: self.labels, name=name, aliases=self.aliases)
+        network.inferred = self.inferred
+        return network
 
     on = renamed_property("on", "with_model")
 

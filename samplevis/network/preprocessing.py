@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import tensorflow as tf
 
-from samplevis.network.network import Network
+if TYPE_CHECKING:
+    from samplevis.network.network import Network
+
+Mode = Literal["unit", "signed", "bytes", "caffe", "torch"]
 
 # Statistics of ImageNet's red, green and blue: of bytes (Caffe's), and of pixels in [0, 1] (torchvision's).
 # Source: keras/src/applications/imagenet_utils.py, torchvision/transforms/_presets.py.
@@ -58,7 +61,7 @@ class Preprocessing:
 
 #: How `keras.applications` and torchvision prepare images, by the names of the modes ("signed" is Keras's "tf"); in "torch" one
 #: standard deviation stands for the three, which differ by 1 %.
-MODES: Mapping[str, Preprocessing] = {
+MODES: Mapping[Mode, Preprocessing] = {
     "unit": Preprocessing("(0, 1)", (0, 1)),
     "signed": Preprocessing("(-1, 1)", (-1, 1)),
     "bytes": Preprocessing("(0, 255)", (0, 255)),

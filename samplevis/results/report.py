@@ -14,6 +14,7 @@ import numpy as np
 
 from samplevis.results import report_pictures as pictures
 from samplevis.results.chart import Line, line_chart
+from samplevis.results.conclusions import conclusion
 from samplevis.results.plots import photographs
 from samplevis.results.report_pictures import COLORS, as_text, breakable, plural
 from samplevis.results.rows import MAX_LEVEL_ERROR, ROWS
@@ -106,8 +107,8 @@ def _page(samples: Samples, title: str, other_end: Samples | None, draws: int, f
         "objective": as_text(samples.objective),
         "model": as_text(samples.model),
         "size": f"{chains} {plural('chain', chains)} of {count} {plural('draw', count)}",
-        "level": f"{summary.figures['level_fresh']:.2f}",
-        "asked": "" if samples.level is None else f" ({samples.level:.2f} was asked for)",
+        "conclusion": as_text(conclusion(samples, summary)),
+        "asked": "" if samples.level is None else f"; {samples.level:.2f} was asked for",
         "verdict": as_text(summary.verdict),
         "verdicts": _verdicts(summary),
         "overview": pictures.overview(samples, frames),

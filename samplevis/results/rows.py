@@ -78,7 +78,8 @@ def _examples(run: Run) -> str:
     options = run.samples.options
     if "num_examples" not in options:
         return "none"
-    return f"above {options['examples_percentile']:.0f} % of {options['num_examples']}"
+    beyond = ": beyond every one" if options["examples_percentile"] >= 100 else ""
+    return f"above {options['examples_percentile']:.0f} % of {options['num_examples']}{beyond}"
 
 
 ROWS: dict[str, Row] = {
@@ -114,6 +115,12 @@ ROWS: dict[str, Row] = {
         "the percentile of the user's pictures at which the median draw stands, on the network itself and without transforms",
         "",
         _examples,
+    ),
+    "preprocessing": Row(
+        "images as the model gets them",
+        "what becomes of pixels in [0, 1] before the model, and who says so",
+        "it is not what the model was trained on",
+        lambda run: run.samples.options.get("preprocessing", "-"),
     ),
     "activation": Row(
         "activation; prior; optimum",

@@ -13,7 +13,14 @@ from samplevis.results.checks import find_issues, find_limits, format_rhat
 from samplevis.results.figures import compute_figures, worst_scalar
 from samplevis.results.issues import AVERAGES, CHAINS, PICTURES, TIME, Issue, Run
 from samplevis.results.rows import ROWS, checked_rows, table
-from samplevis.results.verdicts import AVERAGES_TEXTS, PICTURES_TEXTS, Verdict, judge_averages, judge_pictures
+from samplevis.results.verdicts import (
+    APPROXIMATE_PICTURES,
+    AVERAGES_TEXTS,
+    PICTURES_TEXTS,
+    Verdict,
+    judge_averages,
+    judge_pictures,
+)
 from samplevis.runtime.deprecation import renamed_property
 
 if TYPE_CHECKING:
@@ -34,7 +41,7 @@ __all__ = [
 ]
 
 # Every sentence that a verdict begins with, on pictures and on averages, the best first.
-VERDICTS = (*PICTURES_TEXTS.values(), *AVERAGES_TEXTS.values())
+VERDICTS = (*PICTURES_TEXTS.values(), APPROXIMATE_PICTURES, *AVERAGES_TEXTS.values())
 # What to think of a run whose worst issue spoils TIME (or that has none), AVERAGES, CHAINS or PICTURES, for captions.
 WORDS = ("trust it", "trust pictures only", "look again", "do not trust it")
 # Figures of a bad chain that the table shows, and their formats.
@@ -161,6 +168,6 @@ def summarize(samples: Samples) -> Summary:
         table(run),
         issues,
         checked_rows(run),
-        judge_pictures(issues),
+        judge_pictures(issues, run.is_exact),
         judge_averages(run, issues, limits),
     )

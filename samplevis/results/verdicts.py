@@ -12,10 +12,12 @@ AveragesGrade = Literal["usable", "approximate", "not usable"]
 
 # The sentence of each grade, the best first.
 PICTURES_TEXTS: dict[str, str] = {
-    "valid": "Pictures valid: each is a fair draw of its composition.",
+    "valid": "Pictures valid: each is a draw of its composition.",
     "look again": "Look again at the pictures, for the reasons below.",
     "invalid": "Pictures invalid: they are not draws from the density that was asked for.",
 }
+# The first of them for a kernel that leaves no density invariant.
+APPROXIMATE_PICTURES = "Pictures valid: each is approximately a draw of its composition."
 AVERAGES_TEXTS: dict[str, str] = {
     "usable": "Averages usable: the chains agree, on the pictures as on the activation.",
     "approximate": "Averages approximate: the chains agree, but the kernel is not exact.",
@@ -44,11 +46,12 @@ class Verdict(NamedTuple):
         return self.text
 
 
-def judge_pictures(issues: Sequence[Issue]) -> Verdict:
-    """Whether each picture is a fair draw of its composition, at the level if one was asked for.
+def judge_pictures(issues: Sequence[Issue], is_exact: bool = True) -> Verdict:
+    """Whether each picture is a draw of its composition, at the level if one was asked for.
 
     Args:
       issues: what is wrong with the run.
+      is_exact: whether the kernel leaves the density invariant. Defaults to True.
 
     Returns:
       The `Verdict`.
@@ -60,7 +63,8 @@ def judge_pictures(issues: Sequence[Issue]) -> Verdict:
     found = [issue for issue in issues if issue.spoils >= CHAINS]
     worst = max((issue.spoils for issue in found), default=None)
     grade: PicturesGrade = {None: "valid", CHAINS: "look again", PICTURES: "invalid"}[worst]
-    return Verdict(grade, PICTURES_TEXTS[grade], found)
+    text = PICTURES_TEXTS[grade] if is_exact or grade != "valid" else APPROXIMATE_PICTURES
+    return Verdict(grade, text, found)
 
 
 def judge_averages(run: Run, issues: Sequence[Issue], limits: Sequence[Issue]) -> Verdict:

@@ -13,6 +13,7 @@ from samplevis import param as parameterizations
 from samplevis.activation import default_param, make_activation
 from samplevis.activation.activation import DEFAULT_SIDES
 from samplevis.activation.memory import image_sizes
+from samplevis.analysis.preprocessing_notice import notify_inferred
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimizers import Method, as_method, as_network_of
@@ -106,6 +107,7 @@ def optimize(
     optimizer_settings(as_method(optimizer))
     options = AscentOptions(steps, optimizer, thresholds, redirect_steps)
     notified = as_callbacks(progress, callbacks)
+    notify_inferred(network, progress)
     root, sizes = seeds.root(seed), {"batch": batch} | image_sizes(network, param.image_shape)
     with memory.explain_oom(sizes):
         z = first_latents(param, batch, init, root)

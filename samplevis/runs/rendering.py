@@ -12,6 +12,7 @@ import numpy as np
 
 from samplevis.activation import default_param
 from samplevis.activation.features import deep_features
+from samplevis.analysis.preprocessing_notice import notify_inferred, preprocessing_words
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.param import Parameterization
@@ -20,7 +21,7 @@ from samplevis.runs.batches import Rendered, run_batches
 from samplevis.runs.example_level import ExamplesLike
 from samplevis.runs.options import RenderOptions, RunOptions
 from samplevis.runs.render_plan import RenderPlan, Transforms, plan_render, preset_of
-from samplevis.runtime.callbacks import Callback, as_callbacks
+from samplevis.runtime.callbacks import STAGES, Callback, ProgressBar, as_callbacks
 from samplevis.runtime.checkpoint import Checkpoint
 from samplevis.runtime.checks import brief, check_known, keywords
 from samplevis.runtime.context import RunContext
@@ -117,7 +118,8 @@ def render(
     if param is None:
         param = default_param(network, im_size, preset_of(density).make_param)
     plan = plan_render(network, obj, hmc, options, run, param, transforms).with_examples(examples)
-    return carry_out(plan, as_callbacks(progress, callbacks))
+    notify_inferred(network, progress)
+    return carry_out(plan, as_callbacks([ProgressBar(STAGES)] if progress is True else progress, callbacks))
 
 
 def carry_out(plan: RenderPlan, callbacks: Sequence[Callback] = ()) -> Samples:
@@ -197,7 +199,7 @@ def _collected(rendered: Rendered) -> Samples:
         density_params={name: float(value) for name, value in vars(result.density).items()},
         init=plan.init,
         kernel=plan.hmc.kernel,
-        options=plan.config() | _standing(plan, batch.images) | ({"retained": list(retained)} if retained else {}),
+        options=plan.config() | _findings(plan, batch.images) | ({"retained": list(retained)} if retained else {}),
     )
 
 
@@ -207,6 +209,11 @@ def _features(network: Network, images: np.ndarray) -> np.ndarray | None:
     if image[-1] != network.image_shape[-1]:
         return None
     return deep_features(network, images.reshape(-1, *image)).reshape(chains, draws, -1)
+
+
+def _findings(plan: RenderPlan, images: np.ndarray) -> dict[str, Any]:
+    """How images were passed to the model, and where the draws stand among the user's pictures."""
+    return {"preprocessing": preprocessing_words(plan.exact_activation.network)} | _standing(plan, images)
 
 
 def _standing(plan: RenderPlan, images: np.ndarray) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from samplevis.activation import Activation, default_param, make_activation
 from samplevis.activation.batch_size import images_per_batch
+from samplevis.analysis.preprocessing_notice import notify_inferred
 from samplevis.network import Network, as_network, fingerprint
 from samplevis.objectives import Objective, as_objective, channel, each, neuron
 from samplevis.optimizers import Method, as_method
@@ -115,6 +116,7 @@ def sweep(
     paths = None if folder is None else sweep_store.paths(folder, names)
     run_id = None if folder is None else _run_id(units, options, init, seed)
     results: dict[int, _Result] = {}
+    notify_inferred(network, progress)
     with Checkpoint(folder, run_id=run_id, argument="folder") as checkpoint:
         if paths is not None:
             _check_start(checkpoint, units, start)

@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+#: The stages of `render`, in order.
+STAGES = ("optimise", "anneal", "calibrate", "warm-up", "sample")
+
+
 class Callback:
     """Is notified of a run's stages, steps and draws; override the methods that you need.
 
-    Stages are "optimise", "anneal", "warm-up" and "sample". The warm-up comes twice, before and after the calibration of the
-    level. A KeyboardInterrupt raised in `on_step` or `on_draw` acts like the first Ctrl-C: the run stops early and returns its
+    Stages are "optimise", "anneal", "calibrate" (of the level, the first half of the warm-up), "warm-up" and "sample". A
+    KeyboardInterrupt raised in `on_step` or `on_draw` acts like the first Ctrl-C: the run stops early and returns its
     results so far. Any other exception aborts the run.
 
     Example:
@@ -73,6 +77,9 @@ class Callback:
 class ProgressBar(Callback):
     """Shows a progress bar for each stage, with the remaining time and the current figures (tqdm).
 
+    Args:
+      stages: names of the stages to number, as in "[2/5] anneal". Defaults to none.
+
     Example:
       >>> import samplevis
       >>> from samplevis import modelzoo, param
@@ -80,12 +87,14 @@ class ProgressBar(Callback):
       >>> result = samplevis.optimize(modelzoo.Shapes(), "logits:4", callbacks=[samplevis.ProgressBar()], **settings)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stages: Sequence[str] = ()) -> None:
+        self._stages = tuple(stages)
         self._bar: Any = None
 
     def on_stage_begin(self, stage: str, done: int, total: int, unit: str) -> None:
+        number = f"[{self._stages.index(stage) + 1}/{len(self._stages)}] " if stage in self._stages else ""
         self._bar = tqdm.auto.tqdm(
-            total=total, initial=done, desc=f"{stage:<10}", unit=unit, file=sys.stderr, dynamic_ncols=True
+            total=total, initial=done, desc=f"{number}{stage:<10}", unit=unit, file=sys.stderr, dynamic_ncols=True
         )
 
     def on_step(self, stage: str, done: int, total: int, figures: Mapping[str, float]) -> None:
@@ -94,6 +103,31 @@ class ProgressBar(Callback):
 
     def on_stage_end(self, stage: str, interrupted: bool) -> None:
         self._bar.close()
+
+
+class OneStage(Callback):
+    """Reports one stage of a part of a run under the part's name, and none of its others.
+
+    Args:
+      callback: what is notified.
+      stage: the stage's name in the part.
+      name: of the part.
+    """
+
+    def __init__(self, callback: Callback, stage: str, name: str):
+        self._callback, self._stage, self._name = callback, stage, name
+
+    def on_stage_begin(self, stage: str, done: int, total: int, unit: str) -> None:
+        if stage == self._stage:
+            self._callback.on_stage_begin(self._name, done, total, unit)
+
+    def on_step(self, stage: str, done: int, total: int, figures: Mapping[str, float]) -> None:
+        if stage == self._stage:
+            self._callback.on_step(self._name, done, total, figures)
+
+    def on_stage_end(self, stage: str, interrupted: bool) -> None:
+        if stage == self._stage:
+            self._callback.on_stage_end(self._name, interrupted)
 
 
 class JSONLines(Callback):

@@ -5,7 +5,10 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, cast
+
+# Type checkers see what is decorated.
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def warn_renamed(old: str, new: str, stacklevel: int = 3) -> None:
@@ -19,7 +22,7 @@ def warn_renamed(old: str, new: str, stacklevel: int = 3) -> None:
     warnings.warn(f"{old} is now {new}; the old name goes with the next release", DeprecationWarning, stacklevel)
 
 
-def renamed_keywords(**names: str) -> Callable[[Callable], Callable]:
+def renamed_keywords(**names: str) -> Callable[[Function], Function]:
     """Decorates a function so that it also takes old names of its keywords.
 
     Args:
@@ -42,7 +45,7 @@ def renamed_keywords(**names: str) -> Callable[[Callable], Callable]:
       'DeprecationWarning'
     """
 
-    def decorate(function: Callable) -> Callable:
+    def decorate(function: Function) -> Function:
         @functools.wraps(function)
         def renamed(*args: Any, **kwargs: Any) -> Any:
             for old, new in names.items():
@@ -53,7 +56,7 @@ def renamed_keywords(**names: str) -> Callable[[Callable], Callable]:
                     kwargs[new] = kwargs.pop(old)
             return function(*args, **kwargs)
 
-        return renamed
+        return cast(Function, renamed)
 
     return decorate
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from samplevis.activation import Activation
 from samplevis.runtime import seeds
+from samplevis.runtime.callbacks import OneStage
 from samplevis.runtime.context import RunContext
 from samplevis.sampling.chains import ChainProblem, ChainResult, Monitors, run_chains
 from samplevis.sampling.density import Conditioned, Density
@@ -167,7 +168,9 @@ def _calibration_run(problem: ChainProblem, state: tf.Tensor, options: HMCOption
     )
     quiet = dataclasses.replace(problem, monitors=problem.monitors._replace(notify=False))
     # The seeds, and the checkpoints of earlier versions, have this part under the name of "rehearsal".
-    return run_chains(quiet, state, short, context.part("rehearsal"))
+    part = context.part("rehearsal")
+    callbacks = tuple(OneStage(callback, "warm-up", "calibrate") for callback in part.callbacks)
+    return run_chains(quiet, state, short, dataclasses.replace(part, callbacks=callbacks))
 
 
 def _after_calibration(options: HMCOptions, calibration_run: ChainResult) -> HMCOptions:

@@ -298,8 +298,10 @@ def test_rescaling_layers(first, right):
 @pytest.mark.slow
 def test_keras_applications():
     model = keras.applications.MobileNet((32, 32, 3), alpha=0.25, weights=None, include_top=False)
-    found = samplevis.describe(model, count=2)
+    found = samplevis.describe(Network(model, value_range=(0, 1)), count=2)
     assert "(-1, 1)" in found.found[0] and "value_range=(-1, 1)" in found.warnings[0]
+    inferred = samplevis.describe(model, count=2)
+    assert inferred.warnings == () and inferred.declared.startswith("inferred: black is -1, white is 1 (")
     assert samplevis.describe(Network(model, value_range=(-1, 1)), count=2).warnings == ()
 
 
@@ -319,7 +321,7 @@ def test_what_a_name_says(name, right):
     model = model_of(*first, layers.Conv2D(4, 3), name=name)
     assert samplevis.describe(Network(model, **right), count=2).warnings == ()
     # A wrong way beside each right one.
-    warnings = samplevis.describe(model, count=2).warnings
+    warnings = samplevis.describe(Network(model, value_range=(0, 1)), count=2).warnings
     assert any("The name says" in warning for warning in warnings)
 
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,9 +18,13 @@ from PIL import Image
 
 import samplevis
 from samplevis import cli
-from samplevis.cli import render_command
-from samplevis.cli.command import readable
+from samplevis.cli import demo_command, render_command
+from samplevis.cli.command import FIELDS, readable
+from samplevis.cli.start import held_stderr
+from samplevis.cli.wording import in_flags
 from samplevis.results.film import DEFAULT_FPS, MEAN_FRAMES
+
+ROOT = Path(__file__).parents[2]
 
 QUICK = ["--chains", "2", "--draws", "4", "--warmup", "3", "--leapfrog-steps", "3", "--transforms", "2"]
 QUICK += ["--optimize-steps", "16", "--quiet"]
@@ -137,8 +147,8 @@ def test_bad_arguments_exit_with_2(capsys, tmp_path, model_file):
     assert "Shapes" in fails(capsys, 2, "layers", "Shape")
     assert "conv2" in fails(capsys, 2, "render", model_file, "conv3:1", *out)
     assert "0 to 4" in fails(capsys, 2, "render", model_file, "conv2:9", *out)
-    assert "num_results" in fails(capsys, 2, "render", model_file, "conv2:1", "--draws", 0, *out)
-    assert "step_size" in fails(capsys, 2, "render", model_file, "conv2:1", "--step-size", -1, *out)
+    assert "--draws: " in fails(capsys, 2, "render", model_file, "conv2:1", "--draws", 0, *out)
+    assert "--step-size: " in fails(capsys, 2, "render", model_file, "conv2:1", "--step-size", -1, *out)
     assert "stars" in fails(capsys, 2, "demo", "stars", *out)
     with pytest.raises(SystemExit) as stop:
         cli.main(["render"])
@@ -158,3 +168,107 @@ def test_weights_that_are_not_finite(capsys, tmp_path):
     model.layers[0].set_weights([np.full((3, 3, 3, 2), np.nan), np.zeros(2)])
     model.save(tmp_path / "nan.keras")
     assert "conv" in fails(capsys, 2, "render", tmp_path / "nan.keras", "conv:0", "--out", tmp_path / "out")
+
+
+def test_a_unit_that_does_not_exist_leaves_no_folder(capsys, tmp_path, model_file):
+    for words in (["render", model_file, "conv2:9"], ["demo", "hart"], ["render", "Shapes", "logits:hart"]):
+        fails(capsys, 2, *words, "--out", tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
+
+WITHOUT_TENSORFLOW = """
+import sys
+from samplevis import cli
+print(cli.main({words}), "tensorflow" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["demo", "hart"], "heart"),
+        (["render", "Shapes", "logits:hart"], "Did you mean 'heart'"),
+        (["render", "Shappes", "logits:heart"], "Did you mean 'Shapes'"),
+        (["layers", "nowhere.keras"], "model: there is no file nowhere.keras"),
+        (["render", "Shapes", "logits:heart", "--draws", "0"], "--draws: expected a whole number"),
+    ],
+)
+def test_mistakes_are_told_before_tensorflow_is_loaded(words, said, tmp_path):
+    code = WITHOUT_TENSORFLOW.format(words=words)
+    # Without a cache of ImageNet's labels, and without the extra that the demo looks for.
+    environment = os.environ | {"KERAS_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert done.stdout.split()[1:] == ["False"] and len(done.stderr.splitlines()) == 1
+    if words != ["demo", "hart"]:
+        assert said in done.stderr
+
+
+@pytest.mark.parametrize(("fails", "seen"), [(False, ""), (True, "from C and C++")])
+def test_log_lines_of_an_import_are_shown_if_it_fails(capfd, fails, seen):
+    with contextlib.suppress(ImportError), held_stderr():
+        os.write(2, b"from C and C++")
+        if fails:
+            raise ImportError("no such library")
+    assert capfd.readouterr().err == seen
+
+
+@pytest.mark.slow
+def test_the_command_prints_no_log_lines_of_tensorflow(tmp_path):
+    """Beside it, a plain import does."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "CUDA_"))}
+    run = functools.partial(subprocess.run, capture_output=True, text=True, cwd=ROOT, env=environment)
+    command = [sys.executable, "-m", "samplevis.cli", "layers", "Shapes"]
+    assert run(command).stderr == ""
+    assert run([sys.executable, "-c", "import tensorflow as tf; tf.zeros(())"]).stderr != ""
+
+
+def test_the_demo_takes_the_real_network_if_it_is_installed(monkeypatch):
+    asked = []
+    monkeypatch.setattr(demo_command, "_sample_bundled", lambda concept, options: asked.append(concept))
+    monkeypatch.setattr(demo_command, "_sample_imagenet", lambda *unit: asked.append(unit[:2]))
+    for installed in (True, False):
+        monkeypatch.setattr(demo_command, "has_weights", lambda installed=installed: installed)
+        for words in ([], ["heart"]):
+            assert cli.main(["demo", *words]) == 0
+    assert asked == [("volcano", 980), "heart", "heart", "heart"]
+
+
+@pytest.mark.slow
+def test_the_demo_samples_a_class_and_a_channel(tmp_path, monkeypatch, capsys):
+    if not demo_command.has_weights():
+        pytest.skip("REAL WEIGHTS NOT FOUND: needs the extra imagenet")
+    monkeypatch.setattr(demo_command, "SIZES", {"class": 48, "channel": 48})
+    monkeypatch.setattr(demo_command, "PREVIEW_STEPS", 2)
+    assert cli.main(["demo", "zebra", "--out", str(tmp_path), "--anneal-steps", "25", *QUICK]) == 0
+    for name in ("first.png", "sheet.png", "report.html", "channel/report.html", "channel/samples.npz"):
+        assert (tmp_path / name).stat().st_size > 0, name
+    assert samplevis.Samples.load(tmp_path / "samples.npz").objective == "channel(logits, 340)"
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"Open {tmp_path / 'report.html'} (zebra)")
+
+
+def test_classes_of_the_demo(monkeypatch):
+    monkeypatch.setattr("samplevis.modelzoo.imagenet.local_labels", lambda weights=None: None)
+    assert demo_command.class_number("zebra") == 340 and demo_command.class_number("7") == 7
+    with pytest.raises(ValueError, match="Did you mean 'volcano'"):
+        demo_command.class_number("vulcano")
+    with pytest.raises(ValueError, match="concept: expected a whole number from 0 to 999"):
+        demo_command.class_number("1000")
+    monkeypatch.setattr("samplevis.modelzoo.imagenet.local_labels", lambda weights=None: ["tench", "goldfish, carp"])
+    assert demo_command.class_number("carp") == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("hmc_opts['num_burnin_steps']: expected a number", "--warmup: expected a number"),
+        ("optimize_steps: expected a number", "--optimize-steps: expected a number"),
+        ("Pass samplevis.Network(model, value_range=(0, 255)) to confirm", "Pass --value-range 0 255 to confirm"),
+        (
+            "Pass samplevis.Network(model, value_range=(0, 255), bgr=True, mean=(1, 2, 3)).",
+            "Pass --value-range 0 255 --bgr --mean 1 2 3.",
+        ),
+        ("label: none of the 3 classes", "label: none of the 3 classes"),
+    ],
+)
+def test_messages_name_flags(message, shown):
+    assert in_flags(message, FIELDS) == shown

@@ -180,19 +180,19 @@ def fails(capsys, *arguments: str) -> str:
         ("--kernel spilt_hmc", "Did you mean 'split_hmc'? Received: 'spilt_hmc'"),
         ("--density tiltd", "Did you mean 'tilted'? Received: 'tiltd'"),
         ("--init optimise", "Did you mean 'optimize'? Received: 'optimise'"),
-        ("--init noise", "init: expected 'optimize', 'prior' or images. Received: 'noise'"),
-        ("--storage disc", "storage: expected one of 'disk', 'memory'. Received: 'disc'"),
-        ("--storage disk", "storage: 'disk' needs checkpoint"),
-        ("--prior piramid", "prior: expected one of 'pyramid', "),
-        ("--level 7", "level: expected a number from 0 to 1. Received: 7.0"),
-        ("--anneal-steps 0", "anneal_steps: expected a whole number >= 1. Received: 0"),
-        ("--optimize-steps 0", "optimize_steps: expected a whole number >= 1. Received: 0"),
-        ("--checkpoint-interval -1", "checkpoint_interval: expected a finite number >= 0. Received: -1.0"),
-        ("--memory 0", "memory: expected a finite number > 0. Received: 0.0"),
-        ("--smooth -1", "smooth: expected a finite number > 0. Received: -1.0"),
-        ("--beta nan", "beta: expected a number from 0 to 1e+30. Received: nan"),
-        ("--between -1", "hmc_opts['num_steps_between_results']: expected a whole number >= 0. Received: -1"),
-        ("--moves shift --kernel hmc", "hmc_opts['moves']: expected with the kernel"),
+        ("--init noise", "--init: expected 'optimize', 'prior' or images. Received: 'noise'"),
+        ("--storage disc", "--storage: expected one of 'disk', 'memory'. Received: 'disc'"),
+        ("--storage disk", "--storage: 'disk' needs --checkpoint"),
+        ("--prior piramid", "--prior: expected one of 'pyramid', "),
+        ("--level 7", "--level: expected a number from 0 to 1. Received: 7.0"),
+        ("--anneal-steps 0", "--anneal-steps: expected a whole number >= 1. Received: 0"),
+        ("--optimize-steps 0", "--optimize-steps: expected a whole number >= 1. Received: 0"),
+        ("--checkpoint-interval -1", "--checkpoint-interval: expected a finite number >= 0. Received: -1.0"),
+        ("--memory 0", "--memory: expected a finite number > 0. Received: 0.0"),
+        ("--smooth -1", "--smooth: expected a finite number > 0. Received: -1.0"),
+        ("--beta nan", "--beta: expected a number from 0 to 1e+30. Received: nan"),
+        ("--between -1", "--between: expected a whole number >= 0. Received: -1"),
+        ("--moves shift --kernel hmc", "--moves: expected with the kernel"),
     ],
 )
 def test_bad_values_are_refused_before_the_model_is_loaded(capsys, tmp_path, words, expected):
@@ -263,7 +263,18 @@ def test_flags_reach_render(monkeypatch, tmp_path):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sys.modules["samplevis.runs.rendering"], "render", stopped)
-    words = ["demo", "--out", str(tmp_path / "out"), "--prior", "pyramid", "--anneal-steps", "9", "--draws", "3"]
+    words = [
+        "demo",
+        "heart",
+        "--out",
+        str(tmp_path / "out"),
+        "--prior",
+        "pyramid",
+        "--anneal-steps",
+        "9",
+        "--draws",
+        "3",
+    ]
     assert cli.main([*words, "--moves", "shift", "--memory", "2", "--smooth", "0"]) == 130
     assert repr(asked["param"]) == repr(param.pyramid(64)) and asked["im_size"] == 64
     assert asked["hmc_opts"] == HMCOptions(num_results=3, moves=("shift",))

@@ -79,7 +79,8 @@ def site(tmp_path_factory) -> Path:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        # As the command `mkdocs`, which does not put the folder on Python's path.
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1", "PYTHONSAFEPATH": "1"},
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
@@ -164,6 +165,7 @@ def test_tables_are_those_of_the_code(site):
 
 def test_an_unknown_mark_stops_the_build():
     generate = module("generate")
+    generate.on_config({})
     assert "| `Shapes` |" in generate.on_page_markdown("a\n<!-- generated: models -->\nb")
     with pytest.raises(KeyError, match="nothing"):
         generate.on_page_markdown("<!-- generated: nothing -->")

@@ -87,9 +87,9 @@ def test_every_import_of_the_tests_is_declared(config):
     assert used - declared == set()
 
 
-def test_extras_are_those_that_the_readme_and_the_errors_name(config):
+def test_extras_are_those_that_the_documentation_and_the_errors_name(config):
     extras = set(config["options.extras_require"])
-    table = (ROOT / "README.md").read_text(encoding="utf-8").split("| extra | for |")[1].split("\n\n")[0]
+    table = (ROOT / "docs" / "install.md").read_text(encoding="utf-8").split("| extra | for |")[1].split("\n\n")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == extras
     named = set().union(
         *(re.findall(r"samplevis\[(\w+)\]", path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py"))
@@ -219,6 +219,51 @@ def test_the_runner_runs_the_slow_tests_in_the_same_environment(checkout, fast, 
     assert [line.partition(";")[0] + ";" for line in done.stdout.splitlines() if line.startswith("slow:")] == [words]
     assert "--durations" in done.stdout
     assert re.findall(r"= exit status (\d+)", done.stdout) == [str(fast), str(slow)]
+
+
+def test_the_workflow_runs_what_anybody_can_run():
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    assert re.search(r"^      - run: \.ci/run$", workflow, re.MULTILINE) and os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_every_paper_has_the_version(config):
+    version = config["metadata"]["version"]
+    assert f"version: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"version = {{{version}}}" in (ROOT / "docs" / "cite.md").read_text(encoding="utf-8")
+    assert f"\n## {version}\n" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+PROGRAM = """
+import numpy as np
+import samplevis
+from samplevis import Network, Samples, objectives, param
+
+def volcanoes(network: Network) -> np.ndarray:
+    samples: Samples = samplevis.render(network, "logits:980", {"num_results": 4}, im_size=64)
+    level: float = samples.summary().figures["level_fresh"]
+    unit = objectives.channel("fire9", 10) - 0.5 * objectives.channel("fire9", 7)
+    found = samplevis.optimize(network, unit, param=param.fourier(64), steps=8)
+    print(level, samplevis.describe(network).warnings)
+    return found.images
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("change", "error"), [(("", ""), None), (("im_size=64", "im_size='64'"), "arg-type")])
+def test_a_users_program_passes_a_type_checker(tmp_path, change, error):
+    """Beside it, one with a mistake does not."""
+    pytest.importorskip("mypy")
+    (tmp_path / "program.py").write_text(PROGRAM.replace(*change))
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--cache-dir", tmp_path / "cache"]
+    done = subprocess.run(
+        [*command, tmp_path / "program.py"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"MYPYPATH": "."},
+    )
+    assert (done.returncode == 0) == (error is None), done.stdout + done.stderr
+    assert error is None or f"[{error}]" in done.stdout
 
 
 def test_code_is_clean():

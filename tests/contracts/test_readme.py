@@ -1,7 +1,8 @@
-"""The README: its Python and its commands run, and its links lead to files."""
+"""The README: it is short, its Python and its commands run, and its links lead to files."""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from pathlib import Path
@@ -11,13 +12,15 @@ import numpy as np
 import pytest
 
 import samplevis
-from samplevis import cli, export, modelzoo
+from samplevis import cli, modelzoo
+from samplevis.cli.demo_command import has_weights
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SMALL = dict(optimize_steps=8, anneal_steps=25, progress=False)
 FEW = dict(num_results=2, num_chains=2, num_burnin_steps=2, num_leapfrog_steps=2, num_transforms=2)
 QUICK = "--chains 2 --draws 2 --warmup 2 --leapfrog-steps 2 --transforms 2 --optimize-steps 8 --quiet"
+MAX_WORDS = 900
 
 
 def blocks(language: str) -> list[str]:
@@ -27,88 +30,77 @@ def blocks(language: str) -> list[str]:
 def some_model() -> keras.Model:
     """A model such as a reader may have."""
     keras.utils.set_random_seed(0)
-    layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(16, 3, name="block_6_expand")]
-    layers += [keras.layers.Conv2D(16, 3, name="conv5"), keras.layers.GlobalAveragePooling2D()]
-    return keras.Sequential([*layers, keras.layers.Dense(3)], name="my_model")
+    layers = [keras.Input((None, None, 3)), keras.layers.Rescaling(1 / 255), keras.layers.Conv2D(16, 3, name="conv5")]
+    layers += [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3, name="logits")]
+    return keras.Sequential(layers, name="my_model")
 
 
-@pytest.mark.slow
-def test_the_python_runs(squeezenet, tmp_path, monkeypatch, capsys):
-    """The README's own lines, with fewer steps and the weights from a file."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(modelzoo, "SqueezeNet", lambda: squeezenet)
-    render = samplevis.render
-    monkeypatch.setattr(
-        samplevis, "render", lambda *names, **options: render(*names, **options | SMALL | {"hmc_opts": FEW})
-    )
-    first, second, sweeping = blocks("python")
-    names = {}
-    exec(first, names)
-    assert (tmp_path / "goldfish.gif").stat().st_size > 0 and "R-hat" in capsys.readouterr().out
-    assert names["image"].shape == (96, 96, 3)
-    monkeypatch.setattr(
-        samplevis, "render", lambda *names, **options: render(*names, FEW, **options | SMALL, im_size=32)
-    )
-    sweep = samplevis.sweep
-    monkeypatch.setattr(
-        samplevis,
-        "sweep",
-        lambda model, layer, **options: sweep(model, [f"{layer}:7"], **options, steps=1, progress=False),
-    )
-    exec(sweeping, names)
-    assert names["found"].images.shape == (1, 64, 64, 3) and (tmp_path / "fire9" / "0-channel-fire9-7.png").is_file()
-    exec(second, {"my_model": some_model(), "my_labels": ("a", "b", "c"), "samplevis": samplevis})
-
-
-def test_the_first_example_runs_on_a_small_model(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    small = samplevis.Network(some_model(), labels=("goldfish", "b", "c"))
-    logits = small.model.layers[-1].name
-    monkeypatch.setattr(modelzoo, "SqueezeNet", lambda: small)
-    render = samplevis.render
-    few = {"hmc_opts": FEW, "im_size": 32}
+def run_the_python(monkeypatch, network: samplevis.Network, size: int) -> dict:
+    """The README's own lines, with fewer steps."""
+    monkeypatch.setattr(modelzoo, "EfficientNetLite0", lambda: network)
+    render, optimize = samplevis.render, samplevis.optimize
+    few = {"hmc_opts": FEW, "im_size": size}
     monkeypatch.setattr(samplevis, "render", lambda *names, **options: render(*names, **options | SMALL | few))
-    names = {}
-    exec(blocks("python")[0].replace('"logits"', repr(logits)), names)
-    assert names["image"].shape == (32, 32, 3) and "R-hat" in capsys.readouterr().out
-    assert (tmp_path / "goldfish.gif").stat().st_size > 0
+    monkeypatch.setattr(samplevis, "optimize", lambda *names: optimize(*names, steps=2, progress=False))
+    names: dict = {}
+    exec(blocks("python")[0], names)
+    return names
 
 
-def test_the_expressions_run(squeezenet):
-    from samplevis import objectives
+def test_it_is_short():
+    assert len(README.split()) <= MAX_WORDS
+    (code,) = blocks("python")
+    assert len([line for line in code.splitlines() if line]) <= 8
 
-    expressions = [
-        text for text in re.findall(r"`([^`\n]+)`", README) if text.startswith(("objectives.", "samplevis.optimize("))
-    ]
-    assert len(expressions) == 2
-    optimised, penalised = expressions
-    assert str(eval(penalised, {"objectives": objectives})) == "(channel(fire8, 50) - (0.5 * channel(fire8, 7)))"
-    call = optimised.replace("steps=256", "steps=2, param=samplevis.param.fourier(32), progress=False")
-    images = eval(call, {"samplevis": samplevis, "model": squeezenet})
-    assert images.shape[1:] == (32, 32, 3) and np.ptp(images) > 0
+
+def test_the_python_runs_on_a_small_model(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = run_the_python(monkeypatch, samplevis.Network(some_model(), labels=("volcano", "b", "c")), 32)
+    assert names["image"].ndim == 3 and names["samples"].images.shape == (2, 2, 32, 32, 3)
+    assert "R-hat" in capsys.readouterr().out and (tmp_path / "volcano.html").stat().st_size > 0
 
 
 @pytest.mark.slow
-def test_the_commands_run(squeezenet_folder, tmp_path, monkeypatch):
+def test_the_python_runs_on_the_real_network(tmp_path, monkeypatch):
+    labels = ROOT / os.environ.get("SAMPLEVIS_TEST_DATA", "../shared/models") / "imagenet_labels.txt"
+    if not (has_weights() and labels.is_file()):
+        pytest.skip("REAL WEIGHTS NOT FOUND: needs the extra imagenet, and imagenet_labels.txt in SAMPLEVIS_TEST_DATA")
+    monkeypatch.chdir(tmp_path)
+    names = run_the_python(monkeypatch, modelzoo.EfficientNetLite0(labels=labels), 64)
+    assert "volcano" in names["samples"].objective and np.ptp(names["image"]) > 0
+
+
+@pytest.mark.slow
+def test_the_commands_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     some_model().save("my_model.keras")
-    (tmp_path / "photos").mkdir()
-    for name in ("a", "b"):
-        export.save_image(np.random.default_rng(0).uniform(size=(32, 32, 3)), tmp_path / "photos" / f"{name}.png")
-    weights = f"--weights {shlex.quote(str(squeezenet_folder / 'compressed_SqueezeNet.net'))}"
-    commands = [
-        line.split("#")[0] for block in blocks("bash") for line in block.splitlines() if line.startswith("samplevis")
-    ]
-    assert len(commands) == 6
+    commands = [line.split("#")[0] for block in blocks("bash") for line in block.splitlines()]
+    commands = [command for command in commands if command.startswith("samplevis")]
+    assert len(commands) == 2
     for command in commands:
-        if "SqueezeNet" in command:
-            command += f" {weights}"
-        if "sweep" in command:
-            command += " --steps 1 --quiet"
-        if "render" in command:
-            command += f" {QUICK}"
-        assert cli.main(shlex.split(command)[1:]) == 0, command
-    assert (tmp_path / "goldfish" / "samples.gif").stat().st_size > 0
+        words = shlex.split(f"{command} --size 32 {QUICK if 'render' in command else ''}")
+        assert cli.main([*words[1:], *(["--out", "out"] if "render" in command else [])]) == 0, command
+    assert (tmp_path / "out" / "samples.gif").stat().st_size > 0
+
+
+def test_the_demo_is_one_line():
+    (line,) = [line for block in blocks("bash") for line in block.splitlines() if "samplevis demo" in line]
+    assert "'.[imagenet]'" in line and line.startswith("python3 -m venv .venv && ")
+
+
+# A newcomer's questions, and where the first screen answers each: a heading, or words before the first one.
+QUESTIONS = {
+    "what is it": "Feature visualization by sampling, for TensorFlow 2 and Keras 3",
+    "does it work with my Keras model": "**Your own model** works as it comes",
+    "what do I run": "## Use it",
+    "can I trust this picture": "## Can I trust this picture?",
+    "how is it better than what I use": "## How it compares",
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_the_questions_of_a_newcomer_are_answered(question):
+    assert QUESTIONS[question] in " ".join(README.split("```")[::2])
 
 
 def test_its_links_lead_to_files():

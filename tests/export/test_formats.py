@@ -444,7 +444,7 @@ def test_transparent_parts_show_a_checkerboard():
 
 
 def test_labels_stand_above_every_image():
-    images = np.full((3, 20, 40, 3), 0.75)
+    images = np.full((3, 20, 64, 3), 0.75)
     paper = export.grid(images, columns=2, labels=["first", "second", "third"])
     plain = export.grid(images, columns=2)
     line = (paper.shape[0] - plain.shape[0]) // 2
@@ -452,10 +452,12 @@ def test_labels_stand_above_every_image():
     for row, columns in enumerate([(0, 1), (0,)]):
         top = 4 + row * (20 + 4 + line)
         for column in (0, 1):
-            left = 4 + column * 44
-            above = paper[top : top + line, left : left + 40]
+            left = 4 + column * 68
+            above = paper[top : top + line, left : left + 64]
             assert (above < 128).any() == (column in columns)
-            picture = paper[top + line : top + line + 20, left : left + 40]
+            # A gutter without ink lies between a label and its image.
+            assert (paper[top + line - 4 : top + line, left : left + 64] == 255).all()
+            picture = paper[top + line : top + line + 20, left : left + 64]
             assert (picture == (191 if column in columns else 255)).all()
 
 
@@ -469,7 +471,9 @@ def test_long_labels_are_broken_and_touch_nothing():
     names = dict(row_labels=[LONG, "fire5:7"], column_labels=[LONG, "fire5:8"])
     paper, short = export.grid(images, **names), export.grid(images, row_labels=["a", "b"], column_labels=["c", "d"])
     # Images keep together: at most the room of a label for each column, where one line took 500 pixels.
-    assert paper.shape[1] - short.shape[1] < 96 * 4 < grid_module._width([LONG])
+    font = grid_module.font_for(64)
+    room = grid_module.MAX_LABEL_WIDTH * font.size
+    assert paper.shape[1] - short.shape[1] < 4 * room < font.width(LONG)
     pictures = (paper == (255, 0, 0)).all(-1)
     assert pictures.sum() == 4 * 64 * 64, "no letter is on a picture"
     rows = np.flatnonzero(pictures.any(1))
@@ -480,12 +484,20 @@ def test_long_labels_are_broken_and_touch_nothing():
 
 
 def test_lines_keep_every_letter_and_short_labels_stay_whole():
-    lines = grid_module._lines(LONG, 96)
-    assert len(lines) > 3 and max(map(grid_module._width, ([line] for line in lines))) <= 110
+    font = grid_module.Font(10)
+    lines = grid_module._lines(LONG, 96, font)
+    assert len(lines) > 3 and font.block_width(lines) <= 110
     assert "".join("".join(lines).split()) == "".join(LONG.split())
-    assert grid_module._lines("fire5:7", 96) == ["fire5:7"] and grid_module._lines("", 96) == [""]
-    assert grid_module._lines("x" * 100, 96) == ["x" * 100]
-    assert len(grid_module._lines_beside(LONG, 96, 2)) <= 2 and len(grid_module._lines_beside(LONG, 96, 0)) == 1
+    assert grid_module._lines("fire5:7", 96, font) == ["fire5:7"] and grid_module._lines("", 96, font) == [""]
+    assert grid_module._lines("x" * 100, 96, font) == ["x" * 100]
+    assert (
+        len(grid_module._lines_beside(LONG, 96, 2, font)) <= 2
+        and len(grid_module._lines_beside(LONG, 96, 0, font)) == 1
+    )
+
+
+def test_letters_grow_with_the_pictures():
+    assert [grid_module.font_for(width).size for width in (8, 96, 128, 1000)] == [13, 13, 14, 16]
 
 
 def test_labels_are_counted():

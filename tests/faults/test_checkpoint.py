@@ -99,7 +99,7 @@ def test_samples_are_extended_to_those_of_one_long_run(tiny_network, uninterrupt
     monkeypatch.chdir(tmp_path)
     watch = Stages()
     samples = render(tiny_network, "run", draws=1, callbacks=[watch], storage=storage)
-    assert set(watch.steps) == {"optimise", "anneal", "warm-up", "sample"}
+    assert set(watch.steps) == {"optimise", "anneal", "calibrate", "warm-up", "sample"}
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     watch.steps.clear()

@@ -18,10 +18,11 @@ from conftest import made_samples
 from PIL import Image
 
 from samplevis import Samples, cli
-from samplevis.cli.render_command import is_label
+from samplevis.cli.loading import is_label
 from samplevis.export import stretch_contrast
 from samplevis.results import chart, plots
 from samplevis.results.both_ends import TwoEnded
+from samplevis.results.conclusions import conclusion
 from samplevis.results.issues import AVERAGES, PICTURES
 from samplevis.results.report import MAX_PAGE_BYTES
 from samplevis.results.rows import ROWS
@@ -172,7 +173,7 @@ def test_numbers_are_those_of_the_summary(page, good):
         assert label == name and label in page.words
         assert value in page.words and any(words.startswith(meaning) for words in page.words)
     assert page.words.count("fine") == len(summary.checked) == 10
-    assert f"{good.levels.mean():.2f}" in page.words
+    assert any(f"at level {good.levels.mean():.2f} " in words for words in page.words)
 
 
 def test_a_good_run_says_so_and_a_bad_one_does_not(page, good, tmp_path):
@@ -419,3 +420,27 @@ def test_a_browser_shows_it_without_complaint(chromium, text, tmp_path):
     # The control: a page with a mistake complains.
     path.write_text(text.replace("</script>", "nothing()</script>"), encoding="utf-8")
     assert "nothing is not defined" in _browse(chromium, path.as_uri(), tmp_path, *shot)
+
+
+def test_the_page_claims_what_the_verdicts_support(good):
+    def told(**changes) -> str:
+        samples = dataclasses.replace(good, **changes)
+        return conclusion(samples, samples.summary())
+
+    assert good.summary().averages.verdict == "usable" and "They are draws from all images" in told()
+    assert "approximate draws" in told(kernel="langevin") and "approximate" not in told()
+    summary = good.summary()
+    apart = dataclasses.replace(summary, averages=summary.averages._replace(verdict="not usable"))
+    assert "draws of one composition" in conclusion(good, apart) and "all images" not in conclusion(good, apart)
+    invalid = told(fresh_activation=good.fresh_activation - 9)
+    assert "no draws from the density" in invalid and "Each image makes the unit respond" not in invalid
+    beyond = told(options=good.options | {"num_examples": 50, "examples_percentile": 100.0})
+    assert "beyond every one of the 50" in beyond and "beyond" not in told()
+    among = told(options=good.options | {"num_examples": 50, "examples_percentile": 80.0})
+    assert "above 80 % of the 50" in among
+
+
+def test_an_approximate_kernel_makes_no_exact_draws(good):
+    verdict = dataclasses.replace(good, kernel="langevin").summary().pictures
+    assert verdict.verdict == "valid" and "approximately" in verdict.text
+    assert "approximately" not in good.summary().pictures.text

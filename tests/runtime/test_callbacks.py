@@ -55,15 +55,15 @@ def recorded(tiny_network):
 
 def test_stages_come_in_order_and_end_where_they_said(recorded):
     begun = [event[1:] for event in recorded.events if event[0] == "begin"]
-    assert [stage for stage, *_ in begun] == ["optimise", "anneal", "warm-up", "sample", "warm-up", "sample"]
+    assert [stage for stage, *_ in begun] == ["optimise", "anneal", "calibrate", "warm-up", "sample"]
     assert begun[0] == ("optimise", 0, 16, "step") and begun[-1] == ("sample", 0, 3, "step")
     assert [event for event in recorded.events if event[0] == "end"] == [("end", stage, False) for stage, *_ in begun]
     last = {event[1]: event[2:4] for event in recorded.events if event[0] == "step"}
-    assert last == {"optimise": (16, 16), "anneal": (50, 50), "warm-up": (2, 2), "sample": (3, 3)}
+    assert last == {"optimise": (16, 16), "anneal": (50, 50), "calibrate": (2, 2), "warm-up": (2, 2), "sample": (3, 3)}
 
 
 def test_figures_are_those_of_the_samples(recorded):
-    figures = [event[4] for event in recorded.events if event[:2] == ("step", "sample")][1:]
+    figures = [event[4] for event in recorded.events if event[:2] == ("step", "sample")]
     np.testing.assert_allclose([f["activation"] for f in figures], recorded.samples.activation.mean(0), rtol=1e-5)
     np.testing.assert_allclose(
         [f["acceptance"] for f in figures], recorded.samples.stats["acceptance_rate"].mean(0), rtol=1e-5
@@ -201,3 +201,12 @@ def test_tensorboard_is_an_extra(tmp_path, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(ImportError, match=r"pip install samplevis\[tensorboard\]"):
         samplevis.TensorBoard(tmp_path)
+
+
+def test_the_bar_of_a_run_numbers_its_stages(capsys):
+    bar = samplevis.ProgressBar(("optimise", "anneal"))
+    for stage in ("anneal", "splitting"):
+        bar.on_stage_begin(stage, 0, 1, "step")
+        bar.on_stage_end(stage, False)
+    shown = capsys.readouterr().err
+    assert "[2/2] anneal" in shown and "] splitting" not in shown and "splitting" in shown

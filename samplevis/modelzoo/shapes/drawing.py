@@ -6,10 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-CONCEPTS = (
-    "circle", "ring", "square", "triangle", "star", "cross", "heart", "crescent", "spiral", "stripes", "checkerboard",
-    "dots",
-)  # fmt: skip
+from samplevis.modelzoo.shapes.labels import CONCEPTS
+
 NOTHING = len(CONCEPTS)
 TEXTURES = frozenset({"stripes", "checkerboard", "dots"})
 SIZE = 64

@@ -11,17 +11,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from samplevis.modelzoo.shapes.drawing import CONCEPTS
+from samplevis.modelzoo.shapes.labels import JUDGE_LABELS, LABELS
 from samplevis.network import Network
 from samplevis.runtime.files import atomic_path
 
-#: Units known to answer to two different things, equally often in training.
-EITHER_OR = (
-    ("star", "stripes"), ("circle", "cross"), ("heart", "checkerboard"), ("ring", "triangle"), ("crescent", "dots"),
-    ("square", "spiral"),
-)  # fmt: skip
-LABELS = CONCEPTS + tuple(f"{a}|{b}" for a, b in EITHER_OR)
-JUDGE_LABELS = (*CONCEPTS, "nothing")
 FOLDER = Path(__file__).parent
 
 
@@ -48,7 +41,7 @@ def Shapes(weights: str | Path | None = FOLDER / "shapes.npz") -> Network:  # no
     model = shapes_model()
     if weights is not None:
         load_weights(model, Path(weights))
-    return Network(model, labels=LABELS, name="Shapes")
+    return Network(model, value_range=(0, 1), labels=LABELS, name="Shapes")
 
 
 def ShapesJudge(weights: str | Path | None = FOLDER / "judge.npz") -> Network:  # noqa: N802
@@ -73,7 +66,7 @@ def ShapesJudge(weights: str | Path | None = FOLDER / "judge.npz") -> Network:  
     model = judge_model()
     if weights is not None:
         load_weights(model, Path(weights))
-    return Network(model, labels=JUDGE_LABELS, name="ShapesJudge")
+    return Network(model, value_range=(0, 1), labels=JUDGE_LABELS, name="ShapesJudge")
 
 
 def shapes_model() -> keras.Model:

@@ -13,7 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.modelzoo.shapes import network
-from samplevis.modelzoo.shapes.drawing import CONCEPTS, NOTHING, draw
+from samplevis.modelzoo.shapes.drawing import NOTHING, draw
+from samplevis.modelzoo.shapes.labels import CONCEPTS, EITHER_OR
 from samplevis.runtime.files import check_writable
 
 BATCH = 96
@@ -43,7 +44,7 @@ def concept_targets(concepts: np.ndarray) -> np.ndarray:
     """1 for the concept's logit and for the either-or logits that it belongs to; all 0 for nothing."""
     names = np.array([*CONCEPTS, ""])[concepts]
     single = [names == name for name in CONCEPTS]
-    either = [(names == a) | (names == b) for a, b in network.EITHER_OR]
+    either = [(names == a) | (names == b) for a, b in EITHER_OR]
     return np.stack(single + either, 1).astype(np.float32)
 
 
