@@ -120,6 +120,10 @@ class FunctionalSource:
 
         model = keras.models.clone_model(self.model, clone_function=clone, recursive=True)
         model.set_weights(self.model.get_weights())
+        return self.on_model(model)
+
+    def on_model(self, model: keras.Model) -> FunctionalSource:
+        """Another model with the same inputs, of which the same are fixed."""
         return FunctionalSource(model, self._fixed_inputs)
 
     def _output(self, name: str) -> Any:
