@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
+
 from samplevis.network.network import Network
+from samplevis.network.wrapped import wrapped
 
 
 def as_network(model: Any) -> Network:
     """A model as a `Network`.
+
+    A functional or Sequential Keras model is wrapped once: the same model gives the same network, and with it the code that was
+    compiled for it, until its structure changes. The network lives on the model, and goes when the model goes.
 
     Args:
       model: a `Network`, which is returned as it is, or a model, whose preprocessing is inferred.
@@ -23,4 +29,6 @@ def as_network(model: Any) -> Network:
       >>> samplevis.network.as_network(model) is model
       True
     """
-    return model if isinstance(model, Network) else Network(model)
+    if isinstance(model, Network):
+        return model
+    return wrapped(model) if isinstance(model, keras.Model) else Network(model)

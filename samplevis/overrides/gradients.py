@@ -118,7 +118,7 @@ def _redirected(function: Function) -> Function:
                 y = function(x)
             slope = tape.gradient(y, x)
             alive = tf.reduce_any((upstream != 0) & (slope > 0), list(range(1, x.shape.rank)), keepdims=True)
-            return tf.where(alive, slope * upstream, tf.where(x * upstream > 0, 0.0, upstream))
+            return tf.where(alive, slope * upstream, tf.where(x * upstream > 0, tf.zeros_like(upstream), upstream))
 
         return function(x), gradient
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
+import json
 
-from benchmarks import optimize, quality, sampling, timing
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from benchmarks import gpu, optimize, quality, sampling, timing
+from samplevis import Network
 
 
 def chains(memory, draws=400, shape=(6, 6, 2)):
@@ -58,3 +64,55 @@ def test_a_peer_that_is_missing_is_known(monkeypatch):
     assert optimize.missing(optimize.xplique)
     monkeypatch.setitem(optimize.PACKAGES, optimize.xplique, "numpy")
     assert not optimize.missing(optimize.xplique)
+
+
+@pytest.fixture
+def tiny_model(monkeypatch):
+    """A network in place of those of `keras.applications`, and the setting of TF32 put back."""
+
+    def build(model, size):
+        layers = [keras.Input((size, size, 3)), keras.layers.Conv2D(8, 3), keras.layers.GlobalAveragePooling2D()]
+        return Network(keras.Sequential(layers, name="tiny"))
+
+    monkeypatch.setattr(gpu, "build", build)
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    yield
+    tf.config.experimental.enable_tensor_float_32_execution(before)
+
+
+def test_the_table_of_a_machine_without_a_gpu(tiny_model, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(gpu.tf.config, "list_physical_devices", lambda kind=None: [])
+    file = tmp_path / "rows.json"
+    gpu.main(["--models", "VGG16", "--chains", "1", "2", "--size", "8", "--rounds", "1", "--json", str(file)])
+    head, columns, *rows, last = capsys.readouterr().out.splitlines()
+    assert head.startswith("no GPU, TensorFlow ") and "TF32" not in columns
+    names = ("float32", "bfloat16", "float32 + XLA", "bfloat16 + XLA")
+    assert all(name in columns for name in names) and columns.split()[:2] == ["model", "chains"]
+    assert [row.split()[:2] for row in rows] == [["VGG16", "1"], ["VGG16", "2"]]
+    assert all(len(row.split()) == 6 and row.count("*") >= 1 for row in rows)
+    assert last.startswith("VGG16: float32 saturates from ")
+    found = json.loads(file.read_text())
+    assert [row["chains"] for row in found] == [1, 2]
+    assert all(row[name] > 0 for row in found for name in names)
+
+
+def test_a_gpu_has_columns_for_tf32():
+    assert [str(setting) for setting in gpu.settings(has_gpu=True)] == [
+        *("float32", "TF32", "bfloat16"),
+        *("float32 + XLA", "TF32 + XLA", "bfloat16 + XLA"),
+    ]
+
+
+def test_lines_of_the_table():
+    row = {
+        "model": "VGG16",
+        "chains": 4,
+        "device": "x",
+        "float32": 2.0,
+        "bfloat16": 1.0,
+        "float32 + XLA": "OutOfRangeError",
+    }
+    assert gpu.line(row).split() == ["VGG16", "4", "2.00", "1.00*", "OutOfRangeError"]
+    rows = [row | {"chains": count, "float32": time} for count, time in ((1, 9.0), (4, 2.1), (16, 2.0), (64, "Error"))]
+    assert gpu.saturation(rows) == "float32 saturates from 4 chains"
+    assert gpu.saturation([row | {"float32": "Error"}]) == "no batch could be computed"

@@ -70,7 +70,7 @@ class FunctionalSource:
         self.names: Mapping[str, Shape] = MappingProxyType(before | shapes)
         self.operations = {path: node.operation for path, node in self._nodes.items()}
         self.kinds = {path: type(operation).__name__ for path, operation in self.operations.items()}
-        _check_weights(model)
+        check_weights(model)
 
     @property
     def variables(self) -> list[Any]:
@@ -120,6 +120,10 @@ class FunctionalSource:
 
         model = keras.models.clone_model(self.model, clone_function=clone, recursive=True)
         model.set_weights(self.model.get_weights())
+        return self.on_model(model)
+
+    def on_model(self, model: keras.Model) -> FunctionalSource:
+        """Another model with the same inputs, of which the same are fixed."""
         return FunctionalSource(model, self._fixed_inputs)
 
     def _output(self, name: str) -> Any:
@@ -266,7 +270,8 @@ class ConcatenateUnactivated(keras.layers.Concatenate):
     """A subclass, so that the name that Keras makes from its own is that of no layer in a file."""
 
 
-def _check_weights(model: keras.Model) -> None:
+def check_weights(model: keras.Model) -> None:
+    """Raises ValueError if a weight is not finite."""
     for variable in model.variables:
         if tf.as_dtype(variable.dtype).is_floating:
             values = tf.convert_to_tensor(variable)

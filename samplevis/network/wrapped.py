@@ -1,0 +1,108 @@
+"""The network of a raw Keras model, made once: it lives on the model, and is replaced when the model's structure changes."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from samplevis.network.network import Network
+from samplevis.network.sources.functional import FunctionalSource, check_weights
+
+# The model refers to its network, which refers to the model: a cycle that is collected as a whole. A dictionary with weak keys
+# would hold every model for ever, because its values refer to the keys.
+ATTRIBUTE = "_samplevis_wrapped"
+# What Keras changes while a layer is used: who calls it, and penalties of training.
+CHANGES_IN_USE = frozenset({"_inbound_nodes", "_outbound_nodes", "_losses", "_loss_ids", ATTRIBUTE})
+# Compared by value; everything else is compared by identity.
+PLAIN = (bool, int, float, complex, str, bytes, frozenset)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Wrapped:
+    """A network, and the structure that the model had when it was made.
+
+    The structure refers to all that it lists, so that no address in memory is used twice.
+    """
+
+    network: Network
+    structure: list[Any]
+
+
+def wrapped(model: keras.Model) -> Network:
+    """The network of a raw Keras model: `Network(model)`, made once while the model's structure stays the same.
+
+    Weights are read whenever the network runs. The structure is the layers, their connections and the attributes of each layer:
+    plain values, arrays and collections of them by value, everything else (functions, variables, other objects) by identity. As
+    for `tf.function`, what Python code reads from elsewhere is read when it is traced.
+
+    Only functional and Sequential models are wrapped once: of the others a network holds a copy of the weights.
+
+    Args:
+      model: a Keras 3 model.
+
+    Returns:
+      A `Network`.
+
+    Raises:
+      ValueError: as `Network`; also if a weight is not finite any more.
+
+    Example:
+      >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3, name="conv")])
+      >>> network = wrapped(model)
+      >>> wrapped(model) is network
+      True
+      >>> model.add(keras.layers.ReLU())
+      >>> wrapped(model) is network
+      False
+    """
+    found, structure = vars(model).get(ATTRIBUTE), list(_structure(model))
+    if found is not None and _same(found.structure, structure):
+        check_weights(model)
+        return found.network
+    network = Network(model)
+    if isinstance(network.source, FunctionalSource):
+        # Not `setattr`: Keras tracks the attributes that are set on a model.
+        vars(model)[ATTRIBUTE] = _Wrapped(network, structure)
+    return network
+
+
+def _structure(model: keras.Model) -> Iterator[Any]:
+    """Everything about a model that its graph depends on, as a flat sequence."""
+    yield model.name
+    # A subclassed model has neither.
+    yield from (*(getattr(model, "inputs", None) or ()), *(getattr(model, "outputs", None) or ()))
+    for layer in model._flatten_layers(include_self=False):
+        yield layer
+        for name, value in vars(layer).items():
+            if name not in CHANGES_IN_USE:
+                yield name
+                yield from _leaves(value)
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        yield len(value)
+        for key, item in value.items():
+            yield key
+            yield from _leaves(item)
+    elif isinstance(value, (list, tuple)):
+        yield len(value)
+        for item in value:
+            yield from _leaves(item)
+    elif isinstance(value, set):
+        yield frozenset(value)
+    elif isinstance(value, np.ndarray):
+        yield f"{value.shape} {value.dtype} {hashlib.sha256(np.ascontiguousarray(value)).hexdigest()}"
+    else:
+        yield value
+
+
+def _same(before: list[Any], now: list[Any]) -> bool:
+    return len(before) == len(now) and all(
+        a is b or (type(a) is type(b) and isinstance(a, PLAIN) and a == b) for a, b in zip(before, now, strict=True)
+    )
