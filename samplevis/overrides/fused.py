@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import tensorflow as tf
 
-# Elements of an image from which a loop pays for its compilation. It must not depend on the batch, which would change last bits.
+# Elements of an image from which a loop pays for its compilation; of an image, so that all batches take the same way.
 MIN_ELEMENTS = 2**14
 
 Result = TypeVar("Result", tf.Tensor, tuple[tf.Tensor, ...])

@@ -99,17 +99,9 @@ def _trapezoid(low: float, high: float, half: float) -> tuple[float | None, ...]
     return middle - outer, middle + outer, middle - inner, middle + inner, 0.5 / short, middle, gain
 
 
-def _bounded(
-    x: tf.Tensor,
-    left: Number,
-    right: Number,
-    inner_left: Number,
-    inner_right: Number,
-    rate: Number,
-    middle: Number,
-    gain: Number | None,
-) -> tuple[tf.Tensor, tf.Tensor]:
+def _bounded(x: tf.Tensor, *trapezoid: Number | None) -> tuple[tf.Tensor, tf.Tensor]:
     """x between two rounded bounds, and its slope; see `_trapezoid`."""
+    left, right, inner_left, inner_right, rate, middle, gain = trapezoid
     inside = _clip(x, left, right)
     past = inside - _clip(inside, inner_left, inner_right)
     lost = tf.abs(past) * rate
@@ -119,17 +111,18 @@ def _bounded(
     return value, slope
 
 
-def _hard_sigmoid(x: tf.Tensor, *numbers: Number | None) -> tuple[tf.Tensor, tf.Tensor]:
-    value, slope = _bounded(x, *numbers)
+def _hard_sigmoid(x: tf.Tensor, *trapezoid: Number | None) -> tuple[tf.Tensor, tf.Tensor]:
+    value, slope = _bounded(x, *trapezoid)
     return (value + 3) / 6, slope / 6
 
 
-def _hard_silu(x: tf.Tensor, *numbers: Number | None) -> tuple[tf.Tensor, tf.Tensor]:
-    value, slope = _bounded(x, *numbers)
+def _hard_silu(x: tf.Tensor, *trapezoid: Number | None) -> tuple[tf.Tensor, tf.Tensor]:
+    value, slope = _bounded(x, *trapezoid)
     gate = (value + 3) / 6
     return x * gate, gate + x * (slope / 6)
 
 
 def _clip(x: tf.Tensor, low: Number, high: Number) -> tf.Tensor:
     # One operation, where tf.clip_by_value makes two.
-    return tf.raw_ops.ClipByValue(t=x, clip_value_min=tf.cast(low, x.dtype), clip_value_max=tf.cast(high, x.dtype))
+    low, high = (tf.convert_to_tensor(bound, x.dtype) for bound in (low, high))
+    return tf.raw_ops.ClipByValue(t=x, clip_value_min=low, clip_value_max=high)

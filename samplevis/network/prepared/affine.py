@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 _KERAS = keras.layers
 
@@ -73,7 +74,7 @@ def _fixed(layer: Any) -> tuple[Any, ...]:
 
 
 def _array(values: Any) -> np.ndarray:
-    return np.asarray(keras.ops.convert_to_numpy(values), np.float64)
+    return tf.convert_to_tensor(values).numpy().astype(np.float64)
 
 
 _NUMBERS = {

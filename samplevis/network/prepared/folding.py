@@ -87,8 +87,9 @@ class FoldedLayer:
     def __init__(self, folding: Folding):
         self.folding = folding
         layer = folding.layer
-        kernels, bias = folding.weights()
+        # Outside any function that is being traced, in which the weights would have no values.
         with tf.init_scope():
+            kernels, bias = folding.weights()
             self._kernels = {name: tf.Variable(value, trainable=False) for name, value in kernels.items()}
             self._bias = tf.Variable(bias, trainable=False)
         self._activation = layer.activation
@@ -121,7 +122,7 @@ def _kernels(layer: Any) -> dict[str, tf.Tensor]:
 
 def _bias(layer: Any) -> np.ndarray:
     if layer.use_bias:
-        return np.asarray(keras.ops.convert_to_numpy(layer.bias), np.float64)
+        return tf.convert_to_tensor(layer.bias).numpy().astype(np.float64)
     *_, kernel = _kernels(layer).values()
     return np.zeros(math.prod(kernel.shape[-2:]) if type(layer) in DEPTHWISE else _outputs(layer, kernel))
 

@@ -34,7 +34,7 @@ MakeFolded = Callable[[Folding], FoldedLayer]
 
 
 def drop(plan: Plan) -> Plan:
-    """Leaves out what does nothing at inference: what exists for training only, and linear activations; `plan` itself if nothing does."""
+    """Leaves out what exists for training only, and linear activations; returns `plan` itself if it has none."""
     replaced: dict[Value, Value] = {}
     steps = []
     for step in plan.steps:
@@ -62,7 +62,9 @@ def fold(plan: Plan, make: MakeFolded) -> Plan:
       The new plan; `plan` itself if nothing is folded.
     """
     shared = plan.shared()
-    single = {step.outputs[0]: step for step in plan.steps if len(step.inputs) == 1 and id(step.operation) not in shared}
+    single = {
+        step.outputs[0]: step for step in plan.steps if len(step.inputs) == 1 and id(step.operation) not in shared
+    }
     links = {value for value, count in plan.num_uses().items() if count == 1}
     linears = {step: _Linear(step) for step in single.values() if is_linear(step.operation)}
     gone = _fold_after(linears, single, links)

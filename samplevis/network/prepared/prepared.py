@@ -54,16 +54,16 @@ class Prepared:
             return self._source.cut(names)
 
         def run(images: tf.Tensor) -> list[tf.Tensor]:
-            with tf.init_scope():
-                self.refresh()
+            self.refresh()
             return self._source.run(new.run, images)
 
         return run
 
     def refresh(self) -> None:
         """Reads the model's weights again, for code that was compiled before they changed."""
-        for layer in self._folded.values():
-            layer.refresh()
+        with tf.init_scope():
+            for layer in self._folded.values():
+                layer.refresh()
 
     def changes(self, names: tuple[str, ...]) -> Changes:
         """What a rewriting of the part up to some layers does."""
@@ -73,7 +73,9 @@ class Prepared:
         steps = self._rewritten(plan).steps
         foldings = [step.operation.folding for step in steps if isinstance(step.operation, FoldedLayer)]
         folded = [layer for folding in foldings for layer in (*folding.before, *folding.after)]
-        still = {id(layer) for layer in [*folded, *(step.operation for step in steps), *(one.layer for one in foldings)]}
+        still = {
+            id(layer) for layer in [*folded, *(step.operation for step in steps), *(one.layer for one in foldings)]
+        }
         dropped = [step.operation for step in plan.steps if id(step.operation) not in still]
         left = [step.operation for step in steps if type(step.operation) in AFFINE]
         return Changes(*(tuple(layer.name for layer in layers) for layers in (folded, dropped, left)))
