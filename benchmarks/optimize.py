@@ -4,8 +4,8 @@ Compares samplevis with a hand-written loop, and two other libraries with sample
 mean of one channel, pixels, Adam, no transforms. All entries of a row run in one process and take turns. About ten minutes on
 2 cores. If a library is not installed, its column says so.
 
-- "floor": a compiled function of one step, including the update, called from Python. It computes the network as it is; samplevis folds
-  batch normalization first.
+- "floor": a compiled function of one step, including the update, called from Python, on the network as it is; samplevis folds batch
+  normalization first.
 - "loop": the same step in a loop inside TensorFlow.
 - "ours": whole calls of `samplevis.optimize` after the first, including everything that each call repeats.
 - "Xplique", "tf-keras-vis": from their first step to their last, which excludes the tracing that each call repeats.

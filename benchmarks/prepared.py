@@ -3,11 +3,11 @@
 All entries of a row run in one process and take turns. About two minutes on 2 cores with the defaults. SqueezeNet's weights come
 from the folder SAMPLEVIS_TEST_DATA (default ../shared/models), EfficientNet-Lite0's from its package.
 
-- `gradients`: a compiled gradient of a logit, batch 16. "prepared": the network as `optimize` computes it, over the network as it is.
-  "smooth": the smooth network as `render` computes it, over the prepared one. Required of the latter: at most 1.15 for SqueezeNet at
-  96 pixels, 1.25 for EfficientNet-Lite0 at 128.
-- `memory`: memory at the peak of five such gradients beyond that of the loaded network, prepared over as it is, each in a process of
-  its own (Linux only). Required: at most 1.
+- `gradients`: a compiled gradient of a logit, batch 16. "prepared": the network as `optimize` computes it, over the network as it
+  is. "smooth": the smooth network as `render` computes it, over the prepared one. Required of the latter: at most 1.15 for
+  SqueezeNet at 96 pixels, 1.25 for EfficientNet-Lite0 at 128.
+- `memory`: memory at the peak of five such gradients beyond that of the loaded network, prepared over as it is, each in a process
+  of its own (Linux only). Required: at most 1.
 
 What a step of `optimize` costs over a hand-written one of the network as it is: `python -m benchmarks.optimize`.
 """
