@@ -68,11 +68,16 @@ def value_and_gradient(cut, layer: str, x: np.ndarray) -> tuple[np.ndarray, np.n
     return tuple(each.numpy() for each in run(tf.constant(x)))
 
 
-def error(network: Network, layer: str | None = None) -> float:
-    """The largest difference of values and gradients from the model as it is, over their largest size."""
+def errors(network: Network, layer: str | None = None) -> list[float]:
+    """The largest difference from the model as it is over the largest size: of values, and of gradients."""
     layer, x = layer or list(network.layers)[-1], images(network)
     pairs = zip(*(value_and_gradient(cut, layer, x) for cut in (network.cut, network.prepared.cut)), strict=True)
-    return max(float(np.abs(new - old).max() / np.abs(old).max()) for old, new in pairs)
+    return [float(np.abs(new - old).max() / np.abs(old).max()) for old, new in pairs]
+
+
+def error(network: Network, layer: str | None = None) -> float:
+    """The larger one of `errors`."""
+    return max(errors(network, layer))
 
 
 def folded(network: Network, layer: str | None = None) -> int:
@@ -336,7 +341,11 @@ def test_families_of_applications(name):
     normalizations = {layer.name for layer in model.layers if isinstance(layer, L.BatchNormalization)}
     changes = network.prepared.changes([list(network.layers)[-1]])
     assert (count, len(normalizations & set(changes.folded))) == FAMILIES[name]
-    assert error(network) <= TOLERANCE
+    of_values, of_gradients = errors(network)
+    assert of_values <= TOLERANCE
+    # A rectifier of thousands whose input rounds to the other side of zero drops its whole path from the gradient: measured
+    # 2e-5 for Xception, and below 1e-5 for the others. A smooth network has no such jumps.
+    assert of_gradients <= 10 * TOLERANCE
 
 
 @pytest.mark.slow
