@@ -76,6 +76,8 @@ class Activation:
           (name, function) -> the compiled function. The function may use everything in this activation but the objective's
           parameters, which must be arguments.
         """
+        # Compiled code has copies of weights, which may have changed.
+        self.network.prepared.refresh()
         return compiled.cached(self.network.compiled, self.key, *kind)
 
     def check_gradient(self, user: str) -> None:
@@ -226,7 +228,7 @@ class Activation:
         """
         images = tf.repeat(images, num_transforms, axis=0)
         layers = tuple(name for name in self.objective.layers if name not in RESERVED)
-        values = self.network.cut(layers)(self.transform.apply(transform_params, images)) if layers else {}
+        values = self.network.prepared.cut(layers)(self.transform.apply(transform_params, images)) if layers else {}
         # Penalties on the image itself act on the clean image, as in Lucid.
         accessor = make_accessor(values.__getitem__, self.network, images, num_transforms, step)
         return self.objective.function(accessor, self.objective.parameters if parameters is None else parameters)

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from samplevis.network.images import ImageInput
 from samplevis.network.layer_names import LayerNames
+from samplevis.network.prepared import Changes, Prepared
 from samplevis.network.sources import Shape, Source
 
 Activations = dict[str, tf.Tensor]
@@ -36,11 +37,7 @@ class Cuts:
 
     def _build_cut(self, layer_names: tuple[str, ...]) -> Cut:
         part = self._source.cut(tuple(map(self._names.find, layer_names)))
-
-        def run(images: tf.Tensor) -> Activations:
-            return _by_name(layer_names, part(self._images.preprocess(images)))
-
-        return run
+        return lambda images: _by_name(layer_names, part(self._images.preprocess(images)))
 
     def _build_substitution(self, layer: str, layer_names: tuple[str, ...]) -> Substitution:
         if layer == "input":
@@ -64,6 +61,49 @@ class Cuts:
                 f"image size: {self._images.network!r} cannot take images of {size} up to {layer!r}: {error}"
             ) from error
         return tuple(traced.output_shapes[1:])
+
+
+class PreparedCuts:
+    """The same functions as `Network.cut`, rewritten for fast gradients: what `optimize`, `sweep` and the sampler compute with.
+
+    Batch normalization and constant preprocessing are folded into the convolutions and dense layers beside them, and what does
+    nothing at inference is left out. Values agree with those of `Network.cut` to about 1e-6 of their size. The model stays as it
+    is, and the values of layers that are asked for are never folded away. Models that are not functional or Sequential Keras
+    models in float32 are used as they are.
+
+    Folded weights are copies. Eager calls and traces read the model's weights; code that is compiled reads those of the last
+    `refresh`.
+
+    Args:
+      source, names, images: as in `Cuts`.
+
+    Example:
+      >>> np.allclose(model.prepared.cut(["conv2"])(images)["conv2"], model.cut(["conv2"])(images)["conv2"], atol=1e-5)
+      True
+    """
+
+    def __init__(self, source: Source, names: LayerNames, images: ImageInput):
+        self._prepared, self._names, self._images = Prepared(source), names, images
+        self._cached: Callable[[tuple[str, ...]], Cut] = functools.lru_cache(maxsize=64)(self._build_cut)
+
+    def cut(self, layer_names: Sequence[str]) -> Cut:
+        """The network as far as the deepest of some layers, as `Network.cut`."""
+        return self._cached(self._names.check_all(layer_names))
+
+    def changes(self, layer_names: Sequence[str]) -> Changes:
+        """What the rewriting of `cut(layer_names)` does."""
+        return self._prepared.changes(self._found(self._names.check_all(layer_names)))
+
+    def refresh(self) -> None:
+        """Reads the model's weights again, for compiled code that calls these functions."""
+        self._prepared.refresh()
+
+    def _build_cut(self, layer_names: tuple[str, ...]) -> Cut:
+        part = self._prepared.cut(self._found(layer_names))
+        return lambda images: _by_name(layer_names, part(self._images.preprocess(images)))
+
+    def _found(self, layer_names: tuple[str, ...]) -> tuple[str | None, ...]:
+        return tuple(map(self._names.find, layer_names))
 
 
 def _by_name(names: Sequence[str], values: Sequence[tf.Tensor]) -> Activations:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from samplevis.network.cuts import Activations, Cut, Cuts, Substitution
+from samplevis.network.cuts import Activations, Cut, Cuts, PreparedCuts, Substitution
 from samplevis.network.images import DEFAULT_SIDES, ImageInput
 from samplevis.network.inference import Inferred, infer
 from samplevis.network.labels import check_labels, find_label
@@ -110,6 +110,7 @@ class Network:
         self._labels = labels if callable(labels) else check_labels(labels)
         self._names = LayerNames(self.source, self.name, aliases or {})
         self._cuts = Cuts(self.source, self._names, self._images)
+        self.prepared = PreparedCuts(self.source, self._names, self._images)
         #: The compiled functions last used, by what determines them.
         self.compiled: dict[Any, Any] = LRUDict(MAX_COMPILED)
         #: The layers that objectives read, by structure and shapes, so that a sweep looks once.

@@ -183,6 +183,7 @@ class _Ascent:
         is_method = isinstance(optimizer, Method)
         settings = optimizer if is_method else optimizer_settings(optimizer)
         compiled, key = activation.network.compiled, ("optimize", activation.key, batch, settings, shared)
+        activation.network.prepared.refresh()
         stepper = compiled.pop(key, None)
         if stepper is None:
             stepper = (

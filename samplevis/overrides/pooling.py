@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from samplevis.overrides.fused import elementwise
+
 # Value of pixels outside the image: their weight in a softmax is zero.
 OUTSIDE = -1e9
 
@@ -104,24 +106,32 @@ def _average(inputs: tf.Tensor, size: tuple[int, ...], strides: tuple[int, ...],
 
 
 def _power_norm(x: tf.Tensor, total: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
-    """total(relu(x)^4)^(1/4) for a sum over windows. Its gradient saves relu(x) and the result, and no powers in between."""
+    """total(relu(x)^4)^(1/4) for a sum over windows. Its gradient saves x and the result, and no powers in between."""
 
     @tf.custom_gradient
     def norm(x: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-        rectified = tf.nn.relu(x)
-        y = tf.sqrt(tf.sqrt(total(tf.square(tf.square(rectified)))))
+        y = tf.sqrt(tf.sqrt(total(elementwise(_fourth_power, [x]))))
 
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
             with tf.GradientTape() as tape:
-                tape.watch(rectified)
-                linear = total(rectified)
+                tape.watch(x)
+                linear = total(x)
             # The slope of a window of zeros is zero.
             share = tf.math.divide_no_nan(upstream, y * tf.square(y))
-            return tape.gradient(linear, rectified, share) * (rectified * tf.square(rectified))
+            return elementwise(_times_cube, [tape.gradient(linear, x, share), x])
 
         return y, gradient
 
     return norm(x)
+
+
+def _fourth_power(x: tf.Tensor) -> tf.Tensor:
+    return tf.square(tf.square(tf.nn.relu(x)))
+
+
+def _times_cube(share: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    rectified = tf.nn.relu(x)
+    return share * (rectified * tf.square(rectified))
 
 
 def _softmax_mean(x: tf.Tensor, width: float, axis: int | list[int]) -> tf.Tensor:

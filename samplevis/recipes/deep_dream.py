@@ -249,6 +249,7 @@ def _compiled_gradient(activation: Activation) -> Callable[[np.ndarray], tuple[f
             return score, tape.gradient(score, tiles)
 
         compiled[key] = run
+    activation.network.prepared.refresh()
     run = compiled[key]
     parameters = activation.parameters
 

@@ -83,8 +83,8 @@ class FunctionalSource:
     def cut(self, names: tuple[str, ...]) -> Callable[[tf.Tensor], list[tf.Tensor]]:
         if not names:
             return lambda images: []
-        part = keras.Model(self.model.inputs, [self._output(name) for name in names])
-        return lambda images: self._run(part, self._fed(images))
+        part = self.part(names)
+        return lambda images: self.run(functools.partial(_called, part), images)
 
     def substitute(self, layer: str, names: tuple[str, ...]) -> Callable[[tf.Tensor, tf.Tensor], list[tf.Tensor]]:
         if layer not in self.layers:
@@ -100,7 +100,7 @@ class FunctionalSource:
         part = keras.Model(inputs, [self._output(name) for name in others]) if others else None
 
         def run(images: tf.Tensor, values: tf.Tensor) -> list[tf.Tensor]:
-            found = self._run(part, [*self._fed(images), self._first(values)]) if part else []
+            found = self._last(_called(part, [*self._fed(images), self._first(values)])) if part else []
             known = dict(zip(others, found, strict=True)) | {layer: values}
             return [known[name] for name in names]
 
@@ -126,13 +126,20 @@ class FunctionalSource:
         """Another model with the same inputs, of which the same are fixed."""
         return FunctionalSource(model, self._fixed_inputs)
 
+    def part(self, names: tuple[str, ...]) -> keras.Model:
+        """The model up to some layers, as a functional model of the same inputs."""
+        return keras.Model(self.model.inputs, [self._output(name) for name in names])
+
+    def run(self, part: Callable[[list[tf.Tensor]], list[tf.Tensor]], images: tf.Tensor) -> list[tf.Tensor]:
+        """Applies a function of all inputs of the model to images; its values, channels last."""
+        return self._last(part(self._fed(images)))
+
     def _output(self, name: str) -> Any:
         if name in self._nodes:
             return _output(self.model, self._nodes, name)
         return _output(self.model, self._nodes, name.removesuffix(PRE), _before)
 
-    def _run(self, part: keras.Model, inputs: list[tf.Tensor]) -> list[tf.Tensor]:
-        values = tf.nest.flatten(part(inputs, training=False))
+    def _last(self, values: list[tf.Tensor]) -> list[tf.Tensor]:
         return [to_last(value, self._rank) if self._channels_first else value for value in values]
 
     def _fed(self, images: tf.Tensor) -> list[tf.Tensor]:
@@ -147,6 +154,10 @@ class FunctionalSource:
 
     def _first(self, values: tf.Tensor) -> tf.Tensor:
         return to_first(values, self._rank) if self._channels_first else values
+
+
+def _called(part: keras.Model, inputs: list[tf.Tensor]) -> list[tf.Tensor]:
+    return tf.nest.flatten(part(inputs, training=False))
 
 
 def functional(model: keras.Model) -> keras.Model | None:
