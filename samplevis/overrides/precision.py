@@ -32,7 +32,7 @@ def bfloat16(network: Network | keras.Model) -> Network:
 
     Example:
       >>> fast = samplevis.overrides.bfloat16(model)
-      >>> np.abs(fast(images, "logits")["logits"] - model(images, "logits")["logits"]).max() < 0.05
+      >>> bool(np.abs(fast(images, "logits")["logits"] - model(images, "logits")["logits"]).max() < 0.05)
       True
     """
     network = as_network(network)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from samplevis.network.sources.base import (
@@ -284,10 +285,9 @@ class ConcatenateUnactivated(keras.layers.Concatenate):
 def check_weights(model: keras.Model) -> None:
     """Raises ValueError if a weight is not finite."""
     for variable in model.variables:
-        if tf.as_dtype(variable.dtype).is_floating:
-            values = tf.convert_to_tensor(variable)
-            if not bool(tf.reduce_all(tf.math.is_finite(values))):
-                raise ValueError(f"model: the variable {variable.path!r} has values that are not finite.")
+        # In NumPy: half the time of TensorFlow's operations one by one.
+        if tf.as_dtype(variable.dtype).is_floating and not np.isfinite(variable.numpy()).all():
+            raise ValueError(f"model: the variable {variable.path!r} has values that are not finite.")
 
 
 @functools.singledispatch
