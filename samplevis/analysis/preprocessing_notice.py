@@ -37,11 +37,10 @@ def notify_inferred(network: Network, progress: bool) -> None:
         if progress:
             print(f"samplevis: {network.name!r} gets {network.inferred}", file=sys.stderr)
         return
-    warning = network.compiled.get("preprocessing")
-    if warning is None:
-        warning = network.compiled["preprocessing"] = _doubt(network)
-    if warning:
-        warnings.warn(warning, UserWarning, stacklevel=3)
+    if network.doubt is None:
+        network.doubt = _doubt(network)
+    if network.doubt:
+        warnings.warn(network.doubt, UserWarning, stacklevel=3)
 
 
 def preprocessing_words(network: Network) -> str:

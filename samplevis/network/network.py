@@ -101,6 +101,8 @@ class Network:
         self.exact_gradient = True
         #: How the preprocessing was inferred; None if it was declared.
         self.inferred: Inferred | None = None
+        #: What to declare in place of an assumed preprocessing, once a run has looked for it.
+        self.doubt: str | None = None
         if value_range is None and mean is None:
             check_flag("bgr", bgr)
             self.inferred = infer(self.source, self.name, bool(bgr))

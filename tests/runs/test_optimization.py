@@ -119,7 +119,7 @@ def dead_network() -> Network:
     """Its unit is a mean brightness less .7, rectified: silent on noise of mean brightness .5, at every position."""
     image = keras.Input((8, 8, 1))
     rectify = keras.layers.Conv2D(1, 1, activation="relu", name="unit")
-    network = Network(keras.Model(image, rectify(image)))
+    network = Network(keras.Model(image, rectify(image)), value_range=(0, 1))
     rectify.set_weights([np.ones((1, 1, 1, 1)), np.full(1, -0.7)])
     return network
 
