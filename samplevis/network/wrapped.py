@@ -10,6 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from samplevis.network import fingerprint
+from samplevis.network.inference import infer
 from samplevis.network.network import Network
 from samplevis.network.sources.functional import FunctionalSource, check_weights
 
@@ -24,21 +26,23 @@ PLAIN = (bool, int, float, complex, str, bytes, frozenset)
 
 @dataclasses.dataclass(frozen=True)
 class _Wrapped:
-    """A network, and the structure that the model had when it was made.
+    """A network, with the structure of the model when it was made, and the digest of its weights when it was last asked for.
 
     The structure refers to all that it lists, so that no address in memory is used twice.
     """
 
     network: Network
     structure: list[Any]
+    weights: str
 
 
 def wrapped(model: keras.Model) -> Network:
     """The network of a raw Keras model: `Network(model)`, made once while the model's structure stays the same.
 
-    Weights are read whenever the network runs. The structure is the layers, their connections and the attributes of each layer:
-    plain values, arrays and collections of them by value, everything else (functions, variables, other objects) by identity. As
-    for `tf.function`, what Python code reads from elsewhere is read when it is traced.
+    Weights are read whenever the network runs; where they changed, the preprocessing is inferred again. The structure is the layers,
+    their connections and the attributes of each layer: plain values, arrays and collections of them by value, everything else
+    (functions, variables, other objects) by identity. As for `tf.function`, what Python code reads from elsewhere is read when it
+    is traced.
 
     Only functional and Sequential models are wrapped once: of the others a network holds a copy of the weights.
 
@@ -63,11 +67,17 @@ def wrapped(model: keras.Model) -> Network:
     found, structure = vars(model).get(ATTRIBUTE), list(_structure(model))
     if found is not None and _same(found.structure, structure):
         check_weights(model)
-        return found.network
+        if found.weights == (weights := fingerprint.weights(found.network)):
+            return found.network
+        # Statistics of a model that was trained on may tell of another preprocessing.
+        if infer(found.network.source, found.network.name) == found.network.inferred:
+            found.network.doubt = None
+            vars(model)[ATTRIBUTE] = dataclasses.replace(found, weights=weights)
+            return found.network
     network = Network(model)
     if isinstance(network.source, FunctionalSource):
         # Not `setattr`: Keras tracks the attributes that are set on a model.
-        vars(model)[ATTRIBUTE] = _Wrapped(network, structure)
+        vars(model)[ATTRIBUTE] = _Wrapped(network, structure, fingerprint.weights(network))
     return network
 
 

@@ -17,7 +17,7 @@ from conftest import with_slow
 
 import samplevis
 from samplevis import Network, param
-from samplevis.network import as_network, wrapped
+from samplevis.network import as_network, inference, wrapped
 
 PIXELS = param.pixel(8)
 
@@ -108,6 +108,19 @@ def test_weights_are_read_when_a_call_runs(change):
     assert after != before and after == optimized(Network(model))
     if change is set_weights:
         assert as_network(model) is network
+
+
+def test_statistics_of_training_are_asked_again():
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((16, 16, 3)), keras.layers.Conv2D(8, 3), keras.layers.BatchNormalization(name="norm")]
+    model = keras.Sequential([*layers, keras.layers.ReLU()], name="raw")
+    assert as_network(model).value_range == (0, 1)
+    values = model.layers[0](255 * inference._noise((64, 16, 16, 3))).numpy()
+    norm = model.get_layer("norm")
+    norm.moving_mean.assign(values.mean((0, 1, 2)))
+    norm.moving_variance.assign(values.var((0, 1, 2)))
+    assert as_network(model).value_range == Network(model).value_range == (0, 255)
+    assert as_network(model) is as_network(model)
 
 
 def test_training_leaves_the_network_in_place():
