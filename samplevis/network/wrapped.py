@@ -39,10 +39,10 @@ class _Wrapped:
 def wrapped(model: keras.Model) -> Network:
     """The network of a raw Keras model: `Network(model)`, made once while the model's structure stays the same.
 
-    Weights are read whenever the network runs; where they changed, the preprocessing is inferred again. The structure is the layers,
-    their connections and the attributes of each layer: plain values, arrays and collections of them by value, everything else
-    (functions, variables, other objects) by identity. As for `tf.function`, what Python code reads from elsewhere is read when it
-    is traced.
+    Weights are read whenever the network runs; where they changed, the preprocessing is inferred again. The structure is the
+    layers, their connections and the attributes of each layer: plain values, arrays and collections of them by value, everything
+    else (functions, variables, other objects) by identity. As for `tf.function`, what Python code reads from elsewhere is read
+    when it is traced.
 
     Only functional and Sequential models are wrapped once: of the others a network holds a copy of the weights.
 
