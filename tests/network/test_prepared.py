@@ -362,19 +362,20 @@ def test_families_of_applications(name, float64):
     assert (len(normalizations), len(normalizations & set(changes.folded))) == FAMILIES[name]
     if error(network) <= TOLERANCE:
         return
-    # Some of these networks round by more than that themselves: a rectifier whose input rounds to the other side of zero drops
-    # its path from the gradient. Then the rewritten one must be as near to float64.
+    # Some of these networks round by more than that themselves, and a rectifier whose input rounds to the other side of zero, in
+    # either network, drops its path from the gradient of that image. Then the rewritten one must be as near to float64; in its
+    # gradient, on one of the images, since a wrong folding is wrong on all.
     with float64():
         exact = make()
         exact.set_weights([np.asarray(weight, np.float64) for weight in model.get_weights()])
     layer, x = list(network.layers)[-1], images(network)
     truth = value_and_gradient(lambda _: lambda x: {layer: exact(x, training=False)}, layer, x.astype(np.float64))
     as_is, prepared = (
-        [np.abs(got - want).max() / np.abs(want).max() for got, want in zip(found, truth, strict=True)]
+        [np.abs(got - want).max((1, 2, 3)) / np.abs(want).max() for got, want in zip(found, truth, strict=True)]
         for found in (value_and_gradient(cut, layer, x) for cut in (network.cut, network.prepared.cut))
     )
-    for new, old in zip(prepared, as_is, strict=True):
-        assert new <= max(TOLERANCE, 2 * old)
+    assert prepared[0].max() <= max(TOLERANCE, 2 * as_is[0].max())
+    assert prepared[1].min() <= max(TOLERANCE, 2 * as_is[1].max())
 
 
 @pytest.mark.slow
