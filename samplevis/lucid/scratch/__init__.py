@@ -1,0 +1,5 @@
+"""Dropped: see `samplevis.lucid.core.dropped`."""
+
+from samplevis.lucid.core.dropped import dropped_error
+
+raise dropped_error("scratch")
