@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import contextvars
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from samplevis.lucid.core.eager import outside
 from samplevis.lucid.core.networks import network_of
 from samplevis.lucid.core.objective import Accessor
 from samplevis.lucid.misc.gradient_override import gradient_override_map
 from samplevis.lucid.misc.redirected_relu_grad import redirected_relu6_grad, redirected_relu_grad
 from samplevis.network import Network
-from samplevis.network.sources import GraphSource
-
-T = TypeVar("T")
 
 TRANSLATION = """{name} builds a graph. Either put it into one:
 
@@ -70,58 +67,77 @@ def import_network(
     return lambda name: special[name]() if name in special else known(name)
 
 
-def _imported(network: Network, images: tf.Tensor, scope: str, input_map: Mapping[str, tf.Tensor]) -> Accessor:
-    """The network's tensors in the default graph, by the names of layers."""
-    graph = tf.compat.v1.get_default_graph()
-    if graph.unique_name(scope, mark_as_used=False) != scope:
-        raise ValueError(f"scope: {scope!r} is taken in this graph. Give every network one of its own.")
+class Frozen(NamedTuple):
+    """A network as a graph.
+
+    Attributes:
+      graph_def: the graph; its placeholder takes images [batch, height, width, channels].
+      tensors: the tensors of layers whose names are not those of nodes.
+    """
+
+    graph_def: Any
+    tensors: Mapping[str, str] = {}
+
+    @property
+    def placeholder(self) -> str:
+        return next(f"{node.name}:0" for node in self.graph_def.node if node.op == "Placeholder")
+
+
+def frozen(network: Network) -> Frozen:
+    """A network as a graph, made once.
+
+    Args:
+      network: the network.
+
+    Returns:
+      A `Frozen`. The graph of a network that is one sees what `network.preprocess` returns; another sees images.
+    """
     if isinstance(network.model, tf.compat.v1.GraphDef):
-        return _imported_graph(network, images, scope, input_map)
-    if input_map:
-        raise ValueError("input_map: only for models that come from a graph. Received one of Keras.")
-    network = network if isinstance(network.source, GraphSource) else as_graph(network)
-    names = tuple(network.source.names)
-    with tf.name_scope(scope):
-        values = network.cut(names)(images)
-
-    def T(name: str) -> tf.Tensor:  # noqa: N802
-        network.check_layer(name)
-        return values[name] if name in values else values[network._names.find(name)]
-
-    return T
-
-
-def as_graph(network: Network) -> Network:
-    """A network as a frozen graph with layers of the same names, which a `tf.Graph` can take; made once."""
+        return Frozen(network.model)
     if "frozen" not in network.compiled:
-        names = tuple(network.source.names)
-
-        def layers(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            return network.cut(names)(images)
-
-        frozen = Network(
-            layers, image_shape=network.image_shape, name=network.name, aliases={}, labels=lambda: network.labels
-        )
-        network.compiled["frozen"] = frozen
+        network.compiled["frozen"] = outside(lambda: _freeze(network))
     return network.compiled["frozen"]
 
 
-def _imported_graph(
-    network: Network, images: tf.Tensor, scope: str, input_map: Mapping[str, tf.Tensor]
-) -> Accessor:
-    graph = tf.compat.v1.get_default_graph()
-    forgotten = tf.compat.v1.placeholder_with_default(images, [images.shape[0], None, None, images.shape[-1]])
-    seen = network.preprocess(forgotten)
-    definition = network.model
-    placeholder = next(node.name for node in definition.node if node.op == "Placeholder")
-    tf.compat.v1.import_graph_def(definition, {f"{placeholder}:0": seen, **input_map}, name=scope)
+def _freeze(network: Network) -> Frozen:
+    names = tuple(network.source.names)
+    spec = tf.TensorSpec([None, *network.image_shape], tf.float32)
+
+    def layers(images: tf.Tensor) -> list[tf.Tensor]:
+        values = network.cut(names)(images)
+        return [tf.identity(values[name]) for name in names]
+
+    concrete = tf.function(layers, autograph=False).get_concrete_function(spec)
+    constant = convert_variables_to_constants_v2(concrete, lower_control_flow=False)
+    # Identities are only names: what follows a layer hangs on the tensor before.
+    origins = (tensor.op.inputs[0] if tensor.op.type == "Identity" else tensor for tensor in constant.outputs)
+    origins = (tensor.op.inputs[0] if tensor.op.type == "Identity" else tensor for tensor in origins)
+    tensors = {name: tensor.name for name, tensor in zip(names, origins, strict=True)}
+    graph_def = constant.graph.as_graph_def()
+    for node in graph_def.node:
+        # A custom gradient, as of tf.nn.silu, belongs to the graph in which it was made; without it, the true one is used.
+        node.attr.pop("_gradient_op_type", None)
+    return Frozen(graph_def, tensors)
+
+
+def _imported(network: Network, images: tf.Tensor, scope: str, input_map: Mapping[str, tf.Tensor]) -> Accessor:
+    """The network's tensors in the default graph, by the names of layers."""
+    graph, part = tf.compat.v1.get_default_graph(), frozen(network)
+    if graph.unique_name(scope, mark_as_used=False) != scope:
+        raise ValueError(f"scope: {scope!r} is taken in this graph. Give every network one of its own.")
+    if None in network.image_shape:
+        # Transforms change the size.
+        images = tf.compat.v1.placeholder_with_default(images, [images.shape[0], None, None, images.shape[-1]])
+    seen = images if part.tensors else network.preprocess(images)
+    tf.compat.v1.import_graph_def(part.graph_def, {part.placeholder: seen, **input_map}, name=scope)
     for operation in graph.get_operations():
         if operation.name.startswith(f"{scope}/") and operation.type in ("Concat", "ConcatV2"):
             _add_before_rectifiers(operation)
 
     def T(name: str) -> tf.Tensor:  # noqa: N802
+        tensor = part.tensors.get(name, f"{name.removesuffix(':0')}:0")
         with contextlib.suppress(KeyError):
-            return graph.get_tensor_by_name(f"{scope}/{name.removesuffix(':0')}:0")
+            return graph.get_tensor_by_name(f"{scope}/{tensor}")
         network.check_layer(name)
         raise ValueError(f"layer: {name!r} is no node of the graph. Give the whole name of one.")
 
@@ -135,11 +151,9 @@ def _add_before_rectifiers(concat: tf.Operation) -> None:
     if _has(graph, name):
         return
     before = [one.op.inputs[0] if one.op.type in ("Relu", "Relu6") else one for one in towers]
-    # A final slash gives the name as it is, whatever scope is open.
-    with tf.name_scope(f"{name}/"):
-        joined = tf.concat(before, -1, name="concat")
-    with tf.name_scope(None):
-        tf.identity(joined, name=name)
+    # The name is that of the whole path, whatever scope is open.
+    with tf.compat.v1.name_scope(None):
+        tf.concat(before, -1, name=name)
 
 
 def _has(graph: Any, name: str) -> bool:
@@ -148,25 +162,3 @@ def _has(graph: Any, name: str) -> bool:
     except KeyError:
         return False
     return True
-
-
-def outside(function: Callable[[], T]) -> T:
-    """Calls a function in eager mode, also from inside the block of a graph.
-
-    Raises:
-      RuntimeError: if TensorFlow's eager mode is off for the whole program.
-    """
-    if tf.executing_eagerly():
-        return function()
-    # A thread begins without a graph. `tf.init_scope` would stop gradient tapes.
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(contextvars.copy_context().run, lambda: _eagerly(function)).result()
-
-
-def _eagerly(function: Callable[[], T]) -> T:
-    if not tf.executing_eagerly():
-        raise RuntimeError(
-            "render_vis needs TensorFlow's eager mode, also in a program of TensorFlow 1. Leave out tf.disable_eager_execution() "
-            "and tf.disable_v2_behavior(): `import tensorflow.compat.v1 as tf` is enough."
-        )
-    return function()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from samplevis.lucid.core.eager import outside
 from samplevis.network import Network, as_network
 
 
@@ -16,6 +17,9 @@ def network_of(model: Any) -> Network:
     Returns:
       A `Network`.
     """
-    # Lucid's model classes are functions of their own weights, too, so they are asked first.
-    network = getattr(model, "network", None)
-    return network if isinstance(network, Network) else as_network(model)
+
+    def find() -> Network:
+        network = getattr(model, "network", None)
+        return network if isinstance(network, Network) else as_network(model)
+
+    return outside(find)

@@ -46,7 +46,8 @@ def _redirected(grad: tf.Tensor, true: tf.Tensor, outwards: tf.Tensor) -> tf.Ten
     """The true gradient of images that have one, after the first steps of all; else all that does not point outwards."""
     if true.shape.rank is not None and true.shape.rank < 2:
         raise ValueError(f"grad: expected values of a batch, [batch, ...]. Received shape: {true.shape}")
-    alive = tf.reduce_any(true != 0, tf.range(1, tf.rank(true)), keepdims=True)
+    # In a graph, != compares objects.
+    alive = tf.reduce_any(tf.not_equal(true, 0), tf.range(1, tf.rank(true)), keepdims=True)
     step = tf.compat.v1.train.get_global_step()
     over = False if step is None else tf.cast(step, tf.int64) > LAST_STEP
     return tf.where(alive | over, true, tf.where(outwards, 0.0, grad))

@@ -15,6 +15,7 @@ import tensorflow as tf
 from samplevis import modelzoo
 from samplevis.lucid.core import graphs
 from samplevis.lucid.core.dropped import dropped_error
+from samplevis.lucid.core.eager import outside
 from samplevis.lucid.modelzoo import util
 from samplevis.lucid.modelzoo.get_activations import get_activations
 from samplevis.modelzoo.files import load_file
@@ -113,6 +114,9 @@ class Model:
     @functools.cached_property
     def network(self) -> Network:
         """The network, loaded when it is first used."""
+        return outside(self._load)
+
+    def _load(self) -> Network:
         if self.zoo is not None:
             make = getattr(modelzoo, self.zoo)
             return make(**self.settings) if self._weights is None else make(self._weights, **self.settings)

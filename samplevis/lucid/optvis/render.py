@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from samplevis.activation.memory import image_sizes
 from samplevis.lucid.core import graphs, overriding, variables
+from samplevis.lucid.core.eager import outside
 from samplevis.lucid.core.networks import network_of
 from samplevis.lucid.core.objective import Accessor, Objective
 from samplevis.lucid.core.optimizers import as_keras
@@ -90,7 +91,7 @@ def render_vis(
         return _optimized(program, options, print_objectives or (), verbose)
 
     with fixed:
-        return graphs.outside(run)
+        return outside(run)
 
 
 def _optimized(
