@@ -1,0 +1,3 @@
+"""Lucid's second place of these functions."""
+
+from samplevis.lucid.misc.gradient_override import gradient_override_map, register_to_random_name, use_gradient
