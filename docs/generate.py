@@ -6,6 +6,7 @@ come from `images/` and from the stored outputs of the notebooks.
 
 from __future__ import annotations
 
+import ast
 import base64
 import contextlib
 import importlib
@@ -110,6 +111,21 @@ def from_lucid() -> str:
     return "\n\n".join(parts)
 
 
+def lucid_namespace() -> str:
+    """What `samplevis.lucid` has: its modules, where it follows Lucid and where not, and what is gone."""
+    from samplevis.lucid.core.facts import CHOICES, DROPPED
+    from samplevis.lucid.core.installation import modules
+
+    def purpose(name: str) -> str:
+        tree = ast.parse(inspect.getsource(importlib.import_module(f"samplevis.lucid.{name}")))
+        return (ast.get_docstring(tree) or "").partition("\n")[0]
+
+    kept = _table(("module", "what it has"), ((f"`{name}`", purpose(name)) for name in modules()))
+    choices = _table(("matter", "Lucid", "here"), CHOICES)
+    gone = _table(("module", "why, and what there is instead"), ((f"`{name}`", why) for name, why in DROPPED.items()))
+    return f"### Modules\n\n{kept}\n\n### Where Lucid is followed\n\n{choices}\n\n### What is gone\n\n{gone}"
+
+
 def summary() -> str:
     """The rows of the summary: what each means, and when to worry."""
     from samplevis.results.rows import ROWS
@@ -189,6 +205,7 @@ GENERATED = {
     "zoo": zoo,
     "kinds": kinds,
     "from_lucid": from_lucid,
+    "lucid_namespace": lucid_namespace,
     "summary": summary,
     "kernels": kernels,
     "verdicts": verdicts,

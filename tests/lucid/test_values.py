@@ -288,9 +288,7 @@ def test_jitter_crops_all_images_at_one_place():
     for seed in range(40):
         tf.random.set_seed(seed)
         found = transform.jitter(2)(IMAGES).numpy()
-        places = [
-            (i, j) for i in range(3) for j in range(3) if np.array_equal(found, IMAGES[:, i : i + 9, j : j + 6])
-        ]
+        places = [(i, j) for i in range(3) for j in range(3) if np.array_equal(found, IMAGES[:, i : i + 9, j : j + 6])]
         assert len(places) == 1
         offsets |= set(places)
     assert len(offsets) == 9

@@ -7,7 +7,7 @@ import pkgutil
 import sys
 
 import samplevis
-from samplevis.lucid.core.dropped import DROPPED
+from samplevis.lucid.core.facts import DROPPED
 
 ROOM = "samplevis.lucid"
 
@@ -46,7 +46,9 @@ def install() -> None:
     """
     room = importlib.import_module(ROOM)
     if sys.modules.get("lucid", room) is not room:
-        raise RuntimeError("install: Lucid itself is imported already. Call install() before the first import of lucid.")
+        raise RuntimeError(
+            "install: Lucid itself is imported already. Call install() before the first import of lucid."
+        )
     sys.modules["lucid"] = room
     for name in modules():
         sys.modules[f"lucid.{name}"] = importlib.import_module(f"{ROOM}.{name}")

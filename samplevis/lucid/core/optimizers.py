@@ -26,9 +26,7 @@ class RMSProp(keras.optimizers.Optimizer):
     def build(self, variables: list[keras.Variable]) -> None:
         super().build(variables)
         ones = keras.initializers.Ones()
-        self.squares = [
-            self.add_variable_from_reference(one, name="square", initializer=ones) for one in variables
-        ]
+        self.squares = [self.add_variable_from_reference(one, name="square", initializer=ones) for one in variables]
         self.velocities = [self.add_variable_from_reference(one, name="velocity") for one in variables]
 
     def update_step(self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor) -> None:
@@ -54,9 +52,7 @@ class Adagrad(keras.optimizers.Optimizer):
     def build(self, variables: list[keras.Variable]) -> None:
         super().build(variables)
         first = keras.initializers.Constant(self.initial)
-        self.squares = [
-            self.add_variable_from_reference(one, name="square", initializer=first) for one in variables
-        ]
+        self.squares = [self.add_variable_from_reference(one, name="square", initializer=first) for one in variables]
 
     def update_step(self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor) -> None:
         square = self.squares[self._get_variable_index(variable)]
@@ -107,13 +103,15 @@ def as_keras(optimizer: Any) -> keras.optimizers.Optimizer:
     if callable(optimizer):
         return as_keras(optimizer())
     known = ", ".join(kind.__name__ for kind in TRANSLATIONS)
-    raise TypeError(f"optimizer: expected one of Keras, or of tf.compat.v1.train: {known}. Received: {brief(optimizer)}")
+    raise TypeError(
+        f"optimizer: expected one of Keras, or of tf.compat.v1.train: {known}. Received: {brief(optimizer)}"
+    )
 
 
 def _value(setting: Any) -> float:
     setting = setting() if callable(setting) else setting
     if not isinstance(setting, (int, float)):
         raise TypeError(
-            f"optimizer: expected settings that are numbers; for a schedule, use one of keras.optimizers. Received: {brief(setting)}"
+            f"optimizer: expected settings that are numbers; for a schedule, use one of Keras. Received: {brief(setting)}"
         )
     return float(setting)

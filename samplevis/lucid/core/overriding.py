@@ -15,10 +15,17 @@ from samplevis.overrides.pooling import WINDOWED, instead_of
 from samplevis.overrides.rebuild import rebuild
 
 # A type of operation -> its gradient, inside `overridden`.
-_current: ContextVar[Mapping[str, Any]] = ContextVar("overridden", default={})
+_current: ContextVar[Mapping[str, Any] | None] = ContextVar("overridden", default=None)
 # TensorFlow's types of operations -> the kinds of activation function of `samplevis.overrides`.
 KINDS = {
-    **{"Relu": "relu", "Relu6": "relu6", "Elu": "elu", "Selu": "selu", "LeakyRelu": "leakyrelu", "Softplus": "softplus"},
+    **{
+        "Relu": "relu",
+        "Relu6": "relu6",
+        "Elu": "elu",
+        "Selu": "selu",
+        "LeakyRelu": "leakyrelu",
+        "Softplus": "softplus",
+    },
     **{"Sigmoid": "sigmoid", "Tanh": "tanh", "Softsign": "softsign", "Softmax": "softmax"},
 }
 
@@ -42,7 +49,9 @@ class Operation(NamedTuple):
         return self.attributes[name]
 
 
-def with_gradient(function: Callable, gradient: Callable, kind: str, attributes: Mapping[str, Any] | None = None) -> Callable:
+def with_gradient(
+    function: Callable, gradient: Callable, kind: str, attributes: Mapping[str, Any] | None = None
+) -> Callable:
     """A function of tensors with another gradient.
 
     Args:
@@ -76,7 +85,7 @@ def overridden(gradients: Mapping[str, Any]) -> Iterator[None]:
                 f"gradient_override_map: {kind!r}: names of registered gradients are for graph programs; expected a function of "
                 f"(op, grad). Received: {function!r}"
             )
-    token = _current.set({**_current.get(), **gradients})
+    token = _current.set({**(_current.get() or {}), **gradients})
     try:
         yield
     finally:
@@ -85,7 +94,7 @@ def overridden(gradients: Mapping[str, Any]) -> Iterator[None]:
 
 def current() -> Hashable:
     """What is overridden now, as a cache key; empty if nothing is."""
-    return tuple(sorted(_current.get().items(), key=lambda item: item[0]))
+    return tuple(sorted((_current.get() or {}).items(), key=lambda item: item[0]))
 
 
 def as_overridden(network: Network) -> Network:

@@ -44,7 +44,9 @@ class ParamFunction(Parameterization):
         return tf.cast(self.latents.read(z), tf.float32)
 
     def latent(self, images: tf.Tensor) -> tf.Tensor:
-        raise ValueError("param_f: a function of Lucid's has no inverse. Give the first values: pixel_image(init_val=...)")
+        raise ValueError(
+            "param_f: a function of Lucid's has no inverse. Give the first values: pixel_image(init_val=...)"
+        )
 
 
 def param_function(param_f: Callable[[], tf.Tensor]) -> ParamFunction:
@@ -68,7 +70,9 @@ def param_function(param_f: Callable[[], tf.Tensor]) -> ParamFunction:
             f"lambda: param.image(128). Received: {brief(images)}"
         )
     if not latents.shapes:
-        raise ValueError("param_f: it makes no variable that can be optimised. Make them in it: lambda: param.image(128)")
+        raise ValueError(
+            "param_f: it makes no variable that can be optimised. Make them in it: lambda: param.image(128)"
+        )
     return ParamFunction(latents.fingerprint(), tuple(images.shape[1:]), latents)
 
 

@@ -39,7 +39,9 @@ def stream(seed: tf.Tensor) -> Iterator[None]:
         _stream.reset(token)
 
 
-def uniform(shape: Sequence[int], low: float = 0, high: float = 1, dtype: str = "float32", seed: int | None = None) -> tf.Tensor:
+def uniform(
+    shape: Sequence[int], low: float = 0, high: float = 1, dtype: str = "float32", seed: int | None = None
+) -> tf.Tensor:
     """Uniform numbers in [low, high).
 
     Args:

@@ -18,16 +18,23 @@ import tensorflow as tf
 # The generator of initial values while a seed is fixed; NumPy's own, which Lucid uses, otherwise.
 _initial_values: ContextVar[np.random.RandomState | None] = ContextVar("initial_values", default=None)
 
+# Whether variables are read from a latent: then their first values have no use, and none are drawn.
+_reading: ContextVar[bool] = ContextVar("reading", default=False)
+
 Creator = Callable[..., Any]
 
 
 def normal(shape: tuple[int, ...], sd: float) -> np.ndarray:
     """Initial values N(0, sd^2), float32, from `numpy.random` as in Lucid, so that `numpy.random.seed` fixes them."""
+    if _reading.get():
+        return np.zeros(shape, np.float32)
     return (_initial_values.get() or np.random).normal(size=shape, scale=sd).astype(np.float32)
 
 
 def glorot_normal(shape: tuple[int, ...], fan_in: int) -> np.ndarray:
     """Truncated normal values with variance 1 / fan_in, TensorFlow's `variance_scaling`."""
+    if _reading.get():
+        return np.zeros(shape, np.float32)
     generator = _initial_values.get() or np.random
     values = generator.normal(size=shape)
     while (outside := np.abs(values) > 2).any():
@@ -75,6 +82,7 @@ class Latents:
       shapes: of those that can be trained, in order.
       constants: first values of the others.
       result: what the function returned.
+      seed: an int from the same generator as the first values, after them.
     """
 
     def __init__(self, function: Callable[[], Any]):
@@ -94,6 +102,7 @@ class Latents:
 
         with tf.variable_creator_scope(record):
             self.result = function()
+        self.seed = random_seed()
         self.initial = np.concatenate(values)[None] if values else np.zeros((1, 0), np.float32)
 
     def read(self, z: tf.Tensor) -> Any:
@@ -115,8 +124,12 @@ class Latents:
                 return tf.reshape(part, shape)
             return tf.constant(next(constants))
 
-        with tf.variable_creator_scope(replace):
-            return self.function()
+        token = _reading.set(True)
+        try:
+            with tf.variable_creator_scope(replace):
+                return self.function()
+        finally:
+            _reading.reset(token)
 
     def fingerprint(self) -> str:
         """A digest of what the function computes, and of the arrays in it: equal for two functions that do the same."""

@@ -87,9 +87,7 @@ def get_activations(
     """
     if ind_shape is None and isinstance(examples, np.ndarray):
         ind_shape = examples.shape[:-3]
-    return get_activations_iter(
-        model, layer, _enumerated(examples), "mean", batch_size, dtype, ind_shape, center_only
-    )
+    return get_activations_iter(model, layer, _enumerated(examples), "mean", batch_size, dtype, ind_shape, center_only)
 
 
 def _enumerated(examples: Any, before: Index = ()) -> Iterator[tuple[Index, np.ndarray]]:

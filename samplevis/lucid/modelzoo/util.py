@@ -66,7 +66,9 @@ def infuse_metadata(graph_def: Any, info: Mapping[str, Any]) -> None:
 def save_frozen(url: str, input_name: str, output_names: Sequence[str], metadata: Mapping[str, Any]) -> None:
     """Freezes the default graph into a file, with what it expects; the arguments are those of `Model.save`."""
     graph_def = frozen_default_graph_def([input_name], output_names)
-    infuse_metadata(graph_def, {key: list(value) if isinstance(value, tuple) else value for key, value in metadata.items()})
+    infuse_metadata(
+        graph_def, {key: list(value) if isinstance(value, tuple) else value for key, value in metadata.items()}
+    )
     Path(url).write_bytes(graph_def.SerializeToString())
 
 
@@ -89,5 +91,9 @@ def suggest_save_args(graph_def: Any = None) -> dict[str, Any]:
         f"    {name}={value!r}," if value is not None else f"    {name}=...,  # such as {examples[name]}"
         for name, value in found.items()
     )
-    print("\n".join(["# A wrong image_value_range fails silently: check it.", "Model.save(", "    save_url=...,", *lines, ")"]))
+    print(
+        "\n".join(
+            ["# A wrong image_value_range fails silently: check it.", "Model.save(", "    save_url=...,", *lines, ")"]
+        )
+    )
     return found

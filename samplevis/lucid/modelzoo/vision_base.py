@@ -14,8 +14,8 @@ import tensorflow as tf
 
 from samplevis import modelzoo
 from samplevis.lucid.core import graphs
-from samplevis.lucid.core.dropped import dropped_error
 from samplevis.lucid.core.eager import outside
+from samplevis.lucid.core.facts import dropped_error
 from samplevis.lucid.modelzoo import util
 from samplevis.lucid.modelzoo.get_activations import get_activations
 from samplevis.modelzoo.files import load_file
@@ -146,7 +146,9 @@ class Model:
     def layers(self) -> tuple[Layer, ...]:
         """Convolutions, concatenations and dense layers, in order of computation."""
         found = ((name, shape) for name, shape in self.network.layers.items() if len(shape) in (1, 3) and shape[-1])
-        return tuple(Layer(type(self), name, shape[-1], ["conv" if len(shape) == 3 else "dense"]) for name, shape in found)
+        return tuple(
+            Layer(type(self), name, shape[-1], ["conv" if len(shape) == 3 else "dense"]) for name, shape in found
+        )
 
     @functools.cached_property
     def labels(self) -> list[str]:
@@ -189,7 +191,9 @@ class Model:
     def post_import(self, scope: str) -> None:
         """Called after `import_graph`; for subclasses."""
 
-    def create_input(self, t_input: tf.Tensor | None = None, forget_xy_shape: bool = True) -> tuple[tf.Tensor, tf.Tensor]:
+    def create_input(
+        self, t_input: tf.Tensor | None = None, forget_xy_shape: bool = True
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """An input for the network, in a graph.
 
         Args:
@@ -248,7 +252,9 @@ class Model:
                 return layer
         raise KeyError(f"there is no layer {name!r}. There are: {[layer.name for layer in self.layers]}")
 
-    def get_activations(self, layer: str | Layer, examples: np.ndarray, batch_size: int = 64, **kwargs: Any) -> np.ndarray:
+    def get_activations(
+        self, layer: str | Layer, examples: np.ndarray, batch_size: int = 64, **kwargs: Any
+    ) -> np.ndarray:
         """Activations of some images.
 
         Args:

@@ -36,10 +36,7 @@ InceptionV1.layers = _layers_from_list_of_dicts(
     InceptionV1,
     [
         *({"name": name, "depth": depth, "tags": ["conv"]} for name, depth in _CONV.items()),
-        *(
-            {"name": name, "depth": int(kind.split()[1]), "tags": [kind.split()[0]]}
-            for name, kind in _HEADS.items()
-        ),
+        *({"name": name, "depth": int(kind.split()[1]), "tags": [kind.split()[0]]} for name, kind in _HEADS.items()),
     ],
 )
 

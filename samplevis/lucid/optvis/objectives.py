@@ -47,7 +47,9 @@ Score = Callable[[Accessor], tf.Tensor]
 
 
 @wrap_objective(require_format="NHWC", shared=("channel_n", "x", "y"))
-def neuron(layer_name: str, channel_n: int, x: int | None = None, y: int | None = None, batch: int | None = None) -> Score:
+def neuron(
+    layer_name: str, channel_n: int, x: int | None = None, y: int | None = None, batch: int | None = None
+) -> Score:
     """One neuron: the mean over the batch of a channel at one position.
 
     Args:
@@ -209,7 +211,10 @@ def channel_interpolate(layer1: str, n_channel1: int, layer2: str, n_channel2: i
 
 @wrap_objective()
 def penalize_boundary_complexity(
-    shp: Sequence[int], w: int = 20, mask: np.ndarray | None = None, C: float = 0.5  # noqa: N803 - Lucid's name.
+    shp: Sequence[int],
+    w: int = 20,
+    mask: np.ndarray | None = None,
+    C: float = 0.5,  # noqa: N803 - Lucid's name.
 ) -> Score:
     """Minus the detail and the difference from a colour along the border; add it.
 

@@ -98,7 +98,8 @@ def _optimized(
     program: Program, options: AscentOptions, print_objectives: Sequence[Any], verbose: bool
 ) -> list[np.ndarray]:
     """The images after the updates that `options` names."""
-    seed = seeds.root(variables.random_seed())
+    latents = program.param.latents
+    seed = seeds.root(latents.seed)
     printed = [program.with_objective(_objective(each)) for each in print_objectives]
 
     def at_threshold(step: int, score: float, z: np.ndarray) -> None:
@@ -108,7 +109,6 @@ def _optimized(
             _show(program, z)
 
     stage = Thresholds(options.thresholds, at_threshold)
-    latents = program.param.latents
     sizes = {"batch": latents.result.shape[0]} | image_sizes(program.network, program.param.image_shape)
     with memory.explain_oom(sizes):
         result = ascend(program, tf.constant(latents.initial), options, seed, stage=stage)
@@ -272,9 +272,7 @@ def make_optimizer(optimizer: Any, args: Sequence[Any] = ()) -> Any:
 def _program(model: Any, objective_f: Any, param_f: Any, transforms: Any) -> Program:
     network = overriding.as_overridden(network_of(model))
     if param_f is not None and not callable(param_f):
-        raise TypeError(
-            f"param_f: expected a function, such as lambda: param.image(128). Received: {brief(param_f)}"
-        )
+        raise TypeError(f"param_f: expected a function, such as lambda: param.image(128). Received: {brief(param_f)}")
     images = param_function(param_f or _default_param(network))
     return make_program(network, _objective(objective_f), images, _transforms(transforms))
 

@@ -60,9 +60,7 @@ class StyleLoss:
         self.input_grams = [style_func(layer) for layer in style_layers]
         self.ema = None if ema_decay is None else tf.compat.v1.train.ExponentialMovingAverage(decay=ema_decay)
         self.effective_grams = self.input_grams if self.ema is None else self._averaged()
-        self.target_vars = [
-            tf.compat.v1.Variable(tf.zeros_like(gram), trainable=False) for gram in self.input_grams
-        ]
+        self.target_vars = [tf.compat.v1.Variable(tf.zeros_like(gram), trainable=False) for gram in self.input_grams]
         pairs = zip(self.effective_grams, self.target_vars, strict=True)
         self.style_losses = [loss_func(gram, target) for gram, target in pairs]
         self.style_loss = tf.add_n(self.style_losses)

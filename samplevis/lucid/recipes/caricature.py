@@ -52,7 +52,12 @@ def dot_compare(layer: str, batch: int = 1, cossim_pow: float = 0) -> objectives
 
 
 def feature_inversion(
-    img: np.ndarray, model: Any, layer: str | Sequence[str], n_steps: int = 512, cossim_pow: float = 0.0, verbose: bool = True
+    img: np.ndarray,
+    model: Any,
+    layer: str | Sequence[str],
+    n_steps: int = 512,
+    cossim_pow: float = 0.0,
+    verbose: bool = True,
 ) -> np.ndarray:
     """A caricature of a photograph by a layer.
 

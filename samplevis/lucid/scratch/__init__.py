@@ -1,5 +1,5 @@
-"""Dropped: see `samplevis.lucid.core.dropped`."""
+"""Dropped: see `samplevis.lucid.core.facts`."""
 
-from samplevis.lucid.core.dropped import dropped_error
+from samplevis.lucid.core.facts import dropped_error
 
 raise dropped_error("scratch")

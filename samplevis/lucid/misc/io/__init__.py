@@ -1,5 +1,7 @@
 """Lucid's files and notebook pictures."""
 
+# ruff: noqa: F401 - What this module offers.
+
 from samplevis.lucid.misc.io import (
     collapse_channels,
     loading,

@@ -48,7 +48,9 @@ def load(url_or_handle: Any, allow_unsafe_formats: bool = False, cache: bool | s
     ending = path.suffix.lower()
     if ending in (".pickle", ".pkl"):
         if not allow_unsafe_formats:
-            raise ValueError(f"url_or_handle: {name} is a pickle, which can run code. If you trust it: allow_unsafe_formats=True.")
+            raise ValueError(
+                f"url_or_handle: {name} is a pickle, which can run code. If you trust it: allow_unsafe_formats=True."
+            )
         return pickle.loads(data)
     return _LOADERS.get(ending, _image)(data, **kwargs)
 

@@ -65,7 +65,9 @@ def _bytes(url: str, cache: bool | str | None) -> bytes:
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
             data = answer.read()
     except urllib.error.URLError as error:
-        raise OSError(f"url: cannot fetch {url} ({error}). Fetch it elsewhere and give the path of the file.") from error
+        raise OSError(
+            f"url: cannot fetch {url} ({error}). Fetch it elsewhere and give the path of the file."
+        ) from error
     if cache is not False:
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(data)

@@ -17,7 +17,9 @@ from samplevis.lucid.misc.io.serialize_array import Domain, serialize_array
 from samplevis.lucid.misc.io.writing import write
 
 
-def save(thing: Any, url_or_handle: Any, allow_unsafe_formats: bool = False, save_context: Any = None, **kwargs: Any) -> dict[str, Any]:
+def save(
+    thing: Any, url_or_handle: Any, allow_unsafe_formats: bool = False, save_context: Any = None, **kwargs: Any
+) -> dict[str, Any]:
     """Saves something in the format that the ending says.
 
     Args:

@@ -67,7 +67,9 @@ def array_to_jsbuffer(array: np.ndarray) -> str:
       TypeError: for another array.
     """
     if array.ndim != 1 or array.dtype.name not in JS_ARRAY_TYPES:
-        raise TypeError(f"array: expected one dimension of a type of JavaScript's. Received: {array.dtype} {array.shape}")
+        raise TypeError(
+            f"array: expected one dimension of a type of JavaScript's. Received: {array.dtype} {array.shape}"
+        )
     data = base64.b64encode(array.tobytes()).decode("ascii")
     kind = f"{array.dtype.name.capitalize()}Array".replace("Uint", "Uint")
     return f'new {kind}(Uint8Array.from(atob("{data}"), c => c.charCodeAt(0)).buffer)'

@@ -44,7 +44,9 @@ def _image_html(array: np.ndarray, w: int | None = None, domain: Domain | None =
     return f'<img src="{_image_url(array, fmt=fmt, domain=domain)}" style="image-rendering: pixelated; {width}">'
 
 
-def image(array: np.ndarray, domain: Domain | None = None, w: int | None = None, format: str = "png", **kwargs: Any) -> None:
+def image(
+    array: np.ndarray, domain: Domain | None = None, w: int | None = None, format: str = "png", **kwargs: Any
+) -> None:
     """Shows an image.
 
     Args:

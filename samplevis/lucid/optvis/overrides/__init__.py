@@ -1,5 +1,7 @@
 """Networks with other gradients, as blocks. Source: lucid/optvis/overrides."""
 
+# ruff: noqa: F401 - What this module offers.
+
 from __future__ import annotations
 
 import contextlib

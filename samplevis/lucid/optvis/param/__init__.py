@@ -1,6 +1,8 @@
 """Lucid's parameterizations: functions that return images of variables."""
 
-from samplevis.lucid.optvis.param import color, cppn, images, lowres, random, resize_bilinear_nd, spatial, unit_balls
+# ruff: noqa: F401 - What this module offers.
+
+from samplevis.lucid.optvis.param import color, images, lowres, random, spatial, unit_balls
 from samplevis.lucid.optvis.param.color import to_valid_rgb
 from samplevis.lucid.optvis.param.cppn import cppn
 from samplevis.lucid.optvis.param.images import grayscale_image_rgb, image

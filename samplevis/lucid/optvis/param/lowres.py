@@ -39,7 +39,6 @@ def lowres_tensor(
         return t
     offsets = offset if isinstance(offset, list) else [offset] * len(shape)
     moved = [
-        int(new / old / 2 if by is True else by)
-        for by, new, old in zip(offsets, shape, underlying_shape, strict=True)
+        int(new / old / 2 if by is True else by) for by, new, old in zip(offsets, shape, underlying_shape, strict=True)
     ]
     return tf.slice(tf.pad(t, [(by, 0) for by in moved], "SYMMETRIC"), [0] * len(moved), list(shape))
