@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable, Hashable
 from typing import Any
 
@@ -37,6 +38,9 @@ def closure(function: Callable[..., tf.Tensor]) -> Callable[..., Closure]:
         config = tuple(map(frozen, args)), tuple(sorted((name, frozen(value)) for name, value in kwargs.items()))
         return Closure((function.__name__, config), lambda t: function(t, *args, **kwargs))
 
+    # What help() shows: without the tensor.
+    _, *config = inspect.signature(function).parameters.values()
+    configure.__signature__ = inspect.Signature(config)
     del configure.__wrapped__
     return configure
 

@@ -148,8 +148,9 @@ def make_vis_T(  # noqa: N802 - Lucid's name.
     Example:
       >>> import tensorflow.compat.v1 as tf
       >>> from samplevis import modelzoo
+      >>> model = modelzoo.Shapes()
       >>> with tf.Graph().as_default(), tf.Session() as sess:
-      ...     T = make_vis_T(modelzoo.Shapes(), "logits:4", lambda: param.image(32))
+      ...     T = make_vis_T(model, "logits:4", lambda: param.image(32))
       ...     tf.global_variables_initializer().run()
       ...     for _ in range(3):
       ...         loss, _ = sess.run([T("loss"), T("vis_op")])
