@@ -6,7 +6,6 @@ come from `images/` and from the stored outputs of the notebooks.
 
 from __future__ import annotations
 
-import ast
 import base64
 import contextlib
 import importlib
@@ -117,8 +116,7 @@ def lucid_namespace() -> str:
     from samplevis.lucid.core.installation import modules
 
     def purpose(name: str) -> str:
-        tree = ast.parse(inspect.getsource(importlib.import_module(f"samplevis.lucid.{name}")))
-        return (ast.get_docstring(tree) or "").partition("\n")[0]
+        return importlib.import_module(f"samplevis.lucid.{name}").__doc__.partition("\n")[0]
 
     kept = _table(("module", "what it has"), ((f"`{name}`", purpose(name)) for name in modules()))
     choices = _table(("matter", "Lucid", "here"), CHOICES)
