@@ -50,7 +50,7 @@ CHOICES: tuple[Choice, ...] = (
         "A network of one size", "an error in the network", "images of its size, cropped or padded after transforms"
     ),
     Choice("`wrap_objective`", "without parentheses before 0.3.10, with them since", "both"),
-    Choice("Shapes of the network's layers in graphs", "names of nodes", "names of nodes; for Keras, of layers"),
+    Choice("Names of tensors in a graph", "names of nodes", "names of nodes; for Keras, of layers"),
 )
 
 # Name in Lucid -> why it is gone, and what there is instead.
