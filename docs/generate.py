@@ -119,6 +119,20 @@ def from_lucid() -> str:
     return "\n\n".join(parts)
 
 
+def lucid_namespace() -> str:
+    """What `samplevis.lucid` has: its modules, where it follows Lucid and where not, and what is gone."""
+    from samplevis.lucid.core.facts import CHOICES, DROPPED
+    from samplevis.lucid.core.installation import modules
+
+    def purpose(name: str) -> str:
+        return importlib.import_module(f"samplevis.lucid.{name}").__doc__.partition("\n")[0]
+
+    kept = _table(("module", "what it has"), ((f"`{name}`", purpose(name)) for name in modules()))
+    choices = _table(("matter", "Lucid", "here"), CHOICES)
+    gone = _table(("module", "why, and what there is instead"), ((f"`{name}`", why) for name, why in DROPPED.items()))
+    return f"### Modules\n\n{kept}\n\n### Where Lucid is followed\n\n{choices}\n\n### What is gone\n\n{gone}"
+
+
 def summary() -> str:
     """The rows of the summary: what each means, and when to worry."""
     from samplevis.results.rows import ROWS
@@ -211,6 +225,7 @@ GENERATED = {
     "zoo": zoo,
     "kinds": kinds,
     "from_lucid": from_lucid,
+    "lucid_namespace": lucid_namespace,
     "summary": summary,
     "kernels": kernels,
     "verdicts": verdicts,

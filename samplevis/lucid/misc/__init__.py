@@ -1,0 +1,1 @@
+"""Lucid's files, notebook pictures, gradients and small tools."""

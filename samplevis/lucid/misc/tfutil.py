@@ -1,0 +1,26 @@
+"""Sessions of graph programs. Source: lucid/misc/tfutil.py."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def create_session(target: str = "", timeout_sec: float = 10) -> tf.compat.v1.Session:
+    """A session that takes memory of a GPU as it needs it, for the default graph.
+
+    Args:
+      target: of the session. Defaults to this process.
+      timeout_sec: after how long an operation fails. Defaults to 10.
+
+    Returns:
+      An interactive session: it is the default one until it is closed.
+
+    Example:
+      >>> with tf.Graph().as_default():
+      ...     sess = create_session()
+      ...     float(tf.constant(2.0).eval())
+      2.0
+    """
+    config = tf.compat.v1.ConfigProto(operation_timeout_in_ms=int(timeout_sec * 1000))
+    config.gpu_options.allow_growth = True
+    return tf.compat.v1.InteractiveSession(target, config=config)

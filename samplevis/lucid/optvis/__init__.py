@@ -1,0 +1,1 @@
+"""Lucid's optimisation of images: objectives, parameterizations, transforms and the renderer."""

@@ -1,0 +1,1 @@
+"""Lucid's recipes, over those of `samplevis.recipes`."""
