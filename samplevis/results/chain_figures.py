@@ -49,9 +49,8 @@ def chain_figures(samples: Samples) -> dict[str, np.ndarray]:
 
 def level_draws(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
     """Levels of the draws on fresh transforms and on the bank, [chain, draw] each, in float64."""
-    span = samples.optimum_activation - samples.prior_activation
     fresh, bank = (np.asarray(a, np.float64) for a in (samples.fresh_activation, samples.activation))
-    return (fresh - samples.prior_activation) / span, (bank - samples.prior_activation) / span
+    return samples.scale.levels(fresh), samples.scale.levels(bank)
 
 
 def virial_excess(samples: Samples, name: str) -> np.ndarray:

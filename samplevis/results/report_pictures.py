@@ -32,7 +32,7 @@ COLORS = 6
 
 
 def overview(samples: Samples, frames: int) -> str:
-    """A film of the draws of all chains side by side, and beside it their means.
+    """A film of the draws of all chains side by side, beside it their means and the optimised images.
 
     Args:
       samples: the run.
@@ -45,10 +45,13 @@ def overview(samples: Samples, frames: int) -> str:
     draws = samples.images[:shown]
     whose = "each chain" if shown == count else f"the first {shown} of {count} chains"
     means = _webp(_sheet(contrasted_means(samples)[:shown, None]), SHEET_SIDES)
+    optimised = _webp(_sheet(samples.optimized[:shown, None]), SHEET_SIDES)
     return (
         f"{_film(draws, evenly(draws.shape[1], frames), whose)}"
         f'<figure><img src="{means}" alt="The mean of {whose}, its contrast stretched">'
         f"<figcaption><b>Mean of {whose}</b> not a draw; contrast stretched</figcaption></figure>"
+        f'<figure><img src="{optimised}" alt="The optimised image of {whose}">'
+        f"<figcaption><b>Optimised image of {whose}</b> for comparison</figcaption></figure>"
     )
 
 

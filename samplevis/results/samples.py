@@ -25,6 +25,7 @@ from samplevis.runtime.draw_store import as_array, chosen
 from samplevis.runtime.versions import versions
 from samplevis.sampling.density import CLASSES, Density
 from samplevis.sampling.kernels.stats import RENAMED_STATS
+from samplevis.sampling.level_scale import LevelScale
 
 
 class Stats(RenamedKeys):
@@ -243,9 +244,14 @@ class Samples(Sequence):
         return CLASSES[self.density](**self.density_params)
 
     @property
+    def scale(self) -> LevelScale:
+        """Activations of levels 0 and 1."""
+        return LevelScale(self.prior_activation, self.optimum_activation)
+
+    @property
     def levels(self) -> np.ndarray:
         """Level of each draw on fresh transforms, [chain, draw]: 0 for the prior's mean, 1 for the optimum."""
-        return (self.fresh_activation - self.prior_activation) / (self.optimum_activation - self.prior_activation)
+        return self.scale.levels(self.fresh_activation)
 
     def summary(self) -> Summary:
         """Summarises the run: its figures, and in words what is wrong with them.

@@ -235,7 +235,7 @@ def _network_levels(plan: RenderPlan, scales: Scales, result: SampleResult) -> n
     if plan.smooths:
         fresh = fresh_transforms(plan.exact_activation, result.tuning.seed)
         values = of_draws(mean_activation(plan.exact_activation, fresh), result.latents)
-    return (values - scale.prior) / (scale.optimum - scale.prior)
+    return scale.levels(values)
 
 
 def _joined(batches: Sequence[Batch], store: DrawStore) -> Batch:

@@ -94,7 +94,7 @@ def measure_level(activation: Activation, found: ExampleLevel, scale: LevelScale
     leaves = tf.nest.flatten(fresh)
     count = leaves[0].shape[0] if leaves else 1
     value = float(tf.reduce_mean(activation.of_images(found.image, fresh, count)))
-    level = (value - scale.prior) / (scale.optimum - scale.prior)
+    level = scale.levels(value)
     if not MIN_LEVEL <= level <= 1:
         where = "no more than noise" if level < MIN_LEVEL else "more than the optimised images"
         raise ValueError(

@@ -119,7 +119,7 @@ def anneal(
             count = min(STEPS_PER_CALL, path.most - path.done)
             which = tf.constant(path.done), tf.constant(count)
             now, mean, strength = run(path.now, context.seed, which, forces, edge, pace, activation.parameters)
-            levels = (mean.numpy() - scale.prior) / distance
+            levels = scale.levels(mean.numpy())
             path.add(now, levels, finite_mean(strength), (count, rise), context.seed)
             path.prolong(level, steps)
             path.images.append(_image(activation, path.now.state))

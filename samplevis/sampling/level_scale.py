@@ -27,6 +27,21 @@ class LevelScale(NamedTuple):
     prior: float
     optimum: float
 
+    def levels(self, values: np.ndarray | float) -> np.ndarray | float:
+        """Levels of some activations: 0 for the prior's mean, 1 for the optimum.
+
+        Args:
+          values: activations, of any shape.
+
+        Returns:
+          Levels, in the same shape.
+
+        Example:
+          >>> LevelScale(prior=1.0, optimum=5.0).levels(4.0)
+          0.75
+        """
+        return (values - self.prior) / (self.optimum - self.prior)
+
 
 def measure_scale(activation: Activation, optimized: np.ndarray, seed: int | tf.Tensor = 0) -> LevelScale:
     """Measures the two ends of the scale.

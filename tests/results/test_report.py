@@ -113,8 +113,9 @@ def test_the_parser_of_these_tests_notices_a_missing_tag():
 
 def test_every_picture_is_in_the_page_and_has_words(page):
     pictures = page.all("img")
-    # Of all chains: the film at rest and playing, and the means. Of each: the optimised image, 6 draws, mean and deviation.
-    assert len(pictures) == 3 + CHAINS * (1 + 6 + 1 + 1)
+    # Of all chains: the film at rest and playing, the means, the optimised images.
+    # Of each: the optimised image, 6 draws, the mean and the deviation.
+    assert len(pictures) == 4 + CHAINS * (1 + 6 + 1 + 1)
     assert all(picture["alt"].strip() for picture in pictures)
     assert all(drawing["role"] == "img" and drawing["aria-label"] for drawing in page.all("svg"))
     # Whole-number enlargements of 24 pixels; deviations are smaller.
@@ -245,9 +246,9 @@ def test_short_grey_and_oblong_runs(tmp_path, good):
         **dict.fromkeys(("optimized", "chain_means", "sd_images"), grey[:, 0]),
     )
     page = _written(short, tmp_path)
-    assert len(page.all("img")) == 2 + CHAINS * 4, "one draw is no film"
+    assert len(page.all("img")) == 3 + CHAINS * 4, "one draw is no film"
     # 20 pixels, 15 and 8 times.
-    assert {_decoded(picture["src"]).size for picture in page.all("img")[2:]} == {(300, 120), (160, 64)}
+    assert {_decoded(picture["src"]).size for picture in page.all("img")[3:]} == {(300, 120), (160, 64)}
     assert "nan" not in " ".join(attributes.get("points", "") for attributes in page.all("polyline"))
 
 
