@@ -28,7 +28,7 @@ DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 
 # Modules whose public names the index lists; those of the zoo are in a table of their own.
-API_MODULES = ("objectives", "param", "transform", "optimizers", "overrides", "recipes", "export", "sampling")
+API_MODULES = ("objectives", "param", "transform", "optimizers", "overrides", "recipes", "export", "sampling", "atlas")
 # Names that are documented at another place than where they are defined.
 DOCUMENTED = {"Network": "samplevis.network.Network"}
 MARK = re.compile(r"^<!-- generated: (\w+)((?: [\w.-]+)*) -->$", re.MULTILINE)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
         activation as activation,
     )
     from samplevis import (
+        atlas as atlas,
+    )
+    from samplevis import (
         export as export,
     )
     from samplevis import (
@@ -81,6 +84,7 @@ _SOURCES = {
     "Sweep": "results.sweep_result",
     "TensorBoard": "export.tensorboard",
     "activation": None,
+    "atlas": None,
     "beside": "analysis.dataset_examples",
     "collect": "analysis.dataset_examples",
     "describe": "analysis.description",

@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
+from samplevis.atlas.settings import AtlasSettings
 from samplevis.cli.parser import make_parser
 from samplevis.cli.wording import in_flags
 from samplevis.runs.options import RenderOptions, RunOptions
@@ -17,8 +18,27 @@ from samplevis.sampling.options import HMCOptions
 BAD_ARGUMENT, FAILURE, INTERRUPTED = 2, 1, 130
 # Arguments that have flags.
 FIELDS = frozenset(
-    field.name for options in (RenderOptions, RunOptions, HMCOptions) for field in dataclasses.fields(options)
-) | {"size", "prior", "value_range", "bgr", "mean", "images", "weights", "examples", "steps", "scale", "extend"}
+    field.name
+    for options in (RenderOptions, RunOptions, HMCOptions, AtlasSettings)
+    for field in dataclasses.fields(options)
+) | {
+    "size",
+    "prior",
+    "value_range",
+    "bgr",
+    "mean",
+    "images",
+    "weights",
+    "examples",
+    "steps",
+    "scale",
+    "extend",
+    "out",
+    "layers",
+    "directions",
+    "workers",
+    "scheduler",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from samplevis import __version__
-from samplevis.cli import demo_command, model, render_command, report, sweep_command
+from samplevis.cli import atlas_command, demo_command, model, render_command, report, sweep_command
 
 EPILOG = """\
 examples:
@@ -14,6 +14,7 @@ examples:
   samplevis describe my_model.keras --value-range -1 1
   samplevis examples SqueezeNet fire9:10 photos --size 224 --out fire9-10.png
   samplevis sweep SqueezeNet fire9 --size 64 --out fire9
+  samplevis atlas SqueezeNet --out atlas --images photos
   samplevis render SqueezeNet logits:goldfish --size 96 --out goldfish
   samplevis render my_model.keras conv5:12 --value-range -1 1 --level 0.5
   samplevis render my_model.keras -conv5:12 --out least
@@ -33,6 +34,6 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"samplevis {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (demo_command, render_command, sweep_command, report, model):
+    for group in (demo_command, render_command, sweep_command, atlas_command, report, model):
         group.add_commands(commands)
     return parser

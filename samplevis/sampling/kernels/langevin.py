@@ -58,7 +58,7 @@ def langevin_step(
       now: state of the dynamics.
       score_fn: (state, seed) -> activation [chain] on freshly drawn transforms.
       strength_fn: activation [chain] -> force on it [chain].
-      seed: int32 tensor of shape [2].
+      seed: int32 tensor of shape [2], or [groups, 2] for one seed per group of consecutive chains.
       step_size: radians, > 0.
       friction: rate at which the velocity is forgotten, per radian; scalar or [chain]. May be negative under a thermostat.
       heat: friction that the noise balances. Defaults to `friction`, which keeps a temperature of 1.
@@ -89,7 +89,7 @@ def _step(
     decay = tf.exp(-rate * step_size)
     spread = tf.sqrt((1 - decay**2) * (1.0 if heat is None else heat / rate))
     state, before = rotate(now.state, now.velocity)
-    after = decay * before + spread * tf.random.stateless_normal(before.shape, seeds.fold(seed, "noise"))
+    after = decay * before + spread * seeds.normal(before.shape, seeds.fold(seed, "noise"))
     # A stochastic force makes velocities faster before the refreshment than after. Positions, which move with their mean, diffuse
     # at this temperature (the ratio of diffusion to mobility; the mean of the two squares for a decay of 1).
     weighted = (1 + 3 * decay) * tf.square(before) + (3 + decay) * tf.square(after)

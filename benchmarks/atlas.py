@@ -1,0 +1,95 @@
+"""Drafts of many units in one batch over one unit after another, and what Dask adds to its tasks.
+
+python -m benchmarks.atlas                          # the bundled network
+python -m benchmarks.atlas SqueezeNet fire8/concat --weights compressed_SqueezeNet.net
+python -m benchmarks.atlas --tasks 2000             # tasks per second of client and scheduler, with nothing to compute
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import time
+
+import numpy as np
+
+from samplevis import modelzoo
+from samplevis.activation import default_param
+from samplevis.atlas.draft import UnitProblem, draft_units
+from samplevis.atlas.settings import AtlasSettings
+from samplevis.atlas.tasks import TRANSFORMS, Outcome
+from samplevis.atlas.unit_rows import layer_activation, unit_seeds
+from samplevis.overrides.smooth import smoothed
+from samplevis.sampling.level_scale import LevelScale
+
+
+def main() -> None:
+    """Prints seconds per unit for batches of different sizes, and their ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", nargs="?", default="Shapes")
+    parser.add_argument("layer", nargs="?", default="logits")
+    parser.add_argument("--weights")
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--chains", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--units", type=int, nargs="+", default=[1, 2, 4, 8, 16])
+    parser.add_argument("--tasks", type=int, default=0)
+    options = parser.parse_args()
+    if options.tasks:
+        print_tasks_per_second(options.tasks)
+        return
+    network = smoothed(modelzoo.load(options.model, weights=options.weights), 0.3)
+    activation = layer_activation(network, options.layer, default_param(network, options.size), TRANSFORMS)
+    channels = network.layer_shape(options.layer)[-1]
+    alone = None
+    print(f"{options.model} {options.layer}, {options.size} pixels, {options.chains} chains a unit")
+    for count in options.units:
+        settings = AtlasSettings(
+            size=options.size,
+            num_chains=options.chains,
+            batch_size=count * options.chains,
+            anneal_steps=options.steps,
+            num_transitions=4,
+        )
+        # An edge far above what units reach would prolong some of them: all get the same steps.
+        scale = LevelScale(-1e3, -1e2)
+        units = [UnitProblem(f"unit:{n}", np.eye(channels, dtype=np.float32)[n], scale) for n in range(count)]
+        unit_seed = unit_seeds(0, [unit.key for unit in units])
+        draft_units(activation, units, unit_seed, dataclasses.replace(settings, anneal_steps=25))
+        start = time.monotonic()
+        draft_units(activation, units, unit_seed, settings)
+        seconds = (time.monotonic() - start) / count
+        alone = alone or seconds
+        print(
+            f"  {count:3d} units in a batch: {seconds:7.3f} s per unit, {alone / seconds:5.2f} times as fast as {options.units[0]}"
+        )
+
+
+def nothing(task: FakeTask) -> Outcome:
+    """A task that computes nothing."""
+    return Outcome(task.digest, ("reached",) * 16, (), 0, 0, 0.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class FakeTask:
+    """What a client needs to know of a task."""
+
+    digest: str
+
+
+def print_tasks_per_second(count: int) -> None:
+    """What the client's window and the scheduler manage: the bound on workers times tasks."""
+    import distributed
+
+    from samplevis.atlas.distributed import windowed
+
+    tasks = [FakeTask(str(n)) for n in range(count)]
+    cluster = distributed.LocalCluster(n_workers=16, threads_per_worker=1, processes=False, dashboard_address=None)
+    with cluster, distributed.Client(cluster) as client:
+        start = time.monotonic()
+        done = sum(1 for _ in windowed(client, distributed.as_completed(), nothing, tasks))
+        print(f"{done} tasks, {done / (time.monotonic() - start):.0f} a second")
+
+
+if __name__ == "__main__":
+    main()

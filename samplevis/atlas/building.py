@@ -1,0 +1,197 @@
+"""build(): makes an atlas, or goes on with one."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from samplevis.activation import default_param
+from samplevis.analysis.preprocessing_notice import notify_inferred
+from samplevis.atlas.cost import Cost
+from samplevis.atlas.draft import measure_rate
+from samplevis.atlas.engine import EngineOptions
+from samplevis.atlas.examples import make_examples
+from samplevis.atlas.model_spec import ModelSpec, make_spec
+from samplevis.atlas.plan import AtlasPlan, Task, plan_atlas
+from samplevis.atlas.reading import Atlas
+from samplevis.atlas.settings import AtlasSettings
+from samplevis.atlas.store import PARTS, Store
+from samplevis.atlas.tasks import TRANSFORMS, Outcome, run_task
+from samplevis.atlas.unit_rows import layer_activation
+from samplevis.network import Network, as_network
+from samplevis.overrides.smooth import smoothed
+from samplevis.runtime.callbacks import Callback, as_callbacks
+from samplevis.runtime.progress import Progress
+
+if TYPE_CHECKING:
+    import keras
+
+# Tasks that fail in a row before a run gives up: the cause is then not a unit.
+MAX_FAILURES = 3
+# Failures that a warning names.
+MAX_NAMED = 5
+
+
+def build(
+    model: Network | keras.Model | ModelSpec | str,
+    folder: str | os.PathLike,
+    layers: Sequence[str] | None = None,
+    *,
+    directions: Mapping[str, tuple[str, np.ndarray]] | None = None,
+    images: np.ndarray | Iterable | str | os.PathLike | None = None,
+    settings: Mapping[str, Any] | AtlasSettings | None = None,
+    workers: int = 0,
+    scheduler: str | None = None,
+    insecure: bool = False,
+    progress: bool = True,
+    callbacks: Sequence[Callback] = (),
+) -> Atlas:
+    """Makes pictures, samples and dataset examples of all units of a network, and stores them in a folder.
+
+    The same call resumes after an end of any kind: what is finished is not done again, and the files are bit-identical to those of
+    an uninterrupted run. Ctrl-C stops after the current task and keeps what is finished. A unit that fails is named in its row
+    and does not stop the others; three tasks that fail in a row do.
+
+    Args:
+      model: a `Network` or a Keras model; with `workers` or `scheduler` a name, a path or a `ModelSpec`, which they load themselves.
+      folder: where the atlas is, or will be: a path, or a URL that fsspec takes.
+      layers, directions, settings: as in `plan_atlas`.
+      images: a dataset for examples, as in `samplevis.collect`. Defaults to none.
+      workers: number of processes on this machine, which Dask runs; 0 computes in this process. Defaults to 0.
+      scheduler: address of a Dask cluster, "tls://host:port". Defaults to none.
+      insecure: whether an address that is not TLS is allowed: whoever reaches such a scheduler runs code on its workers. Defaults
+        to False.
+      progress: whether to show a progress bar. Defaults to True.
+      callbacks: `samplevis.Callback`s, notified of the units as stage "atlas", and of images as "examples". Defaults to none.
+
+    Returns:
+      The `Atlas` so far. Publish it with `samplevis.atlas.publish`.
+
+    Raises:
+      ValueError, TypeError: if an argument is out of range, before any work; if the folder holds another atlas (the message has
+        what differs); or if an address is not TLS.
+      ImportError: if pyarrow, fsspec or Dask is missing.
+      OSError: if the folder cannot be written.
+      ConnectionError: if the scheduler is gone.
+
+    Example:
+      >>> from samplevis import atlas, modelzoo
+      >>> settings = dict(size=32, methods=["optimize"], optimize_steps=8)
+      >>> found = atlas.build(modelzoo.Shapes(), "memory://shapes", ["logits"], settings=settings, progress=False)
+      >>> len(found)
+      18
+    """
+    spec = make_spec(model)
+    engine = EngineOptions(workers, scheduler, insecure)
+    engine.check(spec, folder)
+    network = spec.load() if spec is not None else as_network(model)
+    plan = plan_atlas(network, layers, directions=directions, settings=settings)
+    store = Store(folder)
+    store.claim(plan.identity)
+    store.note_layers(plan.layer_notes)
+    notified = as_callbacks(progress, callbacks)
+    notify_inferred(network, progress)
+    interrupted = False
+    if images is not None and "examples" in plan.settings.methods:
+        with Progress("examples", _length(images), "image", notified) as bar:
+            make_examples(plan, images, store, _stopping(bar))
+            interrupted = bar.interrupted
+    if not interrupted:
+        _run(plan, spec, engine, store, notified)
+    return Atlas(store)
+
+
+def measured_cost(plan: AtlasPlan) -> Cost:
+    """The cost of a plan, with the rate of gradients that this machine was measured to compute on the middle layer.
+
+    Args:
+      plan: of the atlas.
+
+    Returns:
+      A `Cost`.
+    """
+    settings, layer = plan.settings, plan.layers[len(plan.layers) // 2]
+    network, param = smoothed(plan.network, settings.smooth), default_param(plan.network, settings.size)
+    activation = layer_activation(network, layer.layer, param, TRANSFORMS)
+    units = [layer.units[n % layer.count] for n in range(settings.units_per_batch)]
+    channels = plan.network.layer_shape(layer.layer)[-1]
+    vectors = layer.vectors[units] if layer.vectors is not None else np.eye(channels, dtype=np.float32)[units]
+    return dataclasses.replace(plan.cost, rate=measure_rate(activation, vectors, settings))
+
+
+def _run(
+    plan: AtlasPlan, spec: ModelSpec | None, engine: EngineOptions, store: Store, callbacks: Sequence[Callback]
+) -> None:
+    """Does the tasks that are not finished."""
+    finished = set(store.names(PARTS))
+    tasks = plan.tasks()
+    remaining = [task for task in tasks if task.path not in finished]
+    done = sum(len(task.units) for task in tasks if task.path in finished)
+    errors: list[str] = []
+    in_a_row, gradients = 0, 0
+    try:
+        with (
+            Progress("atlas", plan.num_units, "unit", callbacks, done) as bar,
+            contextlib.closing(_results(plan.network, spec, remaining, store, engine)) as results,
+        ):
+            for task, result in results:
+                if isinstance(result, Exception):
+                    in_a_row += 1
+                    errors.append(f"{task.group[:60]}:{task.units[0]}-{task.units[-1]}: {result}")
+                    if in_a_row == MAX_FAILURES:
+                        raise result
+                else:
+                    in_a_row, gradients = 0, gradients + result.gradients
+                    errors += result.errors
+                    bar.update(len(task.units), failures=float(len(errors)), gradients=float(gradients))
+                if bar.interrupted:
+                    break
+    finally:
+        store.remove_partial()
+    if errors:
+        more = f", and {len(errors) - MAX_NAMED} more" if len(errors) > MAX_NAMED else ""
+        warnings.warn(
+            f"atlas: {len(errors)} failed: {'; '.join(each[:200] for each in errors[:MAX_NAMED])}{more}", stacklevel=3
+        )
+
+
+def _results(
+    network: Network, spec: ModelSpec | None, tasks: Sequence[Task], store: Store, engine: EngineOptions
+) -> Iterator[tuple[Task, Outcome | Exception]]:
+    """Every task with what came of it, in any order."""
+    if engine.is_distributed and tasks:
+        from samplevis.atlas.distributed import run_distributed
+
+        yield from run_distributed(spec, tasks, store.url if "://" in store.url else os.path.abspath(store.url), engine)
+        return
+    for task in tasks:
+        try:
+            yield task, run_task(network, task, store.url)
+        except Exception as error:
+            yield task, error
+
+
+def _length(images: Any) -> int:
+    """Number of images, 0 if that is not known before."""
+    if isinstance(images, (str, os.PathLike)):
+        from samplevis.param.picture_files import picture_files
+
+        return len(list(picture_files(images)))
+    return len(images) if hasattr(images, "__len__") else 0
+
+
+def _stopping(bar: Progress) -> Any:
+    """Counts images; after Ctrl-C it interrupts the pass, which cannot be resumed in the middle."""
+
+    def notify(count: int) -> None:
+        bar.update(count)
+        if bar.interrupted:
+            raise KeyboardInterrupt
+
+    return notify

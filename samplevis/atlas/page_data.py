@@ -1,0 +1,123 @@
+"""What the page shows, as plain data: one file of figures for the whole atlas, one for each layer."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from samplevis.atlas.reading import Atlas, Unit
+from samplevis.atlas.similarity import layout
+
+# Figures that sheets can be sorted by: column -> what the page calls it.
+FIGURES = {
+    "level": "level reached",
+    "reached": "share of chains at the level",
+    "diversity": "diversity",
+    "surprisal_slope": "surprisal slope (nats per level)",
+    "percentile": "percentile of samples among the images",
+    "optimum": "activation of the optimised picture",
+    "prior": "activation of noise",
+    "gradients": "gradients",
+}
+NEAR_HERE, NEAR_ELSEWHERE = 8, 8
+DIGITS = 5
+
+
+def as_script(function: str, value: Any) -> str:
+    """A script that hands data to the page; browsers run scripts from a disk, and fetch nothing else.
+
+    Whatever the names in the data are, the script holds nothing but data, also inside an HTML page.
+
+    Args:
+      function: a function of the page.
+      value: what JSON can hold; numbers that are not finite become null.
+
+    Returns:
+      JavaScript.
+
+    Example:
+      >>> as_script("atlas.index", {"name": "</script>"})
+      'atlas.index({"name":"\\\\u003c/script>"});\\n'
+    """
+    text = json.dumps(_plain(value), ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return f"{function}({text.replace('<', chr(92) + 'u003c')});\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_plain(each) for each in value]
+    if isinstance(value, (float, np.floating)):
+        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def unit_data(unit: Unit) -> dict[str, Any]:
+    """What the page says of a unit.
+
+    Args:
+      unit: the unit.
+
+    Returns:
+      Name -> value; pictures are counted, and are in the unit's strip in this order.
+    """
+    record, examples = unit.record, unit.examples
+    percentiles = unit.percentiles()
+    found = {name: record[name] for name in FIGURES if name in record}
+    counts = {
+        what: len(record[what] or ()) if what != "optimized" else int(record[what] is not None)
+        for what in ("optimized", "samples", "means", "exact_samples")
+    }
+    found |= {
+        "unit": record["unit"],
+        "name": record["name"],
+        "status": record["status"],
+        "error": record["error"],
+        "levels": record["levels"],
+        "percentile": float(np.median(percentiles)) if len(percentiles) else None,
+        "pictures": counts,
+        "exact": [record["exact_verdict"], record["exact_level"], record["exact_summary"]],
+    }
+    if examples:
+        found["examples"] = {
+            "count": examples["num_images"],
+            **{end: list(zip(examples[end], examples[f"{end}_activations"], strict=True)) for end in ("top", "bottom")},
+            "counts": examples["counts"],
+            "edges": [examples["edges"][0], examples["edges"][-1]],
+            "marks": record["sample_activations"],
+            "optimized": record["optimized_activation"],
+        }
+    return found
+
+
+def near_data(atlas: Atlas) -> tuple[list[list[Any]], dict[str, list[list[tuple[int, float]]]]]:
+    """The map, and the nearest units of each.
+
+    Args:
+      atlas: an atlas.
+
+    Returns:
+      ([key, x, y] of every unit, key -> [nearest in its layer, nearest elsewhere], each (number on the map, correlation)).
+    """
+    if atlas.example_table is None:
+        return [], {}
+    groups, units = (atlas.example_table[name].to_pylist() for name in ("group", "unit"))
+    keys = [f"{group}:{unit}" for group, unit in zip(groups, units, strict=True)]
+    known = [n for n, key in enumerate(keys) if key in atlas]
+    places = layout(atlas.responses[known]) if known else np.zeros((0, 2))
+    number = {n: m for m, n in enumerate(known)}
+    points = [[groups[n], units[n], float(x), float(y)] for n, (x, y) in zip(known, places, strict=True)]
+    near = {keys[n]: _near(atlas, n, groups, number) for n in known}
+    return points, near
+
+
+def _near(atlas: Atlas, n: int, groups: Sequence[str], number: Mapping[int, int]) -> list[list[tuple[int, float]]]:
+    numbers, values = (each[n] for each in atlas.nearest_of_all)
+    pairs = [(m, float(value)) for m, value in zip(numbers.tolist(), values, strict=True) if m in number]
+    here = [(number[m], value) for m, value in pairs if groups[m] == groups[n]][:NEAR_HERE]
+    return [here, [(number[m], value) for m, value in pairs if groups[m] != groups[n]][:NEAR_ELSEWHERE]]

@@ -1,0 +1,310 @@
+"""open(): the atlas in a folder, as tables, pictures and figures."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from samplevis.atlas import rows
+from samplevis.atlas.model_spec import make_spec
+from samplevis.atlas.pictures import from_webp
+from samplevis.atlas.settings import AtlasSettings
+from samplevis.atlas.similarity import nearest
+from samplevis.atlas.store import EXAMPLES, PARTS, Store
+from samplevis.runtime.checks import did_you_mean
+
+if TYPE_CHECKING:
+    import keras
+    import pandas as pd
+    import pyarrow as pa
+
+    from samplevis.network import Network
+
+# Nearest units that an open atlas looks up.
+MAX_NEAREST = 64
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Unit:
+    """A unit of an atlas.
+
+    Attributes:
+      key: "layer:unit", or "name of a set of directions:number".
+      record: column -> value of its row, see `samplevis.atlas.rows.SCHEMA`.
+      examples: column -> value of its row of dataset examples; empty without any.
+
+    Example:
+      >>> unit = samplevis.atlas.open("atlas")["fire9/concat:3"]
+      >>> unit.status, unit.images("samples").shape
+      ('reached', (4, 64, 64, 3))
+    """
+
+    key: str
+    record: Mapping[str, Any]
+    examples: Mapping[str, Any]
+
+    @property
+    def status(self) -> str:
+        """ "reached", "below" the level, "optimized", "planned", "dead" or "failed"."""
+        return self.record["status"]
+
+    def images(self, what: str = "samples") -> np.ndarray:
+        """Pictures of the unit.
+
+        Args:
+          what: "optimized", "samples", "means" or "exact_samples". Defaults to "samples".
+
+        Returns:
+          uint8 [picture, H, W, 3], as stored: WebP loses a little; empty if the unit has none.
+        """
+        found = self.record[what]
+        found = [found] if isinstance(found, bytes) else found or []
+        return np.stack([from_webp(each) for each in found]) if found else np.zeros((0, 0, 0, 3), np.uint8)
+
+    def percentiles(self) -> np.ndarray:
+        """Percentage of the shared images with a smaller activation than each sample; empty without dataset examples."""
+        if not self.examples or not len(self.record["sample_activations"]):
+            return np.zeros(0)
+        ordered = np.sort(np.asarray(self.examples["responses"], np.float64))
+        return 100 * np.searchsorted(ordered, self.record["sample_activations"]) / len(ordered)
+
+
+class Atlas:
+    """What `open` returns.
+
+    Args:
+      store: where it is.
+
+    Attributes:
+      store: where it is.
+      identity: model and settings, as `atlas.json` holds them.
+
+    Example:
+      >>> atlas = samplevis.atlas.open("atlas")
+      >>> frame = atlas.to_pandas()
+      >>> frame[frame.status == "dead"].group.value_counts()
+      >>> atlas.nearest("fire9/concat:3")
+      [('fire8/concat:77', 0.81), ...]
+    """
+
+    def __init__(self, store: Store):
+        self.store = store
+        self.identity = store.identity()
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._places
+
+    def __repr__(self) -> str:
+        return f"<Atlas of {self.identity['model']['name']}: {len(self)} units>"
+
+    def __getitem__(self, key: str) -> Unit:
+        """A unit by "layer:unit".
+
+        Raises:
+          KeyError: if the atlas does not have it; the message has the nearest names.
+        """
+        if key not in self._places:
+            raise KeyError(f"{key!r}: no such unit in this atlas.{did_you_mean(key, self._places, limit=3)}")
+        part, row = self._places[key]
+        record = self.store.read_table(part).slice(row, 1).to_pylist()[0]
+        return Unit(key, record, self._examples_row(key))
+
+    def units(self, keys: Sequence[str]) -> Iterator[Unit]:
+        """Several units, with their pictures; every file is read once.
+
+        Args:
+          keys: "layer:unit" of each.
+
+        Yields:
+          The units, file by file.
+        """
+        wanted: dict[str, list[str]] = {}
+        for key in keys:
+            wanted.setdefault(self._places[key][0], []).append(key)
+        for part, here in wanted.items():
+            table = self.store.read_table(part)
+            for key in here:
+                yield Unit(key, table.slice(self._places[key][1], 1).to_pylist()[0], self._examples_row(key))
+
+    def to_arrow(self, pictures: bool = False) -> pa.Table:
+        """All units as an Arrow table.
+
+        Args:
+          pictures: whether to read the pictures, too. Defaults to False.
+
+        Returns:
+          A row for each unit, with the columns of `samplevis.atlas.rows.SCHEMA`.
+        """
+        import pyarrow as pa
+
+        columns = tuple(rows.SCHEMA) if pictures else rows.FIGURES
+        places: dict[str, list[int]] = {}
+        for part, row in self._places.values():
+            places.setdefault(part, []).append(row)
+        tables = [self.store.read_table(part, columns).take(places[part]) for part in places]
+        return pa.concat_tables(tables) if tables else rows.table([]).select(list(columns))
+
+    def to_pandas(self, pictures: bool = False) -> pd.DataFrame:
+        """All units as a data frame, see `to_arrow`."""
+        return self.to_arrow(pictures).to_pandas()
+
+    @property
+    def settings(self) -> AtlasSettings:
+        """What every unit got."""
+        found = dict(self.identity["settings"])
+        return AtlasSettings(**found | {"methods": tuple(found["methods"])})
+
+    def nearest(self, key: str, count: int = 16) -> list[tuple[str, float]]:
+        """The units whose responses to the shared images correlate most with a unit's.
+
+        Args:
+          key: "layer:unit".
+          count: how many, at most 64. Defaults to 16.
+
+        Returns:
+          (key, correlation), the nearest first; empty without dataset examples.
+
+        Raises:
+          KeyError: if the unit is not in the atlas.
+        """
+        if key not in self._places:
+            self[key]
+        if key not in self._example_places:
+            return []
+        keys = list(self._example_places)
+        numbers, values = (each[self._example_places[key], :count] for each in self.nearest_of_all)
+        return [(keys[n], float(value)) for n, value in zip(numbers, values, strict=True)]
+
+    def example_images(self, key: str, end: str = "top") -> list[tuple[str, np.ndarray]]:
+        """The dataset examples of a unit.
+
+        Args:
+          key: "layer:unit".
+          end: "top" or "bottom". Defaults to "top".
+
+        Returns:
+          (name, uint8 [H, W, 3]) of each, the most extreme first.
+        """
+        found = self[key].examples
+        return [(self.thumbnails[n][0], from_webp(self.thumbnails[n][1])) for n in found[end]] if found else []
+
+    def remake(self, key: str, model: Network | keras.Model | str, **options: Any) -> Unit:
+        """Makes a unit again from its row: same model, same settings, same bytes on the same machine.
+
+        Args:
+          key: "layer:unit" of a channel.
+          model: the network, or what `ModelSpec` takes.
+          **options: of `ModelSpec`, such as `weights`.
+
+        Returns:
+          The `Unit`, made anew; the atlas stays as it is.
+
+        Raises:
+          ValueError: if it is another model.
+        """
+        from samplevis.atlas.plan import plan_atlas
+        from samplevis.atlas.tasks import make_records
+
+        row, spec = self[key], make_spec(model, **options)
+        group, number = row.record["group"], row.record["unit"]
+        if group != row.record["layer"]:
+            raise ValueError(
+                f"key: {key!r} is a direction, which the atlas does not hold. Build it with its directions."
+            )
+        plan = plan_atlas(model if spec is None else spec.load(), [group], settings=self.settings)
+        if plan.model != self.identity["model"]["sha256"]:
+            raise ValueError("model: its weights or its preprocessing are not those of the atlas")
+        return Unit(key, make_records(plan.network, plan.task(plan.layers[0], [number]))[0], row.examples)
+
+    @functools.cached_property
+    def parts(self) -> list[str]:
+        """Names of the finished parts."""
+        return [name for name in self.store.names(PARTS) if name.endswith(".parquet")]
+
+    @functools.cached_property
+    def _places(self) -> dict[str, tuple[str, int]]:
+        """Unit -> its part and row; a unit that is in two parts counts once."""
+        found = {}
+        for part in self.parts:
+            table = self.store.read_table(part, ("group", "unit"))
+            for row, (group, unit) in enumerate(
+                zip(*(table[name].to_pylist() for name in table.column_names), strict=True)
+            ):
+                found[f"{group}:{unit}"] = part, row
+        return found
+
+    @functools.cached_property
+    def example_name(self) -> str | None:
+        """Name of the files of the latest pass over a dataset, without their endings; None without any."""
+        names = [name for name in self.store.names(EXAMPLES) if name.endswith("-units.parquet")]
+        covered = {name: self.store.read_table(name, ("unit",)).num_rows for name in names}
+        best = max(names, key=lambda name: covered[name], default=None)
+        return None if best is None else best.removesuffix("-units.parquet")
+
+    @functools.cached_property
+    def example_table(self) -> pa.Table | None:
+        """The dataset examples, a row for each unit; None without any."""
+        return None if self.example_name is None else self.store.read_table(f"{self.example_name}-units.parquet")
+
+    @functools.cached_property
+    def thumbnails(self) -> dict[int, tuple[str, bytes]]:
+        """Number of an image -> its name and its thumbnail."""
+        if self.example_name is None:
+            return {}
+        table = self.store.read_table(posixpath.join(f"{self.example_name}-images.parquet"))
+        columns = (table[name].to_pylist() for name in ("number", "name", "picture"))
+        return {number: (name, picture) for number, name, picture in zip(*columns, strict=True)}
+
+    @functools.cached_property
+    def responses(self) -> np.ndarray:
+        """Responses to the shared images, float32 [unit of `example_table`, image]."""
+        return np.array(self.example_table["responses"].to_pylist(), np.float32)
+
+    @functools.cached_property
+    def _example_places(self) -> dict[str, int]:
+        if self.example_table is None:
+            return {}
+        groups, units = (self.example_table[name].to_pylist() for name in ("group", "unit"))
+        return {f"{group}:{unit}": n for n, (group, unit) in enumerate(zip(groups, units, strict=True))}
+
+    @functools.cached_property
+    def nearest_of_all(self) -> tuple[np.ndarray, np.ndarray]:
+        """(numbers, correlations) of the nearest units of every row of `example_table`, [unit, 64]."""
+        return nearest(self.responses, MAX_NEAREST)
+
+    def _examples_row(self, key: str) -> dict[str, Any]:
+        place = self._example_places.get(key)
+        return {} if place is None else self.example_table.slice(place, 1).to_pylist()[0]
+
+
+def open(folder: str | os.PathLike) -> Atlas:
+    """Opens an atlas, also while it is being made: what is finished by then is there.
+
+    Args:
+      folder: its folder, or a URL that fsspec takes.
+
+    Returns:
+      An `Atlas`.
+
+    Raises:
+      FileNotFoundError: if there is none.
+      ValueError: if it is damaged or of another format.
+      ImportError: if pyarrow or fsspec is missing.
+
+    Example:
+      >>> samplevis.atlas.open("s3://bucket/atlas")
+      <Atlas of SqueezeNet: 3656 units>
+    """
+    return Atlas(Store(folder))

@@ -1,0 +1,227 @@
+"""An atlas from plan to table: what is stored, resumed, refused and named."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import samplevis
+from samplevis import Network, atlas, modelzoo
+from samplevis.atlas import building, rows
+from samplevis.atlas.layers import default_layers
+from samplevis.atlas.store import Store
+
+QUICK = {"size": 32, "methods": ["optimize"], "optimize_steps": 4, "units_per_part": 4, "batch_size": 4}
+HOSTILE = ("<script>alert(1)</script>", "../../x", "a" * 10_000, "\u202e\0 'quoted\"")
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Relative path -> SHA-256 of every file."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def quick(folder: Path | str, layers: tuple[str, ...] = ("logits:2-9",), **changes) -> atlas.Atlas:
+    return atlas.build(modelzoo.Shapes(), folder, list(layers), settings=QUICK | changes, progress=False)
+
+
+def test_an_atlas_has_everything_of_every_unit(small_atlas, pictures):
+    found = atlas.open(small_atlas)
+    assert len(found) == 8 and found.to_pandas().status.isin(["reached", "below"]).all()
+    unit = found["logits:4"]
+    assert unit.images("optimized").shape == (1, 32, 32, 3) and unit.images().shape == (2, 32, 32, 3)
+    assert unit.record["name"] == modelzoo.Shapes().labels[4]
+    assert ((unit.percentiles() >= 0) & (unit.percentiles() <= 100)).all()
+    assert set(found) == {"conv5:0", "conv5:1", *(f"logits:{n}" for n in range(2, 6)), "mixed:0", "mixed:1"}
+    assert len(found.nearest("logits:4", 3)) == 3
+
+
+def test_its_optimised_picture_is_that_of_optimize(tmp_path):
+    found = quick(tmp_path, optimize_steps=16)
+    param = samplevis.activation.default_param(modelzoo.Shapes(), 32)
+    options = dict(param=param, transforms="robust", steps=16, redirect_steps=16, progress=False)
+    alone = samplevis.optimize(modelzoo.Shapes(), "logits:4", **options).images[0]
+    # WebP of quality 90 moves a pixel by a few of 255 levels; another unit's picture is far away.
+    near, far = (np.abs(found[key].images("optimized")[0] / 255.0 - alone).mean() for key in ("logits:4", "logits:5"))
+    assert near < 0.05 and far > 2 * near
+
+
+def test_dataset_examples_are_those_of_collect(small_atlas, pictures):
+    found = atlas.open(small_atlas)
+    for key in ("logits:4", "conv5:1"):
+        alone = samplevis.collect(modelzoo.Shapes(), key, pictures, top=3, bottom=3)
+        row = found[key].examples
+        assert [str(n) for n in row["top"]] == list(alone.top_names)
+        assert [str(n) for n in row["bottom"]] == list(alone.bottom_names)
+        np.testing.assert_allclose(row["top_activations"], alone.top_activations, rtol=1e-4)
+        np.testing.assert_allclose(row["responses"], alone.activations, rtol=1e-4, atol=1e-5)
+
+
+def test_the_same_call_goes_on_and_ends_with_the_same_bytes(tmp_path, monkeypatch):
+    quick(tmp_path / "whole")
+    run_task, calls = building.run_task, []
+
+    def stopping(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return run_task(*arguments)
+
+    monkeypatch.setattr(building, "run_task", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        quick(tmp_path / "stopped")
+    assert len(atlas.open(tmp_path / "stopped")) == 4
+    assert len(quick(tmp_path / "stopped")) == 8 and len(calls) == 3
+    assert digests(tmp_path / "stopped") == digests(tmp_path / "whole")
+    quick(tmp_path / "stopped")
+    assert len(calls) == 3, "nothing is done twice"
+
+
+def test_a_unit_is_made_again_from_its_row(tmp_path):
+    found = quick(tmp_path)
+    made = found.remake("logits:7", modelzoo.Shapes())
+    assert made.record["optimized"] == found["logits:7"].record["optimized"]
+
+
+def test_parts_of_another_model_or_other_settings_are_refused(tmp_path, tiny_network):
+    quick(tmp_path)
+    with pytest.raises(ValueError, match=r"another atlas: settings.seed is 0 there, and 1 here"):
+        quick(tmp_path, seed=1)
+    with pytest.raises(ValueError, match="model.name is .Shapes. there, and .tiny. here"):
+        atlas.build(tiny_network, tmp_path, ["conv2"], settings=QUICK, progress=False)
+    with pytest.raises(FileNotFoundError, match="no atlas"):
+        atlas.open(tmp_path / "nowhere")
+
+
+def two_faced(kind: str) -> Network:
+    """A network of two channels, of which channel 1 is dead, or gives nan."""
+    image = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(2, 3, name="conv", kernel_initializer=keras.initializers.RandomNormal(seed=0))(image)
+    if kind == "dead":
+        x = x * np.array([1.0, 0.0], np.float32)
+    else:
+        x = keras.layers.Concatenate()([x[..., :1], keras.ops.log(-1.0 - keras.ops.square(x[..., 1:]))])
+    return Network(keras.Model(image, keras.layers.Activation("linear", name="out")(x), name=kind), value_range=(0, 1))
+
+
+@pytest.mark.parametrize(("kind", "status"), [("dead", "dead"), ("nan", "failed")])
+def test_a_unit_that_is_dead_or_not_finite_is_named_and_the_others_go_on(tmp_path, kind, status):
+    settings = {"size": 16, "num_chains": 2, "batch_size": 4, "anneal_steps": 25, "num_transitions": 1}
+    settings |= {"optimize_steps": 4, "exact_share": 0.0, "units_per_part": 2}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = atlas.build(two_faced(kind), tmp_path, ["out"], settings=settings, progress=False)
+    assert [found[f"out:{n}"].status for n in (0, 1)] == ["below", status] or found["out:0"].status == "reached"
+    assert found["out:1"].status == status and found["out:1"].record["error"]
+    assert any("out:1" in str(each.message) for each in caught)
+    alone = atlas.build(two_faced(kind), tmp_path / "alone", ["out:0"], settings=settings, progress=False)
+    assert alone["out:0"].record == found["out:0"].record
+
+
+def test_hostile_names_stay_in_the_folder_and_come_back_whole(tmp_path, tiny_network):
+    labels = [*HOSTILE[:2], HOSTILE[2]]
+    network = Network(tiny_network.model, value_range=(0, 1), labels=labels)
+    directions = {name: ("conv2", np.eye(5)[:1]) for name in HOSTILE}
+    settings = QUICK | {"size": 16, "optimize_steps": 1}
+    found = atlas.build(network, tmp_path / "in", ["logits"], directions=directions, settings=settings, progress=False)
+    assert [found[f"logits:{n}"].record["name"] for n in range(3)] == labels
+    assert all(f"{name}:0" in found for name in HOSTILE)
+    assert os.listdir(tmp_path) == ["in"]
+    for path in (tmp_path / "in").rglob("*"):
+        assert len(path.name) < 80 and path.name.isascii()
+
+
+def test_an_atlas_in_another_file_system(pictures):
+    found = atlas.build(
+        modelzoo.Shapes(), "memory://there", ["logits:4"], settings=QUICK, images=pictures, progress=False
+    )
+    assert len(atlas.open("memory://there")) == len(found) == 1
+    assert atlas.publish("memory://there").endswith("site/index.html")
+
+
+def test_a_store_that_comes_back_is_tried_again(monkeypatch):
+    store, calls = Store("memory://away"), []
+    monkeypatch.setattr("samplevis.atlas.store.FIRST_WAIT", 0.001)
+    put = store._files.pipe_file
+
+    def away(*arguments):
+        calls.append(arguments)
+        if len(calls) < 3:
+            raise ConnectionError("no route")
+        return put(*arguments)
+
+    monkeypatch.setattr(store._files, "pipe_file", away, raising=False)
+    store.write("x", b"there")
+    assert store.read("x") == b"there" and len(calls) == 3
+
+
+def test_a_full_disk_is_named_and_ends_the_run_with_what_is_finished(tmp_path, monkeypatch):
+    write = Store._write_local
+
+    def full(self, name, data):
+        if name.startswith("parts/") and len(list(Path(tmp_path).rglob("*.parquet"))) >= 1:
+            raise OSError(28, f"cannot write {name!r}: No space left on device")
+        write(self, name, data)
+
+    monkeypatch.setattr(Store, "_write_local", full)
+    with pytest.raises(OSError, match="No space left"):
+        quick(tmp_path, ("logits",), units_per_part=2)
+    assert len(atlas.open(tmp_path)) == 2
+    monkeypatch.undo()
+    assert len(quick(tmp_path, ("logits",), units_per_part=2)) == 18
+
+
+def test_the_store_holds_no_pickles_and_damage_is_an_error(tmp_path):
+    quick(tmp_path)
+    names = [path.name for path in tmp_path.rglob("*") if path.is_file()]
+    assert {Path(name).suffix for name in names} == {".json", ".parquet"}
+    (tmp_path / "atlas.json").write_text("{")
+    with pytest.raises(ValueError, match="damaged"):
+        atlas.open(tmp_path)
+    (tmp_path / "atlas.json").write_text('{"format": 99}')
+    with pytest.raises(ValueError, match="format 1"):
+        atlas.open(tmp_path)
+
+
+def test_default_layers_are_those_that_a_person_would_name(tiny_network):
+    assert default_layers(tiny_network)[-1] == "logits"
+    assert "conv2" in default_layers(tiny_network)
+
+
+def test_a_plan_says_what_it_costs():
+    plan = atlas.plan_atlas(modelzoo.Shapes(), ["logits"], settings={"size": 32, "exact_share": 1.0})
+    text = str(plan)
+    assert "18 units" in text and "gradients" in text and plan.cost.exact == 18
+    assert plan.cost.gradients["optimize"] == 18 * 256
+    assert set(plan.tasks()[0].exact) == set(plan.tasks()[0].units)
+
+
+def test_every_column_of_a_row_has_a_type(small_atlas):
+    assert set(atlas.open(small_atlas).to_arrow(pictures=True).column_names) == set(rows.SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"workers": 2}, "model: other processes load it themselves"),
+        ({"scheduler": "tcp://there:8786"}, "expected an address tls://"),
+        ({"workers": -1}, "workers: expected a whole number"),
+        ({"settings": {"sise": 3}}, "Did you mean 'size'"),
+        ({"settings": {"methods": ["draft"]}}, "'draft' needs 'optimize'"),
+        ({"layers": ["logits:3-99"]}, "expected channels from 0 to 17"),
+        ({"directions": {"x": ("logits", np.eye(3))}}, r"an array \[directions, 18\]"),
+    ],
+)
+def test_bad_arguments_are_errors_before_any_work(tmp_path, arguments, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        atlas.build(modelzoo.Shapes(), tmp_path / "no", **{"progress": False} | arguments)
+    assert not (tmp_path / "no").exists()

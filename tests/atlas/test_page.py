@@ -1,0 +1,122 @@
+"""The page: data that cannot become code, a folder without a server, and what a browser makes of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from samplevis import Network, atlas
+from samplevis.atlas.page_data import as_script
+from samplevis.atlas.similarity import layout, nearest, standardized
+
+HOSTILE = ("<script>document.title='hacked'</script>", "../../x", "b" * 10_000)
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def page(small_atlas) -> Path:
+    return Path(atlas.publish(small_atlas))
+
+
+def test_data_is_never_code():
+    text = as_script("atlas.index", {"name": "</script><script>alert(1)", "line": "\u2028", "level": float("nan")})
+    assert "<" not in text and text.isascii()
+    found = json.loads(re.fullmatch(r"atlas\.index\((.*)\);\n", text)[1])
+    assert found == {"name": "</script><script>alert(1)", "line": "\u2028", "level": None}
+
+
+def test_the_page_loads_nothing_from_elsewhere(page):
+    for path in page.parent.rglob("*"):
+        if path.suffix in (".html", ".css", ".js") and path.parent == page.parent:
+            text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+            assert not re.search(r"https?://|fetch\(|innerHTML|insertAdjacentHTML|eval\(|document\.write", text), path
+
+
+def test_the_page_has_every_unit_and_the_table_no_pictures(page, small_atlas):
+    index = json.loads(re.fullmatch(r"atlas\.index\((.*)\);\n", (page.parent / "data/index.js").read_text())[1])
+    layers = index["models"][0]["layers"]
+    assert [layer["name"] for layer in layers] == ["conv5", "mixed", "logits"], "the order of the network"
+    assert sum(layer["units"] for layer in layers) == 8 and layers[2]["numbers"] == [2, 3, 4, 5]
+    for layer in layers:
+        assert (page.parent / f"sheets/{layer['id']}-samples-0.webp").is_file()
+        assert all((page.parent / f"units/{layer['id']}/{n}.webp").is_file() for n in layer["numbers"])
+    table = atlas.open(small_atlas).store.read_table("units.parquet")
+    assert table.num_rows == 8 and "samples" not in table.column_names
+
+
+def test_nearest_units_by_correlation():
+    random = np.random.default_rng(0)
+    base = random.normal(size=(6, 200))
+    responses = np.concatenate([base, 3 * base + 0.1 * random.normal(size=base.shape), np.zeros((1, 200))])
+    numbers, values = nearest(responses, 2)
+    assert numbers[:6, 0].tolist() == list(range(6, 12)) and (values[:6, 0] > 0.95).all()
+    assert not standardized(responses)[-1].any(), "a unit that responds to nothing is near nothing"
+    places = layout(responses)
+    assert places.shape == (13, 2) and places.min() == 0 and places.max() == 1
+
+
+@pytest.fixture(scope="module")
+def hostile_page(tmp_path_factory, tiny_network) -> Path:
+    folder = tmp_path_factory.mktemp("hostile")
+    network = Network(tiny_network.model, value_range=(0, 1), labels=HOSTILE)
+    settings = {"size": 16, "methods": ["optimize", "examples"], "optimize_steps": 1, "top": 2}
+    images = np.random.default_rng(0).uniform(size=(4, 16, 16, 3)).astype(np.float32)
+    directions = {name: ("conv2", np.eye(5)[:1]) for name in HOSTILE}
+    atlas.build(network, folder, ["logits"], directions=directions, images=images, settings=settings, progress=False)
+    return Path(atlas.publish(folder))
+
+
+def rendered(page: Path, place: str, width: int = 1400) -> tuple[str, str]:
+    """(DOM, console) of a page in a browser, opened from disk."""
+    if CHROMIUM is None:
+        pytest.skip("PAGE NOT LOOKED AT: no chromium here")
+    words = [
+        CHROMIUM,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+    ]
+    words += [
+        f"--user-data-dir={page.parent / '.chromium'}",
+        f"--window-size={width},900",
+        "--virtual-time-budget=4000",
+    ]
+    words += ["--enable-logging=stderr", "--v=0", "--dump-dom", f"{page.as_uri()}#/{place}"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    console = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
+    return done.stdout, console
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("", ["Atlas of Shapes", "conv5", "4 units"]),
+        ("Shapes/logits", ["sort by", 'data-unit="4"']),
+        ("Shapes/logits/4", ["Optimised", "Means of the chains", "Nearest in other layers", "histogram of the images"]),
+        ("map", ["map of 8 units"]),
+        ("search/logits%3A4", ["1 found"]),
+        ("keys", ["move between tiles"]),
+        ("Shapes/nowhere", ["Not in this atlas"]),
+    ],
+)
+def test_a_browser_shows_it_from_disk_with_an_empty_console(page, place, words):
+    dom, console = rendered(page, place)
+    assert [word for word in words if word not in dom] == [] and console == ""
+
+
+@pytest.mark.slow
+def test_hostile_names_are_shown_as_text(hostile_page):
+    for place in ("", "tiny/logits", "tiny/logits/0", "search/script"):
+        dom, console = rendered(hostile_page, place)
+        assert "<title>hacked" not in dom and console == ""
+        assert "document.title='hacked'&lt;/script&gt;" in dom.replace("</script>", "&lt;/script&gt;") or place == ""
+        assert not re.search(r"<script>document", dom)
