@@ -59,7 +59,7 @@ def build(
     and does not stop the others; three tasks that fail in a row do.
 
     Args:
-      model: a `Network` or a Keras model; with `workers` or `scheduler` a name, a path or a `ModelSpec`, which they load themselves.
+      model: a `Network` or a Keras model; with `workers` or `scheduler` a name, a path or a `ModelSpec`, which they load.
       folder: where the atlas is, or will be: a path, or a URL that fsspec takes.
       layers, directions, settings: as in `plan_atlas`.
       images: a dataset for examples, as in `samplevis.collect`. Defaults to none.

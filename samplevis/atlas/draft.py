@@ -78,7 +78,7 @@ def draft_units(
     Returns:
       A `Draft` for each unit. What a unit gets does not depend on the others.
     """
-    chains = settings.num_chains
+    chains, all_seeds = settings.num_chains, (unit_seeds, seeds.root(settings.seed))
     vectors = np.repeat([unit.vector for unit in units], chains, axis=0)
     batch = with_units(activation, vectors)
     edges = _Edges.of(units, settings.level, int(np.prod(activation.param.latent_shape)))
@@ -88,7 +88,7 @@ def draft_units(
         force, rise, friction = path.forces()
         state, mean, strength = run(
             path.now,
-            unit_seeds,
+            all_seeds,
             tf.constant(path.done),
             tuple(_rows(x * edges.unit, chains) for x in (force, rise)),
             (_rows(edges.target, chains), _rows(edges.width, chains)),
@@ -104,7 +104,7 @@ def draft_units(
     density = Conditioned(edges.target, edges.width, annealing.MARGIN * strengths)
     numbers = {name: _rows(value, chains) for name, value in vars(density).items()}
     sample = batch.compiler("atlas", chains, settings.num_transitions)("sample", _transitions(batch, settings))
-    latents, images, means = (x.numpy() for x in sample(path.now, unit_seeds, numbers, batch.parameters))
+    latents, images, means = (x.numpy() for x in sample(path.now, all_seeds, numbers, batch.parameters))
     per_transition = NUM_STEPS * KERNELS["langevin"].num_transforms
     return [
         Draft(
@@ -135,7 +135,7 @@ def measure_rate(activation: Activation, vectors: np.ndarray, settings: AtlasSet
     run, ones = batch.compiler("atlas", chains)("anneal", _anneal_steps(batch)), tf.ones_like(zeros)
     arguments = (
         path.now,
-        unit_seeds,
+        (unit_seeds, seeds.root(0)),
         tf.constant(0),
         (zeros, zeros),
         (zeros, ones),
@@ -288,14 +288,14 @@ def _rows(values: np.ndarray, chains: int) -> tf.Tensor:
     return tf.constant(np.repeat(np.asarray(values, np.float32), chains))
 
 
-def _fresh_mean(activation: Activation, seed: tf.Tensor, num_transforms: int) -> Callable[..., tf.Tensor]:
-    """(state, parameters) -> activation [row], averaged over transforms that each unit draws from its own seed."""
+def _fresh_mean(activation: Activation, units: int, num_transforms: int) -> Callable[..., tf.Tensor]:
+    """(state, parameters, seed) -> activation [row], averaged over fresh transforms; all units get the same, as in a sweep."""
 
-    def score(state: tf.Tensor, parameters: list[tf.Tensor]) -> tf.Tensor:
-        count = num_transforms * (state.shape[0] // seed.shape[0])
-        parts = [activation.sample_transforms(each, count, strata=num_transforms) for each in tf.unstack(seed)]
-        transforms = tf.nest.map_structure(lambda *leaves: tf.concat(leaves, 0), *parts)
-        return tf.reduce_mean(activation.paired(activation.param.rotate(state), transforms, parameters), axis=1)
+    def score(state: tf.Tensor, parameters: list[tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
+        count = num_transforms * (state.shape[0] // units)
+        transforms = activation.sample_transforms(seed, count, strata=num_transforms)
+        tiled = tf.nest.map_structure(lambda leaf: tf.tile(leaf, [units] + [1] * (leaf.shape.rank - 1)), transforms)
+        return tf.reduce_mean(activation.paired(activation.param.rotate(state), tiled, parameters), axis=1)
 
     return score
 
@@ -305,21 +305,25 @@ def _anneal_steps(activation: Activation) -> Callable[..., tuple[LangevinState, 
 
     def run(
         now: LangevinState,
-        unit_seeds: tf.Tensor,
+        all_seeds: tuple[tf.Tensor, tf.Tensor],
         first: tf.Tensor,
         forces: tuple[tf.Tensor, tf.Tensor],
         edge: tuple[tf.Tensor, tf.Tensor],
         pace: tuple[tf.Tensor, tf.Tensor],
         parameters: list[tf.Tensor],
     ) -> tuple[LangevinState, tf.Tensor, tf.Tensor]:
-        (force, rise), (target, width), (step_size, friction) = forces, edge, pace
+        (unit_seeds, shared), (force, rise), (target, width), (step_size, friction) = all_seeds, forces, edge, pace
         angle = tf.reshape(step_size, [-1] + [1] * (now.state.shape.rank - 1))
 
-        def score(state: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-            return _fresh_mean(activation, seed, annealing.NUM_TRANSFORMS)(state, parameters)
+        fresh = _fresh_mean(activation, unit_seeds.shape[0], annealing.NUM_TRANSFORMS)
 
         def step(i: tf.Tensor, now: LangevinState, total: tf.Tensor, strength: tf.Tensor):
             density = Conditioned(target, width, force + rise * tf.cast(i, tf.float32))
+            transforms = seeds.fold(shared, "anneal", first + i)
+
+            def score(state: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
+                return fresh(state, parameters, transforms)
+
             now = langevin_step(
                 now, score, density.strength, seeds.fold(unit_seeds, "anneal", first + i), angle, friction
             )
@@ -335,31 +339,36 @@ def _anneal_steps(activation: Activation) -> Callable[..., tuple[LangevinState, 
 
 
 def _transitions(activation: Activation, settings: AtlasSettings) -> Callable[..., tuple[tf.Tensor, ...]]:
-    """The kernel's transitions, to be compiled: (latents, images, mean images over the transitions), [row, ...]."""
+    """The kernel's transitions, to be compiled: (latents, images, mean images over all steps), [row, ...]."""
     param, spec = activation.param, KERNELS["langevin"]
 
     def run(
-        now: LangevinState, unit_seeds: tf.Tensor, density_params: dict[str, tf.Tensor], parameters: list[tf.Tensor]
+        now: LangevinState,
+        all_seeds: tuple[tf.Tensor, tf.Tensor],
+        density_params: dict[str, tf.Tensor],
+        parameters: list[tf.Tensor],
     ) -> tuple[tf.Tensor, ...]:
-        def redraw(seed: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
-            score = _fresh_mean(activation, seed, spec.num_transforms)
-            return lambda state: Conditioned(**density_params).tilt(score(state, parameters))
+        unit_seeds, shared = all_seeds
+        density, fresh = (
+            Conditioned(**density_params),
+            _fresh_mean(activation, unit_seeds.shape[0], spec.num_transforms),
+        )
 
-        kernel = Langevin(redraw, spec.step_size, NUM_STEPS)
-        # The kernel's own first velocities depend on the place in the batch.
-        results = kernel.bootstrap_results(now.state)._replace(velocity=now.velocity)
+        def kernel(i: tf.Tensor | int) -> Langevin:
+            transforms = seeds.fold(shared, "sample", i)
+            return Langevin(lambda _: lambda z: density.tilt(fresh(z, parameters, transforms)), spec.step_size, 1)
 
         def step(i: tf.Tensor, state: tf.Tensor, results: Any, total: tf.Tensor):
-            state, results = kernel.one_step(state, results, seeds.fold(unit_seeds, "sample", i))
+            state, results = kernel(i).one_step(state, results, seeds.fold(unit_seeds, "sample", i))
             return i + 1, state, results, total + param.image(param.rotate(state))
 
+        # The kernel's own first velocities depend on the place in the batch.
+        results = kernel(0).bootstrap_results(now.state)._replace(velocity=now.velocity)
+        steps, zeros = settings.num_transitions * NUM_STEPS, tf.zeros([now.state.shape[0], *param.image_shape])
         _, state, _, total = tf.while_loop(
-            lambda i, *_: i < settings.num_transitions,
-            step,
-            (tf.constant(0), now.state, results, tf.zeros([now.state.shape[0], *param.image_shape])),
-            parallel_iterations=1,
+            lambda i, *_: i < steps, step, (tf.constant(0), now.state, results, zeros), parallel_iterations=1
         )
         latents = param.rotate(state)
-        return latents, param.image(latents), total / settings.num_transitions
+        return latents, param.image(latents), total / steps
 
     return run

@@ -258,7 +258,7 @@ def _responses(network: Network, layers: Sequence[LayerPlan]) -> Callable[[np.nd
     @tf.function(autograph=False, reduce_retracing=True)
     def means(images: tf.Tensor) -> list[tf.Tensor]:
         values = cut(images)
-        return [tf.reduce_mean(tf.reshape(values[n], (len(images), -1, values[n].shape[-1])), 1) for n in names]
+        return [tf.reduce_mean(tf.reshape(values[n], (BATCH_SIZE, -1, values[n].shape[-1])), 1) for n in names]
 
     def run(images: np.ndarray) -> np.ndarray:
         found = dict(zip(names, (each.numpy() for each in means(tf.constant(images, tf.float32))), strict=True))

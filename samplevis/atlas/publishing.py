@@ -51,7 +51,7 @@ def publish(folders: str | os.PathLike | Sequence[str | os.PathLike], out: str |
     if not atlases:
         raise ValueError("folders: expected at least one atlas. Received: none")
     out = posixpath.join(atlases[0].store.url, SITE) if out is None else os.fspath(out)
-    site = Store(out)
+    site = Store(out, durable=False)
     atlases[0].store.write_table("units.parquet", atlases[0].to_arrow())
     models = [_Model(number, atlas, site).publish() for number, atlas in enumerate(atlases)]
     site.write_text("data/index.js", as_script("atlas.index", {"models": models, "figures": FIGURES, "views": VIEWS}))

@@ -48,7 +48,7 @@ def nearest(responses: np.ndarray, count: int = NUM_NEAREST) -> tuple[np.ndarray
 
 
 def layout(responses: np.ndarray) -> np.ndarray:
-    """A place for each unit on a map, so that units that respond alike are near: UMAP if it is installed, else principal components.
+    """A place for each unit on a map, near those that respond alike: UMAP if it is installed, else principal components.
 
     Args:
       responses: [unit, image].

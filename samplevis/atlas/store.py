@@ -32,6 +32,7 @@ class Store:
 
     Args:
       folder: a path, or a URL that fsspec takes, such as "s3://bucket/atlas" or "memory://atlas".
+      durable: whether a write on a disk waits until it is there, so that a power cut loses nothing. Defaults to True.
 
     Raises:
       ImportError: if pyarrow or fsspec is missing.
@@ -43,12 +44,13 @@ class Store:
       'complete'
     """
 
-    def __init__(self, folder: str | os.PathLike):
+    def __init__(self, folder: str | os.PathLike, durable: bool = True):
         try:
             import fsspec
             import pyarrow.parquet  # noqa: F401
         except ImportError as error:
             raise ImportError(MISSING) from error
+        self.durable = durable
         self.url = files.check_path(folder, "folder")
         self._files, self._root = fsspec.core.url_to_fs(self.url)
         self.is_local = "file" in (
@@ -82,6 +84,11 @@ class Store:
     def _write_local(self, name: str, data: bytes) -> None:
         path = self.path(name)
         files.make_folder(os.path.dirname(path))
+        if not self.durable:
+            # Made again at any time, and of thousands of files.
+            with open(path, "wb") as file:
+                file.write(data)
+            return
         with files.atomic_path(path) as temporary, open(temporary, "wb") as file:
             file.write(data)
 

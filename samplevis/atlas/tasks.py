@@ -170,7 +170,7 @@ class _Lab:
 
         def run(z: tf.Tensor, bank: Any) -> tf.Tensor:
             images = tf.repeat(activation.param.image(z), bank_size, axis=0)
-            tiled = tf.nest.map_structure(lambda t: tf.tile(t, [len(z)] + [1] * (t.shape.rank - 1)), bank)
+            tiled = tf.nest.map_structure(lambda t: tf.tile(t, [z.shape[0]] + [1] * (t.shape.rank - 1)), bank)
             values = activation.network.prepared.cut((layer,))(activation.transform.apply(tiled, images))[layer]
             return tf.reduce_mean(tf.reshape(values, (-1, values.shape[-1])), 0)
 

@@ -36,15 +36,16 @@ def quick(folder: Path | str, layers: tuple[str, ...] = ("logits:2-9",), **chang
 
 def test_an_atlas_has_everything_of_every_unit(small_atlas, pictures):
     found = atlas.open(small_atlas)
-    assert len(found) == 8 and found.to_pandas().status.isin(["reached", "below"]).all()
+    assert len(found) == 6 and found.to_pandas().status.isin(["reached", "below"]).all()
     unit = found["logits:4"]
     assert unit.images("optimized").shape == (1, 32, 32, 3) and unit.images().shape == (2, 32, 32, 3)
     assert unit.record["name"] == modelzoo.Shapes().labels[4]
     assert ((unit.percentiles() >= 0) & (unit.percentiles() <= 100)).all()
-    assert set(found) == {"conv5:0", "conv5:1", *(f"logits:{n}" for n in range(2, 6)), "mixed:0", "mixed:1"}
+    assert set(found) == {*(f"logits:{n}" for n in range(2, 6)), "mixed:0", "mixed:1"}
     assert len(found.nearest("logits:4", 3)) == 3
 
 
+@pytest.mark.slow
 def test_its_optimised_picture_is_that_of_optimize(tmp_path):
     found = quick(tmp_path, optimize_steps=16)
     param = samplevis.activation.default_param(modelzoo.Shapes(), 32)
@@ -57,7 +58,7 @@ def test_its_optimised_picture_is_that_of_optimize(tmp_path):
 
 def test_dataset_examples_are_those_of_collect(small_atlas, pictures):
     found = atlas.open(small_atlas)
-    for key in ("logits:4", "conv5:1"):
+    for key in ("logits:4", "logits:2"):
         alone = samplevis.collect(modelzoo.Shapes(), key, pictures, top=3, bottom=3)
         row = found[key].examples
         assert [str(n) for n in row["top"]] == list(alone.top_names)
@@ -66,33 +67,33 @@ def test_dataset_examples_are_those_of_collect(small_atlas, pictures):
         np.testing.assert_allclose(row["responses"], alone.activations, rtol=1e-4, atol=1e-5)
 
 
-def test_the_same_call_goes_on_and_ends_with_the_same_bytes(tmp_path, monkeypatch):
+def test_the_same_call_goes_on_and_ends_with_the_same_bytes(tmp_path, monkeypatch, no_compute):
     quick(tmp_path / "whole")
-    run_task, calls = building.run_task, []
+    run_task = building.run_task
 
-    def stopping(*arguments):
-        calls.append(arguments)
-        if len(calls) == 2:
+    def stopping(network, task, folder):
+        if task.units[0] == 6:
             raise KeyboardInterrupt
-        return run_task(*arguments)
+        return run_task(network, task, folder)
 
-    monkeypatch.setattr(building, "run_task", stopping)
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(building, "run_task", stopping)
         quick(tmp_path / "stopped")
-    assert len(atlas.open(tmp_path / "stopped")) == 4
-    assert len(quick(tmp_path / "stopped")) == 8 and len(calls) == 3
+    assert len(atlas.open(tmp_path / "stopped")) == 4 and len(no_compute) == 3
+    assert len(quick(tmp_path / "stopped")) == 8 and len(no_compute) == 4
     assert digests(tmp_path / "stopped") == digests(tmp_path / "whole")
     quick(tmp_path / "stopped")
-    assert len(calls) == 3, "nothing is done twice"
+    assert len(no_compute) == 4, "nothing is done twice"
 
 
-def test_a_unit_is_made_again_from_its_row(tmp_path):
-    found = quick(tmp_path)
-    made = found.remake("logits:7", modelzoo.Shapes())
-    assert made.record["optimized"] == found["logits:7"].record["optimized"]
+def test_a_unit_is_made_again_from_its_row(small_atlas):
+    found = atlas.open(small_atlas)
+    assert found.remake("logits:3", modelzoo.Shapes()).record == found["logits:3"].record
+    with pytest.raises(ValueError, match="not those of the atlas"):
+        found.remake("logits:3", modelzoo.ShapesJudge())
 
 
-def test_parts_of_another_model_or_other_settings_are_refused(tmp_path, tiny_network):
+def test_parts_of_another_model_or_other_settings_are_refused(tmp_path, tiny_network, no_compute):
     quick(tmp_path)
     with pytest.raises(ValueError, match=r"another atlas: settings.seed is 0 there, and 1 here"):
         quick(tmp_path, seed=1)
@@ -113,6 +114,7 @@ def two_faced(kind: str) -> Network:
     return Network(keras.Model(image, keras.layers.Activation("linear", name="out")(x), name=kind), value_range=(0, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "status"), [("dead", "dead"), ("nan", "failed")])
 def test_a_unit_that_is_dead_or_not_finite_is_named_and_the_others_go_on(tmp_path, kind, status):
     settings = {"size": 16, "num_chains": 2, "batch_size": 4, "anneal_steps": 25, "num_transitions": 1}
@@ -127,7 +129,7 @@ def test_a_unit_that_is_dead_or_not_finite_is_named_and_the_others_go_on(tmp_pat
     assert alone["out:0"].record == found["out:0"].record
 
 
-def test_hostile_names_stay_in_the_folder_and_come_back_whole(tmp_path, tiny_network):
+def test_hostile_names_stay_in_the_folder_and_come_back_whole(tmp_path, tiny_network, no_compute):
     labels = [*HOSTILE[:2], HOSTILE[2]]
     network = Network(tiny_network.model, value_range=(0, 1), labels=labels)
     directions = {name: ("conv2", np.eye(5)[:1]) for name in HOSTILE}
@@ -140,10 +142,8 @@ def test_hostile_names_stay_in_the_folder_and_come_back_whole(tmp_path, tiny_net
         assert len(path.name) < 80 and path.name.isascii()
 
 
-def test_an_atlas_in_another_file_system(pictures):
-    found = atlas.build(
-        modelzoo.Shapes(), "memory://there", ["logits:4"], settings=QUICK, images=pictures, progress=False
-    )
+def test_an_atlas_in_another_file_system(no_compute):
+    found = atlas.build(modelzoo.Shapes(), "memory://there", ["logits:4"], settings=QUICK, progress=False)
     assert len(atlas.open("memory://there")) == len(found) == 1
     assert atlas.publish("memory://there").endswith("site/index.html")
 
@@ -164,7 +164,7 @@ def test_a_store_that_comes_back_is_tried_again(monkeypatch):
     assert store.read("x") == b"there" and len(calls) == 3
 
 
-def test_a_full_disk_is_named_and_ends_the_run_with_what_is_finished(tmp_path, monkeypatch):
+def test_a_full_disk_is_named_and_ends_the_run_with_what_is_finished(tmp_path, monkeypatch, no_compute):
     write = Store._write_local
 
     def full(self, name, data):
@@ -176,11 +176,11 @@ def test_a_full_disk_is_named_and_ends_the_run_with_what_is_finished(tmp_path, m
     with pytest.raises(OSError, match="No space left"):
         quick(tmp_path, ("logits",), units_per_part=2)
     assert len(atlas.open(tmp_path)) == 2
-    monkeypatch.undo()
+    monkeypatch.setattr(Store, "_write_local", write)
     assert len(quick(tmp_path, ("logits",), units_per_part=2)) == 18
 
 
-def test_the_store_holds_no_pickles_and_damage_is_an_error(tmp_path):
+def test_the_store_holds_no_pickles_and_damage_is_an_error(tmp_path, no_compute):
     quick(tmp_path)
     names = [path.name for path in tmp_path.rglob("*") if path.is_file()]
     assert {Path(name).suffix for name in names} == {".json", ".parquet"}

@@ -24,7 +24,9 @@ PROGRAM = """
 import sys
 from samplevis import atlas
 if __name__ == "__main__":
-    atlas.build("Shapes", sys.argv[1], ["logits", "conv5:0-5"], settings=eval(sys.argv[2]), workers=int(sys.argv[3]), progress=False)
+    folder, settings, workers = sys.argv[1:]
+    layers = ["logits", "conv5:0-5"]
+    atlas.build("Shapes", folder, layers, settings=eval(settings), workers=int(workers), progress=False)
 """
 
 

@@ -41,13 +41,13 @@ def test_the_page_loads_nothing_from_elsewhere(page):
 def test_the_page_has_every_unit_and_the_table_no_pictures(page, small_atlas):
     index = json.loads(re.fullmatch(r"atlas\.index\((.*)\);\n", (page.parent / "data/index.js").read_text())[1])
     layers = index["models"][0]["layers"]
-    assert [layer["name"] for layer in layers] == ["conv5", "mixed", "logits"], "the order of the network"
-    assert sum(layer["units"] for layer in layers) == 8 and layers[2]["numbers"] == [2, 3, 4, 5]
+    assert [layer["name"] for layer in layers] == ["logits", "mixed"], "the order of the network"
+    assert sum(layer["units"] for layer in layers) == 6 and layers[0]["numbers"] == [2, 3, 4, 5]
     for layer in layers:
         assert (page.parent / f"sheets/{layer['id']}-samples-0.webp").is_file()
         assert all((page.parent / f"units/{layer['id']}/{n}.webp").is_file() for n in layer["numbers"])
     table = atlas.open(small_atlas).store.read_table("units.parquet")
-    assert table.num_rows == 8 and "samples" not in table.column_names
+    assert table.num_rows == 6 and "samples" not in table.column_names
 
 
 def test_nearest_units_by_correlation():
@@ -99,10 +99,10 @@ def rendered(page: Path, place: str, width: int = 1400) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        ("", ["Atlas of Shapes", "conv5", "4 units"]),
+        ("", ["Atlas of Shapes", "mixed", "4 units"]),
         ("Shapes/logits", ["sort by", 'data-unit="4"']),
         ("Shapes/logits/4", ["Optimised", "Means of the chains", "Nearest in other layers", "histogram of the images"]),
-        ("map", ["map of 8 units"]),
+        ("map", ["map of 6 units"]),
         ("search/logits%3A4", ["1 found"]),
         ("keys", ["move between tiles"]),
         ("Shapes/nowhere", ["Not in this atlas"]),
