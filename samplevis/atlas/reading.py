@@ -226,7 +226,8 @@ class Atlas:
         plan = plan_atlas(model if spec is None else spec.load(), [group], settings=self.settings)
         if plan.model != self.identity["model"]["sha256"]:
             raise ValueError("model: its weights or its preprocessing are not those of the atlas")
-        return Unit(key, make_records(plan.network, plan.task(plan.layers[0], [number]))[0], row.examples)
+        made = make_records(plan.network, plan.task(plan.layers[0], [number]))
+        return Unit(key, rows.table(made).to_pylist()[0], row.examples)
 
     @functools.cached_property
     def parts(self) -> list[str]:

@@ -34,7 +34,8 @@ def quick(folder: Path | str, layers: tuple[str, ...] = ("logits:2-9",), **chang
     return atlas.build(modelzoo.Shapes(), folder, list(layers), settings=QUICK | changes, progress=False)
 
 
-def test_an_atlas_has_everything_of_every_unit(small_atlas, pictures):
+@pytest.mark.slow
+def test_an_atlas_has_everything_of_every_unit(small_atlas):
     found = atlas.open(small_atlas)
     assert len(found) == 6 and found.to_pandas().status.isin(["reached", "below"]).all()
     unit = found["logits:4"]
@@ -56,8 +57,8 @@ def test_its_optimised_picture_is_that_of_optimize(tmp_path):
     assert near < 0.05 and far > 2 * near
 
 
-def test_dataset_examples_are_those_of_collect(small_atlas, pictures):
-    found = atlas.open(small_atlas)
+def test_dataset_examples_are_those_of_collect(plain_atlas, pictures):
+    found = atlas.open(plain_atlas)
     for key in ("logits:4", "logits:2"):
         alone = samplevis.collect(modelzoo.Shapes(), key, pictures, top=3, bottom=3)
         row = found[key].examples
@@ -86,9 +87,11 @@ def test_the_same_call_goes_on_and_ends_with_the_same_bytes(tmp_path, monkeypatc
     assert len(no_compute) == 4, "nothing is done twice"
 
 
+@pytest.mark.slow
 def test_a_unit_is_made_again_from_its_row(small_atlas):
     found = atlas.open(small_atlas)
-    assert found.remake("logits:3", modelzoo.Shapes()).record == found["logits:3"].record
+    # Texts, in which nan equals nan.
+    assert repr(found.remake("logits:3", modelzoo.Shapes()).record) == repr(found["logits:3"].record)
     with pytest.raises(ValueError, match="not those of the atlas"):
         found.remake("logits:3", modelzoo.ShapesJudge())
 
@@ -122,11 +125,11 @@ def test_a_unit_that_is_dead_or_not_finite_is_named_and_the_others_go_on(tmp_pat
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         found = atlas.build(two_faced(kind), tmp_path, ["out"], settings=settings, progress=False)
-    assert [found[f"out:{n}"].status for n in (0, 1)] == ["below", status] or found["out:0"].status == "reached"
+    assert found["out:0"].status in ("reached", "below")
     assert found["out:1"].status == status and found["out:1"].record["error"]
     assert any("out:1" in str(each.message) for each in caught)
     alone = atlas.build(two_faced(kind), tmp_path / "alone", ["out:0"], settings=settings, progress=False)
-    assert alone["out:0"].record == found["out:0"].record
+    assert repr(alone["out:0"].record) == repr(found["out:0"].record)
 
 
 def test_hostile_names_stay_in_the_folder_and_come_back_whole(tmp_path, tiny_network, no_compute):
@@ -205,8 +208,8 @@ def test_a_plan_says_what_it_costs():
     assert set(plan.tasks()[0].exact) == set(plan.tasks()[0].units)
 
 
-def test_every_column_of_a_row_has_a_type(small_atlas):
-    assert set(atlas.open(small_atlas).to_arrow(pictures=True).column_names) == set(rows.SCHEMA)
+def test_every_column_of_a_row_has_a_type(plain_atlas):
+    assert set(atlas.open(plain_atlas).to_arrow(pictures=True).column_names) == set(rows.SCHEMA)
 
 
 @pytest.mark.parametrize(

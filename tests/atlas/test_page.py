@@ -20,8 +20,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
-def page(small_atlas) -> Path:
-    return Path(atlas.publish(small_atlas))
+def page(plain_atlas) -> Path:
+    return Path(atlas.publish(plain_atlas))
 
 
 def test_data_is_never_code():
@@ -38,7 +38,7 @@ def test_the_page_loads_nothing_from_elsewhere(page):
             assert not re.search(r"https?://|fetch\(|innerHTML|insertAdjacentHTML|eval\(|document\.write", text), path
 
 
-def test_the_page_has_every_unit_and_the_table_no_pictures(page, small_atlas):
+def test_the_page_has_every_unit_and_the_table_no_pictures(page, plain_atlas):
     index = json.loads(re.fullmatch(r"atlas\.index\((.*)\);\n", (page.parent / "data/index.js").read_text())[1])
     layers = index["models"][0]["layers"]
     assert [layer["name"] for layer in layers] == ["logits", "mixed"], "the order of the network"
@@ -46,7 +46,7 @@ def test_the_page_has_every_unit_and_the_table_no_pictures(page, small_atlas):
     for layer in layers:
         assert (page.parent / f"sheets/{layer['id']}-samples-0.webp").is_file()
         assert all((page.parent / f"units/{layer['id']}/{n}.webp").is_file() for n in layer["numbers"])
-    table = atlas.open(small_atlas).store.read_table("units.parquet")
+    table = atlas.open(plain_atlas).store.read_table("units.parquet")
     assert table.num_rows == 6 and "samples" not in table.column_names
 
 

@@ -15,6 +15,7 @@ from samplevis.cli import main  # noqa: E402
 QUICK = ["--methods", "optimize", "--optimize-steps", "2", "--size", "32", "--quiet"]
 
 
+@pytest.mark.slow
 def test_it_makes_an_atlas_and_its_page(tmp_path, capsys):
     out, vectors = str(tmp_path / "atlas"), tmp_path / "decoder.npy"
     np.save(vectors, np.eye(18)[:2])
@@ -29,6 +30,7 @@ def test_it_makes_an_atlas_and_its_page(tmp_path, capsys):
     assert (tmp_path / "atlas/site/index.html").is_file()
 
 
+@pytest.mark.slow
 def test_a_dry_run_prints_the_cost_and_writes_nothing(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = ["atlas", "Shapes", "--layers", "logits", "--dry-run", "--size", "32", "--chains", "1", "--batch-size", "2"]
