@@ -82,7 +82,8 @@ def _client(engine: EngineOptions, stack: contextlib.ExitStack) -> distributed.C
         threads_per_worker=1,
         dashboard_address=None,
         worker_dashboard_address=None,
-        host="tls://127.0.0.1",
+        host="127.0.0.1",
+        protocol="tls://",
         security=distributed.security.Security.temporary(),
         # Read by TensorFlow when a worker imports it.
         env={

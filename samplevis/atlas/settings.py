@@ -78,7 +78,7 @@ class AtlasSettings:
             check_choice("methods", name, METHODS)
         object.__setattr__(self, "methods", tuple(name for name in METHODS if name in methods))
         for name, lowest in MINIMA.items():
-            check_whole(name, getattr(self, name), lowest, 2**31 - 1)
+            check_whole(name, getattr(self, name), lowest, 2**31 - 1 if name == "seed" else None)
         check_whole("quality", self.quality, 1, 100)
         check_between("level", self.level, 0.0, 1.0)
         check_between("exact_share", self.exact_share, 0.0, 1.0)

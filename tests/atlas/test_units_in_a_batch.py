@@ -15,7 +15,7 @@ from samplevis.runtime import seeds
 from samplevis.sampling.kernels.langevin import LangevinState, langevin_step
 from samplevis.sampling.level_scale import LevelScale
 
-SETTINGS = AtlasSettings(size=16, num_chains=2, batch_size=4, anneal_steps=50, num_transitions=1)
+SETTINGS = AtlasSettings(size=16, num_chains=2, batch_size=4, anneal_steps=25, num_transitions=1)
 
 
 @pytest.fixture(scope="module")
