@@ -52,13 +52,20 @@ def plan_layers(
         layers = () if directions else default_layers(network)
     elif not (len(layers) == 0 and directions):
         layers = check_names("layers", layers)
-    found = [_channels(network, text) for text in layers]
+    found = _merged([_channels(network, text) for text in layers])
     found += [_directions(network, name, *value) for name, value in (directions or {}).items()]
-    names = [layer.name for layer in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"layers: expected every layer once. Received: {brief(name)} {names.count(name)} times")
     return tuple(found)
+
+
+def _merged(layers: Sequence[LayerPlan]) -> list[LayerPlan]:
+    """Layers, each once, with all the channels that were asked for, in order."""
+    units: dict[str, dict[int, str]] = {}
+    for each in layers:
+        units.setdefault(each.name, {}).update(zip(each.units, each.names, strict=True))
+    return [
+        LayerPlan(name, name, tuple(sorted(known)), tuple(known[n] for n in sorted(known)))
+        for name, known in units.items()
+    ]
 
 
 def default_layers(network: Network) -> list[str]:

@@ -228,3 +228,11 @@ def test_bad_arguments_are_errors_before_any_work(tmp_path, arguments, message):
     with pytest.raises((ValueError, TypeError), match=message):
         atlas.build(modelzoo.Shapes(), tmp_path / "no", **{"progress": False} | arguments)
     assert not (tmp_path / "no").exists()
+
+
+def test_several_ranges_of_a_layer_are_one_layer():
+    plan = atlas.plan_atlas(modelzoo.Shapes(), ["logits:9-10", "logits:4", "logits:3-5"], settings=QUICK)
+    assert [(layer.name, layer.units) for layer in plan.layers] == [("logits", (3, 4, 5, 9, 10))]
+    task = plan.tasks()[1]
+    assert task.units == (10,) and task.names == (modelzoo.Shapes().labels[10],)
+    np.testing.assert_array_equal(task.directions(18), np.eye(18)[10:11])
