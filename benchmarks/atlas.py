@@ -1,7 +1,7 @@
 """Drafts of many units in one batch over one unit after another, and what Dask adds to its tasks.
 
 python -m benchmarks.atlas                          # the bundled network
-python -m benchmarks.atlas SqueezeNet fire8/concat --weights compressed_SqueezeNet.net
+python -m benchmarks.atlas SqueezeNet fire8 --weights compressed_SqueezeNet.net
 python -m benchmarks.atlas --tasks 2000             # tasks per second of client and scheduler, with nothing to compute
 """
 

@@ -40,7 +40,7 @@ class Unit:
       examples: column -> value of its row of dataset examples; empty without any.
 
     Example:
-      >>> unit = samplevis.atlas.open("atlas")["fire9/concat:3"]
+      >>> unit = samplevis.atlas.open("atlas")["fire9:3"]
       >>> unit.status, unit.images("samples").shape
       ('reached', (4, 64, 64, 3))
     """
@@ -89,8 +89,8 @@ class Atlas:
       >>> atlas = samplevis.atlas.open("atlas")
       >>> frame = atlas.to_pandas()
       >>> frame[frame.status == "dead"].group.value_counts()
-      >>> atlas.nearest("fire9/concat:3")
-      [('fire8/concat:77', 0.81), ...]
+      >>> atlas.nearest("fire9:3")
+      [('fire8:77', 0.81), ...]
     """
 
     def __init__(self, store: Store):
