@@ -73,7 +73,7 @@ def cost_of(settings: AtlasSettings, units: int, exact: int) -> Cost:
     }
     gradients = {name: units * count for name, count in per_unit.items() if name in settings.methods}
     if "exact" in settings.methods:
-        gradients["exact"] = exact * _exact_gradients()
+        gradients["exact"] = exact * _exact_gradients(settings)
     pictures = ("optimize" in settings.methods) + 2 * settings.num_chains * ("draft" in settings.methods)
     pixels = settings.size**2 * (units * pictures + exact * EXACT["num_chains"])
     return Cost(units, exact, gradients, int(BYTES_PER_PIXEL * pixels + BYTES_PER_ROW * units))
@@ -85,9 +85,8 @@ def gradients_per_draft(settings: AtlasSettings) -> int:
     return settings.anneal_steps + settings.num_transitions * steps * spec.num_transforms
 
 
-def _exact_gradients() -> int:
-    options, run = HMCOptions(**EXACT), RenderOptions()
-    steps = (options.num_burnin_steps + options.num_results) * options.num_leapfrog_steps
-    return options.num_chains * (
-        int(1.25 * run.optimize_steps) + run.anneal_steps + steps * int(options.num_transforms or 1)
-    )
+def _exact_gradients(settings: AtlasSettings) -> int:
+    options = HMCOptions(**EXACT)
+    transitions = options.num_burnin_steps + options.num_results
+    on_bank = transitions * options.num_leapfrog_steps * int(options.num_transforms or 1)
+    return options.num_chains * (int(1.25 * settings.optimize_steps) + RenderOptions.anneal_steps + on_bank)

@@ -307,6 +307,7 @@ def _exact(network: Network, task: Task, n: int) -> dict[str, Any]:
             im_size=settings.size,
             level=settings.level,
             smooth=settings.smooth,
+            optimize_steps=settings.optimize_steps,
             seed=seed,
             progress=False,
         )
