@@ -56,7 +56,7 @@ def publish(folders: str | os.PathLike | Sequence[str | os.PathLike], out: str |
     models = [_Model(number, atlas, site).publish() for number, atlas in enumerate(atlases)]
     site.write_text("data/index.js", as_script("atlas.index", {"models": models, "figures": FIGURES, "views": VIEWS}))
     for name in FILES:
-        text = importlib.resources.files("samplevis.atlas").joinpath("site", name).read_text(encoding="utf-8")
+        text = importlib.resources.files("samplevis.atlas.site").joinpath(name).read_text(encoding="utf-8")
         site.write_text(name, text)
     return posixpath.join(out, "index.html")
 
