@@ -160,13 +160,13 @@ const atlas = (() => {
     const data = await loadLayer(place.entry);
     const again = () => layerPage(place);
     show(`${place.entry.name}`, el("p", { class: "soft" }, `${place.modelName}, ${data.units.length} units`,
-      " · ", neighbourLinks(everyLayer(), place)), sheetTools(data, again), sheetOf(place, data, 72));
+      neighbourLinks(everyLayer(), place)), sheetTools(data, again), sheetOf(place, data, 72));
   }
   function neighbourLinks(all, place) {
     const at = all.findIndex((each) => each.entry === place.entry), links = [];
     if (at > 0) links.push(el("a", { href: link(...keyOf(all[at - 1])), rel: "prev" }, "previous layer"));
     if (at < all.length - 1) links.push(el("a", { href: link(...keyOf(all[at + 1])), rel: "next" }, "next layer"));
-    return el("span", {}, links.flatMap((each, n) => (n ? [" · ", each] : [each])));
+    return el("span", {}, links.flatMap((each) => [" · ", each]));
   }
   function sheetTools(data, again) {
     const statuses = [...new Set(data.units.map((unit) => unit.status))];
