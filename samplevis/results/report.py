@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Mapping
 from importlib import resources
 from string import Template
@@ -33,6 +34,8 @@ FRAMES = 30
 # Verdict -> the colour of its badge. Chains that hold different compositions, so that averages are not usable, are no alarm.
 GRADES = {"valid": "good", "look again": "fair", "invalid": "poor"}
 GRADES |= {"usable": "good", "approximate": "plain", "not usable": "plain"}
+# Of the rows of a diagnostic after the first, which belong together.
+MORE = ' class="more"'
 # What the trace shows of a few chains, and of many.
 LINES = "The trace of the level: each line is one chain. Chains that agree keep crossing each other."
 DOTS = "The level of every draw: each column is one chain. Chains that agree cover the same levels."
@@ -163,7 +166,7 @@ def _trace(samples: Samples, other_end: Samples | None) -> str:
         marks = [(low, "too low"), (samples.level, "asked for"), (high, "too high")]
     description = f"Trace: level of each draw, on average {samples.levels.mean():.2f}"
     description += "" if other_end is None else f", and {other_end.levels.mean():.2f} from the other end"
-    return line_chart(lines, description, "chain" if many else "draw", "level", marks)
+    return line_chart(lines, description, "chain" if many else "draw", "level (0 random, 1 optimised)", marks)
 
 
 def _line(chain: int, levels: np.ndarray, style: str) -> Line:
@@ -197,17 +200,30 @@ def _spectrum(samples: Samples) -> str:
 
 
 def _table(summary: Summary) -> str:
+    """A row for each figure; what a diagnostic means stands below the last of its figures."""
     rows = []
     for name, (label, text) in zip(ROWS, summary.rows, strict=True):
         meaning, worry = ROWS[name].meaning, ROWS[name].worry
         judgement = summary.judgement(name)
         grade = {"": "none", "fine": "good"}.get(judgement, "poor")
         hint = f"{meaning}; worry if {worry}" if worry else meaning
-        rows.append(
-            f'<tr><th scope="row">{as_text(label)}<small>{as_text(hint)}</small></th>'
-            f'<td class="value">{as_text(text)}</td><td class="{grade}">{as_text(judgement)}</td></tr>'
-        )
+        figures = _figures(label, text)
+        for i, (figure, value) in enumerate(figures):
+            below = f"<small>{as_text(hint)}</small>" if i == len(figures) - 1 else ""
+            judged = f'<td class="{grade}">{as_text(judgement)}</td>' if i == 0 else "<td></td>"
+            rows.append(
+                f'<tr{"" if i == 0 else MORE}><th scope="row">{as_text(figure)}{below}</th>'
+                f'<td class="value">{as_text(value)}</td>{judged}</tr>'
+            )
     return "".join(rows)
+
+
+def _figures(label: str, text: str) -> list[tuple[str, str]]:
+    """The figures of a row of the summary, each with its name: "R-hat; worst" with "1.0; 1.2" are two, "size (bulk; tail)" too."""
+    inside = re.fullmatch(r"(.+) \((.+; .+)\)", label)
+    names = [f"{inside[1]}, {name}" for name in inside[2].split("; ")] if inside else label.split("; ")
+    values = text.split("; ")
+    return list(zip(names, values, strict=True)) if len(names) == len(values) else [(label, text)]
 
 
 def _command(samples: Samples) -> str:

@@ -24,8 +24,9 @@ from samplevis.results import chart, plots
 from samplevis.results.both_ends import TwoEnded
 from samplevis.results.conclusions import conclusion
 from samplevis.results.issues import AVERAGES, PICTURES
-from samplevis.results.report import MAX_PAGE_BYTES
-from samplevis.results.rows import ROWS
+from samplevis.results.report import MAX_PAGE_BYTES, _figures
+from samplevis.results.report_pictures import _blurred
+from samplevis.results.rows import ROWS, _short
 from samplevis.results.summary import VERDICTS
 from samplevis.runtime import files
 from samplevis.sampling import diagnostics
@@ -171,10 +172,38 @@ def test_nothing_comes_from_elsewhere(text, page):
 def test_numbers_are_those_of_the_summary(page, good):
     summary = good.summary()
     for (label, value), (name, meaning, *_) in zip(summary.rows, ROWS.values(), strict=True):
-        assert label == name and label in page.words
-        assert value in page.words and any(words.startswith(meaning) for words in page.words)
+        assert label == name and any(words.startswith(meaning) for words in page.words)
+        for figure, one in _figures(label, value):
+            assert figure in page.words and one in page.words
     assert page.words.count("fine") == len(summary.checked) == 10
     assert any(f"at level {good.levels.mean():.2f} " in words for words in page.words)
+
+
+def test_one_figure_a_row_with_its_name(page):
+    assert _figures("level on the bank; fresh over bank", "0.70; 0.98") == [
+        ("level on the bank", "0.70"),
+        ("fresh over bank", "0.98"),
+    ]
+    assert _figures("size (bulk; tail)", "9; 8") == [("size, bulk", "9"), ("size, tail", "8")]
+    # One figure that holds two words of a list, and a name without figures of its own.
+    assert _figures("time", "anneal 3 s; sample 2 s") == [("time", "anneal 3 s; sample 2 s")]
+    assert "level on the bank" in page.words and not any(";" in one for one in page.words if one.startswith("level on"))
+    values = [row for row in page.all("td") if row.get("class") == "value"]
+    assert len(values) == len(page.all("tr")) - 1 > len(ROWS)
+
+
+def test_figures_are_written_out():
+    assert [_short(value) for value in (1234.0, -9560.4, 76.41, 0.01234)] == ["1,234", "-9,560", "76.4", "0.0123"]
+    assert _short(7.0834, 4) == "7.083" and _short(float("nan")) == "nan"
+
+
+def test_what_made_it_is_folded_and_maps_have_no_grain(text, good):
+    assert "<details>" in text and "<details open" not in text
+    assert text.index("<details>") < text.index("samplevis.render(")
+    plane = np.random.default_rng(0).gamma(2, size=(64, 96)).astype(np.float32)
+    smooth = _blurred(plane)
+    assert smooth.shape == plane.shape and smooth.std() < 0.4 * plane.std()
+    np.testing.assert_allclose(smooth.mean(), plane.mean(), rtol=0.02)
 
 
 def test_a_good_run_says_so_and_a_bad_one_does_not(page, good, tmp_path):
