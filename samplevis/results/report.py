@@ -55,8 +55,8 @@ def save_report(
     """Writes an HTML report of a run: one page, written atomically.
 
     The page needs no network and no other file; JavaScript only adds keys to enlarged images. It shows a film of the draws of
-    all chains beside their means; of each chain its optimised image, its draws, its mean with stretched contrast, and its
-    standard deviation; levels, spectra, the table of `Samples.summary` with explanations, and the settings of the run. Of more
+    all chains beside their means; of each chain its optimised image, its draws, and its mean with stretched contrast;
+    levels, spectra, the table of `Samples.summary` with explanations, and the settings of the run. Of more
     than 12 chains, the others are shown by their last draws and means, and the film shows 24.
 
     Args:
@@ -117,7 +117,6 @@ def _page(samples: Samples, title: str, other_end: Samples | None, draws: int, f
         "overview": pictures.overview(samples, frames),
         "chains": pictures.first_chains(samples, draws),
         "others": pictures.other_chains(samples),
-        "deviations": pictures.deviations(samples),
         "trace": _trace(samples, other_end),
         "trace_text": DOTS if _many(samples, other_end) else LINES,
         "ends": _ends(samples, other_end),

@@ -27,8 +27,6 @@ SIDES, QUALITY = (288, 512), 82
 SMALL_SIDES, SHEET_SIDES = (144, 160), (640, 1000)
 # Images up to this side keep their pixels when they are enlarged, by a whole number; larger ones are interpolated.
 MAX_SHARP = 48
-# Cells across a map of what varies: single pixels differ by chance.
-BLUR_CELLS = 16
 # Styles of lines and dots: more chains have no colours of their own.
 COLORS = 6
 
@@ -87,32 +85,6 @@ def other_chains(samples: Samples) -> str:
         f"<h2>The other {others} {plural('chain', others)}</h2><p>Left the last draw; right the mean of the chain, which is not a "
         f'draw, with stretched contrast.</p><div class="others">{pairs}</div>'
     )
-
-
-def deviations(samples: Samples) -> str:
-    """How much each of the first chains varies at every place, on one scale, below what it means."""
-    variances = np.square(samples.sd_images[:GRID_CHAINS], dtype=np.float32).mean(axis=-1)
-    deviation = np.sqrt([_blurred(variance) for variance in variances])[..., None]
-    largest = float(deviation.max())
-    spread = deviation / largest if largest > 0 else deviation
-    figures = "".join(
-        f'<figure><img src="{_webp(sd[None], SMALL_SIDES)}" alt="What varies in chain {i}">'
-        f"<figcaption><b>Chain {i}</b></figcaption></figure>"
-        for i, sd in enumerate(spread)
-    )
-    text = (
-        "The standard deviation of the pixels over all transitions of a chain, smoothed: what is dark stays the same, what is "
-        f"bright varies. White is {largest:.2f} on a scale on which pixels run from 0 to 1."
-    )
-    return f'<p>{text}</p><div class="small">{figures}</div>'
-
-
-def _blurred(plane: np.ndarray) -> np.ndarray:
-    """A plane [H, W] without its grain: means of cells, interpolated."""
-    height, width = plane.shape
-    cells = (min(BLUR_CELLS, width), min(BLUR_CELLS, height))
-    small = Image.fromarray(plane).resize(cells, Image.Resampling.BOX)
-    return np.maximum(np.asarray(small.resize((width, height), Image.Resampling.BICUBIC)), 0)
 
 
 def as_text(text: object) -> str:

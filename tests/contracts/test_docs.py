@@ -234,6 +234,14 @@ def test_the_python_of_the_pages_runs(page, quick, tmp_path, monkeypatch):
             exec(compile(block, f"{page}, block {number}", "exec"), names)
 
 
+def test_home_answers_the_questions_of_a_newcomer():
+    rows = [line.strip("| ").split(" | ") for line in text("index.md").splitlines() if line.startswith("| ")]
+    answers = {row[0]: row[1] for row in rows if row[0].endswith("?")}
+    assert len(answers) == 5 and all("](" in answer for answer in answers.values())
+    titles = re.findall(r"^### (.+)$", text("faq.md"), re.MULTILINE)
+    assert set(answers) <= set(titles), "the longer answers"
+
+
 def test_commands_are_commands():
     blocks = [block for page in PAGES for block in re.findall(r"```bash\n(.*?)```", text(page), re.DOTALL)]
     lines = [line for block in blocks for line in block.splitlines() if line.startswith("samplevis ")]
