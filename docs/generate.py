@@ -54,6 +54,14 @@ def on_page_markdown(markdown: str, **kwargs: Any) -> str:
     return MARK.sub(lambda mark: GENERATED[mark[1]](*mark[2].split()), markdown)
 
 
+def on_post_page(output: str, **kwargs: Any) -> str:
+    """What screen readers and keyboards miss in the theme's pages: a name for the search, and code that can be scrolled."""
+    named = output.replace(
+        'data-md-component="search" role="dialog"', 'data-md-component="search" role="dialog" aria-label="Search"'
+    )
+    return named.replace("<pre><span></span><code>", '<pre tabindex="0"><span></span><code>')
+
+
 def models() -> str:
     """The model zoo: what each model is, its preprocessing, and where its weights come from."""
     from samplevis.modelzoo.registry import MODELS
