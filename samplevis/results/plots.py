@@ -173,7 +173,11 @@ def plot_autocorrelation(samples: Samples, ax: Any = None) -> Any:
     for chain, values in enumerate(diagnostics.autocorrelation(samples.activation)):
         ax.plot(values, label=_chain_label(samples, chain), color=f"C{chain}")
     ax.axhline(0, color="0.5", linewidth=1)
-    ax.set(xlabel="lag (draws)", ylabel="autocorrelation of the activation", title="How soon does a chain forget its activation?")
+    ax.set(
+        xlabel="lag (draws)",
+        ylabel="autocorrelation of the activation",
+        title="How soon does a chain forget its activation?",
+    )
     _legend(ax)
     return ax
 
