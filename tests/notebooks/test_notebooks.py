@@ -19,7 +19,7 @@ REQUIRED = {
     "building_blocks": False,
     "diagnostics": False,
     "differentiable_parameterizations": False,
-    "diversity_and_interactions": False,
+    "diversity_and_interactions": True,
     "feature_visualization": True,
     "from_lucid": False,
     "many_faces": False,
