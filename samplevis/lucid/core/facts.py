@@ -50,19 +50,36 @@ CHOICES: tuple[Choice, ...] = (
         "A network of one size", "an error in the network", "images of its size, cropped or padded after transforms"
     ),
     Choice("`wrap_objective`", "without parentheses before 0.3.10, with them since", "both"),
+    Choice(
+        "`create_session()` outside a graph",
+        "for the default graph",
+        "the same; it turns eager mode off for the rest of the program, so that what follows is in that graph",
+    ),
+    Choice("`%%html_define_svelte`, widgets", "need svelte 2", "the import works; the cells say what to use instead"),
+    Choice("`misc.gl.glrenderer.MeshRenderer`", "renders with OpenGL", "renders with NumPy, without a graphics card"),
     Choice("Names of tensors in a graph", "names of nodes", "names of nodes; for Keras, of layers"),
 )
 
 # Name in Lucid -> why it is gone, and what there is instead.
 DROPPED: dict[str, str] = {
-    "scratch": (
-        "Lucid's experiments: widgets of svelte 2, which no browser kit builds any more, editors of graphs, tools for RL. Instead: "
-        "samplevis.recipes.semantic_dictionary writes an interactive page, samplevis.recipes.activation_atlas atlases, and "
-        "samplevis.recipes.attribution attributions"
+    "scratch.web.svelte": (
+        "widgets of svelte 2, which no browser kit builds any more. Instead: samplevis.recipes.semantic_dictionary writes an "
+        "interactive page; show() and samplevis.lucid.misc.io.showing.images show what a widget was given"
     ),
-    "misc.gl": (
-        "an OpenGL context of Colab's machines in 2018. Instead: samplevis.recipes.rasterize, load_obj, turntable and "
-        "texture_optimization, which need no graphics card"
+    "scratch.web.observable": (
+        "widgets of Observable's notebooks. Instead: samplevis.recipes.semantic_dictionary writes an interactive page"
+    ),
+    "scratch.rl_util": (
+        "tools for agents whose models are on a server of their own. Instead: samplevis.recipes.attribution and "
+        "channel_attribution, misc.channel_reducer.ChannelReducer, and render.render_vis of objectives.direction"
+    ),
+    "scratch.pretty_graphs": "drawings of GraphDefs. Instead: network.layer_table() and network.operations",
+    "scratch.parameter_editor": "an editor of weights in GraphDefs. Instead: samplevis.network on a model of Keras that you change",
+    "scratch.atlas_pipeline": "tiles of atlases. Instead: samplevis.recipes.activation_atlas",
+    "scratch.js": "sprites of web pages. Instead: samplevis.recipes.semantic_dictionary writes an interactive page",
+    "misc.gl.glcontext": (
+        "an OpenGL context of Colab's machines in 2018. Instead: samplevis.lucid.misc.gl.glrenderer.MeshRenderer needs none; leave "
+        "the call out"
     ),
     "misc.colab_gl": "an OpenGL context of Colab's machines in 2018. Instead: samplevis.recipes.rasterize and texture_optimization",
     "misc.graph_analysis": "an analysis of GraphDefs. Instead: network.layers, network.operations and network.layer_table()",
