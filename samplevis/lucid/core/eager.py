@@ -30,7 +30,7 @@ def _eagerly(function: Callable[[], T]) -> T:
     if not isinstance(tf.TensorShape([1])[0], int):
         raise RuntimeError(
             "render_vis needs TensorFlow 2's shapes, also in a program of TensorFlow 1. Leave out tf.disable_v2_behavior(): "
-            "`import tensorflow.compat.v1 as tf` is enough, and for a session without `with tf.Graph()` tf.disable_eager_execution()."
+            "`import tensorflow.compat.v1 as tf` is enough; and tf.disable_eager_execution() for a session without a graph block."
         )
     with context.eager_mode():
         return function()
