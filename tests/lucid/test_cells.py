@@ -7,12 +7,15 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from samplevis.lucid.core.facts import DROPPED
 from samplevis.lucid.misc.gl import meshutil
 from samplevis.lucid.misc.gl.glcontext import create_opengl_context
 from samplevis.lucid.misc.gl.glrenderer import MeshRenderer
-from samplevis.lucid.optvis import param
+from samplevis.lucid.misc.io import showing
+from samplevis.lucid.modelzoo.util import forget_xy
+from samplevis.lucid.optvis import objectives, param
 from samplevis.lucid.scratch.web import svelte
 
 INSTEAD = r"Instead: samplevis\."
@@ -114,6 +117,36 @@ def test_the_renderer_shows_each_pixel_its_texture_coordinates():
     ramp = np.stack(np.meshgrid((np.arange(64) + 0.5) / 64, 1 - (np.arange(64) + 0.5) / 64), -1).astype(np.float32)
     sampled = param.spatial.sample_bilinear(ramp, frame[..., :2]).numpy()
     np.testing.assert_allclose(sampled[inside], frame[inside][:, :2], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "make", [list, np.asarray, lambda vec: np.asarray(vec, int), tf.constant], ids=["list", "float", "int", "tensor"]
+)
+def test_directions_that_are_declared_before_the_graph_enter_it(make):
+    """As in the atlas notebooks: the objective is made first, and then `with tf.Graph()` begins."""
+    acts = np.random.default_rng(0).normal(size=(2, 4, 4, 3)).astype(np.float32)
+    vec = [1.0, -2.0, 3.0]
+    whole = objectives.direction("layer", make(vec), batch=1)
+    middle = objectives.direction_neuron("layer", make(vec), batch=0)
+    patch = objectives.tensor_direction("layer", make([[vec, vec]]))
+    with tf.Graph().as_default(), tf.compat.v1.Session() as sess:
+        placed = tf.constant(acts)
+        found = sess.run([objective(lambda name: placed) for objective in (whole, middle, patch)])
+    product = acts @ np.float32(vec)
+    np.testing.assert_allclose(found, [product[1].mean(), product[0, 2, 2], product[:, 1, 1:3].mean()], rtol=1e-5)
+
+
+def test_a_graph_forgets_sizes():
+    with tf.Graph().as_default(), tf.compat.v1.Session():
+        images = forget_xy(tf.ones([1, 4, 5, 3]))
+        assert images.shape.as_list() == [1, None, None, 3] and images.eval().shape == (1, 4, 5, 3)
+
+
+def test_the_format_may_be_second_as_in_old_notebooks(monkeypatch):
+    shown = []
+    monkeypatch.setattr(showing, "_display_html", shown.append)
+    showing.image(np.linspace(0, 2, 192).reshape(8, 8, 3), "jpeg")
+    assert "data:image/JPEG;base64," in shown[0]
 
 
 @pytest.mark.slow
