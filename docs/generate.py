@@ -14,7 +14,6 @@ import io
 import os
 import re
 import sys
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
@@ -106,19 +105,20 @@ def kinds() -> str:
 
 
 def from_lucid() -> str:
-    """A table for each section of from_lucid.toml: what Lucid does and its name, ours, and what differs."""
-    sections = tomllib.loads((DOCS / "from_lucid.toml").read_text(encoding="utf-8"))["section"]
+    """A table for each section of Lucid's capabilities: what Lucid does and its name, ours, and what differs."""
+    from samplevis.lucid.core.facts import CAPABILITIES
+
     parts = []
-    for section in sections:
+    for title, section in CAPABILITIES.items():
         rows = (
             (
-                f"{row['capability']}<br>{_code(row['lucid'])}",
-                ", ".join(map(_code, row.get("names", []))) or "not included",
-                row["note"],
+                f"{row.capability}<br>{_code(row.lucid)}",
+                ", ".join(map(_code, row.names)) or "not included",
+                row.note,
             )
-            for row in section["rows"]
+            for row in section
         )
-        parts.append(f"## {section['title']}\n\n{_table(('Lucid', 'samplevis', 'what differs, and why'), rows)}")
+        parts.append(f"## {title}\n\n{_table(('Lucid', 'samplevis', 'what differs, and why'), rows)}")
     return "\n\n".join(parts)
 
 

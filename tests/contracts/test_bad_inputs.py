@@ -18,6 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import samplevis
+import samplevis.lucid.misc.io
+import samplevis.lucid.modelzoo.vision_models
+import samplevis.lucid.optvis.render
 from samplevis import Network, cli
 from samplevis.network import as_network
 from samplevis.runtime.progress import Progress
@@ -74,6 +77,7 @@ def names(here, tiny_network):
         "as_network": as_network,
         "network": tiny_network,
         "model": tiny_network.model,
+        "lucid": samplevis.lucid,
         "other": Network(made("other", conv(2, 3, name="block1"))),
         "fixed": Network(made("fixed", conv(2, 3, name="conv"), size=8)),
         "grey": Network(made("grey", conv(2, 3, name="conv"), channels=1)),

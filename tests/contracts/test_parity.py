@@ -1,4 +1,4 @@
-"""docs/from_lucid.toml, the table of Lucid's capabilities, is true: its names are public and its tests exist."""
+"""The table of Lucid's capabilities in samplevis/lucid/core/facts.json is true: its names are public and its tests exist."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from pathlib import Path
 
 import pytest
 
-tomllib = pytest.importorskip("tomllib", reason="the table of Lucid's names needs Python 3.11 to be read")
+from samplevis.lucid.core.facts import CAPABILITIES, CHOICES, Capability
+from samplevis.lucid.core.facts import DROPPED as GONE
 
 ROOT = Path(__file__).parents[2]
 # Name of a file -> its path: the table names files, which are unique.
 TESTS = {path.name: path for path in (ROOT / "tests").rglob("test_*.py")}
-SECTIONS = tomllib.loads((ROOT / "docs" / "from_lucid.toml").read_text(encoding="utf-8"))["section"]
-ROWS = [row for section in SECTIONS for row in section["rows"]]
-INCLUDED = [row for row in ROWS if "names" in row]
-DROPPED = [row for row in ROWS if "names" not in row]
+ROWS = [row for section in CAPABILITIES.values() for row in section]
+INCLUDED = [row for row in ROWS if row.names]
+DROPPED = [row for row in ROWS if not row.names]
 
 
-def _parametrized(rows: list[dict]) -> dict:
-    return {"argvalues": rows, "ids": [row["capability"] for row in rows]}
+def _parametrized(rows: list[Capability]) -> dict:
+    return {"argvalues": rows, "ids": [row.capability for row in rows]}
 
 
 def exists(name: str) -> bool:
@@ -51,23 +51,22 @@ def _has(test: str) -> bool:
 
 def test_the_table_is_well_formed():
     assert len(ROWS) >= 105 and len(DROPPED) < 10
-    assert {key for section in SECTIONS for key in section} == {"title", "rows"}
-    for row in ROWS:
-        assert {"capability", "lucid", "note"} <= set(row) <= {"capability", "lucid", "names", "tests", "note"}
+    assert all(row.capability and row.lucid for row in ROWS)
+    assert all(all(choice) for choice in CHOICES) and all("Instead: " in why for why in GONE.values())
 
 
 @pytest.mark.parametrize("row", **_parametrized(INCLUDED))
 def test_names_and_tests_exist(row):
-    assert row["names"] and row["tests"] and row["note"]
-    for name in row["names"]:
+    assert row.names and row.tests and row.note
+    for name in row.names:
         assert exists(name), name
-    for test in row["tests"]:
+    for test in row.tests:
         assert _has(test), test
 
 
 @pytest.mark.parametrize("row", **_parametrized(DROPPED))
 def test_what_is_dropped_has_a_reason(row):
-    assert row["note"] and "tests" not in row
+    assert row.note and not row.tests
 
 
 @pytest.mark.parametrize(
@@ -88,7 +87,7 @@ def test_exists_knows_what_is_public(name, expected):
 
 
 def test_capabilities_are_named_once():
-    names = [row["capability"] for row in ROWS]
+    names = [row.capability for row in ROWS]
     assert len(set(names)) == len(names)
 
 

@@ -401,7 +401,7 @@ def test_recipes(model):
     np.testing.assert_allclose(basis, tf.reverse(tf.transpose(basis, [1, 0, 2, 3, 4, 5]), [2]), atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["scratch.web.svelte", "misc.gl.glcontext", "modelzoo.wordnet", "misc.graph_analysis"])
+@pytest.mark.parametrize("name", ["scratch.rl_util", "misc.colab_gl", "modelzoo.wordnet", "misc.graph_analysis"])
 def test_what_cannot_come_back_says_what_to_use(name):
     with pytest.raises(ImportError, match=r"Instead: (samplevis|network)\."):
         __import__(f"samplevis.lucid.{name}")

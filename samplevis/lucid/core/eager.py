@@ -8,15 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 T = TypeVar("T")
 
 
 def outside(function: Callable[[], T]) -> T:
-    """Calls a function in eager mode, also from inside the block of a graph.
+    """Calls a function in eager mode, also from inside the block of a graph, and after `tf.disable_eager_execution()`.
 
     Raises:
-      RuntimeError: if TensorFlow's eager mode is off for the whole program.
+      RuntimeError: after `tf.disable_v2_behavior()`.
     """
     if tf.executing_eagerly():
         return function()
@@ -26,9 +27,10 @@ def outside(function: Callable[[], T]) -> T:
 
 
 def _eagerly(function: Callable[[], T]) -> T:
-    if not tf.executing_eagerly():
+    if not isinstance(tf.TensorShape([1])[0], int):
         raise RuntimeError(
-            "render_vis needs TensorFlow's eager mode, also in a program of TensorFlow 1. Leave out tf.disable_eager_execution() "
-            "and tf.disable_v2_behavior(): `import tensorflow.compat.v1 as tf` is enough."
+            "render_vis needs TensorFlow 2's shapes, also in a program of TensorFlow 1. Leave out tf.disable_v2_behavior(): "
+            "`import tensorflow.compat.v1 as tf` is enough; and tf.disable_eager_execution() for a session without a graph block."
         )
-    return function()
+    with context.eager_mode():
+        return function()

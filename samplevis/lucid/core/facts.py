@@ -1,8 +1,35 @@
-"""What differs from Lucid, and what cannot come back: the facts from which errors and the documentation are made."""
+"""The table of facts about Lucid and this package, facts.json: errors, the documentation and its tests are made from it.
+
+- capabilities: sections of rows. Each row has a `capability` in a few words; `lucid`, Lucid's name for it, in parentheses if it is
+  no name; `names`, public names in samplevis such as "optimize(seed)"; `tests` that prove it, as "file::function"; and a `note`,
+  what differs and why. What is not included has no names and no tests.
+- choices: where Lucid is not followed, or is followed although samplevis differs.
+- gone: modules that cannot come back, why, and what there is instead.
+"""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import NamedTuple
+
+
+class Capability(NamedTuple):
+    """What Lucid can do, and its name in samplevis.
+
+    Attributes:
+      capability: in a few words.
+      lucid: Lucid's name for it.
+      note: what differs and why.
+      names: public names in samplevis; none if it is not included.
+      tests: those that prove it, as "file::function".
+    """
+
+    capability: str
+    lucid: str
+    note: str
+    names: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()
 
 
 class Choice(NamedTuple):
@@ -19,59 +46,14 @@ class Choice(NamedTuple):
     here: str
 
 
-CHOICES: tuple[Choice, ...] = (
-    Choice("Objectives", "one number for the batch", "as in Lucid; `samplevis.objectives` give one score per image"),
-    Choice("`total_variation`", "a number for each image; the optimiser uses their sum", "as in Lucid"),
-    Choice("Threshold 512", "the images after 513 updates", "as in Lucid; `samplevis.optimize` counts updates"),
-    Choice("Transforms", "the same parameters for the whole batch; `random_scale` changes the size", "as in Lucid"),
-    Choice("Rotation", "nearest pixels, zeros outside, 3.14 for pi", "as in Lucid"),
-    Choice("Optimizers", "TensorFlow 1's Adam, with epsilon 1e-8", "as in Lucid"),
-    Choice("First values", "from `numpy.random`", "as in Lucid: `numpy.random.seed` gives the same first image"),
-    Choice("Redirected gradients", "while the step, from 0, is at most 16", "as in Lucid: 17 updates"),
-    Choice(
-        "`save` of an image", "stretches it from the least to the largest value", "as in Lucid; give `domain=(0, 1)`"
-    ),
-    Choice("`use_fixed_seed`", "does not fix the first values", "fixes everything random"),
-    Choice(
-        "Seeds without it", "TensorFlow's random numbers differ in each run", "they follow from `numpy.random`, too"
-    ),
-    Choice("Transforms in a tuple", "ignored without a word", "used"),
-    Choice("`batch=` of NumPy's integers", "ignored without a word", "used"),
-    Choice("`as_objective` of anything else", "returns None", "a TypeError"),
-    Choice("`Objective`", "no `1 - objective`, no division, no NumPy numbers", "all of them"),
-    Choice("`pixel_image(init_val=array)`", "an error", "works"),
-    Choice("`laplacian_pyramid_image` of a list", "an error", "works"),
-    Choice("`channel_interpolate` of one image", "divides by zero", "its first channel"),
-    Choice("`input_diff` at the image itself", "a gradient that is not a number", "a gradient of zero"),
-    Choice("`normalize_gradient` of a zero gradient", "not a number", "zero"),
-    Choice("`multi_interpolation_basis`", "breaks its documented symmetry", "has it"),
-    Choice("Values that are not finite", "images of nan", "a FloatingPointError that names the steps"),
-    Choice(
-        "A network of one size", "an error in the network", "images of its size, cropped or padded after transforms"
-    ),
-    Choice("`wrap_objective`", "without parentheses before 0.3.10, with them since", "both"),
-    Choice("Names of tensors in a graph", "names of nodes", "names of nodes; for Keras, of layers"),
-)
-
-# Name in Lucid -> why it is gone, and what there is instead.
-DROPPED: dict[str, str] = {
-    "scratch": (
-        "Lucid's experiments: widgets of svelte 2, which no browser kit builds any more, editors of graphs, tools for RL. Instead: "
-        "samplevis.recipes.semantic_dictionary writes an interactive page, samplevis.recipes.activation_atlas atlases, and "
-        "samplevis.recipes.attribution attributions"
-    ),
-    "misc.gl": (
-        "an OpenGL context of Colab's machines in 2018. Instead: samplevis.recipes.rasterize, load_obj, turntable and "
-        "texture_optimization, which need no graphics card"
-    ),
-    "misc.colab_gl": "an OpenGL context of Colab's machines in 2018. Instead: samplevis.recipes.rasterize and texture_optimization",
-    "misc.graph_analysis": "an analysis of GraphDefs. Instead: network.layers, network.operations and network.layer_table()",
-    "modelzoo.aligned_activations": (
-        "the activations of 100,000 pictures; their bucket is gone. Instead: samplevis.recipes.collect_activations, covariance and "
-        "push_activations on pictures of your own"
-    ),
-    "modelzoo.wordnet": "WordNet through nltk. Instead: network.labels and network.class_index, which know synonyms",
+_TABLE = json.loads(Path(__file__).with_name("facts.json").read_text(encoding="utf-8"))
+# Title of a section -> its rows.
+CAPABILITIES: dict[str, tuple[Capability, ...]] = {
+    section["title"]: tuple(Capability(**row) for row in section["rows"]) for section in _TABLE["capabilities"]
 }
+CHOICES: tuple[Choice, ...] = tuple(Choice(**row) for row in _TABLE["choices"])
+# Name in Lucid -> why it is gone, and what there is instead.
+DROPPED: dict[str, str] = _TABLE["gone"]
 
 
 def dropped_error(name: str) -> ImportError:

@@ -8,6 +8,9 @@ import tensorflow as tf
 def create_session(target: str = "", timeout_sec: float = 10) -> tf.compat.v1.Session:
     """A session that takes memory of a GPU as it needs it, for the default graph.
 
+    Outside the block of a graph it turns eager mode off for the rest of the program: what follows builds the default graph, as in
+    TensorFlow 1.
+
     Args:
       target: of the session. Defaults to this process.
       timeout_sec: after how long an operation fails. Defaults to 10.
@@ -21,6 +24,8 @@ def create_session(target: str = "", timeout_sec: float = 10) -> tf.compat.v1.Se
       ...     float(tf.constant(2.0).eval())
       2.0
     """
+    if tf.executing_eagerly():
+        tf.compat.v1.disable_eager_execution()
     config = tf.compat.v1.ConfigProto(operation_timeout_in_ms=int(timeout_sec * 1000))
     config.gpu_options.allow_growth = True
     return tf.compat.v1.InteractiveSession(target, config=config)

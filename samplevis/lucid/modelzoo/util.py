@@ -31,6 +31,24 @@ def load_graphdef(model_url: str, reset_device: bool = True) -> Any:
 load_text_labels = lambda labels_path: Path(labels_path).read_text(encoding="utf-8").splitlines()  # noqa: E731
 
 
+def forget_xy(t: tf.Tensor) -> tf.Tensor:
+    """A tensor of a graph whose height and width are only known when it is computed.
+
+    Args:
+      t: images [batch, height, width, channels].
+
+    Returns:
+      The same images.
+
+    Example:
+      >>> with tf.Graph().as_default():
+      ...     forget_xy(tf.zeros([1, 8, 8, 3])).shape
+      TensorShape([1, None, None, 3])
+    """
+    batch, _, _, channels = t.shape
+    return tf.compat.v1.placeholder_with_default(t, [batch, None, None, channels])
+
+
 def frozen_default_graph_def(input_node_names: Sequence[str], output_node_names: Sequence[str]) -> Any:
     """The default graph with the default session's values of variables, from some nodes to others.
 

@@ -8,6 +8,7 @@ negative already: add them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -84,7 +85,7 @@ def direction(layer: str, vec: np.ndarray, cossim_pow: float = 0, batch: int | N
       cossim_pow: the power; the cosine counts as 0.1 at least. Defaults to 0.
       batch: number of the only image that counts. Defaults to all.
     """
-    vec = tf.cast(vec, tf.float32)[None, None, None]
+    vec = _vector(vec)[None, None, None]
     return handle_batch(batch)(lambda T: _dot_cossim(T(layer), vec, cossim_pow))
 
 
@@ -109,7 +110,7 @@ def direction_neuron(
       cossim_pow: as in `direction`. Defaults to 0.
       batch: number of the only image that counts. Defaults to all.
     """
-    vec = tf.cast(vec, tf.float32)[None, None, None]
+    vec = _vector(vec)[None, None, None]
     return handle_batch(batch)(lambda T: _dot_cossim(_extract_act_pos(T(layer_name), x, y), vec, cossim_pow))
 
 
@@ -123,10 +124,10 @@ def tensor_direction(layer: str, vec: np.ndarray, cossim_pow: float = 0, batch: 
       cossim_pow: as in `direction`. Defaults to 0.
       batch: number of the only image that counts. Defaults to all.
     """
-    vec = tf.cast(vec, tf.float32)
-    if vec.shape.rank not in (3, 4):
+    vec = _vector(vec)
+    if len(vec.shape) not in (3, 4):
         raise ValueError(f"vec: expected shape [height, width, channels]. Received: {vec.shape}")
-    vec = vec[None] if vec.shape.rank == 3 else vec
+    vec = vec[None] if len(vec.shape) == 3 else vec
 
     def inner(T: Accessor) -> tf.Tensor:  # noqa: N803
         acts, (height, width) = T(layer), vec.shape[1:3]
@@ -324,6 +325,13 @@ def as_objective(obj: Objective | str | Callable) -> Objective | Callable:
     if callable(obj):
         return obj
     raise TypeError(f"objective_f: expected 'layer:channel', an objective or a function of T. Received: {brief(obj)}")
+
+
+def _vector(vec: Any) -> Any:
+    """float32. Arrays stay arrays: an eager tensor could not enter the graph of a session."""
+    if tf.is_tensor(vec) and not hasattr(vec, "numpy"):
+        return tf.cast(vec, tf.float32)
+    return np.asarray(vec, np.float32)
 
 
 def _unlike_blur(images: tf.Tensor) -> tf.Tensor:

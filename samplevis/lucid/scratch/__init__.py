@@ -1,5 +1,1 @@
-"""Dropped: see `samplevis.lucid.core.facts`."""
-
-from samplevis.lucid.core.facts import dropped_error
-
-raise dropped_error("scratch")
+"""Lucid's experiments; only the imports of its notebooks' widgets are left. See `samplevis.lucid.core.facts`."""

@@ -1,5 +1,1 @@
-"""Dropped: see `samplevis.lucid.core.facts`."""
-
-from samplevis.lucid.core.facts import dropped_error
-
-raise dropped_error("misc.gl")
+"""Meshes and their textures, without OpenGL."""

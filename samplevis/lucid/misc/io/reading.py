@@ -55,7 +55,11 @@ def _bytes(url: str, cache: bool | str | None) -> bytes:
     scheme = url.partition("://")[0] if "://" in url else ""
     if scheme not in ("http", "https"):
         if scheme:
-            raise OSError(f"url: {url} is not read. Expected a path, or an address that begins with https://.")
+            gone = " Lucid's buckets are gone. Instead of its activations: samplevis.recipes.collect_activations."
+            raise OSError(
+                f"url: {url} is not read. Expected a path, or an address that begins with https://."
+                f"{gone if scheme == 'gs' else ''}"
+            )
         return Path(url).read_bytes()
     copy = Path(tempfile.gettempdir()) / "lucid_cache" / hashlib.sha256(url.encode()).hexdigest()
     if cache is not False and copy.is_file():

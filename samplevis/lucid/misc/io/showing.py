@@ -45,17 +45,23 @@ def _image_html(array: np.ndarray, w: int | None = None, domain: Domain | None =
 
 
 def image(
-    array: np.ndarray, domain: Domain | None = None, w: int | None = None, format: str = "png", **kwargs: Any
+    array: np.ndarray, domain: Domain | str | None = None, w: int | None = None, format: str = "png", **kwargs: Any
 ) -> None:
     """Shows an image.
 
     Args:
       array: [height, width, channels].
-      domain: values that become black and white. Defaults to the least and the largest.
+      domain: values that become black and white; or the format, which was second in old versions of Lucid. Defaults to the least
+        and the largest.
       w: width on the screen, in pixels. Defaults to the image's.
       format: "png" (default) or "jpeg".
       **kwargs: no effect.
+
+    Example:
+      >>> image(np.zeros([8, 8, 3]), "jpeg")
     """
+    if isinstance(domain, str):
+        domain, format = None, domain
     _display_html(_image_html(array, w=w, domain=domain, fmt=format))
 
 

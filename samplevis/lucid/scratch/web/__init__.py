@@ -1,0 +1,1 @@
+"""Widgets of notebooks, which are gone."""

@@ -1,0 +1,5 @@
+"""Dropped: see `samplevis.lucid.core.facts`."""
+
+from samplevis.lucid.core.facts import dropped_error
+
+raise dropped_error("scratch.web.observable")
