@@ -92,6 +92,7 @@ def test_a_scalar_of_the_users_own(model):
 def test_one_update_is_that_of_lucids_formula():
     """Gradient descent on pixels without transforms: x + rate * gradient of the mean over the whole batch."""
     first = np.random.RandomState(0).normal(size=(2, 16, 16, 3)).astype(np.float32)
+    keras.utils.set_random_seed(0)
     inputs = keras.Input((None, None, 3))
     # Smooth: a value beside a kink would make the gradient depend on the last bit.
     smooth = keras.Model(inputs, keras.layers.Conv2D(4, 3, activation="tanh", name="conv")(inputs))
