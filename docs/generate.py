@@ -143,6 +143,7 @@ def summary() -> str:
 def kernels() -> str:
     """The kernels: what each is, whether it is exact, and its defaults."""
     from samplevis.sampling import KERNELS
+    from samplevis.sampling.kernels.registry import INDEPENDENT
 
     rows = (
         (
@@ -154,6 +155,8 @@ def kernels() -> str:
         )
         for name, spec in KERNELS.items()
     )
+    others = ((f"`{name}`", summary, "exact", "-", "12") for name, summary in INDEPENDENT.items())
+    rows = (*rows, *others)
     return _table(("kernel", "what it is", "target density", "first step size", "transforms"), rows)
 
 

@@ -16,9 +16,10 @@ FLAGS = {
     "image_size": "--size",
     "param": "--prior",
     "obj": "objective",
+    "path": "--out",
 }
 # Arguments that are no flags.
-POSITIONAL = ("model", "objective", "concept", "label", "layer", "channel", "run", "folder")
+POSITIONAL = ("model", "objective", "concept", "label", "layer", "channel", "run", "folder", "pictures")
 _NETWORK = re.compile(r"samplevis\.Network\(model, ((?:[^()]|\([^()]*\))*)\)")
 _DECLARED = re.compile(r"\b(value_range|mean)=\(([^()]*)\)")
 

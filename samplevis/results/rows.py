@@ -122,6 +122,12 @@ ROWS: dict[str, Row] = {
         "it is not what the model was trained on",
         lambda run: run.samples.options.get("preprocessing", "-"),
     ),
+    "prior": Row(
+        "the prior, by check_prior",
+        "whether draws of a prior that was learned from pictures are like them",
+        "they are not",
+        lambda run: run.samples.options.get("prior", "-"),
+    ),
     "activation": Row(
         "activation; prior; optimum",
         "the same in units of the activation, with both ends of the scale",

@@ -119,6 +119,8 @@ class RenderPlan:
     def batch_sizes(self) -> list[int]:
         """Chains of each batch. The first chains do not depend on how many come after them."""
         chains, size = self.hmc.num_chains, self.hmc.batch_size
+        if self.hmc.is_independent:
+            return [chains]  # All draws are one population.
         return [min(size, chains - first) for first in range(0, chains, size)]
 
     def memory_sizes(self) -> Sizes:
