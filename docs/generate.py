@@ -160,6 +160,22 @@ def kernels() -> str:
     return _table(("kernel", "what it is", "target density", "first step size", "transforms"), rows)
 
 
+def shapes_prior() -> str:
+    """How the bundled prior was made, from the report beside its weights."""
+    from samplevis.modelzoo.shapes.network import FOLDER, read_report
+
+    path = FOLDER / "prior.npz"
+    if not path.is_file():
+        return "This version has none. `python -m benchmarks.train_shapes_prior` trains it."
+    report = read_report(path)
+    return (
+        f"`modelzoo.shapes.prior()` is a flow that was learned from {report['pictures']} drawings of `modelzoo.shapes.draw` at "
+        f"{report['size'][0]} pixels, in {report['steps']} steps of {report['batch_size']}: held-out loss "
+        f"{report['held_out_loss']:.3f}, a Gaussian's {report['gaussian_loss']:.3f}. `python -m benchmarks.train_shapes_prior` "
+        f"trains it. What `check_prior` says: {report.get('verdict', 'not asked')}"
+    )
+
+
 def changelog() -> str:
     """What changed, version by version: the file that releases are made with, without its title."""
     return (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").partition("\n")[2]
@@ -231,6 +247,7 @@ GENERATED = {
     "lucid_namespace": lucid_namespace,
     "summary": summary,
     "kernels": kernels,
+    "shapes_prior": shapes_prior,
     "verdicts": verdicts,
     "changelog": changelog,
     "api_index": api_index,

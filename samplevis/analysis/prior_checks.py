@@ -110,15 +110,15 @@ def check_prior(
 ) -> PriorCheck:
     """Compares draws of a prior with pictures, and says in words whether they are alike.
 
-    Spectrum; colours; maximum mean discrepancy in a network's features, beside that of two halves of the pictures; a classifier that
-    tries to tell them apart; shares of a judge's labels; whether draws reach the activations that the best tenth of the
+    Spectrum; colours; maximum mean discrepancy in a network's features, beside that of two halves of the pictures; a classifier
+    that tries to tell them apart; shares of a judge's labels; whether draws reach the activations that the best tenth of the
     pictures reaches; whether draws repeat training pictures. A prior that is not trained enough has the colours of the
     pictures and not their shapes: features, labels and reach find that.
 
     Args:
       prior: of pictures of a fixed size, such as `param.flow("prior.keras")`.
-      pictures: a folder, an array [N, H, W, C] or a data set, as in `fit_prior`; not those that it was trained on. At least 64; twice as
-        many as `draws` for the sharpest comparison.
+      pictures: a folder, an array [N, H, W, C] or a data set, as in `fit_prior`; not those that it was trained on. At least 64;
+        twice as many as `draws` for the sharpest comparison.
       network: whose features are compared. Defaults to none: thumbnails of 8 x 8 cells are, which see composition and colour only.
       judge: who names what is in an image, as in `Samples.shares`. Defaults to none.
       units: objectives on `network` whose reach is asked for, such as "logits:star|stripes". Defaults to none.
@@ -256,9 +256,7 @@ def _activation(network: Network, unit: Any, prior: Parameterization) -> Callabl
     return score
 
 
-def _reach(
-    score: Callable[[np.ndarray], np.ndarray], unit: str, draws: np.ndarray, pictures: np.ndarray
-) -> Finding:
+def _reach(score: Callable[[np.ndarray], np.ndarray], unit: str, draws: np.ndarray, pictures: np.ndarray) -> Finding:
     """Whether the draws reach what the best tenth of the pictures reaches."""
     level = np.quantile(score(pictures), REACH_QUANTILE)
     share, expected = float(np.mean(score(draws) >= level)), 1 - REACH_QUANTILE

@@ -18,7 +18,21 @@ BAD_ARGUMENT, FAILURE, INTERRUPTED = 2, 1, 130
 # Arguments that have flags.
 FIELDS = frozenset(
     field.name for options in (RenderOptions, RunOptions, HMCOptions) for field in dataclasses.fields(options)
-) | {"size", "prior", "value_range", "bgr", "mean", "images", "weights", "examples", "steps", "scale", "extend", "pictures", "path"}
+) | {
+    "size",
+    "prior",
+    "value_range",
+    "bgr",
+    "mean",
+    "images",
+    "weights",
+    "examples",
+    "steps",
+    "scale",
+    "extend",
+    "pictures",
+    "path",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

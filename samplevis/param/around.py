@@ -39,8 +39,8 @@ class Around(base.Derived):
 def around(prior: base.Parameterization, image: np.ndarray, noise: float = 0.3) -> Around:
     """The part of a prior around an image: z becomes cos(theta) z0 + sin(theta) z, where z0 is the image's latent.
 
-    The latents stay N(0, I), so that samples are calibrated variants of the image. After Hamblin et al. 2024, "Feature Accentuation",
-    arXiv:2402.10039, who keep an optimised image near a photograph by a penalty.
+    The latents stay N(0, I), so that samples are calibrated variants of the image. After Hamblin et al. 2024, "Feature
+    Accentuation", arXiv:2402.10039, who keep an optimised image near a photograph by a penalty.
 
     Args:
       prior: a parameterization with an inverse.

@@ -60,9 +60,7 @@ class VelocityUNet(keras.Model):
         return copy
 
 
-def unet(
-    size: tuple[int, int], channels: int = 3, widths: Sequence[int] | None = None, seed: int = 0
-) -> VelocityUNet:
+def unet(size: tuple[int, int], channels: int = 3, widths: Sequence[int] | None = None, seed: int = 0) -> VelocityUNet:
     """Makes a U-Net, untrained: the velocity of a flow at a place and a time.
 
     The velocity of white noise that turns into white noise of the same variance is linear and known; the network adds to it. It is
@@ -133,7 +131,9 @@ class _Layers:
         return keras.initializers.Zeros() if zero else keras.initializers.HeNormal(seed=seed)
 
     def conv(self, x: keras.KerasTensor, width: int, kernel: int = 3, zero: bool = False) -> keras.KerasTensor:
-        return layers.Conv2D(width, kernel, padding="same", kernel_initializer=self._start(zero), name=self._name("conv"))(x)
+        return layers.Conv2D(
+            width, kernel, padding="same", kernel_initializer=self._start(zero), name=self._name("conv")
+        )(x)
 
     def dense(self, x: keras.KerasTensor, width: int, activation: str | None = None, zero: bool = False):
         return layers.Dense(width, activation, kernel_initializer=self._start(zero), name=self._name("dense"))(x)

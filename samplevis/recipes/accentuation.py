@@ -47,7 +47,9 @@ class Accentuation(ColumnsGridMixin):
     distances: np.ndarray
 
     def __repr__(self) -> str:
-        return f"<Accentuation of {self.samples.objective}: {self.photo_activation:.3g} -> {self.activations.mean():.3g}>"
+        return (
+            f"<Accentuation of {self.samples.objective}: {self.photo_activation:.3g} -> {self.activations.mean():.3g}>"
+        )
 
     def grid(self, columns: int | None = None, scale: int = 1) -> np.ndarray:
         """The photograph, then one draw of each chain, labelled with their activations.
@@ -89,8 +91,8 @@ def accentuate(
       photo: [H, W, C] in [0, 1].
       noise: from 0 (the photograph) to 1 (the whole prior). Defaults to 0.3.
       param: the prior, one with an inverse and of the photograph's size. Defaults to `param.fourier((H, W))`.
-      **settings: other arguments of `render`: `hmc_opts`, `level`, `transforms`, `seed` and others. There are 4 chains of 4 draws by
-        default.
+      **settings: other arguments of `render`: `hmc_opts`, `level`, `transforms`, `seed` and others. There are 4 chains of 4 draws
+        by default.
 
     Returns:
       An `Accentuation`.

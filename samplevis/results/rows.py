@@ -153,7 +153,7 @@ ROWS: dict[str, Row] = {
         "step size; kinetic temperature",
         "angle by which a step turns the latent, in radians; mean square of the velocities",
         f"the temperature differs from 1 by more than {MAX_TEMPERATURE_ERROR:g}",
-        lambda run: f"{run['step_size']:.3g}; {_number(run['temperature'], '.2f')}",
+        lambda run: f"{_number(run['step_size'], '.3g')}; {_number(run['temperature'], '.2f')}",
         lambda run: True,
     ),
     "virial": Row(

@@ -59,7 +59,9 @@ class Shares:
         width = max(map(len, self.labels))
         rows = zip(self.labels, self.share, self.low, self.high, strict=True)
         lines = [f"  {label:<{width}}  {share:.3f}  ({low:.3f} to {high:.3f})" for label, share, low, high in rows]
-        title = f"{self.num_draws} draws, worth {self.num_independent:.0f} independent ones; {self.coverage:.0%} intervals"
+        title = (
+            f"{self.num_draws} draws, worth {self.num_independent:.0f} independent ones; {self.coverage:.0%} intervals"
+        )
         return "\n".join([title, *lines])
 
 

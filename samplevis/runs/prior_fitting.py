@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from samplevis import export
+from samplevis.analysis.prior_pictures import read_pictures
 from samplevis.param.flow import Flow, flow
 from samplevis.param.prior_file import write_prior
 from samplevis.param.unet import check_size, unet
@@ -24,7 +25,6 @@ from samplevis.runs.flow_training import (
     gaussian_loss,
     held_out_pairs,
 )
-from samplevis.analysis.prior_pictures import read_pictures
 from samplevis.runtime import seeds
 from samplevis.runtime.callbacks import Callback, as_callbacks
 from samplevis.runtime.checkpoint import Checkpoint
@@ -94,8 +94,8 @@ def fit_prior(
     is good enough: a prior that is not trained enough has the colours of the pictures and not their shapes.
 
     Args:
-      pictures: a folder of picture files (searched recursively), an array [N, H, W, C], a list of arrays, or an iterable of batches,
-        such as a `tf.data.Dataset`; floats from 0 to 1, or bytes. At least 16.
+      pictures: a folder of picture files (searched recursively), an array [N, H, W, C], a list of arrays, or an iterable of
+        batches, such as a `tf.data.Dataset`; floats from 0 to 1, or bytes. At least 16.
       size: pixels of the images, one int for a square or (height, width); multiples of 4 up to 24, of 8 up to 96. Defaults to 32.
       steps: updates, >= 1. Defaults to 6000, an hour or two of a core at 32 pixels; thousands of pictures deserve more.
       batch_size: crops of an update, >= 1. Defaults to 32.
@@ -106,8 +106,8 @@ def fit_prior(
       max_pictures: how many are read. Defaults to 200,000.
       path: file to write, which ends in .keras; `param.flow(path)` reads it. Defaults to none.
       preview: PNG file of images of the prior so far, written at every measure. Defaults to none.
-      checkpoint: folder for the state of the run. Rerun the same call to resume, bit-identical to an uninterrupted run. Defaults to
-        no checkpoint.
+      checkpoint: folder for the state of the run. Rerun the same call to resume, bit-identical to an uninterrupted run. Defaults
+        to no checkpoint.
       checkpoint_interval: seconds between two checkpoints, >= 0. Defaults to 60.
       seed: int from 0 to 2**31 - 1. Defaults to 0.
       progress: whether to show a progress bar, and an estimate of the time before it starts. Defaults to True.
@@ -130,7 +130,7 @@ def fit_prior(
     size = _check_arguments(size, steps, batch_size, learning_rate, widths)
     check_whole("max_pictures", max_pictures, 1)
     check_flag("mirror", mirror)
-    for name, file, suffix in (("path", path, ".keras"), ("preview", preview, ".png")):
+    for file, suffix in ((path, ".keras"), (preview, ".png")):
         if file is not None:
             check_suffix(file, (suffix,))
             check_writable(file)

@@ -25,6 +25,7 @@ from samplevis.runtime import seeds
 from samplevis.runtime.draw_store import DrawStore, InMemory, OnDisk
 from samplevis.runtime.memory import Sizes
 from samplevis.sampling.density import Density, check_density
+from samplevis.sampling.independent import BATCH_SIZE
 from samplevis.sampling.kernels.free_moves import named_moves
 from samplevis.sampling.options import HMCOptions
 from samplevis.transform import Transform
@@ -236,7 +237,7 @@ def plan_render(
     sampled = exact
     if preset.smooths and options.smooth is not None:
         sampled = make_activation(smoothed(network, options.smooth), obj, param, transforms)
-    chunk_size = transforms_per_chunk(sampled, min(hmc.num_chains, hmc.batch_size), hmc.num_transforms, run.memory)
+    chunk_size = transforms_per_chunk(sampled, _at_a_time(hmc), hmc.num_transforms, run.memory)
 
     def placed(activation: Activation) -> Activation:
         return dataclasses.replace(activation, devices=devices, chunk_size=chunk_size)
@@ -244,6 +245,13 @@ def plan_render(
     sampled, exact = placed(sampled), placed(exact)
     renderer = placed(_renderer_of_2018(network, obj, param)) if preset is OF_2018 else sampled
     return RenderPlan(sampled, exact, renderer, hmc, options, run, starts, by_default)
+
+
+def _at_a_time(hmc: HMCOptions) -> int:
+    """The largest number of latents whose activation is computed at a time."""
+    if hmc.kernel == "smc":
+        return hmc.num_chains * hmc.num_results
+    return max(hmc.num_chains, BATCH_SIZE) if hmc.is_independent else min(hmc.num_chains, hmc.batch_size)
 
 
 def _renderer_of_2018(network: Network, obj: Objective | str | Callable, param: Parameterization) -> Activation:

@@ -104,7 +104,9 @@ def run_independent(
     order = np.random.default_rng(0).permutation(count)
     shape = options.num_results, chains
     states = found.state[order].reshape(*shape, *found.state.shape[1:])
-    return _as_chains(activation, mean, tuning.density, states, int(found.gradients)), found.ancestors[order].reshape(shape).T
+    return _as_chains(activation, mean, tuning.density, states, int(found.gradients)), found.ancestors[order].reshape(
+        shape
+    ).T
 
 
 def _rejection(
@@ -164,9 +166,7 @@ def _smc(
         progress=context.callbacks,
     )
     moves = 2 * (len(result.schedule) - 1)
-    return IndependentDraws(
-        result.state, result.ancestor_indices, result.log_z, moves * options.num_leapfrog_steps
-    )
+    return IndependentDraws(result.state, result.ancestor_indices, result.log_z, moves * options.num_leapfrog_steps)
 
 
 def _as_chains(

@@ -13,8 +13,8 @@ from samplevis.param.unet import unet
 def prior(steps: int = 8, solver: Solver = "heun", weights: str | Path = FOLDER / "prior.npz") -> Flow:
     """The bundled prior: images like those of `draw`, 32 x 32 pixels, as a flow from white noise.
 
-    A U-Net was trained by `samplevis.fit_prior` on drawings (benchmarks/train_shapes_prior.py); the report beside its weights has the
-    number of drawings and steps, the held-out loss and what `check_prior` said. The weights have 16 bits.
+    A U-Net was trained by `samplevis.fit_prior` on drawings (benchmarks/train_shapes_prior.py); the report beside its weights has
+    the number of drawings and steps, the held-out loss and what `check_prior` said. The weights have 16 bits.
 
     Args:
       steps: of the flow, >= 1. Defaults to 8.
