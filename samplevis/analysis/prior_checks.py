@@ -240,7 +240,7 @@ def _labels(draws: np.ndarray, pictures: np.ndarray) -> Finding:
     pooled = (ours[worst] + theirs[worst]) / 2
     chance = ERRORS * np.sqrt(pooled * (1 - pooled) * (1 / len(draws) + 1 / len(pictures)))
     limit = max(MAX_SHARE, float(chance))
-    text = f"{ours[worst]:.1%} of the draws are called {names[worst]!r}, {theirs[worst]:.1%} of the pictures"
+    text = f"{ours[worst]:.1%} of the draws are called {str(names[worst])!r}, {theirs[worst]:.1%} of the pictures"
     return Finding("labels", float(gaps[worst]), limit, bool(gaps[worst] <= limit), text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import zipfile
@@ -9,13 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 
 from samplevis.runtime.files import atomic_path, check_path, check_suffix
 
 # What is in the archive beside Keras's own files.
 NOTE, FORMAT = "samplevis_prior.json", "samplevis-prior"
-METADATA = "metadata.json"
 # Equal runs write equal bytes: no file has the time at which it was written.
 NO_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -39,8 +40,7 @@ def write_prior(path: str | os.PathLike, model: keras.Model, settings: Mapping[s
             model.save(whole)
             with zipfile.ZipFile(whole) as source, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as target:
                 for name in sorted(source.namelist()):
-                    content = source.read(name)
-                    target.writestr(_entry(name), _undated(content) if name == METADATA else content)
+                    target.writestr(_entry(name), REPRODUCIBLE.get(name, bytes)(source.read(name)))
                 note = {"format": FORMAT, **settings}
                 target.writestr(_entry(NOTE), json.dumps(note, indent=1))
         finally:
@@ -83,3 +83,22 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 def _undated(metadata: bytes) -> bytes:
     return json.dumps(json.loads(metadata) | {"date_saved": ""}).encode()
+
+
+def _unnamed(weights: bytes) -> bytes:
+    """Weights without the names of layers, which Keras numbers through a process and does not read."""
+    buffer = io.BytesIO()
+    with h5py.File(io.BytesIO(weights), "r") as source, h5py.File(buffer, "w") as target:
+
+        def copy(name: str, item: h5py.Dataset | h5py.Group) -> None:
+            if isinstance(item, h5py.Dataset):
+                target.create_dataset(name, data=item[()])
+            else:
+                target.require_group(name)
+
+        source.visititems(copy)
+    return buffer.getvalue()
+
+
+# Files of the archive that differ between equal models, and what makes them equal.
+REPRODUCIBLE = {"metadata.json": _undated, "model.weights.h5": _unnamed}

@@ -112,6 +112,11 @@ class RenderPlan:
         return self.renderer is not self.activation
 
     @property
+    def has_own_event(self) -> bool:
+        """Whether independent draws come from a density that was given, which says nothing of a level."""
+        return self.hmc.is_independent and isinstance(self.options.density, Density)
+
+    @property
     def smooths(self) -> bool:
         """Whether what is sampled is the smoothed network."""
         return self.activation.network is not self.exact_activation.network

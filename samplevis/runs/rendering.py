@@ -190,7 +190,7 @@ def _collected(rendered: Rendered) -> Samples:
         optimized=batch.optimized,
         prior_activation=scale.prior,
         optimum_activation=scale.optimum,
-        level=None if plan.is_2018 or options.beta is not None else scales.level,
+        level=None if plan.is_2018 or options.beta is not None or plan.has_own_event else scales.level,
         beta=float(getattr(result.density, "beta", 1.0)),
         seed=int(options.seed),
         objective=str(plan.activation.objective),

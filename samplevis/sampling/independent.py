@@ -27,6 +27,8 @@ from samplevis.sampling.tuning import Tuning, bank_of
 EDGE_WIDTH, EDGE_POWER = 0.01, 4.0
 # Draws of the prior that rejection evaluates at a time, and at most.
 BATCH_SIZE, MAX_PROPOSALS = 64, 200_000
+# Transitions of SMC at each temperature: enough that hardly a draw is the copy of another.
+NUM_MOVES = 4
 
 
 class IndependentDraws(NamedTuple):
@@ -137,7 +139,7 @@ def _rejection(
             tilt = density.tilt(activation_fn(state)).numpy().astype(np.float64)
             uniform = tf.random.stateless_uniform((BATCH_SIZE,), seeds.fold(batch_seed, "accept")).numpy()
             # Written so that nan is rejected.
-            where = np.flatnonzero(np.log(uniform) < tilt)
+            where = np.flatnonzero(uniform < np.exp(tilt))
             accepted.append((state.numpy()[where], proposed + where))
             proposed += BATCH_SIZE
             bar.update(min(len(where), count - found), acceptance_rate=(found + len(where)) / proposed)
@@ -163,9 +165,10 @@ def _smc(
         param.rotate(param.prior(seeds.fold(seed, "population"), count)),
         options.num_leapfrog_steps,
         seed,
+        num_moves=NUM_MOVES,
         progress=context.callbacks,
     )
-    moves = 2 * (len(result.schedule) - 1)
+    moves = NUM_MOVES * (len(result.schedule) - 1)
     return IndependentDraws(result.state, result.ancestor_indices, result.log_z, moves * options.num_leapfrog_steps)
 
 

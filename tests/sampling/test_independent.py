@@ -66,11 +66,13 @@ def test_draws_are_those_of_the_truncated_gaussian(samples):
     # The edge is a twentieth of a deviation wide.
     assert abs(standard.mean() - exact) < 4 * error + 0.02
     assert abs(0.0 - exact) > 4 * error + 0.02, "the control must fail: the prior"
-    assert len(np.unique(samples.latents.reshape(400, -1), axis=0)) == 400
+    # SMC may reject all moves of a draw, which then is a copy of another.
+    assert len(np.unique(samples.latents.reshape(400, -1), axis=0)) >= (400 if samples.kernel == "rejection" else 380)
 
 
 def test_the_summary_takes_them_for_draws(samples):
     summary = samples.summary()
+    assert samples.level is None
     assert summary.averages.verdict in ("usable", "approximate")
     assert not [w for w in summary.warnings if "nan" in w]
     assert "nan" not in summary.verdict
