@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from samplevis.sampling.diagnostics import MIN_DRAWS, _blocks, _rank_normalised, ess_bulk
+from samplevis.sampling.diagnostics import MIN_DRAWS, blocks, ess_bulk, rank_normalised
 
 #: Sides of a thumbnail, by number of dimensions: large shapes, and few enough values for principal components of few draws.
 THUMBNAIL_SIDES = {1: 64, 2: 8, 3: 4}
@@ -49,7 +49,7 @@ def thumbnails(images: np.ndarray) -> np.ndarray:
     """
     chains, draws, *size, channels = images.shape
     found = []
-    for block in _blocks(images.reshape(-1, *size, channels)):
+    for block in blocks(images.reshape(-1, *size, channels)):
         for axis, length in enumerate(size, 1):
             count = min(THUMBNAIL_SIDES[len(size)], length)
             first = np.arange(count) * length // count
@@ -194,7 +194,7 @@ def _component_scores(small: np.ndarray) -> np.ndarray | None:
         return None
     even, odd = flat[:, 0::2], flat[:, 1::2]
     axes = np.linalg.svd((even - even.mean((0, 1))).reshape(-1, flat.shape[-1]), full_matrices=False)[2]
-    return np.stack([_rank_normalised(odd @ axis) for axis in axes[:NUM_COMPONENTS]])
+    return np.stack([rank_normalised(odd @ axis) for axis in axes[:NUM_COMPONENTS]])
 
 
 def _worst_rhat(scores: np.ndarray) -> float:

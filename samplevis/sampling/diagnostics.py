@@ -49,7 +49,7 @@ def rhat(x: np.ndarray) -> float:
         return np.nan
     halves = _split(x)
     folded = np.abs(halves - np.median(halves))
-    return max(_potential_reduction(_rank_normalised(halves)), _potential_reduction(_rank_normalised(folded)))
+    return max(potential_reduction(rank_normalised(halves)), potential_reduction(rank_normalised(folded)))
 
 
 def two_ended_gap(optimized: np.ndarray, prior: np.ndarray) -> float:
@@ -102,7 +102,7 @@ def ess_bulk(x: np.ndarray) -> float:
       3926
     """
     x = _checked(x)
-    return _ess(_rank_normalised(_split(x))) if _judgeable(x) else np.nan
+    return _ess(rank_normalised(_split(x))) if _judgeable(x) else np.nan
 
 
 def ess_tail(x: np.ndarray) -> float:
@@ -233,7 +233,7 @@ def power_spectrum(images: np.ndarray, dimensions: int = 2) -> tuple[np.ndarray,
     axes = tuple(range(1, 1 + dimensions))
     window = functools.reduce(np.multiply.outer, map(_hann, size))
     power = np.zeros(size)
-    for block in _blocks(images):
+    for block in blocks(images):
         luminance = block @ np.array(LUMINANCE) if channels == 3 else block.mean(axis=-1)
         luminance = luminance - luminance.mean(axis=axes, keepdims=True)
         power += np.sum(np.abs(np.fft.fftn(luminance * window, axes=axes)) ** 2, axis=0) / len(images)
@@ -301,14 +301,14 @@ def _mean_direction(images: np.ndarray) -> np.ndarray:
     """Mean of the images [N, ..., C] of a chain, each without its mean colour and of unit length; nan if one has no contrast."""
     # A unit may demand a colour: pictures that share one are not yet one picture.
     axes, total = tuple(range(1, images.ndim - 1)), 0.0
-    for block in _blocks(images):
+    for block in blocks(images):
         pixels = (block - block.mean(axis=axes, keepdims=True)).reshape(len(block), -1)
         norms = np.linalg.norm(pixels, axis=-1, keepdims=True)
         total += np.sum(pixels / np.where(norms > 1e-9, norms, np.nan), axis=0)
     return total / len(images)
 
 
-def _blocks(images: np.ndarray) -> Iterator[np.ndarray]:
+def blocks(images: np.ndarray) -> Iterator[np.ndarray]:
     """Images [N, ...] in turn, some at a time, as float64."""
     some = max(BLOCK // (8 * images[0].size), 1)
     for first in range(0, len(images), some):
@@ -332,14 +332,14 @@ def _split(x: np.ndarray) -> np.ndarray:
     return np.concatenate([x[:, :half], x[:, -half:]])
 
 
-def _rank_normalised(x: np.ndarray) -> np.ndarray:
+def rank_normalised(x: np.ndarray) -> np.ndarray:
     """Normal scores of the ranks, ties sharing their mean rank; offset 3/8 (Blom 1958)."""
     _, place, counts = np.unique(x, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[place.reshape(x.shape)]
     return tf.math.ndtri(tf.constant((ranks - 0.375) / (x.size + 0.25), tf.float64)).numpy()
 
 
-def _potential_reduction(x: np.ndarray) -> float:
+def potential_reduction(x: np.ndarray) -> float:
     """R-hat: root of the pooled variance over that within the chains."""
     draws = x.shape[1]
     within = np.var(x, axis=1, ddof=1).mean()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from samplevis.sampling.diagnostics import MIN_DRAWS, _potential_reduction, ess_bulk
+from samplevis.sampling.diagnostics import MIN_DRAWS, ess_bulk, potential_reduction
 
 # One-sided tail of 4 standard errors of a normal distribution: the chance of a false alarm of one chain and scalar.
 TAIL = 3.2e-5
@@ -171,7 +171,7 @@ def split_rhat(x: np.ndarray) -> np.ndarray:
     half = x.shape[1] // 2
     if x.shape[1] < MIN_DRAWS:
         return np.full(len(x), np.nan)
-    return np.array([_potential_reduction(np.stack([chain[:half], chain[-half:]])) for chain in x])
+    return np.array([potential_reduction(np.stack([chain[:half], chain[-half:]])) for chain in x])
 
 
 def frozen(latents: np.ndarray) -> np.ndarray:

@@ -93,7 +93,7 @@ def test_rhat_flags_a_chain_of_another_scale():
     x[3] *= 5
     halves = diagnostics._split(x)
     # The control: the location alone does not see it.
-    assert diagnostics._potential_reduction(diagnostics._rank_normalised(halves)) < 1.01
+    assert diagnostics.potential_reduction(diagnostics.rank_normalised(halves)) < 1.01
     assert float(tfp.mcmc.potential_scale_reduction(x.T, split_chains=True)) < 1.01
     assert diagnostics.rhat(x) > 1.2
 
@@ -107,7 +107,7 @@ def test_rhat_flags_a_shifted_chain():
 def test_rhat_flags_chains_that_drift_together():
     x = np.random.default_rng(0).normal(size=(4, 1000)) + np.linspace(0, 4, 1000)
     # The control: whole chains agree; their halves do not.
-    assert diagnostics._potential_reduction(x) < 1.01
+    assert diagnostics.potential_reduction(x) < 1.01
     assert diagnostics.rhat(x) > 1.2
 
 
