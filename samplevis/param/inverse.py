@@ -75,9 +75,9 @@ def _minimised(
 def _nearest(decode: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
     """Of draws of the prior, the one whose image is nearest to each."""
     draws = tf.random.stateless_normal((NUM_STARTS, *shape), seeds.fold(seeds.root(0), "inverse"))
-    gaps = []
+    wanted, gaps = tf.reshape(images, (images.shape[0], -1)), []
     for first in range(0, NUM_STARTS, BATCH_SIZE):
-        decoded = decode(draws[first : first + BATCH_SIZE])
-        difference = decoded[None] - images[:, None]
-        gaps.append(tf.reduce_sum(tf.square(difference), range(2, difference.shape.rank)))
+        decoded = tf.reshape(decode(draws[first : first + BATCH_SIZE]), (BATCH_SIZE, -1))
+        # |decoded - image|^2 less |image|^2, the same for all.
+        gaps.append(tf.reduce_sum(tf.square(decoded), 1) - 2 * tf.matmul(wanted, decoded, transpose_b=True))
     return tf.gather(draws, tf.constant(np.concatenate(gaps, axis=1).argmin(1)))

@@ -76,7 +76,7 @@ def test_gaussian_noise_of_the_same_spectrum_and_colours_fails(drawings):
 def test_two_sample_figures():
     rng = np.random.default_rng(0)
     same, other = rng.standard_normal((2, 400, 8))
-    shifted = other + 0.5 * (np.arange(8) == 0)
+    shifted = other + 1.0 * (np.arange(8) == 0)
     both = rng.standard_normal((800, 8))
     found, band = mmd_and_band(same, both)
     assert found < band
