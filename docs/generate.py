@@ -166,10 +166,10 @@ def shapes_prior() -> str:
 
     path = FOLDER / "prior.npz"
     if not path.is_file():
-        return "This version has none. `python -m benchmarks.train_shapes_prior` trains it."
+        return "The weights are not part of this version. `python -m benchmarks.train_shapes_prior` trains and stores them."
     report = read_report(path)
     return (
-        f"`modelzoo.shapes.prior()` is a flow that was learned from {report['pictures']} drawings of `modelzoo.shapes.draw` at "
+        f"It is a flow that was learned from {report['pictures']} drawings of `modelzoo.shapes.draw` at "
         f"{report['size'][0]} pixels, in {report['steps']} steps of {report['batch_size']}: held-out loss "
         f"{report['held_out_loss']:.3f}, a Gaussian's {report['gaussian_loss']:.3f}. `python -m benchmarks.train_shapes_prior` "
         f"trains it. What `check_prior` says: {report.get('verdict', 'not asked')}"

@@ -31,7 +31,6 @@ FIELDS = frozenset(
     "scale",
     "extend",
     "pictures",
-    "path",
 }
 
 

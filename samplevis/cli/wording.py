@@ -16,7 +16,6 @@ FLAGS = {
     "image_size": "--size",
     "param": "--prior",
     "obj": "objective",
-    "path": "--out",
 }
 # Arguments that are no flags.
 POSITIONAL = ("model", "objective", "concept", "label", "layer", "channel", "run", "folder", "pictures")

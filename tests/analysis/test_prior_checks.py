@@ -44,6 +44,7 @@ def check(images, pictures, **settings):
     return samplevis.check_prior(Stored(Constant(images)), pictures, draws=300, **settings)
 
 
+@pytest.mark.slow
 def test_the_drawings_pass(drawings):
     settings = dict(network=modelzoo.Shapes(), judge=modelzoo.ShapesJudge(), units=["logits:star|stripes"])
     found = check(modelzoo.shapes.draw(2000, seed=6, size=SIZE)[0], drawings, **settings)
@@ -75,14 +76,14 @@ def test_gaussian_noise_of_the_same_spectrum_and_colours_fails(drawings):
 
 def test_two_sample_figures():
     rng = np.random.default_rng(0)
-    same, other = rng.standard_normal((2, 400, 8))
+    same, other = rng.standard_normal((2, 200, 8))
     shifted = other + 1.0 * (np.arange(8) == 0)
-    both = rng.standard_normal((800, 8))
+    both = rng.standard_normal((400, 8))
     found, band = mmd_and_band(same, both)
     assert found < band
     found, band = mmd_and_band(shifted, both)
     assert found > band, "the control must fail"
-    assert abs(classifier_accuracy(same, other) - 0.5) < 4 * 0.5 / np.sqrt(800)
+    assert abs(classifier_accuracy(same, other) - 0.5) < 4 * 0.5 / np.sqrt(400)
     assert classifier_accuracy(same, shifted + 2) > 0.95
     np.testing.assert_allclose(nearest_distances(same + 0.01, same), 0.01, rtol=1e-2)
 

@@ -235,6 +235,7 @@ def test_round_trip_of_images_that_the_flow_makes():
     np.testing.assert_allclose(flow.image(flow.latent(images)), images, atol=0.05)
 
 
+@pytest.mark.slow
 def test_images_that_the_flow_does_not_make_are_reported():
     flow = param.flow(
         lambda x, time: 0.0 * x, (2,), 1, solver="euler", value_range=(-1, 1),
@@ -257,6 +258,7 @@ def test_a_decoder_finds_the_latents_of_its_own_images():
     np.testing.assert_allclose(found, z, atol=0.05)
 
 
+@pytest.mark.slow
 def test_the_inverse_prefers_probable_latents():
     # Two coordinates of which the image shows the sum: the shortest latent has equal ones.
     found = closest_latents(lambda z: tf.reduce_sum(z, 1, keepdims=True), tf.constant([[1.0]]), (2,))

@@ -1,4 +1,4 @@
-"""The prior that was learned from the drawings of the bundled networks, and its weights on disk."""
+"""The prior that is learned from the drawings of the bundled networks."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from samplevis.param.unet import unet
 
 
 def prior(steps: int = 8, solver: Solver = "heun", weights: str | Path = FOLDER / "prior.npz") -> Flow:
-    """The bundled prior: images like those of `draw`, 32 x 32 pixels, as a flow from white noise.
+    """The prior of the drawings: images like those of `draw`, 32 x 32 pixels, as a flow from white noise.
 
-    A U-Net was trained by `samplevis.fit_prior` on drawings (benchmarks/train_shapes_prior.py); the report beside its weights has
-    the number of drawings and steps, the held-out loss and what `check_prior` said. The weights have 16 bits.
+    benchmarks/train_shapes_prior.py trains a U-Net on drawings by `samplevis.fit_prior`; the report beside its weights has the
+    number of drawings and steps, the held-out loss and what `check_prior` said. The weights have 16 bits.
 
     Args:
       steps: of the flow, >= 1. Defaults to 8.
       solver: "heun" or "euler". Defaults to "heun".
-      weights: a file that the script wrote. Defaults to the bundled ones.
+      weights: a file that the script wrote. Defaults to where it writes, beside the bundled networks.
 
     Returns:
       A `Flow` for `param=`.
@@ -33,6 +33,10 @@ def prior(steps: int = 8, solver: Solver = "heun", weights: str | Path = FOLDER 
       >>> prior.image(prior.prior(seeds.root(0), 4)).shape
       TensorShape([4, 32, 32, 3])
     """
+    if not Path(weights).is_file():
+        raise FileNotFoundError(
+            f"weights: there is no file {str(weights)!r}; python -m benchmarks.train_shapes_prior trains it"
+        )
     report = read_report(Path(weights))
     model = unet(tuple(report["size"]), widths=report["widths"])
     load_weights(model, Path(weights))
