@@ -67,6 +67,7 @@ def main() -> None:
             print("  ".join(f"{name} {value}" for name, value in rows[-1].items()), flush=True)
             write(rows, options.json)
             if options.save:
+                options.save.mkdir(parents=True, exist_ok=True)
                 samples.save(options.save / f"{kind.size}-{kind.channels}-{kind.head}-{label}.npz")
 
 

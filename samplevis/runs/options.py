@@ -35,7 +35,7 @@ class RenderOptions:
       beta: strength in nats per unit of activation, >= 0. Defaults to what the level needs.
       init: where the chains start: "optimize" (at optimised images) or "prior" (at prior noise). Defaults to "optimize".
       smooth: softness of the kinks of ReLU and max pooling, > 0; None samples the network as it is. Defaults to 0.3.
-      optimize_steps: updates of the optimiser, >= 1. Defaults to 128.
+      optimize_steps: updates of the optimiser, >= 1. Defaults to 128, for images of fewer than 48 x 48 pixels to 512.
       anneal_steps: Langevin steps from the first images to the level, >= 1. Defaults to 450.
       seed: random seed, from 0 to 2**31 - 1; the same seed gives the same bytes on the same machine. Defaults to 0.
 
@@ -53,7 +53,7 @@ class RenderOptions:
     beta: float | None = None
     init: InitName = "optimize"
     smooth: float | None = 0.3
-    optimize_steps: int = 128
+    optimize_steps: int | None = None
     anneal_steps: int = 450
     seed: int = 0
 
@@ -77,7 +77,8 @@ class RenderOptions:
         check_between("examples_quantile", self.examples_quantile, 0.0, 1.0)
         if self.beta is not None:
             check_between("beta", self.beta, 0.0, MAX_BETA)
-        check_whole("optimize_steps", self.optimize_steps, 1)
+        if self.optimize_steps is not None:
+            check_whole("optimize_steps", self.optimize_steps, 1)
         check_whole("anneal_steps", self.anneal_steps, 1)
         if self.smooth is not None:
             check_number("smooth", self.smooth, 0, above=True)

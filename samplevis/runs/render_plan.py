@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -32,6 +33,8 @@ from samplevis.transform import Transform
 
 # The sampler that a stopped run needs to go on. Chains of the first one saw other banks: their density was another.
 SAMPLER = 2
+# Updates of the optimiser, and pixels of an image from which the fewer do.
+FEW_STEPS, MANY_STEPS, SMALL_IMAGE = 128, 512, 48**2
 
 Transforms = Transform | Sequence[Transform] | str | None
 
@@ -236,6 +239,8 @@ def plan_render(
     by_default = isinstance(transforms, str) and transforms == "robust"
     devices = check_devices(run.devices)
     exact = make_activation(network, obj, param, transforms)
+    if options.optimize_steps is None:
+        options = dataclasses.replace(options, optimize_steps=_optimize_steps(param.image_shape))
     named_moves(param, hmc.moves)
     exact.check_sampled()
     starts = None if isinstance(options.init, str) else first_latents(param, hmc.num_chains, options.init, seed)
@@ -257,6 +262,11 @@ def _at_a_time(hmc: HMCOptions) -> int:
     if hmc.kernel == "smc":
         return hmc.num_chains * hmc.num_results
     return max(hmc.num_chains, BATCH_SIZE) if hmc.is_independent else min(hmc.num_chains, hmc.batch_size)
+
+
+def _optimize_steps(image_shape: Sequence[int]) -> int:
+    """The default number of updates: small images are far from their optimum after those that larger ones need, and cheap."""
+    return FEW_STEPS if math.prod(image_shape[:-1]) >= SMALL_IMAGE else MANY_STEPS
 
 
 def _renderer_of_2018(network: Network, obj: Objective | str | Callable, param: Parameterization) -> Activation:

@@ -51,7 +51,7 @@ def render(
     beta: float | None = None,
     init: Literal["optimize", "prior"] | np.ndarray = "optimize",
     smooth: float | None = RenderOptions.smooth,
-    optimize_steps: int = RenderOptions.optimize_steps,
+    optimize_steps: int | None = RenderOptions.optimize_steps,
     anneal_steps: int = RenderOptions.anneal_steps,
     seed: int = 0,
     progress: bool = True,
@@ -89,7 +89,7 @@ def render(
       smooth: softness of the kinks of ReLU and max pooling, > 0: the density is that of `overrides.smooth(model, smooth)`, on
         which trajectories are several times as long and images clearer; `network_levels` and the summary report the level
         on `model` itself. None samples `model` as it is. Defaults to 0.3; the density "activation" is never smoothed.
-      optimize_steps: updates of the optimiser, >= 1. Defaults to 128.
+      optimize_steps: updates of the optimiser, >= 1. Defaults to 128, for images of fewer than 48 x 48 pixels to 512.
       anneal_steps: Langevin steps, >= 1. Defaults to 450.
       seed: int from 0 to 2**31 - 1. The same seed gives the same bytes on the same machine. Defaults to 0.
       progress: whether to show progress bars. Defaults to True.

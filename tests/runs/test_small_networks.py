@@ -14,9 +14,12 @@ from benchmarks import small_networks
 from benchmarks.small_networks import KINDS, Kind
 from samplevis import Network, activation, param, transform
 from samplevis.optimizers.ascent import AscentOptions, ascend
+from samplevis.runs.options import RenderOptions, RunOptions
+from samplevis.runs.render_plan import plan_render
 from samplevis.runs.tolerance import MAX_HALVINGS, MIN_RETAINED, REFERENCE_STEPS, retained, tolerated, weakened
 from samplevis.runtime import seeds
 from samplevis.runtime.context import RunContext
+from samplevis.sampling import HMCOptions
 from samplevis.sampling.level_scale import LevelScale, measure_scale
 
 SIZE = 24
@@ -50,6 +53,17 @@ def optimised(network: Network, amplitude: float = 1) -> Optimum:
     maximised, seed = weakened(default, amplitude), seeds.root(0)
     latents = ascend(maximised, maximised.param.start(seed, 2), AscentOptions(64), seed).latents
     return Optimum(maximised, latents, measure_scale(maximised, latents, seed))
+
+
+@pytest.mark.parametrize(
+    ("size", "asked", "steps"), [(47, None, 512), (48, None, 128), ((12, 200), None, 128), (8, 9, 9)]
+)
+def test_small_images_are_optimised_longer(tiny_network, size, asked, steps):
+    options = RenderOptions(optimize_steps=asked, smooth=None)
+    plan = plan_render(
+        tiny_network, "conv2:1", HMCOptions(**QUICK), options, RunOptions(), param.fourier(size), "robust"
+    )
+    assert plan.options.optimize_steps == plan.config()["optimize_steps"] == steps
 
 
 def test_what_is_retained_tells_tolerant_units_from_others():
