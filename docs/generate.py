@@ -1,18 +1,16 @@
-"""MkDocs hooks: generate parts of the pages from the code, its tests and the notebooks, so that they stay up to date.
+"""MkDocs hooks: generate parts of the pages from the code and its tests, so that they stay up to date.
 
 A line `<!-- generated: NAME ARGUMENTS -->` in a page is replaced by the return value of `GENERATED[NAME](*ARGUMENTS)`. Images
-come from `images/` and from the stored outputs of the notebooks.
+come from `images/`; docs/notebooks.py adds those of the notebooks.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import importlib
 import importlib.util
 import inspect
 import io
-import json
 import os
 import re
 import sys
@@ -32,9 +30,8 @@ API_MODULES = ("objectives", "param", "transform", "optimizers", "overrides", "r
 # Names that are documented at another place than where they are defined.
 DOCUMENTED = {"Network": "samplevis.network.Network"}
 MARK = re.compile(r"^<!-- generated: (\w+)((?: [\w.-]+)*) -->$", re.MULTILINE)
-PICTURE = re.compile(r"\]\((?:\.\./)?(images/[\w./-]+)\)")
-# images/notebooks/NAME-NUMBER.png in a page is PNG output number NUMBER, from 0, of notebooks/NAME.ipynb.
-NOTEBOOK = re.compile(r"images/notebooks/(\w+)-(\d+)\.png")
+# Those of the notebooks are another hook's.
+PICTURE = re.compile(r"\]\((?:\.\./)?(images/(?!notebooks/|gallery/)[\w./-]+)\)")
 
 
 def on_config(config: Any) -> Any:
@@ -48,15 +45,21 @@ def on_files(files: Any, config: Any) -> Any:
     """Adds the images that the pages refer to."""
     pages = [page.content_string for page in files.documentation_pages()]
     for name in sorted(set(PICTURE.findall("\n".join(pages)))):
-        found = NOTEBOOK.fullmatch(name)
-        source = {"content": _output(*found.groups())} if found else {"abs_src_path": str(ROOT / name)}
-        files.append(File.generated(config, name, **source))
+        files.append(File.generated(config, name, abs_src_path=str(ROOT / name)))
     return files
 
 
 def on_page_markdown(markdown: str, **kwargs: Any) -> str:
     """Replaces each mark by what it generates."""
     return MARK.sub(lambda mark: GENERATED[mark[1]](*mark[2].split()), markdown)
+
+
+def on_post_page(output: str, **kwargs: Any) -> str:
+    """What screen readers and keyboards miss in the theme's pages: a name for the search, and code that can be scrolled."""
+    named = output.replace(
+        'data-md-component="search" role="dialog"', 'data-md-component="search" role="dialog" aria-label="Search"'
+    )
+    return named.replace("<pre><span></span><code>", '<pre tabindex="0"><span></span><code>')
 
 
 def models() -> str:
@@ -288,13 +291,6 @@ def _path(package: ModuleType, name: str) -> str:
 
 def _linked(text: str) -> str:
     return re.sub(r"arXiv:(\d+\.\d+)", r"[arXiv:\1](https://arxiv.org/abs/\1)", text)
-
-
-def _output(notebook: str, number: str) -> bytes:
-    """The PNG image of that number among the stored outputs of a notebook."""
-    cells = json.loads((ROOT / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
-    outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
-    return base64.b64decode("".join([data["image/png"] for data in outputs if "image/png" in data][int(number)]))
 
 
 def _test_module(name: str) -> ModuleType:

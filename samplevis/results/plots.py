@@ -63,7 +63,7 @@ def plot_trace(samples: Samples, ax: Any = None) -> Any:
         ax.plot(levels, label=_chain_label(samples, chain), color=f"C{chain}")
     if samples.level is not None:
         ax.axhline(samples.level, color="0.5", linestyle="--", label="asked for")
-    ax.set(xlabel="draw", ylabel="level: 0 prior, 1 optimum", title="Trace")
+    ax.set(xlabel="draw", ylabel="level: 0 prior, 1 optimum", title="Do the chains agree on the level?")
     _legend(ax)
     return ax
 
@@ -119,7 +119,7 @@ def plot_energy(samples: Samples, ax: Any = None, bins: int = 30) -> Any:
     spread, change = (energy - energy.mean(axis=1, keepdims=True)).ravel(), np.diff(energy, axis=1).ravel()
     for values, name in ((spread, "energy less its chain's mean"), (change, "change in a transition")):
         ax.hist(values[np.isfinite(values)], bins, density=True, alpha=0.5, label=name)
-    ax.set(xlabel="nats", ylabel="density", title="Energy")
+    ax.set(xlabel="nats", ylabel="density", title="Do the momenta explore the energies?")
     ax.legend()
     return ax
 
@@ -148,7 +148,7 @@ def plot_spectrum(samples: Samples, ax: Any = None) -> Any:
         ax.loglog(frequencies, power, label=name)
     frequencies, power = photographs(samples)
     ax.loglog(frequencies, power, "--", color="0.5", label=f"photographs, slope {diagnostics.PHOTOGRAPHS:g}")
-    ax.set(xlabel="cycles per pixel", ylabel="power", title="Spectrum")
+    ax.set(xlabel="cycles per pixel", ylabel="power", title="Do the images have the spectrum of photographs?")
     ax.legend()
     return ax
 
@@ -173,7 +173,11 @@ def plot_autocorrelation(samples: Samples, ax: Any = None) -> Any:
     for chain, values in enumerate(diagnostics.autocorrelation(samples.activation)):
         ax.plot(values, label=_chain_label(samples, chain), color=f"C{chain}")
     ax.axhline(0, color="0.5", linewidth=1)
-    ax.set(xlabel="lag (draws)", ylabel="autocorrelation of the activation", title="Autocorrelation")
+    ax.set(
+        xlabel="lag (draws)",
+        ylabel="autocorrelation of the activation",
+        title="How soon does a chain forget its activation?",
+    )
     _legend(ax)
     return ax
 

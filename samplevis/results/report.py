@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Mapping
 from importlib import resources
 from string import Template
@@ -33,6 +34,8 @@ FRAMES = 30
 # Verdict -> the colour of its badge. Chains that hold different compositions, so that averages are not usable, are no alarm.
 GRADES = {"valid": "good", "look again": "fair", "invalid": "poor"}
 GRADES |= {"usable": "good", "approximate": "plain", "not usable": "plain"}
+# Of the rows of a diagnostic after the first, which belong together.
+MORE = ' class="more"'
 # What the trace shows of a few chains, and of many.
 LINES = "The trace of the level: each line is one chain. Chains that agree keep crossing each other."
 DOTS = "The level of every draw: each column is one chain. Chains that agree cover the same levels."
@@ -52,8 +55,8 @@ def save_report(
     """Writes an HTML report of a run: one page, written atomically.
 
     The page needs no network and no other file; JavaScript only adds keys to enlarged images. It shows a film of the draws of
-    all chains beside their means; of each chain its optimised image, its draws, its mean with stretched contrast, and its
-    standard deviation; levels, spectra, the table of `Samples.summary` with explanations, and the settings of the run. Of more
+    all chains beside their means; of each chain its optimised image, its draws, and its mean with stretched contrast;
+    levels, spectra, the table of `Samples.summary` with explanations, and the settings of the run. Of more
     than 12 chains, the others are shown by their last draws and means, and the film shows 24.
 
     Args:
@@ -114,7 +117,6 @@ def _page(samples: Samples, title: str, other_end: Samples | None, draws: int, f
         "overview": pictures.overview(samples, frames),
         "chains": pictures.first_chains(samples, draws),
         "others": pictures.other_chains(samples),
-        "deviations": pictures.deviations(samples),
         "trace": _trace(samples, other_end),
         "trace_text": DOTS if _many(samples, other_end) else LINES,
         "ends": _ends(samples, other_end),
@@ -163,7 +165,7 @@ def _trace(samples: Samples, other_end: Samples | None) -> str:
         marks = [(low, "too low"), (samples.level, "asked for"), (high, "too high")]
     description = f"Trace: level of each draw, on average {samples.levels.mean():.2f}"
     description += "" if other_end is None else f", and {other_end.levels.mean():.2f} from the other end"
-    return line_chart(lines, description, "chain" if many else "draw", "level", marks)
+    return line_chart(lines, description, "chain" if many else "draw", "level (0 random, 1 optimised)", marks)
 
 
 def _line(chain: int, levels: np.ndarray, style: str) -> Line:
@@ -197,17 +199,30 @@ def _spectrum(samples: Samples) -> str:
 
 
 def _table(summary: Summary) -> str:
+    """A row for each figure; what a diagnostic means stands below the last of its figures."""
     rows = []
     for name, (label, text) in zip(ROWS, summary.rows, strict=True):
         meaning, worry = ROWS[name].meaning, ROWS[name].worry
         judgement = summary.judgement(name)
         grade = {"": "none", "fine": "good"}.get(judgement, "poor")
         hint = f"{meaning}; worry if {worry}" if worry else meaning
-        rows.append(
-            f'<tr><th scope="row">{as_text(label)}<small>{as_text(hint)}</small></th>'
-            f'<td class="value">{as_text(text)}</td><td class="{grade}">{as_text(judgement)}</td></tr>'
-        )
+        figures = _figures(label, text)
+        for i, (figure, value) in enumerate(figures):
+            below = f"<small>{as_text(hint)}</small>" if i == len(figures) - 1 else ""
+            judged = f'<td class="{grade}">{as_text(judgement)}</td>' if i == 0 else "<td></td>"
+            rows.append(
+                f'<tr{"" if i == 0 else MORE}><th scope="row">{as_text(figure)}{below}</th>'
+                f'<td class="value">{as_text(value)}</td>{judged}</tr>'
+            )
     return "".join(rows)
+
+
+def _figures(label: str, text: str) -> list[tuple[str, str]]:
+    """The figures of a row of the summary, each with its name: "R-hat; worst" with "1.0; 1.2" are two, "size (bulk; tail)" too."""
+    inside = re.fullmatch(r"(.+) \((.+; .+)\)", label)
+    names = [f"{inside[1]}, {name}" for name in inside[2].split("; ")] if inside else label.split("; ")
+    values = text.split("; ")
+    return list(zip(names, values, strict=True)) if len(names) == len(values) else [(label, text)]
 
 
 def _command(samples: Samples) -> str:

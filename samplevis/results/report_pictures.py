@@ -87,23 +87,6 @@ def other_chains(samples: Samples) -> str:
     )
 
 
-def deviations(samples: Samples) -> str:
-    """The standard deviation of every pixel in each of the first chains, on one scale, below what it means."""
-    deviation = samples.sd_images[:GRID_CHAINS].mean(axis=-1, keepdims=True)
-    largest = float(deviation.max())
-    spread = deviation / largest if largest > 0 else deviation
-    figures = "".join(
-        f'<figure><img src="{_webp(sd[None], SMALL_SIDES)}" alt="Standard deviation of each pixel in chain {i}">'
-        f"<figcaption><b>Chain {i}</b></figcaption></figure>"
-        for i, sd in enumerate(spread)
-    )
-    text = (
-        "The standard deviation of each pixel over all transitions of a chain, including those between its draws: what is dark "
-        f"stays the same, what is bright varies. White is {largest:.2f}."
-    )
-    return f'<p>{text}</p><div class="small">{figures}</div>'
-
-
 def as_text(text: object) -> str:
     """Text for HTML."""
     return html.escape(str(text))

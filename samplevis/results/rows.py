@@ -54,6 +54,11 @@ def _number(value: float, form: str) -> str:
     return format(value, form) if np.isfinite(value) else "-"
 
 
+def _short(value: float, digits: int = 3) -> str:
+    """A figure of so many digits, written out: 1,230, not 1.23e+03."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
+
+
 def _asked(run: Run) -> str:
     return "none" if run.samples.level is None else f"{run['level_asked']:.2f}"
 
@@ -66,7 +71,7 @@ def _moving(run: Run) -> str:
     still, change = run.chains["frozen"] == 1, run.chains["log_density_change"]
     finite = np.isfinite(change)
     largest = change[finite][np.argmax(np.abs(change[finite]))] if finite.any() else np.nan
-    return f"{len(still) - still.sum()} of {len(still)}; {_number(largest, '+.0f')} nats"
+    return f"{len(still) - still.sum()} of {len(still)}; {_number(largest, '+,.0f')} nats"
 
 
 def _transforms(run: Run) -> str:
@@ -133,14 +138,15 @@ ROWS: dict[str, Row] = {
         "the same in units of the activation, with both ends of the scale",
         "",
         lambda run: (
-            f"{run['activation_fresh']:.4g}; {run.samples.prior_activation:.4g}; {run.samples.optimum_activation:.4g}"
+            f"{_short(run['activation_fresh'], 4)}; {_short(run.samples.prior_activation, 4)}; "
+            f"{_short(run.samples.optimum_activation, 4)}"
         ),
     ),
     "strength": Row(
         "strength (mean force; largest)",
         "the force that the density puts on the activation, and its maximum",
         "",
-        lambda run: f"{run['strength']:.3g}; {run['beta']:.3g} nats per unit",
+        lambda run: f"{_short(run['strength'])}; {_short(run['beta'])} nats per unit",
     ),
     "acceptance": Row(
         "acceptance (worst chain)",
@@ -194,7 +200,7 @@ ROWS: dict[str, Row] = {
         "gradients per chain; per effective draw",
         "what the draws cost",
         "",
-        lambda run: f"{run['gradients']:.0f}; {_number(run['gradients_per_effective_draw'], '.0f')}",
+        lambda run: f"{run['gradients']:,.0f}; {_number(run['gradients_per_effective_draw'], ',.0f')}",
     ),
     "rhat": Row(
         "R-hat of the activation; of the worst scalar",

@@ -88,8 +88,18 @@ def site(tmp_path_factory) -> Path:
 
 @pytest.mark.slow
 def test_every_page_is_built(site):
-    assert {path.relative_to(site).with_suffix(".md").as_posix() for path in site.rglob("*.html")} == {*PAGES, "404.md"}
+    notebooks = {f"notebooks/{path.stem}.md" for path in (ROOT / "notebooks").glob("*.ipynb")}
+    built = {path.relative_to(site).with_suffix(".md").as_posix() for path in site.rglob("*.html")}
+    assert built == {*PAGES, *notebooks, "404.md"} and len(notebooks) >= 15
     assert not list(site.rglob("*.py"))
+
+
+@pytest.mark.slow
+def test_pictures_of_the_gallery_are_small(site):
+    found = list((site / "images" / "gallery").glob("*.jpg"))
+    assert len(found) >= 15 and [path.name for path in found if path.stat().st_size > 60_000] == []
+    page = (site / "notebooks" / "shapes.html").read_text(encoding="utf-8")
+    assert page.count("<img") >= 5 and "all 18 right on" in page
 
 
 @pytest.mark.slow
@@ -213,14 +223,23 @@ def quick():
 @pytest.mark.parametrize("page", with_slow(WITH_PYTHON, COSTLY))
 def test_the_python_of_the_pages_runs(page, quick, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    # This page begins with a run that is there.
-    names = {"samples": quick} if page == "howto/results.md" else {}
+    # These pages begin with a run that is there.
+    begun = {"howto/results.md", "quickstart.md"}
+    names = {"samples": quick, "samplevis": samplevis, "modelzoo": modelzoo} if page in begun else {}
     for number, (not_run, block) in enumerate(BLOCK.findall(text(page))):
         if re.sub(r"^(import|from) .*\n", "", block, flags=re.MULTILINE).strip() in README:
             # The README's tests run it; what it makes is needed here.
             names |= {"samplevis": samplevis, "modelzoo": modelzoo, "samples": quick}
         elif not not_run:
             exec(compile(block, f"{page}, block {number}", "exec"), names)
+
+
+def test_home_answers_the_questions_of_a_newcomer():
+    rows = [line.strip("| ").split(" | ") for line in text("index.md").splitlines() if line.startswith("| ")]
+    answers = {row[0]: row[1] for row in rows if row[0].endswith("?")}
+    assert len(answers) == 5 and all("](" in answer for answer in answers.values())
+    titles = re.findall(r"^### (.+)$", text("faq.md"), re.MULTILINE)
+    assert set(answers) <= set(titles), "the longer answers"
 
 
 def test_commands_are_commands():

@@ -24,8 +24,8 @@ from samplevis.results import chart, plots
 from samplevis.results.both_ends import TwoEnded
 from samplevis.results.conclusions import conclusion
 from samplevis.results.issues import AVERAGES, PICTURES
-from samplevis.results.report import MAX_PAGE_BYTES
-from samplevis.results.rows import ROWS
+from samplevis.results.report import MAX_PAGE_BYTES, _figures
+from samplevis.results.rows import ROWS, _short
 from samplevis.results.summary import VERDICTS
 from samplevis.runtime import files
 from samplevis.sampling import diagnostics
@@ -114,12 +114,12 @@ def test_the_parser_of_these_tests_notices_a_missing_tag():
 def test_every_picture_is_in_the_page_and_has_words(page):
     pictures = page.all("img")
     # Of all chains: the film at rest and playing, the means, the optimised images.
-    # Of each: the optimised image, 6 draws, the mean and the deviation.
-    assert len(pictures) == 4 + CHAINS * (1 + 6 + 1 + 1)
+    # Of each: the optimised image, 6 draws and the mean.
+    assert len(pictures) == 4 + CHAINS * (1 + 6 + 1)
     assert all(picture["alt"].strip() for picture in pictures)
     assert all(drawing["role"] == "img" and drawing["aria-label"] for drawing in page.all("svg"))
-    # Whole-number enlargements of 24 pixels; deviations are smaller.
-    assert {_decoded(p["src"]).size for p in pictures if "each chain" not in p["alt"]} == {(288, 288), (144, 144)}
+    # Whole-number enlargements of 24 pixels.
+    assert {_decoded(p["src"]).size for p in pictures if "each chain" not in p["alt"]} == {(288, 288)}
     (film,) = [p for p in pictures if p.get("class") == "moving"]
     assert _decoded(film["src"]).n_frames == FRAMES
 
@@ -171,10 +171,34 @@ def test_nothing_comes_from_elsewhere(text, page):
 def test_numbers_are_those_of_the_summary(page, good):
     summary = good.summary()
     for (label, value), (name, meaning, *_) in zip(summary.rows, ROWS.values(), strict=True):
-        assert label == name and label in page.words
-        assert value in page.words and any(words.startswith(meaning) for words in page.words)
+        assert label == name and any(words.startswith(meaning) for words in page.words)
+        for figure, one in _figures(label, value):
+            assert figure in page.words and one in page.words
     assert page.words.count("fine") == len(summary.checked) == 10
     assert any(f"at level {good.levels.mean():.2f} " in words for words in page.words)
+
+
+def test_one_figure_a_row_with_its_name(page):
+    assert _figures("level on the bank; fresh over bank", "0.70; 0.98") == [
+        ("level on the bank", "0.70"),
+        ("fresh over bank", "0.98"),
+    ]
+    assert _figures("size (bulk; tail)", "9; 8") == [("size, bulk", "9"), ("size, tail", "8")]
+    # One figure that holds two words of a list, and a name without figures of its own.
+    assert _figures("time", "anneal 3 s; sample 2 s") == [("time", "anneal 3 s; sample 2 s")]
+    assert "level on the bank" in page.words and not any(";" in one for one in page.words if one.startswith("level on"))
+    values = [row for row in page.all("td") if row.get("class") == "value"]
+    assert len(values) == len(page.all("tr")) - 1 > len(ROWS)
+
+
+def test_figures_are_written_out():
+    assert [_short(value) for value in (1234.0, -9560.4, 76.41, 0.01234)] == ["1,234", "-9,560", "76.4", "0.0123"]
+    assert _short(7.0834, 4) == "7.083" and _short(float("nan")) == "nan"
+
+
+def test_what_made_it_is_folded(text):
+    assert "<details>" in text and "<details open" not in text
+    assert text.index("<details>") < text.index("samplevis.render(")
 
 
 def test_a_good_run_says_so_and_a_bad_one_does_not(page, good, tmp_path):
@@ -246,9 +270,9 @@ def test_short_grey_and_oblong_runs(tmp_path, good):
         **dict.fromkeys(("optimized", "chain_means", "sd_images"), grey[:, 0]),
     )
     page = _written(short, tmp_path)
-    assert len(page.all("img")) == 3 + CHAINS * 4, "one draw is no film"
-    # 20 pixels, 15 and 8 times.
-    assert {_decoded(picture["src"]).size for picture in page.all("img")[3:]} == {(300, 120), (160, 64)}
+    assert len(page.all("img")) == 3 + CHAINS * 3, "one draw is no film"
+    # 20 pixels, 15 times.
+    assert {_decoded(picture["src"]).size for picture in page.all("img")[3:]} == {(300, 120)}
     assert "nan" not in " ".join(attributes.get("points", "") for attributes in page.all("polyline"))
 
 
