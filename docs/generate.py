@@ -146,6 +146,7 @@ def summary() -> str:
 def kernels() -> str:
     """The kernels: what each is, whether it is exact, and its defaults."""
     from samplevis.sampling import KERNELS
+    from samplevis.sampling.kernels.registry import INDEPENDENT
 
     rows = (
         (
@@ -157,7 +158,25 @@ def kernels() -> str:
         )
         for name, spec in KERNELS.items()
     )
+    others = ((f"`{name}`", summary, "exact", "-", "12") for name, summary in INDEPENDENT.items())
+    rows = (*rows, *others)
     return _table(("kernel", "what it is", "target density", "first step size", "transforms"), rows)
+
+
+def shapes_prior() -> str:
+    """How the bundled prior was made, from the report beside its weights."""
+    from samplevis.modelzoo.shapes.network import FOLDER, read_report
+
+    path = FOLDER / "prior.npz"
+    if not path.is_file():
+        return "The weights are not part of this version. `python -m benchmarks.train_shapes_prior` trains and stores them."
+    report = read_report(path)
+    return (
+        f"It is a flow that was learned from {report['pictures']} drawings of `modelzoo.shapes.draw` at "
+        f"{report['size'][0]} pixels, in {report['steps']} steps of {report['batch_size']}: held-out loss "
+        f"{report['held_out_loss']:.3f}, a Gaussian's {report['gaussian_loss']:.3f}. `python -m benchmarks.train_shapes_prior` "
+        f"trains it. What `check_prior` says: {report.get('verdict', 'not asked')}"
+    )
 
 
 def changelog() -> str:
@@ -231,6 +250,7 @@ GENERATED = {
     "lucid_namespace": lucid_namespace,
     "summary": summary,
     "kernels": kernels,
+    "shapes_prior": shapes_prior,
     "verdicts": verdicts,
     "changelog": changelog,
     "api_index": api_index,

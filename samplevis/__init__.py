@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from samplevis.analysis.description import Description as Description
     from samplevis.analysis.description import describe as describe
     from samplevis.analysis.pixel_importance import importance as importance
+    from samplevis.analysis.prior_checks import check_prior as check_prior
     from samplevis.export.tensorboard import TensorBoard as TensorBoard
     from samplevis.network import Network as Network
     from samplevis.objectives import Objective as Objective
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from samplevis.runs.both_ends import two_ended as two_ended
     from samplevis.runs.optimization import optimize as optimize
     from samplevis.runs.optimization import render_vis as render_vis
+    from samplevis.runs.prior_fitting import fit_prior as fit_prior
     from samplevis.runs.rare_events import surprisal as surprisal
     from samplevis.runs.rendering import render as render
     from samplevis.runs.sweeping import sweep as sweep
@@ -86,9 +88,11 @@ _SOURCES = {
     "activation": None,
     "atlas": None,
     "beside": "analysis.dataset_examples",
+    "check_prior": "analysis.prior_checks",
     "collect": "analysis.dataset_examples",
     "describe": "analysis.description",
     "export": None,
+    "fit_prior": "runs.prior_fitting",
     "importance": "analysis.pixel_importance",
     "modelzoo": None,
     "network": None,

@@ -21,6 +21,8 @@ import pytest  # noqa: E402
 if TYPE_CHECKING:
     from samplevis import Network, Samples
 
+pytest_plugins = ["atlas_fixtures"]
+
 ROOT = Path(__file__).parent.parent
 # GiB of a process above which compiled code is freed between two files of tests.
 MAX_MEMORY = 1.5

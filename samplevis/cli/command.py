@@ -38,6 +38,7 @@ FIELDS = frozenset(
     "directions",
     "workers",
     "scheduler",
+    "pictures",
 }
 
 

@@ -20,11 +20,19 @@ PriorName = Literal["fourier", "pyramid", "laplacian_pyramid", "cppn", "pixel", 
 
 
 def check_prior(name: str | None) -> None:
-    """Raises ValueError, nearest spelling first, unless a name is that of a prior, or None."""
+    """Raises ValueError, nearest spelling first, unless a name is that of a prior, a file of one, or None."""
     from samplevis.runtime.checks import check_choice
 
-    if name is not None:
+    if is_prior_file(name):
+        if not os.path.isfile(name):
+            raise FileNotFoundError(f"prior: there is no file {name}")
+    elif name is not None:
         check_choice("prior", name, get_args(PriorName))
+
+
+def is_prior_file(name: str | None) -> bool:
+    """Whether a prior is a file, as `samplevis fit-prior` writes it."""
+    return name is not None and name.endswith(".keras")
 
 
 def check_model(model: str) -> None:
@@ -91,7 +99,7 @@ def make_prior(name: str, network: Network, size: int | None) -> Parameterizatio
     """A parameterization for a network.
 
     Args:
-      name: one of `PriorName`.
+      name: one of `PriorName`, or a file of `samplevis fit-prior`, whose images have their own size.
       network: the network, whose channels and dimensions it gets.
       size: side in pixels. Defaults to that of the network.
 
@@ -105,6 +113,8 @@ def make_prior(name: str, network: Network, size: int | None) -> Parameterizatio
     from samplevis.activation import default_param
 
     check_prior(name)
+    if is_prior_file(name):
+        return param.flow(name)
     make = getattr(param, name)
     if "dimensions" in inspect.signature(make).parameters:
         return default_param(network, size, make)

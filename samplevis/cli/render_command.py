@@ -41,7 +41,7 @@ def kernel_help() -> str:
     return "; ".join(
         f"{name}: {kernel.summary}{'' if kernel.exact else ' (approximate)'}"
         for name, kernel in registry.KERNELS.items()
-    )
+    ) + "".join(f"; {name}: {summary}" for name, summary in registry.INDEPENDENT.items())
 
 
 # Where flags differ from their fields.

@@ -69,7 +69,8 @@ def add_prior(parser: argparse._ActionsContainer, default: str = "fourier") -> N
     parser.add_argument(
         "--prior",
         metavar=f"{{{','.join(names)}}}",
-        help=f"parameterization of the images, which defines their prior, see samplevis.param (default: {default})",
+        help=f"parameterization of the images, which defines their prior, see samplevis.param; or a .keras file that samplevis "
+        f"fit-prior wrote (default: {default})",
     )
 
 

@@ -18,7 +18,7 @@ FLAGS = {
     "obj": "objective",
 }
 # Arguments that are no flags.
-POSITIONAL = ("model", "objective", "concept", "label", "layer", "channel", "run", "folder")
+POSITIONAL = ("model", "objective", "concept", "label", "layer", "channel", "run", "folder", "pictures")
 _NETWORK = re.compile(r"samplevis\.Network\(model, ((?:[^()]|\([^()]*\))*)\)")
 _DECLARED = re.compile(r"\b(value_range|mean)=\(([^()]*)\)")
 

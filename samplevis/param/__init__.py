@@ -10,10 +10,12 @@ Example:
 """
 
 from samplevis.param.alpha import with_alpha
+from samplevis.param.around import around
 from samplevis.param.ball import ball
 from samplevis.param.base import Parameterization
 from samplevis.param.cppn import cppn
 from samplevis.param.decoder import decoder
+from samplevis.param.flow import flow
 from samplevis.param.fourier import fourier
 from samplevis.param.greyscale import greyscale
 from samplevis.param.laplacian import laplacian_pyramid
@@ -27,9 +29,11 @@ from samplevis.param.texture import sample_bilinear, textured
 
 __all__ = [
     "Parameterization",
+    "around",
     "ball",
     "cppn",
     "decoder",
+    "flow",
     "fourier",
     "greyscale",
     "laplacian_pyramid",

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from samplevis.param import base
+from samplevis.param.inverse import closest_latents
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,12 +27,16 @@ class Decoder(base.Parameterization):
         return self.model.input_shape[1:]
 
     def image(self, z: tf.Tensor) -> tf.Tensor:
-        low, high = self.value_range
-        pixels = tf.cast(self.model(z, training=False), tf.float32)
-        return tf.clip_by_value((pixels - low) / (high - low), 0.0, 1.0)
+        return tf.clip_by_value(self._pixels(z), 0.0, 1.0)
 
     def latent(self, images: tf.Tensor) -> tf.Tensor:
-        raise ValueError("param: a decoder has no inverse. Start from its prior, init='prior'")
+        """Latents whose images come closest, by optimisation: see `inverse.closest_latents`."""
+        return closest_latents(self._pixels, tf.cast(images, tf.float32), self.latent_shape)
+
+    def _pixels(self, z: tf.Tensor) -> tf.Tensor:
+        """Pixels from 0 to 1, or a little outside."""
+        low, high = self.value_range
+        return (tf.cast(self.model(z, training=False), tf.float32) - low) / (high - low)
 
     def __repr__(self) -> str:
         return f"Decoder({self.model.name!r}, value_range={self.value_range})"
@@ -45,7 +50,8 @@ def decoder(model: keras.Model, *, value_range: tuple[float, float] = (0.0, 1.0)
       value_range: darkest and brightest value of its output; (-1, 1) for a generator that ends in tanh. Defaults to (0, 1).
 
     Returns:
-      A `Decoder`. It has no inverse, so runs cannot start from a picture.
+      A `Decoder`. Runs can start from pictures: their latents are found by optimisation, and are those of the nearest images
+      that the generator makes.
 
     Raises:
       TypeError: if `model` is not a Keras model.

@@ -3,13 +3,14 @@
 - Many units in one figure: `channel_sheet`, `neuron_sheet`, `interaction_grid`, `interpolation`, `multi_interpolation`.
 - One unit by several methods: `compare`. Samples of several units in one figure: `sample_sheet`.
 - One photograph in the eyes of a layer: `caricature`, `feature_inversion`, `activation_grid`, `semantic_dictionary`,
-  `attribution` and its sums over channels, groups and positions.
+  `attribution` and its sums over channels, groups and positions, `accentuate`.
 - Many photographs: `collect_activations`, `covariance`, `whitening`, `ChannelReducer`, `activation_atlas`.
 - Pictures made by a network: `deep_dream`, `style_transfer`, and `texture_optimization` on meshes.
 
 Recipes that optimise images pass further arguments on to `optimize` or `sweep`: `param`, `steps`, `seed` and others.
 """
 
+from samplevis.recipes.accentuation import Accentuation, accentuate
 from samplevis.recipes.activation_grid import ActivationGrid, activation_grid
 from samplevis.recipes.atlas import Atlas, activation_atlas
 from samplevis.recipes.attribution import attribution, channel_attribution, group_attribution, spatial_attribution
@@ -48,6 +49,7 @@ from samplevis.recipes.sheets import Sheet, channel_sheet, neuron_sheet
 from samplevis.recipes.style import style_transfer
 
 __all__ = [
+    "Accentuation",
     "ActivationGrid",
     "Atlas",
     "Caricature",
@@ -59,6 +61,7 @@ __all__ = [
     "Mesh",
     "SemanticDictionary",
     "Sheet",
+    "accentuate",
     "activation_atlas",
     "activation_grid",
     "attribution",

@@ -76,7 +76,9 @@ def _check_level(run: Run) -> Iterator[Issue]:
     if asked is None:
         return
     level, error = run.chains["level"], run.chains["level_error"]
-    bad = np.abs(level - asked) > np.maximum(MAX_LEVEL_ERROR, ERRORS * error)
+    # Independent draws are asked to be at the level or above.
+    gap = asked - level if run.is_independent else np.abs(level - asked)
+    bad = gap > np.maximum(MAX_LEVEL_ERROR, ERRORS * error)
     if bad.any():
         verb = "is" if bad.sum() == 1 else "are"
         text = f"The level asked for was {asked:.2f}: {name_chains(bad)} {verb} at {_values(bad, level)}."

@@ -33,7 +33,7 @@ def find_limits(run: Run) -> list[Issue]:
     """Why averages over a sound run are not usable: its chains hold different compositions. That is no fault of the run."""
     number = run["compositions"]
     # A comparison with nan is false.
-    if not number > 1:
+    if not number > 1 or run.is_independent:
         return []
     text = f"the {len(run.samples.activation)} chains hold {number:.0f} different compositions"
     if run["log_density_range"] >= 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from samplevis.results.summary import Summary
-from samplevis.sampling.kernels.registry import KERNELS
+from samplevis.sampling.kernels.registry import INDEPENDENT, KERNELS
 
 if TYPE_CHECKING:
     from samplevis.results.samples import Samples
@@ -41,7 +41,7 @@ def _what_they_are(samples: Samples, summary: Summary) -> str:
             "below may not be draws from the density that was asked for."
         )
     excites = f"Each image makes the unit respond, at level {level} on average under transforms that no chain has seen."
-    draws = "draws" if KERNELS[samples.kernel].exact else "approximate draws"
+    draws = "draws" if samples.kernel in INDEPENDENT or KERNELS[samples.kernel].exact else "approximate draws"
     if summary.averages.verdict != "not usable":
         return f"{excites} They are {draws} from all images of the prior that do so, and shares of them can be counted."
     return (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from samplevis.sampling.kernels.registry import KERNELS
+from samplevis.sampling.kernels.registry import INDEPENDENT, KERNELS
 
 if TYPE_CHECKING:
     from samplevis.results.samples import Samples
@@ -60,7 +60,13 @@ class Run:
     @property
     def adapts(self) -> bool:
         """Whether warm-up adapts the kernel's step size."""
-        return self.samples.kernel not in KERNELS or KERNELS[self.samples.kernel].adapts_step_size
+        kernel = self.samples.kernel
+        return kernel not in INDEPENDENT and (kernel not in KERNELS or KERNELS[kernel].adapts_step_size)
+
+    @property
+    def is_independent(self) -> bool:
+        """Whether the draws are independent, and no chains."""
+        return self.samples.kernel in INDEPENDENT
 
     @property
     def is_exact(self) -> bool:

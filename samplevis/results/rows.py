@@ -127,6 +127,12 @@ ROWS: dict[str, Row] = {
         "it is not what the model was trained on",
         lambda run: run.samples.options.get("preprocessing", "-"),
     ),
+    "prior": Row(
+        "the prior, by check_prior",
+        "whether draws of a prior that was learned from pictures are like them",
+        "they are not",
+        lambda run: run.samples.options.get("prior", "-"),
+    ),
     "activation": Row(
         "activation; prior; optimum",
         "the same in units of the activation, with both ends of the scale",
@@ -153,7 +159,7 @@ ROWS: dict[str, Row] = {
         "step size; kinetic temperature",
         "angle by which a step turns the latent, in radians; mean square of the velocities",
         f"the temperature differs from 1 by more than {MAX_TEMPERATURE_ERROR:g}",
-        lambda run: f"{run['step_size']:.3g}; {_number(run['temperature'], '.2f')}",
+        lambda run: f"{_number(run['step_size'], '.3g')}; {_number(run['temperature'], '.2f')}",
         lambda run: True,
     ),
     "virial": Row(

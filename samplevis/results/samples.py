@@ -18,6 +18,7 @@ from samplevis.results.report import save_report
 from samplevis.results.sample_checks import SHARED, check_samples, present_arrays
 from samplevis.results.sample_file import damaged, read_fields, write_samples
 from samplevis.results.sample_grid import sample_grid, save_sample_grid, show_sample_grid
+from samplevis.results.shares import shares
 from samplevis.results.summary import Summary, summarize
 from samplevis.runtime.checks import brief, check_whole
 from samplevis.runtime.deprecation import RenamedKeys, renamed_property
@@ -130,6 +131,7 @@ class Samples(Sequence):
     plot_spectrum = plots.plot_spectrum
     plot_autocorrelation = plots.plot_autocorrelation
     to_arviz = to_arviz
+    shares = shares
 
     law = renamed_property("law", "target_density")
     law_numbers = renamed_property("law_numbers", "density_params")

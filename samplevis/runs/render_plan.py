@@ -26,6 +26,7 @@ from samplevis.runtime import seeds
 from samplevis.runtime.draw_store import DrawStore, InMemory, OnDisk
 from samplevis.runtime.memory import Sizes
 from samplevis.sampling.density import Density, check_density
+from samplevis.sampling.independent import BATCH_SIZE
 from samplevis.sampling.kernels.free_moves import named_moves
 from samplevis.sampling.options import HMCOptions
 from samplevis.transform import Transform
@@ -114,6 +115,11 @@ class RenderPlan:
         return self.renderer is not self.activation
 
     @property
+    def has_own_event(self) -> bool:
+        """Whether independent draws come from a density that was given, which says nothing of a level."""
+        return self.hmc.is_independent and isinstance(self.options.density, Density)
+
+    @property
     def smooths(self) -> bool:
         """Whether what is sampled is the smoothed network."""
         return self.activation.network is not self.exact_activation.network
@@ -122,6 +128,8 @@ class RenderPlan:
     def batch_sizes(self) -> list[int]:
         """Chains of each batch. The first chains do not depend on how many come after them."""
         chains, size = self.hmc.num_chains, self.hmc.batch_size
+        if self.hmc.is_independent:
+            return [chains]  # All draws are one population.
         return [min(size, chains - first) for first in range(0, chains, size)]
 
     def memory_sizes(self) -> Sizes:
@@ -239,7 +247,7 @@ def plan_render(
     sampled = exact
     if preset.smooths and options.smooth is not None:
         sampled = make_activation(smoothed(network, options.smooth), obj, param, transforms)
-    chunk_size = transforms_per_chunk(sampled, min(hmc.num_chains, hmc.batch_size), hmc.num_transforms, run.memory)
+    chunk_size = transforms_per_chunk(sampled, _at_a_time(hmc), hmc.num_transforms, run.memory)
 
     def placed(activation: Activation) -> Activation:
         return dataclasses.replace(activation, devices=devices, chunk_size=chunk_size)
@@ -247,6 +255,13 @@ def plan_render(
     sampled, exact = placed(sampled), placed(exact)
     renderer = placed(_renderer_of_2018(network, obj, param)) if preset is OF_2018 else sampled
     return RenderPlan(sampled, exact, renderer, hmc, options, run, starts, by_default)
+
+
+def _at_a_time(hmc: HMCOptions) -> int:
+    """The largest number of latents whose activation is computed at a time."""
+    if hmc.kernel == "smc":
+        return hmc.num_chains * hmc.num_results
+    return max(hmc.num_chains, BATCH_SIZE) if hmc.is_independent else min(hmc.num_chains, hmc.batch_size)
 
 
 def _optimize_steps(image_shape: Sequence[int]) -> int:

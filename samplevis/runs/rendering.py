@@ -190,7 +190,7 @@ def _collected(rendered: Rendered) -> Samples:
         optimized=batch.optimized,
         prior_activation=scale.prior,
         optimum_activation=scale.optimum,
-        level=None if plan.is_2018 or options.beta is not None else scales.level,
+        level=None if plan.is_2018 or options.beta is not None or plan.has_own_event else scales.level,
         beta=float(getattr(result.density, "beta", 1.0)),
         seed=int(options.seed),
         objective=str(plan.activation.objective),
@@ -212,8 +212,10 @@ def _features(network: Network, images: np.ndarray) -> np.ndarray | None:
 
 
 def _findings(plan: RenderPlan, images: np.ndarray) -> dict[str, Any]:
-    """How images were passed to the model, and where the draws stand among the user's pictures."""
-    return {"preprocessing": preprocessing_words(plan.exact_activation.network)} | _standing(plan, images)
+    """How images were passed to the model, what is known of the prior, and where the draws stand among the user's pictures."""
+    verdict = getattr(plan.param, "verdict", "")
+    of_prior = {"prior": verdict} if verdict else {}
+    return {"preprocessing": preprocessing_words(plan.exact_activation.network)} | of_prior | _standing(plan, images)
 
 
 def _standing(plan: RenderPlan, images: np.ndarray) -> dict[str, Any]:

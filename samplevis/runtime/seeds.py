@@ -36,6 +36,7 @@ def fold(seed: tf.Tensor, *path: str | int | tf.Tensor) -> tf.Tensor:
     Returns:
       int32 tensor in the shape of `seed`.
     """
+    seed = tf.convert_to_tensor(seed, tf.int32)
     if seed.shape.rank == 2:
         return tf.stack([fold(each, *path) for each in tf.unstack(seed)])
     for part in path:
@@ -59,6 +60,7 @@ def normal(shape: tuple[int, ...] | tf.TensorShape, seed: tf.Tensor) -> tf.Tenso
       >>> bool(tf.reduce_all(normal((4, 3), both)[2:] == normal((2, 3), both[1])))
       True
     """
+    seed = tf.convert_to_tensor(seed, tf.int32)
     if seed.shape.rank == 1:
         return tf.random.stateless_normal(shape, seed)
     rows, *rest = shape

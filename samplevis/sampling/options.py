@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from samplevis.sampling.kernels.registry import KERNELS, KernelName, check_kernel
+from samplevis.sampling.kernels.registry import INDEPENDENT, KERNELS, IndependentName, KernelName, check_kernel
 
 MINIMA = {
     "num_results": 1,
@@ -35,7 +35,8 @@ class HMCOptions:
       num_chains: chains, each of which is one composition, >= 1. Defaults to 12.
       batch_size: chains that run at a time, >= 1; memory does not grow with the number of batches. Defaults to 4.
       kernel: a key of `samplevis.sampling.KERNELS`: "split_hmc", "malt", "hmc", "nuts", "pcn", or the approximate "redrawn_hmc"
-        and "langevin". Defaults to "split_hmc".
+        and "langevin"; or "rejection" or "smc" for independent draws, which need a prior under which the level is not rare.
+        Defaults to "split_hmc".
       target_accept_prob: acceptance probability that warm-up aims at in the worst chain, in (0, 1). Defaults to 0.85.
       num_transforms: size of the bank, >= 1; for "langevin", transforms drawn at each step. Defaults to the kernel's: 12, for
         "langevin" 4.
@@ -59,7 +60,7 @@ class HMCOptions:
     num_steps_between_results: int = 0
     num_chains: int = 12
     batch_size: int = 4
-    kernel: KernelName = "split_hmc"
+    kernel: KernelName | IndependentName = "split_hmc"
     target_accept_prob: float = 0.85
     num_transforms: int | None = None
     adapt_mass: bool = True
@@ -69,7 +70,8 @@ class HMCOptions:
         # NumPy, which the checks import, takes longer than all else that the command's help needs.
         from samplevis.runtime.checks import brief, check_whole
 
-        spec = check_kernel(self.kernel)
+        # Independent draws take the defaults of the default kernel: a bank of the same size, the same trajectories.
+        spec = KERNELS["split_hmc"] if self.is_independent else check_kernel(self.kernel)
         for name in ("step_size", "num_transforms"):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, getattr(spec, name))
@@ -87,9 +89,14 @@ class HMCOptions:
                 f"hmc_opts['moves']: expected a list of names such as 'shift'. Received: {brief(self.moves)}"
             )
         object.__setattr__(self, "moves", tuple(self.moves))
-        if self.moves and not spec.takes_moves:
+        if self.moves and (self.is_independent or not spec.takes_moves):
             able = " or ".join(name for name, other in KERNELS.items() if other.takes_moves)
             raise ValueError(f"hmc_opts['moves']: expected with the kernel {able}. Received: {self.kernel!r}")
+
+    @property
+    def is_independent(self) -> bool:
+        """Whether the draws are independent: of "rejection" or "smc"."""
+        return isinstance(self.kernel, str) and self.kernel in INDEPENDENT
 
 
 def hmc_options(hmc_opts: Mapping[str, Any] | HMCOptions | None) -> HMCOptions:

@@ -21,6 +21,7 @@ from samplevis.runtime.draw_store import DrawStore
 from samplevis.sampling.annealing import Annealed, anneal
 from samplevis.sampling.chains import ChainResult
 from samplevis.sampling.density import Conditioned, Density, LogActivation, Tilted, check_density
+from samplevis.sampling.independent import default_density, run_independent
 from samplevis.sampling.level_scale import (
     LevelScale,
     fresh_transforms,
@@ -140,6 +141,9 @@ def sample(
     # Inside a larger run, that says which of its arguments to lower.
     sizes = sampler_sizes(activation, chains, options.num_transforms)
     with memory.explain_oom(sizes) if by_itself else contextlib.nullcontext():
+        if options.is_independent:
+            target = default_density(density, scale, level, beta)
+            return _independent(activation, Tuning(context.seed, target, 1.0, math.nan), chains, options, context)
         context.checkpoint.start_timer("anneal")
         state = activation.param.rotate(latents)
         if check_density(density) == "activation":
@@ -157,6 +161,17 @@ def sample(
         else:
             runs = [run_frozen(activation, tuning, annealed.state, options, context)]
         return _collected(activation, tuning, options, annealed, runs, of_mass, context)
+
+
+def _independent(
+    activation: Activation, tuning: Tuning, chains: int, options: HMCOptions, context: RunContext
+) -> SampleResult:
+    """Independent draws: the latents only say how many chains there are."""
+    context.checkpoint.start_timer("sample")
+    result, ancestors = run_independent(activation, tuning, chains, options, context)
+    start = _not_annealed(activation, tf.constant(result.states[0]))
+    found = _collected(activation, tuning, options, start, [result], 0, context)
+    return found._replace(stats=found.stats | {"ancestor": ancestors})
 
 
 def _check_latents(latents: Any, activation: Activation) -> tf.Tensor:

@@ -7,6 +7,7 @@ from samplevis.runtime.lazy import lazy_exports
 # What editors and type checkers read, which take `x as x` for public; the table says the same to Python.
 if TYPE_CHECKING:
     from samplevis.modelzoo.shapes.drawing import draw as draw
+    from samplevis.modelzoo.shapes.flow_prior import prior as prior
     from samplevis.modelzoo.shapes.labels import CONCEPTS as CONCEPTS
     from samplevis.modelzoo.shapes.labels import EITHER_OR as EITHER_OR
     from samplevis.modelzoo.shapes.labels import LABELS as LABELS
@@ -25,5 +26,5 @@ __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {name: "labels" for name in ("CONCEPTS", "EITHER_OR", "LABELS")}
     | {name: "network" for name in ("Shapes", "ShapesJudge", "held_out_accuracy")}
-    | {"draw": "drawing"},
+    | {"draw": "drawing", "prior": "flow_prior"},
 )

@@ -92,10 +92,10 @@ def judge_model() -> keras.Model:
     return keras.Model(image, keras.layers.Dense(len(JUDGE_LABELS), name="logits")(x), name="judge")
 
 
-def save_weights(model: keras.Model, path: Path, report: dict[str, Any]) -> None:
+def save_weights(model: keras.Model, path: Path, report: dict[str, Any], dtype: type = np.float32) -> None:
     """Writes weights, and beside them a JSON file with a report and the checksum of the weights."""
     with atomic_path(path) as temporary:
-        np.savez(temporary, **{_key(v): v.numpy() for v in model.weights})
+        np.savez(temporary, **{_key(v): v.numpy().astype(dtype) for v in model.weights})
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     with atomic_path(path.with_suffix(".json")) as temporary:
         Path(temporary).write_text(json.dumps(report | {"sha256": digest}, indent=1) + "\n")

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from samplevis.sampling.kernels.stats import TransitionStats
 
 KernelName = Literal["split_hmc", "malt", "hmc", "nuts", "pcn", "redrawn_hmc", "langevin"]
+IndependentName = Literal["rejection", "smc"]
+
+# What gives independent draws in place of chains, see `sampling.independent`: name -> one line for the documentation.
+INDEPENDENT: dict[IndependentName, str] = {
+    "rejection": "draws of the prior, accepted with the probability that the density gives them: for events of a few nats",
+    "smc": "a population of all draws climbs from the prior to the density: sequential Monte Carlo with split HMC moves",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,6 +157,7 @@ def check_kernel(name: str) -> KernelSpec:
         # NumPy, which the checks import, takes longer than all else that the command's help needs.
         from samplevis.runtime.checks import did_you_mean
 
-        hint = did_you_mean(name, KERNELS)
-        raise ValueError(f"kernel: expected one of {', '.join(map(repr, KERNELS))}.{hint} Received: {name!r}")
+        names = (*KERNELS, *INDEPENDENT)
+        hint = did_you_mean(name, names)
+        raise ValueError(f"kernel: expected one of {', '.join(map(repr, names))}.{hint} Received: {name!r}")
     return KERNELS[name]

@@ -1,13 +1,9 @@
-"""Shared: a small atlas of the bundled network."""
+"""Shared by the tests of atlases: a small atlas of the bundled network. A plugin of pytest (`conftest.py`)."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-
-# Loud where the extra is missing, so that nobody takes a skipped room for a tested one.
-for needed in ("pyarrow", "fsspec", "pandas"):
-    pytest.importorskip(needed, reason=f"ATLAS NOT TESTED, no {needed}: pip install samplevis[atlas]")
 
 SETTINGS = {
     "methods": ("optimize", "draft", "examples"),

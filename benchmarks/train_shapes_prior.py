@@ -1,0 +1,95 @@
+"""Trains the prior of the bundled networks' drawings, and writes it into the package: weights of 16 bits and a report.
+
+    python -m benchmarks.train_shapes_prior --steps 30000 --checkpoint build/shapes-prior
+
+Rerun the same command to resume. With `--check`, only measures the prior that is there, and notes the verdict in its report.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import samplevis
+from samplevis import modelzoo
+from samplevis.modelzoo.shapes.network import FOLDER, read_report, save_weights
+from samplevis.param.unet import unet
+
+SIZE, WIDTHS = 32, (48, 80)
+SEED, HELD_OUT_SEED, PART = 20, 9020, 2000
+CHECKED = 1000
+
+
+def drawings(count: int, seed: int) -> np.ndarray:
+    """Drawings in bytes, [count, SIZE, SIZE, 3]."""
+    parts = [modelzoo.shapes.draw(PART, seed=seed + 1000 * i, size=SIZE)[0] for i in range(-(-count // PART))]
+    return np.concatenate([np.round(255 * part).astype(np.uint8) for part in parts])[:count]
+
+
+def train(options: argparse.Namespace) -> None:
+    if options.half:
+        keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    fitted = samplevis.fit_prior(
+        drawings(options.drawings, SEED),
+        SIZE,
+        steps=options.steps,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        widths=WIDTHS,
+        checkpoint=options.checkpoint,
+        preview=options.preview,
+        seed=1,
+    )
+    print(fitted)
+    keras.mixed_precision.set_global_policy("float32")
+    model = unet((SIZE, SIZE), widths=WIDTHS)
+    for variable, value in zip(model.weights, fitted.prior.model.weights, strict=True):
+        variable.assign(np.float32(np.float16(value)))
+    report = {
+        "size": [SIZE, SIZE], "widths": list(WIDTHS), "value_range": list(fitted.prior.value_range),
+        "pictures": fitted.num_pictures, "steps": options.steps, "batch_size": options.batch_size,
+        "held_out_loss": float(fitted.held_out_losses[-1]), "gaussian_loss": fitted.gaussian_loss,
+        "seconds": round(fitted.seconds),
+    }  # fmt: skip
+    save_weights(model, options.out, report, np.float16)
+
+
+def check(options: argparse.Namespace) -> None:
+    """Measures the prior on drawings that it has not seen, and notes the verdict."""
+    prior = modelzoo.shapes.prior(weights=options.out)
+    pictures = drawings(4 * CHECKED, HELD_OUT_SEED).astype(np.float32) / 255
+    learned = drawings(options.drawings, SEED)[:20_000].astype(np.float32) / 255
+    found = samplevis.check_prior(
+        prior,
+        pictures,
+        network=modelzoo.Shapes(),
+        judge=modelzoo.ShapesJudge(),
+        units=[f"logits:{name}" for name in modelzoo.shapes.LABELS],
+        training=learned,
+        draws=2 * CHECKED,
+    )
+    print(found)
+    report = {name: value for name, value in read_report(options.out).items() if name != "sha256"}
+    save_weights(prior.model, options.out, report | {"verdict": found.verdict}, np.float16)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=30_000)
+    parser.add_argument("--drawings", type=int, default=40_000)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--half", action="store_true", help="compute in bfloat16")
+    parser.add_argument("--checkpoint")
+    parser.add_argument("--preview")
+    parser.add_argument("--out", type=Path, default=FOLDER / "prior.npz")
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args()
+    (check if options.check else train)(options)
+
+
+if __name__ == "__main__":
+    main()

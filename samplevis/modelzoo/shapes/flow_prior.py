@@ -1,0 +1,44 @@
+"""The prior that is learned from the drawings of the bundled networks."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from samplevis.modelzoo.shapes.network import FOLDER, load_weights, read_report
+from samplevis.param.flow import Flow, Solver, flow
+from samplevis.param.unet import unet
+
+
+def prior(steps: int = 8, solver: Solver = "heun", weights: str | Path = FOLDER / "prior.npz") -> Flow:
+    """The prior of the drawings: images like those of `draw`, 32 x 32 pixels, as a flow from white noise.
+
+    benchmarks/train_shapes_prior.py trains a U-Net on drawings by `samplevis.fit_prior`; the report beside its weights has the
+    number of drawings and steps, the held-out loss and what `check_prior` said. The weights have 16 bits.
+
+    Args:
+      steps: of the flow, >= 1. Defaults to 8.
+      solver: "heun" or "euler". Defaults to "heun".
+      weights: a file that the script wrote. Defaults to where it writes, beside the bundled networks.
+
+    Returns:
+      A `Flow` for `param=`.
+
+    Raises:
+      OSError: if the file is missing.
+      ValueError: if it is not such a file or was altered, or an argument is out of range.
+
+    Example:
+      >>> prior = modelzoo.shapes.prior(steps=2)
+      >>> prior.image(prior.prior(seeds.root(0), 4)).shape
+      TensorShape([4, 32, 32, 3])
+    """
+    if not Path(weights).is_file():
+        raise FileNotFoundError(
+            f"weights: there is no file {str(weights)!r}; python -m benchmarks.train_shapes_prior trains it"
+        )
+    report = read_report(Path(weights))
+    model = unet(tuple(report["size"]), widths=report["widths"])
+    load_weights(model, Path(weights))
+    made = flow(model, steps=steps, solver=solver, value_range=tuple(report["value_range"]))
+    return dataclasses.replace(made, verdict=report.get("verdict", ""))

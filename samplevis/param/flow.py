@@ -1,0 +1,344 @@
+"""Flow parameterization: a flow or diffusion model under a deterministic sampler, as the map from noise to images."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, get_args
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from samplevis.param import base
+from samplevis.param.inverse import closest_latents
+from samplevis.param.prior_file import read_prior
+from samplevis.runtime.checks import brief, check_array, check_choice, check_whole, is_list
+
+Prediction = Literal["velocity", "noise", "image"]
+Solver = Literal["heun", "euler"]
+Schedule = Literal["linear", "cosine"]
+# Where the cosine schedule begins: at 0 there is noise alone, of which no image can be told.
+FIRST_TIME = 0.02
+# Iterations of the inverse of one step, and the round-trip error that `latent` warns about, rms of a pixel.
+NUM_FIXED_POINT, MAX_ROUND_TRIP = 3, 1e-2
+
+# One row of a schedule: the time that the model is told, the factor of the image and that of the noise.
+Row = tuple[float, float, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Flow(base.Parameterization):
+    """The image is where a flow ends that starts in the latent. See `flow`.
+
+    Attributes:
+      model: (place [N, *shape], time) -> prediction.
+      shape: of a latent.
+      image_shape: (height, width, channels).
+      rows: (time, image factor, noise factor), from noise to image.
+      solver: "heun" or "euler".
+      predicts: what the model returns.
+      decode: from the end of the flow to pixels; None if that is the image.
+      fixed_inputs: (name, value) of further inputs of the model.
+      value_range: darkest and brightest pixel.
+      verdict: what `check_prior` said; "" if it was not asked. Copies that differ in it alone are equal.
+    """
+
+    model: Callable[..., tf.Tensor]
+    shape: tuple[int, ...]
+    image_shape: tuple[int, ...]
+    rows: tuple[Row, ...]
+    solver: Solver
+    predicts: Prediction
+    decode: Callable[[tf.Tensor], tf.Tensor] | None
+    fixed_inputs: tuple[tuple[str, base.Constant], ...]
+    value_range: tuple[float, float]
+    verdict: str = dataclasses.field(default="", compare=False)
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        return self.shape
+
+    def image(self, z: tf.Tensor) -> tf.Tensor:
+        return tf.clip_by_value(self._pixels(self.end(tf.cast(z, tf.float32))), 0.0, 1.0)
+
+    def end(self, z: tf.Tensor) -> tf.Tensor:
+        """Where the flow ends: the numbers that `decode` takes, or pixels in `value_range`.
+
+        The gradient recomputes a step at a time, so that memory does not grow with the steps.
+
+        Args:
+          z: float32 [N, *latent_shape].
+
+        Returns:
+          float32 [N, *latent_shape].
+        """
+        _, image, noise = self.rows[0]
+        return _unrolled(self._step, len(self.rows) - 1, float(np.hypot(image, noise)) * z)
+
+    def latent(self, images: tf.Tensor) -> tf.Tensor:
+        """Latents whose images come closest, by the reverse flow and least squares; warns if the round trip is off.
+
+        Args:
+          images: float tensor [N, *image_shape] in [0, 1].
+
+        Returns:
+          float32 tensor [N, *latent_shape].
+        """
+        latents, error = self.round_trip(images)
+        if error.max(initial=0.0) > MAX_ROUND_TRIP:
+            warnings.warn(
+                f"param: {np.sum(error > MAX_ROUND_TRIP)} of {len(error)} images are not among those of the flow: its nearest "
+                f"ones differ by up to {error.max():.3f} (rms of a pixel)",
+                stacklevel=2,
+            )
+        return latents
+
+    def round_trip(self, images: tf.Tensor) -> tuple[tf.Tensor, np.ndarray]:
+        """As `latent`, with the error.
+
+        Args:
+          images: float tensor [N, *image_shape] in [0, 1].
+
+        Returns:
+          (latents [N, *latent_shape], the rms difference of each image and that of its latent, float32 [N]).
+
+        Example:
+          >>> latents, error = modelzoo.shapes.prior().round_trip(drawings)
+          >>> bool(error.max() < 0.01)
+          True
+        """
+        images = tf.cast(images, tf.float32)
+        start = self._reversed(images) if self.decode is None else None
+        latents = closest_latents(lambda z: self._pixels(self.end(z)), images, self.shape, start)
+        gap = np.square(self.image(latents).numpy() - images.numpy())
+        return latents, np.sqrt(gap.mean(tuple(range(1, gap.ndim))))
+
+    def _pixels(self, x: tf.Tensor) -> tf.Tensor:
+        """Pixels from 0 to 1, or a little outside."""
+        low, high = self.value_range
+        return (tf.cast(x if self.decode is None else self.decode(x), tf.float32) - low) / (high - low)
+
+    def _reversed(self, images: tf.Tensor) -> tf.Tensor:
+        """The reverse flow: each step is undone by a few iterations of x + (y - step(x))."""
+        low, high = self.value_range
+        y = low + (high - low) * images
+        step = tf.function(self._step)
+        for number in range(len(self.rows) - 2, -1, -1):
+            x = y
+            for _ in range(NUM_FIXED_POINT):
+                x = x + (y - step(x, tf.constant(number)))
+            y = x
+        _, image, noise = self.rows[0]
+        return y / float(np.hypot(image, noise))
+
+    def _step(self, x: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+        """A step of the solver from row `number` to the next, [N, *shape] -> [N, *shape]."""
+        rows = tf.constant(self.rows, tf.float32)
+        before, after = tf.unstack(rows[number]), tf.unstack(rows[number + 1])
+        _, d_image, d_noise = (b - a for a, b in zip(before, after, strict=True))
+
+        def slopes(x: tf.Tensor, row: list[tf.Tensor]) -> tf.Tensor:
+            image, noise = self._parts(x, *row)
+            return d_image * image + d_noise * noise
+
+        first = slopes(x, before)
+        if self.solver == "euler":
+            return x + first
+        second = slopes(x + first, after)
+        if self.predicts == "image":
+            # At the end there is no noise, and an image does not tell what it was.
+            second = tf.where(after[2] > 1e-6, second, first)
+        return x + (first + second) / 2
+
+    def _parts(self, x: tf.Tensor, time: tf.Tensor, image: tf.Tensor, noise: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The image and the noise that the model sees in a place."""
+        found = tf.cast(self._predict(x, time), tf.float32)
+        if self.predicts == "velocity":
+            return (x + noise * found) / (image + noise), (x - image * found) / (image + noise)
+        if self.predicts == "noise":
+            return (x - noise * found) / tf.maximum(image, 1e-6), found
+        return found, (x - image * found) / tf.maximum(noise, 1e-6)
+
+    def _predict(self, x: tf.Tensor, time: tf.Tensor) -> tf.Tensor:
+        count = tf.shape(x)[0]
+        fixed = {name: tf.repeat(value.values[None], count, axis=0) for name, value in self.fixed_inputs}
+        if not isinstance(self.model, keras.Model):
+            return self.model(x, tf.fill([count], time), **fixed)
+        names = [tensor.name for tensor in self.model.inputs]
+        shape = [count] + [1] * (len(self.model.inputs[1].shape) - 1)
+        inputs = {names[0]: x, names[1]: tf.fill(shape, time)} | fixed
+        return self.model([inputs[name] for name in names], training=False)
+
+    def __repr__(self) -> str:
+        name = getattr(self.model, "name", getattr(self.model, "__name__", type(self.model).__name__))
+        return (
+            f"Flow({name!r}, {self.shape}, steps={len(self.rows) - 1}, solver={self.solver!r}, predicts={self.predicts!r}, "
+            f"value_range={self.value_range})"
+        )
+
+
+def flow(
+    model: keras.Model | Callable[..., tf.Tensor] | str | os.PathLike,
+    shape: Sequence[int] | None = None,
+    steps: int = 8,
+    *,
+    solver: Solver = "heun",
+    predicts: Prediction = "velocity",
+    schedule: Schedule | Sequence[Row] | np.ndarray = "linear",
+    decode: Callable[[tf.Tensor], tf.Tensor] | None = None,
+    fixed_inputs: Mapping[str, Any] | None = None,
+    value_range: tuple[float, float] | None = None,
+) -> Flow:
+    """Uses a flow or a diffusion model as the prior over images: its deterministic sampler maps the latent, N(0, I), to an image.
+
+    A path x = a image + s noise leads from noise to image. At each row (time, a, s) of the schedule the model says which image and
+    which noise it sees in x. A step adds the changes of a and s times these: with "euler" those at its beginning, which is
+    DDIM, and for "linear" Euler's method; with "heun" the mean of both ends, at twice the cost.
+
+    Sources: Lipman et al. 2023, "Flow Matching for Generative Modeling", arXiv:2210.02747; Song, Meng and Ermon 2021, "Denoising
+    Diffusion Implicit Models", arXiv:2010.02502.
+
+    Args:
+      model: a Keras model whose first input is x [N, *shape] and whose second is the time [N] or [N, 1]; a function
+        (x, time [N], **fixed_inputs) of TensorFlow tensors; or the path of a file that `samplevis.fit_prior` wrote.
+      shape: of one latent. Defaults to that of the model's first input.
+      steps: of the solver, >= 1. Ignored if `schedule` has rows. Defaults to 8.
+      solver: "heun" or "euler". Defaults to "heun".
+      predicts: what the model returns: "velocity" (image - noise), "noise" or "image". Defaults to "velocity".
+      schedule: "linear" (a = time, s = 1 - time), "cosine" (a = sin, s = cos of pi time / 2), or rows (time, a, s) from noise to
+        image, steps + 1 of them; the last s may be 0. Defaults to "linear".
+      decode: from the end of the flow to pixels, such as the decoder of an autoencoder, [N, *shape] -> [N, H, W, C].
+        Defaults to none: the end is the image.
+      fixed_inputs: further inputs of the model by name, each for one image, such as the embedding of a text. Defaults to none.
+      value_range: what pixels 0 and 1 are in the model's numbers. Defaults to those of the file, or to (-1, 1).
+
+    Returns:
+      A `Flow`. Its latents are white, so that every kernel samples the flow's own distribution given an activation.
+
+    Raises:
+      TypeError: if `model` is none of these.
+      ValueError: if shapes or numbers do not fit; or if the file is none that `fit_prior` wrote.
+      OSError: if it cannot be read.
+
+    Example:
+      >>> x, time = keras.Input((8, 8, 3)), keras.Input((1,))
+      >>> velocity = keras.layers.Conv2D(3, 3, padding="same")(x) + keras.layers.Reshape((1, 1, 1))(time)
+      >>> p = samplevis.param.flow(keras.Model([x, time], velocity), steps=4)
+      >>> p.image(p.prior(seeds.root(0), 2)).shape
+      TensorShape([2, 8, 8, 3])
+    """
+    verdict, stored = "", None
+    if isinstance(model, (str, os.PathLike)):
+        model, settings = read_prior(model)
+        verdict, stored = str(settings.get("verdict", "")), settings["value_range"]
+    if not callable(model):
+        raise TypeError(f"model: expected a Keras model, a function or a file. Received: {brief(model)}")
+    low, high = map(float, value_range or stored or (-1.0, 1.0))
+    if not low < high:
+        raise ValueError(f"value_range: expected (darkest, brightest). Received: {value_range!r}")
+    check_choice("predicts", predicts, get_args(Prediction))
+    check_choice("solver", solver, get_args(Solver))
+    fixed = {name: check_array(f"fixed_inputs[{name!r}]", value) for name, value in (fixed_inputs or {}).items()}
+    shape = _latent_shape(model, shape)
+    _check_inputs(model, fixed)
+    return Flow(
+        model=model,
+        shape=shape,
+        image_shape=shape if decode is None else _output_shape(decode, shape),
+        rows=_rows(schedule, steps),
+        solver=solver,
+        predicts=predicts,
+        decode=decode,
+        fixed_inputs=tuple((name, base.Constant(value)) for name, value in fixed.items()),
+        value_range=(low, high),
+        verdict=verdict,
+    )
+
+
+def _latent_shape(model: Callable[..., tf.Tensor], shape: Sequence[int] | None) -> tuple[int, ...]:
+    if shape is None:
+        if not isinstance(model, keras.Model) or None in (found := model.inputs[0].shape[1:]):
+            raise ValueError("shape: expected the shape of one latent, such as (32, 32, 3): the model does not tell it")
+        return tuple(found)
+    if not is_list(shape) or not len(shape := tuple(shape)):
+        raise ValueError(f"shape: expected whole numbers, such as (32, 32, 3). Received: {brief(shape)}")
+    for side in shape:
+        check_whole("shape", side, 1)
+    return tuple(map(int, shape))
+
+
+def _check_inputs(model: Callable[..., tf.Tensor], fixed: Mapping[str, np.ndarray]) -> None:
+    """Raises ValueError unless a Keras model has the inputs that it will get."""
+    if not isinstance(model, keras.Model):
+        return
+    names = [tensor.name for tensor in model.inputs]
+    if len(names) < 2 or set(names[2:]) != set(fixed):
+        raise ValueError(
+            f"model: expected an image, a time and fixed_inputs, {', '.join(fixed) or 'none'}. Received the inputs: "
+            f"{', '.join(names)}"
+        )
+
+
+def _output_shape(decode: Callable[[tf.Tensor], tf.Tensor], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of an image, found without computing one."""
+    found = tf.function(decode).get_concrete_function(tf.TensorSpec((1, *shape), tf.float32)).output_shapes
+    if not isinstance(found, tf.TensorShape) or found.rank not in (3, 4, 5) or None in found[1:]:
+        raise ValueError(f"decode: expected images [N, height, width, channels] of a fixed size. Received: {found}")
+    return tuple(found[1:])
+
+
+def _rows(schedule: Schedule | Sequence[Row] | np.ndarray, steps: int) -> tuple[Row, ...]:
+    """The rows of a schedule, checked."""
+    check_whole("steps", steps, 1)
+    if isinstance(schedule, str):
+        check_choice("schedule", schedule, get_args(Schedule))
+        if schedule == "linear":
+            return tuple((t, t, 1 - t) for t in np.linspace(0, 1, steps + 1).tolist())
+        angles = np.linspace(FIRST_TIME, 1, steps + 1) * np.pi / 2
+        ends = np.where(np.arange(steps + 1) == steps, 0.0, np.cos(angles))
+        return tuple(zip((angles * 2 / np.pi).tolist(), np.sin(angles).tolist(), ends.tolist(), strict=True))
+    rows = check_array("schedule", schedule, np.float64)
+    if rows.ndim != 2 or rows.shape[1] != 3 or len(rows) < 2 or not np.isfinite(rows).all():
+        raise ValueError(
+            f"schedule: expected 'linear', 'cosine' or at least two rows (time, image factor, noise factor). Received: {schedule!r}"
+        )
+    ratio = rows[:, 1] / np.maximum(rows[:, 2], 1e-12)
+    if np.any(rows[:, 1:] < 0) or np.any(rows[:, 1:].sum(1) <= 0) or np.any(np.diff(ratio) <= 0):
+        raise ValueError("schedule: expected factors >= 0 that lead from noise to image: image / noise must rise")
+    return tuple(map(tuple, rows.tolist()))
+
+
+def _unrolled(step: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], count: int, x: tf.Tensor) -> tf.Tensor:
+    """`count` steps, whose gradient stores where each begins and computes it again."""
+
+    @tf.custom_gradient
+    def run(x: tf.Tensor):
+        places = tf.TensorArray(tf.float32, count, element_shape=x.shape)
+
+        def forward(number: tf.Tensor, x: tf.Tensor, places: tf.TensorArray):
+            return number + 1, step(x, number), places.write(number, x)
+
+        _, end, places = tf.while_loop(
+            lambda number, *_: number < count, forward, (tf.constant(0), x, places), parallel_iterations=1
+        )
+        stored = places.stack()
+
+        def gradient(upstream: tf.Tensor, variables: Sequence[tf.Variable] | None = None):
+            def backward(number: tf.Tensor, upstream: tf.Tensor):
+                with tf.GradientTape(watch_accessed_variables=False) as tape:
+                    place = stored[number]
+                    tape.watch(place)
+                    after = step(place, number)
+                return number - 1, tape.gradient(after, place, upstream)
+
+            _, found = tf.while_loop(
+                lambda number, _: number >= 0, backward, (tf.constant(count - 1), upstream), parallel_iterations=1
+            )
+            return found if variables is None else (found, [None] * len(variables))
+
+        return end, gradient
+
+    return run(x)

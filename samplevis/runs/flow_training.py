@@ -1,0 +1,182 @@
+"""Flow matching: batches, the optimiser, and the loss that a Gaussian would have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from samplevis.param.unet import VelocityUNet
+from samplevis.runtime.checkpoint import flat
+
+# Pixels from 0 to 1 become numbers of a variance of about 1, that of the noise.
+VALUE_RANGE = (-2.0, 2.0)
+# Times are sigmoid(TIME_MEAN + TIME_SPREAD N(0, 1)): shapes are decided where the noise is still strong.
+TIME_MEAN, TIME_SPREAD = -0.4, 1.2
+# The weights of the result are averaged over about this share of the steps.
+AVERAGED_SHARE = 0.05
+WARM_UP_SHARE, MAX_WARM_UP = 0.1, 200
+# Terms of a mean over times, and quantiles of the times of held-out pictures.
+NUM_TIMES = 32
+
+
+class Pairs(NamedTuple):
+    """Places on straight ways from noise to pictures, and the velocity there.
+
+    Attributes:
+      place: [N, H, W, C].
+      time: [N, 1].
+      velocity: [N, H, W, C].
+    """
+
+    place: np.ndarray
+    time: np.ndarray
+    velocity: np.ndarray
+
+
+class PictureSet(NamedTuple):
+    """Pictures to learn from.
+
+    Attributes:
+      pixels: uint8 [N, H, W, C], not smaller than `size`.
+      size: (height, width) of crops.
+      mirror: whether half of the crops are mirrored left to right.
+    """
+
+    pixels: np.ndarray
+    size: tuple[int, int]
+    mirror: bool
+
+    def sample(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Random crops of random pictures, float32 [count, *size, C] in `VALUE_RANGE`."""
+        height, width = self.size
+        rows, columns = (side - part + 1 for side, part in zip(self.pixels.shape[1:3], self.size, strict=True))
+        places = zip(
+            rng.integers(len(self.pixels), size=count),
+            rng.integers(rows, size=count),
+            rng.integers(columns, size=count),
+            rng.random(count) < 0.5 * self.mirror,
+            strict=True,
+        )
+        crops = [
+            self.pixels[i, row : row + height, column : column + width][:, :: -1 if turned else 1]
+            for i, row, column, turned in places
+        ]
+        return scaled(np.stack(crops))
+
+
+def scaled(pixels: np.ndarray) -> np.ndarray:
+    """uint8 pixels as float32 in `VALUE_RANGE`."""
+    low, high = VALUE_RANGE
+    return low + np.float32((high - low) / 255) * pixels.astype(np.float32)
+
+
+def pairs(data: np.ndarray, normal: np.ndarray, rng: np.random.Generator) -> Pairs:
+    """Places at random times on the straight ways from noise to data.
+
+    Args:
+      data: [N, H, W, C].
+      normal: quantiles of N(0, 1) that become the times, [N].
+      rng: of the noise.
+    """
+    noise = rng.standard_normal(data.shape, np.float32)
+    time = np.float32(1 / (1 + np.exp(-(TIME_MEAN + TIME_SPREAD * normal))))[:, None]
+    t = time[:, :, None, None]
+    return Pairs((1 - t) * noise + t * data, time, data - noise)
+
+
+class FlowTrainer:
+    """Trains a velocity by flow matching; the step with a number depends on the seed and that number alone.
+
+    Args:
+      model: the velocity, of places and times.
+      pictures: to learn from.
+      steps: updates of the whole run, >= 1.
+      batch_size: crops of an update, >= 1.
+      learning_rate: the highest; it rises, and falls with a cosine.
+      seed: of batches.
+    """
+
+    def __init__(
+        self, model: VelocityUNet, pictures: PictureSet, steps: int, batch_size: int, learning_rate: float, seed: int
+    ):
+        warm_up = max(1, min(MAX_WARM_UP, round(WARM_UP_SHARE * steps)))
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0, max(1, steps - warm_up), alpha=0.0, warmup_target=learning_rate, warmup_steps=warm_up
+        )
+        momentum = 1 - 1 / max(2.0, AVERAGED_SHARE * steps)
+        self.model, self.steps, self.done = model, steps, 0
+        self._averaged = model.with_weights(model.get_weights())
+        self._pictures, self._batch_size, self._seed = pictures, batch_size, seed
+        self._optimizer = keras.optimizers.Adam(rate, beta_2=0.99, clipnorm=1.0, use_ema=True, ema_momentum=momentum)
+        # Compiled by XLA, convolutions are slower on CPUs.
+        model.compile(self._optimizer, "mse", jit_compile=False)
+        self._optimizer.build(model.trainable_variables)
+
+    def step(self) -> float:
+        """Makes an update, and returns the loss of its batch."""
+        rng = np.random.default_rng([self._seed, self.done])
+        data = self._pictures.sample(rng, self._batch_size)
+        # A stratified sample of the times: the mean over a batch has less noise.
+        order = rng.permutation(self._batch_size)
+        batch = pairs(data, normal_quantiles((order + rng.random(self._batch_size)) / self._batch_size), rng)
+        self.done += 1
+        return float(self.model.train_on_batch([batch.place, batch.time], batch.velocity))
+
+    def averaged(self) -> VelocityUNet:
+        """The velocity with averaged weights."""
+        average = self._optimizer._model_variables_moving_average if self.done else self.model.weights
+        self._averaged.set_weights([np.array(value) for value in average])
+        return self._averaged
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a later process needs to go on."""
+        return {"done": self.done} | flat("variable", [np.array(value) for value in self._variables])
+
+    def load(self, saved: Mapping[str, np.ndarray]) -> None:
+        """Goes on from a state."""
+        self.done = int(saved["done"])
+        for number, variable in enumerate(self._variables):
+            variable.assign(saved[f"variable.{number}"])
+
+    @property
+    def _variables(self) -> list[Any]:
+        return [*self.model.variables, *self._optimizer.variables]
+
+
+def normal_quantiles(share: np.ndarray) -> np.ndarray:
+    """Quantiles of N(0, 1)."""
+    from statistics import NormalDist
+
+    law = NormalDist()
+    return np.array([law.inv_cdf(float(np.clip(p, 1e-6, 1 - 1e-6))) for p in share])
+
+
+def held_out_pairs(pictures: np.ndarray, seed: int) -> Pairs:
+    """Pairs of pictures that nothing is learned from, the same at each call, at times that are spread evenly."""
+    rng = np.random.default_rng([seed, 0x4E1D])
+    share = (np.arange(len(pictures)) + 0.5) / len(pictures)
+    return pairs(scaled(pictures), normal_quantiles(share), rng)
+
+
+def gaussian_loss(pictures: np.ndarray) -> float:
+    """The loss of the best velocity for a stationary Gaussian with the mean, spectrum and colours of pictures.
+
+    A component of variance s has x_t = (1 - t) noise + t data of variance (1 - t)^2 + t^2 s, and its velocity has the variance
+    s / ((1 - t)^2 + t^2 s) given x_t.
+
+    Args:
+      pictures: uint8 [N, H, W, C].
+
+    Returns:
+      The mean over components and times.
+    """
+    x = scaled(pictures).astype(np.float64)
+    x -= x.mean((0, 1, 2))
+    _, colors = np.linalg.eigh(np.cov(x.reshape(-1, x.shape[-1]).T).reshape(x.shape[-1], -1))
+    power = np.mean(np.abs(np.fft.fft2(x @ colors, axes=(1, 2))) ** 2, axis=0) / np.prod(x.shape[1:3])
+    normal = normal_quantiles((np.arange(NUM_TIMES) + 0.5) / NUM_TIMES)
+    t = (1 / (1 + np.exp(-(TIME_MEAN + TIME_SPREAD * normal)))).reshape(-1, 1, 1, 1)
+    return float(np.mean(power / ((1 - t) ** 2 + t**2 * power)))

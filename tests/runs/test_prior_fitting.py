@@ -1,0 +1,137 @@
+"""fit_prior: what it learns, its files, resuming, and bad pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+import samplevis
+from samplevis import param
+from samplevis.analysis.prior_pictures import read_pictures
+from samplevis.param.unet import unet
+from samplevis.runs.flow_training import PictureSet, gaussian_loss, held_out_pairs
+from samplevis.runtime import seeds
+
+QUICK = dict(steps=4, widths=(8,), batch_size=4, progress=False)
+
+
+def blobs(count=64, size=8, seed=0):
+    """Flat pictures of two colours: no Gaussian."""
+    rng = np.random.default_rng(seed)
+    bright = rng.random(count) < 0.5
+    level = np.where(bright, 0.8, 0.2)[:, None, None, None] + 0.02 * rng.standard_normal((count, size, size, 3))
+    return np.clip(level, 0, 1).astype(np.float32)
+
+
+def test_the_network_begins_as_the_velocity_of_white_noise():
+    model = unet((8, 8), widths=(8,))
+    x = np.random.default_rng(0).standard_normal((2, 8, 8, 3)).astype(np.float32)
+    time = np.array([[0.25], [1.0]], np.float32)
+    factor = ((2 * time - 1) / (time**2 + (1 - time) ** 2))[..., None, None]
+    np.testing.assert_allclose(model([x, time]), factor * x, atol=1e-5)
+
+
+def test_the_loss_of_a_gaussian_is_that_of_its_best_velocity():
+    """White noise of standard deviation 1/8 of the range: every component has the variance 1/4."""
+    rng = np.random.default_rng(0)
+    pixels = np.clip(np.round(127.5 + 255 / 8 * rng.standard_normal((200, 8, 8, 3))), 0, 255).astype(np.uint8)
+    pairs, s = held_out_pairs(pixels, seed=1), 0.25
+    t = pairs.time[:, :, None, None]
+    best = (t * s - (1 - t)) / (t**2 * s + (1 - t) ** 2) * pairs.place
+    assert gaussian_loss(pixels) == pytest.approx(np.mean((best - pairs.velocity) ** 2), rel=0.03)
+    assert gaussian_loss(pixels) < 0.9 * np.mean(pairs.velocity**2), "the control must be worse"
+
+
+def test_crops_are_parts_of_the_pictures():
+    ramp = np.arange(10 * 12, dtype=np.uint8).reshape(1, 10, 12, 1)
+    crops = PictureSet(ramp, (4, 4), mirror=True).sample(np.random.default_rng(0), 64)
+    values = np.round((crops + 2) * 255 / 4).astype(int)
+    steps = np.diff(values, axis=2)
+    assert set(np.unique(np.abs(steps))) == {1} and {-1, 1} <= set(np.unique(steps)), "mirrored or not"
+    assert len({tuple(v.ravel()) for v in values}) > 20
+
+
+@pytest.mark.slow
+def test_it_learns_what_a_gaussian_cannot():
+    fitted = samplevis.fit_prior(blobs(512), 8, steps=400, widths=(16,), progress=False, learning_rate=4e-3)
+    assert fitted.held_out_losses[-1] < 0.8 * fitted.gaussian_loss
+    prior = fitted.prior
+    means = prior.image(prior.prior(seeds.root(0), 256)).numpy().mean((1, 2, 3))
+    near = np.minimum(np.abs(means - 0.8), np.abs(means - 0.2)) < 0.1
+    # A Gaussian of the same mean and variance would have 27 % there.
+    assert near.mean() > 0.8
+    assert 0.35 < (means > 0.5).mean() < 0.65
+
+
+@pytest.mark.slow
+def test_a_run_that_was_stopped_writes_the_same_bytes(tmp_path):
+    files = dict(path=tmp_path / "whole.keras", preview=tmp_path / "p.png")
+    whole = samplevis.fit_prior(blobs(), 8, **files, **QUICK)
+
+    class Stop(samplevis.Callback):
+        def on_step(self, stage, done, total, figures):
+            if done == 3:
+                raise RuntimeError("killed")
+
+    settings = QUICK | dict(path=tmp_path / "parts.keras", checkpoint=tmp_path / "state", checkpoint_interval=0)
+    with pytest.raises(RuntimeError, match="killed"):
+        samplevis.fit_prior(blobs(), 8, callbacks=[Stop()], **settings)
+    parts = samplevis.fit_prior(blobs(), 8, **settings)
+    assert (tmp_path / "whole.keras").read_bytes() == (tmp_path / "parts.keras").read_bytes()
+    np.testing.assert_array_equal(whole.held_out_losses, parts.held_out_losses)
+    with pytest.raises(ValueError, match="another run"):
+        samplevis.fit_prior(blobs(seed=1), 8, **settings)
+    prior = param.flow(tmp_path / "parts.keras", steps=8)
+    z = prior.prior(seeds.root(0), 2)
+    np.testing.assert_array_equal(prior.image(z), whole.prior.image(z))
+    assert prior.value_range == whole.prior.value_range and prior.image_shape == (8, 8, 3)
+    assert Image.open(tmp_path / "p.png").size[0] > 64
+    assert "held out" in str(whole)
+
+
+# Pictures
+
+
+def test_folders_arrays_and_data_sets(tmp_path):
+    for number, picture in enumerate(blobs(20, size=12)):
+        Image.fromarray(np.uint8(255 * picture)).resize((12 + number, 20)).save(tmp_path / f"{number}.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    with pytest.warns(UserWarning, match="1 files cannot be read: broken.png"):
+        found = read_pictures(tmp_path, (8, 8), None, 100)
+    assert found.shape == (20, 10, 10, 3) and found.dtype == np.uint8
+    data = tf.data.Dataset.from_tensor_slices((blobs(20), np.arange(20))).batch(6)
+    assert read_pictures(data, (8, 8), None, 100).shape == (20, 8, 8, 3)
+    assert read_pictures(data, (8, 8), None, 17).shape == (17, 8, 8, 3)
+    mixed = [*blobs(8, size=16), *blobs(8, size=24)]
+    assert read_pictures(mixed, (8, 8), None, 100).shape == (16, 10, 10, 3)
+
+
+def bad(change):
+    pictures = blobs(20)
+    change(pictures)
+    return pictures
+
+
+@pytest.mark.parametrize(
+    "pictures, settings, message",
+    [
+        (blobs(1), {}, "at least 16 of them. Received: 1"),
+        (bad(lambda p: p.__setitem__((3, 1, 2, 0), np.nan)), {}, r"finite values. Received: nan at \[3, 1, 2, 0\]"),
+        (2 * blobs(20), {}, "floats from 0 to 1. Received"),
+        ([*blobs(10), *blobs(10)[..., :1]], {}, "pictures of 1 and 3 channels"),
+        (blobs(20)[..., :2], {}, "1 or 3 channels"),
+        (blobs(20).astype(int), {}, "floats from 0 to 1, or uint8"),
+        (7, {}, "expected a folder, an array or a data set"),
+        (blobs(20), {"size": 9}, "size: expected multiples of"),
+        (blobs(20), {"widths": (12,)}, "widths: expected multiples of 8"),
+        (blobs(20), {"steps": 0}, "steps: expected"),
+        (blobs(20), {"learning_rate": 0}, "learning_rate: expected"),
+        (blobs(20), {"path": "prior.h5"}, "ends in .keras"),
+    ],
+)
+def test_bad_input_is_refused(pictures, settings, message):
+    size = settings.get("size", 8)
+    with pytest.raises((ValueError, TypeError), match=message):
+        samplevis.fit_prior(pictures, size, **QUICK | {k: v for k, v in settings.items() if k != "size"})
