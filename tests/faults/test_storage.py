@@ -243,7 +243,7 @@ def test_figures_of_blocks_are_those_of_the_whole(monkeypatch):
 
     whole = figures()
     monkeypatch.setattr(diagnostics, "BLOCK", 2 * 8 * images[0, 0].size)
-    assert len(list(diagnostics._blocks(images[0]))) == 4
+    assert len(list(diagnostics.blocks(images[0]))) == 4
     np.testing.assert_allclose(figures(), whole, rtol=1e-12)
 
 

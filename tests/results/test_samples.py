@@ -305,7 +305,7 @@ def test_the_worst_chain_is_the_one_furthest_from_the_level():
 
 def test_the_table_shows_the_figures(good):
     text = str(good.summary())
-    for word in ("0.70", "R-hat", "E-BFMI", "acceptance", "12000", "logits:goldfish", "0.03", "seed 11"):
+    for word in ("0.70", "R-hat", "E-BFMI", "acceptance", "12,000", "logits:goldfish", "0.03", "seed 11"):
         assert word in text
     assert max(map(len, text.splitlines())) < 120
 

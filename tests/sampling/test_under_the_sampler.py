@@ -98,6 +98,12 @@ TRANSFORMS = {
 }
 # One run for each objective, which takes a parameterization and a transform along.
 RUNS = list(zip(OBJECTIVES, itertools.cycle(PARAMS), itertools.cycle(TRANSFORMS), strict=False))
+# Parameterizations made of others, and of networks of noise and time: a run each.
+PARAMS |= {
+    "around": lambda: param.around(param.fourier(SIZE), PICTURE, 0.8),
+    "flow": lambda: param.flow(lambda x, time: tf.tanh(0.5 * x), (SIZE, SIZE, 3), steps=2, predicts="image"),
+}
+RUNS += [("channel", "around", "affine"), ("channel", "flow", "affine")]
 # Runs of more than four seconds. What they take along is in another run too.
 COSTLY = {"L1", "decay", "deepdream", "first_positions", "gram", "neuron", "only_after", "penalize_boundary_complexity"}
 COSTLY |= {"class_logit", "input_diff", "positions", "ramp", "random_direction", "tensor_direction"}
