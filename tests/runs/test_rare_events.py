@@ -57,7 +57,9 @@ MAX_BIAS, COVERAGE = 1.0, (0.80, 0.97)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("nats", NATS)
+@pytest.mark.parametrize(
+    "nats", [pytest.param(nats, marks=pytest.mark.long if nats == NATS[1] else ()) for nats in NATS]
+)
 def test_the_bias_is_below_a_nat_and_intervals_cover(nats):
     now, old = rows_at(nats, 60)
     assert abs(now["bias"]) + 2 * now["standard_error"] < MAX_BIAS
