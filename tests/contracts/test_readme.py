@@ -76,9 +76,11 @@ def test_the_commands_run(tmp_path, monkeypatch):
     some_model().save("my_model.keras")
     commands = [line.split("#")[0] for block in blocks("bash") for line in block.splitlines()]
     commands = [command for command in commands if command.startswith("samplevis")]
-    assert len(commands) == 2
+    assert len(commands) == 3
     for command in commands:
-        words = shlex.split(f"{command} --size 32 {QUICK if 'render' in command else ''}")
+        # `tests/cli/test_atlas_command.py` builds one.
+        flags = QUICK if "render" in command else "--dry-run" if "atlas" in command else ""
+        words = shlex.split(f"{command.replace('--images photos', '')} --size 32 {flags}")
         assert cli.main([*words[1:], *(["--out", "out"] if "render" in command else [])]) == 0, command
     assert (tmp_path / "out" / "samples.gif").stat().st_size > 0
 
