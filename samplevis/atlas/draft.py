@@ -234,7 +234,7 @@ class _Path:
     def add(self, now: LangevinState, levels: np.ndarray, strengths: np.ndarray, unit_seeds: tf.Tensor) -> None:
         """Adds a call. Chains that left their density go back; units that have had all their steps stay where they are."""
         active = self.active
-        left = _left(self.now, now) | ~np.isfinite(levels.ravel())
+        left = annealing.has_left(self.now, now) | ~np.isfinite(levels.ravel())
         if left.any():
             velocity = seeds.normal(now.velocity.shape, seeds.fold(unit_seeds, "anneal velocity", self.done))
             now = _chosen(left, self.now._replace(velocity=velocity), now)
@@ -270,17 +270,6 @@ def _chosen(rows: np.ndarray, first: LangevinState, second: LangevinState) -> La
     """Some rows of one state, the others of another."""
     rows = tf.constant(rows)
     return LangevinState(*(choose(rows, one, other) for one, other in zip(first, second, strict=True)))
-
-
-def _left(before: LangevinState, now: LangevinState) -> np.ndarray:
-    """Whether chains have left their density, bool [row], as in annealing."""
-    axes = tuple(range(1, now.state.shape.rank))
-    noise = 4 * np.sqrt(4 / np.prod(now.state.shape[1:]))
-    after, first = (
-        np.square(each.state.numpy()).mean(axes) + np.square(each.velocity.numpy()).mean(axes) for each in (now, before)
-    )
-    # Written so that nan is outside.
-    return ~(after < annealing.MAX_GROWTH * np.maximum(first, 2.0) + noise)
 
 
 def _rows(values: np.ndarray, chains: int) -> tf.Tensor:

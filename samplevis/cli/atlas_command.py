@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from samplevis.atlas.settings import AtlasSettings
 from samplevis.cli.dataclass_options import Flag, add_flags, read_flags
 from samplevis.cli.loading import check_model
-from samplevis.cli.shared_flags import add_command
+from samplevis.cli.shared_flags import add_command, add_weights
 from samplevis.cli.start import load_tensorflow
 
 if TYPE_CHECKING:
@@ -38,15 +38,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "to show a finished page",
     )
     group.add_argument("folder", nargs="?", help="for serve: the folder of the atlas")
-    group.add_argument("--weights", metavar="FILE", help="weights of a zoo model (default: download them)")
-    group.add_argument(
-        "--value-range",
-        nargs=2,
-        type=float,
-        metavar=("LOW", "HIGH"),
-        help="pixel values of black and white that a model from a file expects (default: inferred)",
-    )
-    group.add_argument("--bgr", action="store_true", help="the model from a file expects BGR channels, not RGB")
+    add_weights(group)
     group = atlas.add_argument_group("units")
     group.add_argument(
         "--layers",

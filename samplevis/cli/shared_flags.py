@@ -37,6 +37,14 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "model",
         help="name from the zoo (see samplevis models), a .keras, .h5 or frozen .pb file, or the folder of a SavedModel",
     )
+    add_weights(group)
+    group.add_argument(
+        "--mean", nargs="+", type=float, metavar="X", help="subtracted from each channel after scaling (default: 0)"
+    )
+
+
+def add_weights(group: argparse._ActionsContainer) -> None:
+    """Adds a zoo model's weights, and the pixel values and channels that a model from a file expects."""
     group.add_argument("--weights", metavar="FILE", help="weights of a zoo model (default: download them)")
     group.add_argument(
         "--value-range",
@@ -46,9 +54,6 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         help="pixel values of black and white that a model from a file expects (default: inferred)",
     )
     group.add_argument("--bgr", action="store_true", help="the model from a file expects BGR channels, not RGB")
-    group.add_argument(
-        "--mean", nargs="+", type=float, metavar="X", help="subtracted from each channel after scaling (default: 0)"
-    )
 
 
 def add_size(parser: argparse._ActionsContainer, default: int) -> None:

@@ -195,7 +195,7 @@ class _Path:
         Chains that left their density are put back.
         """
         count, rise = steps
-        left = _left(self.now, now) | ~np.isfinite(levels)
+        left = has_left(self.now, now) | ~np.isfinite(levels)
         if left.any():
             now = _put_back(self.now, now, left, seeds.fold(seed, "anneal velocity", self.done))
             halved = np.where(left, self.step_size / 2, self.step_size)
@@ -224,7 +224,7 @@ def _image(activation: Activation, state: tf.Tensor) -> np.ndarray:
     return np.round(255 * np.nan_to_num(images)).astype(np.uint8)
 
 
-def _left(before: LangevinState, now: LangevinState) -> np.ndarray:
+def has_left(before: LangevinState, now: LangevinState) -> np.ndarray:
     """Whether chains have left their density between two states of the dynamics, bool [chain]."""
     axes = tuple(range(1, now.state.shape.rank))
     # 4 standard errors of a sum of two mean squares, where latents are small.

@@ -84,7 +84,7 @@ def test_a_chain_that_leaves_is_put_back_with_half_the_step(prior):
     velocity = np.random.default_rng(2).normal(size=prior.shape).astype(np.float32)
     velocity[2] *= 10
     after = LangevinState(tf.constant(lost), tf.constant(velocity), tf.zeros(8), tf.zeros(8))
-    left = annealing._left(before, after)
+    left = annealing.has_left(before, after)
     np.testing.assert_array_equal(np.flatnonzero(left), [2, 5])
     back = annealing._put_back(before, after, left, seeds.root(0))
     assert np.isfinite(back.state.numpy()).all()
@@ -101,6 +101,6 @@ def test_a_stiff_unit_is_annealed_with_shorter_steps(prior, monkeypatch):
     assert (found.step_size < STEP_SIZE).all() and (found.step_size > 0).all()
     assert np.square(found.state.numpy()).mean() < 2
     # The control: without the guard the chains leave.
-    monkeypatch.setattr(annealing, "_left", lambda before, now: np.zeros(8, bool))
+    monkeypatch.setattr(annealing, "has_left", lambda before, now: np.zeros(8, bool))
     free = annealed(well, prior, level=0.9, steps=100).state.numpy()
     assert not np.isfinite(free).all() or np.square(free).mean() > 2
