@@ -55,6 +55,12 @@ def chunked_mean(
     return mean(z)
 
 
+def bank_size(transform_params: Any) -> int:
+    """Number of transforms of a bank, nest of tensors [K, ...]: 1 for a transform without parameters."""
+    leaves = tf.nest.flatten(transform_params)
+    return leaves[0].shape[0] if leaves else 1
+
+
 def largest_divisor(number: int, limit: int) -> int:
     """The largest divisor of a number that is at most `limit`; both >= 1."""
     return next(size for size in range(min(number, limit), 0, -1) if number % size == 0)

@@ -21,7 +21,7 @@ from samplevis.runtime import seeds
 from samplevis.sampling import annealing
 from samplevis.sampling.density import Conditioned
 from samplevis.sampling.kernels.base import choose
-from samplevis.sampling.kernels.langevin import Langevin, LangevinState, langevin_step
+from samplevis.sampling.kernels.langevin import Langevin, LangevinState
 from samplevis.sampling.kernels.registry import KERNELS
 from samplevis.sampling.level_scale import LevelScale
 
@@ -301,28 +301,14 @@ def _anneal_steps(activation: Activation) -> Callable[..., tuple[LangevinState, 
         pace: tuple[tf.Tensor, tf.Tensor],
         parameters: list[tf.Tensor],
     ) -> tuple[LangevinState, tf.Tensor, tf.Tensor]:
-        (unit_seeds, shared), (force, rise), (target, width), (step_size, friction) = all_seeds, forces, edge, pace
-        angle = tf.reshape(step_size, [-1] + [1] * (now.state.shape.rank - 1))
-
+        unit_seeds, shared = all_seeds
         fresh = _fresh_mean(activation, unit_seeds.shape[0], annealing.NUM_TRANSFORMS)
 
-        def step(i: tf.Tensor, now: LangevinState, total: tf.Tensor, strength: tf.Tensor):
-            density = Conditioned(target, width, force + rise * tf.cast(i, tf.float32))
-            transforms = seeds.fold(shared, "anneal", first + i)
+        def score_at(place: tf.Tensor) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+            transforms = seeds.fold(shared, "anneal", place)
+            return lambda state, _: fresh(state, parameters, transforms)
 
-            def score(state: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
-                return fresh(state, parameters, transforms)
-
-            now = langevin_step(
-                now, score, density.strength, seeds.fold(unit_seeds, "anneal", first + i), angle, friction
-            )
-            return i + 1, now, total + now.activation, strength + now.strength
-
-        zero = tf.zeros_like(now.activation)
-        _, now, total, strength = tf.while_loop(
-            lambda i, *_: i < STEPS_PER_CALL, step, (tf.constant(0), now, zero, zero), parallel_iterations=1
-        )
-        return now, total / STEPS_PER_CALL, strength / STEPS_PER_CALL
+        return annealing.annealing_steps(now, score_at, unit_seeds, (first, STEPS_PER_CALL), forces, edge, pace)
 
     return run
 

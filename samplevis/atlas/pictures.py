@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from samplevis.export.pixels import to_uint8
+
 # Longest side of a WebP file.
 MAX_SIDE = 16383
 
@@ -30,8 +32,8 @@ def to_webp(image: np.ndarray, quality: int) -> bytes:
 def to_pixels(image: np.ndarray) -> np.ndarray:
     """An image as uint8 [H, W, 3]."""
     if image.dtype != np.uint8:
-        image = np.round(255 * np.clip(np.nan_to_num(image), 0, 1)).astype(np.uint8)
-    return np.broadcast_to(image[..., :3], (*image.shape[:-1], 3)) if image.shape[-1] != 2 else image[..., [0, 0, 0]]
+        image = np.clip(np.nan_to_num(image), 0, 1)
+    return to_uint8(image[..., : 1 if image.shape[-1] == 2 else 3])
 
 
 def from_webp(data: bytes) -> np.ndarray:

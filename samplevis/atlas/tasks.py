@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.activation import Activation, default_param
-from samplevis.activation.chunked import largest_divisor
+from samplevis.activation.chunked import bank_size, largest_divisor
 from samplevis.activation.features import deep_features
 from samplevis.atlas import rows
 from samplevis.atlas.cost import EXACT
@@ -19,7 +19,7 @@ from samplevis.atlas.draft import Draft, UnitProblem, draft_units
 from samplevis.atlas.pictures import to_webp
 from samplevis.atlas.plan import Task
 from samplevis.atlas.store import Store
-from samplevis.atlas.unit_rows import layer_activation, padded, unit_seeds, weighted_sums, with_units
+from samplevis.atlas.unit_rows import in_batches, layer_activation, padded, unit_seeds, weighted_sums, with_units
 from samplevis.network import Network
 from samplevis.objectives import channel, direction
 from samplevis.optimizers.ascent import AscentOptions, ascend, first_latents, unmoved
@@ -133,17 +133,14 @@ class _Lab:
         """Activation of latents [n, ...] for directions [n, channels], on transforms that nothing else has seen, [n]."""
         batch = self.task.settings.batch_size
         chunks = _chunks(fresh_transforms(activation, self.seed), max(1, MAX_IMAGES // batch))
-        found = []
-        for first in range(0, len(latents), batch):
-            part = slice(first, first + batch)
-            rows_of = with_units(activation, np.stack(padded(vectors[part], batch)))
-            run = rows_of.compiler()(
-                "atlas mean", lambda z, bank, numbers, rows_of=rows_of: rows_of.mean(z, bank, numbers)
-            )
-            z = tf.constant(np.stack(padded(latents[part], batch)))
-            values = np.mean([run(z, chunk, rows_of.parameters).numpy() for chunk in chunks], axis=0, dtype=np.float64)
-            found.append(values[: len(latents[part])])
-        return np.concatenate(found)
+
+        def score(latents: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+            rows_of = with_units(activation, vectors)
+            run = rows_of.compiler()("atlas mean", lambda z, bank, numbers: rows_of.mean(z, bank, numbers))
+            z = tf.constant(latents)
+            return np.mean([run(z, chunk, rows_of.parameters).numpy() for chunk in chunks], axis=0, dtype=np.float64)
+
+        return in_batches(score, batch, latents, vectors)
 
     def plain_scores(self, latents: np.ndarray, vectors: np.ndarray) -> np.ndarray:
         """Activation of latents without transforms, as that of dataset examples, [n]."""
@@ -153,41 +150,34 @@ class _Lab:
             values = self.network.prepared.cut((layer,))(param.image(z))[layer]
             return tf.reduce_mean(tf.reshape(values, (values.shape[0], -1, values.shape[-1])), 1)
 
-        batch, compiled = self.task.settings.batch_size, self.exact.compiler()("atlas layer", run)
-        found = []
-        for first in range(0, len(latents), batch):
-            part = slice(first, first + batch)
-            means = compiled(tf.constant(np.stack(padded(latents[part], batch)))).numpy()[: len(latents[part])]
-            found.append(weighted_sums(means, vectors[part]))
-        return np.concatenate(found)
+        compiled = self.exact.compiler()("atlas layer", run)
+        means = in_batches(lambda z: compiled(tf.constant(z)).numpy(), self.task.settings.batch_size, latents)
+        return weighted_sums(means, vectors)
 
     def prior_means(self, activation: Activation) -> np.ndarray:
         """Mean activation of each unit over noise from the prior, the same for all, [unit]."""
         latents = activation.param.prior(seeds.fold(self.seed, "prior mean", 0), NUM_PRIOR_LATENTS)
         fresh, layer = fresh_transforms(activation, self.seed), self.task.layer
-        leaves = tf.nest.flatten(fresh)
-        bank_size = leaves[0].shape[0] if leaves else 1
+        count = bank_size(fresh)
 
         def run(z: tf.Tensor, bank: Any) -> tf.Tensor:
-            images = tf.repeat(activation.param.image(z), bank_size, axis=0)
+            images = tf.repeat(activation.param.image(z), count, axis=0)
             tiled = tf.nest.map_structure(lambda t: tf.tile(t, [z.shape[0]] + [1] * (t.shape.rank - 1)), bank)
             values = activation.network.prepared.cut((layer,))(activation.transform.apply(tiled, images))[layer]
             return tf.reduce_mean(tf.reshape(values, (-1, values.shape[-1])), 0)
 
-        compiled, batch = activation.compiler()("atlas prior", run), max(1, MAX_IMAGES // bank_size)
+        compiled, batch = activation.compiler()("atlas prior", run), max(1, MAX_IMAGES // count)
         means = [compiled(latents[i : i + batch], fresh).numpy() for i in range(0, NUM_PRIOR_LATENTS, batch)]
         return weighted_sums(np.mean(means, axis=0, dtype=np.float64), self.vectors)
 
 
 def _chunks(bank: Any, size: int) -> list[Any]:
     """A bank of transforms in equal parts of at most `size`; one without parameters as it is."""
-    leaves = tf.nest.flatten(bank)
-    if not leaves:
-        return [bank]
-    size = largest_divisor(leaves[0].shape[0], size)
+    count = bank_size(bank)
+    size = largest_divisor(count, size)
     return [
         tf.nest.map_structure(lambda leaf, first=first: leaf[first : first + size], bank)
-        for first in range(0, leaves[0].shape[0], size)
+        for first in range(0, count, size)
     ]
 
 
@@ -198,12 +188,12 @@ def _optimized(lab: _Lab) -> list[dict[str, Any]]:
     options = AscentOptions(
         settings.optimize_steps, redirect_steps=LUCID_REDIRECT_STEPS, skip_nonfinite=True, shared_transforms=True
     )
-    latents, size = [], min(settings.batch_size, settings.units_per_part)
-    for first in range(0, count, size):
-        part = lab.vectors[first : first + size]
-        batch = with_units(lab.exact, np.stack(padded(part, size)))
-        latents += list(_ascended(batch, tf.repeat(start, size, axis=0), options, lab.seed)[: len(part)])
-    found = np.stack(latents)
+    size = min(settings.batch_size, settings.units_per_part)
+
+    def ascended(vectors: np.ndarray) -> np.ndarray:
+        return _ascended(with_units(lab.exact, vectors), tf.repeat(start, size, axis=0), options, lab.seed)
+
+    found = in_batches(ascended, size, lab.vectors)
     images = lab.exact.param.image(tf.constant(found)).numpy()
     optima = [lab.scores(activation, found, lab.vectors) for activation in (lab.exact, lab.smooth)]
     priors = [lab.prior_means(activation) for activation in (lab.exact, lab.smooth)]

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.activation import Activation
+from samplevis.activation.chunked import bank_size
 from samplevis.analysis.dataset_examples import Examples, collect
 from samplevis.runtime.checks import check_between
 from samplevis.sampling.level_scale import LevelScale, fresh_transforms
@@ -91,9 +92,7 @@ def measure_level(activation: Activation, found: ExampleLevel, scale: LevelScale
       ValueError: if it is no level between the prior and the optimised images.
     """
     fresh = fresh_transforms(activation, seed)
-    leaves = tf.nest.flatten(fresh)
-    count = leaves[0].shape[0] if leaves else 1
-    value = float(tf.reduce_mean(activation.of_images(found.image, fresh, count)))
+    value = float(tf.reduce_mean(activation.of_images(found.image, fresh, bank_size(fresh))))
     level = scale.levels(value)
     if not MIN_LEVEL <= level <= 1:
         where = "no more than noise" if level < MIN_LEVEL else "more than the optimised images"

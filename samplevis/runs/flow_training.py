@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import keras
@@ -82,7 +83,7 @@ def pairs(data: np.ndarray, normal: np.ndarray, rng: np.random.Generator) -> Pai
       rng: of the noise.
     """
     noise = rng.standard_normal(data.shape, np.float32)
-    time = np.float32(1 / (1 + np.exp(-(TIME_MEAN + TIME_SPREAD * normal))))[:, None]
+    time = np.float32(_times(normal))[:, None]
     t = time[:, :, None, None]
     return Pairs((1 - t) * noise + t * data, time, data - noise)
 
@@ -146,10 +147,13 @@ class FlowTrainer:
         return [*self.model.variables, *self._optimizer.variables]
 
 
+def _times(normal: np.ndarray) -> np.ndarray:
+    """The times in (0, 1) at quantiles of N(0, 1)."""
+    return 1 / (1 + np.exp(-(TIME_MEAN + TIME_SPREAD * normal)))
+
+
 def normal_quantiles(share: np.ndarray) -> np.ndarray:
     """Quantiles of N(0, 1)."""
-    from statistics import NormalDist
-
     law = NormalDist()
     return np.array([law.inv_cdf(float(np.clip(p, 1e-6, 1 - 1e-6))) for p in share])
 
@@ -178,5 +182,5 @@ def gaussian_loss(pictures: np.ndarray) -> float:
     _, colors = np.linalg.eigh(np.cov(x.reshape(-1, x.shape[-1]).T).reshape(x.shape[-1], -1))
     power = np.mean(np.abs(np.fft.fft2(x @ colors, axes=(1, 2))) ** 2, axis=0) / np.prod(x.shape[1:3])
     normal = normal_quantiles((np.arange(NUM_TIMES) + 0.5) / NUM_TIMES)
-    t = (1 / (1 + np.exp(-(TIME_MEAN + TIME_SPREAD * normal)))).reshape(-1, 1, 1, 1)
+    t = _times(normal).reshape(-1, 1, 1, 1)
     return float(np.mean(power / ((1 - t) ** 2 + t**2 * power)))

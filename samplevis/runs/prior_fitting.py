@@ -148,7 +148,7 @@ def fit_prior(
         saved.start_timer("fit")
         if progress:
             print(f"fit_prior: {len(learned)} pictures, about {_estimate(trainer)}", file=sys.stderr)
-        measures = _train(trainer, held_out, saved, heard, preview)
+        measures = _train(trainer, held_out_pairs(held_out, seed), saved, heard, preview)
         seconds = sum(saved.seconds.values())
     averaged = trainer.averaged()
     fitted = FittedPrior(
@@ -194,14 +194,13 @@ def _split(pixels: np.ndarray, size: tuple[int, int], seed: int) -> tuple[np.nda
 
 def _train(
     trainer: FlowTrainer,
-    held_out: np.ndarray,
+    held_out: Pairs,
     checkpoint: Checkpoint,
     callbacks: Sequence[Callback],
     preview: str | os.PathLike | None,
 ) -> np.ndarray:
     """Runs all steps; (step, mean loss since the last measure, held-out loss) of every measure, [measure, 3]."""
-    stage, pairs = checkpoint.stage("fit"), held_out_pairs(held_out, trainer._seed)
-    measures, recent = [], []
+    stage, measures, recent = checkpoint.stage("fit"), [], []
     if stage.saved:
         trainer.load(stage.saved)
         measures, recent = stage.saved["measures"].tolist(), stage.saved["recent"].tolist()
@@ -215,7 +214,7 @@ def _train(
             recent.append(trainer.step())
             if trainer.done % interval == 0 or trainer.done == trainer.steps:
                 averaged = trainer.averaged()
-                loss = _loss(averaged, pairs)
+                loss = _loss(averaged, held_out)
                 measures.append([trainer.done, float(np.mean(recent)), loss])
                 recent.clear()
                 if preview is not None:

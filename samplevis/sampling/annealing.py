@@ -255,24 +255,51 @@ def _chunk(activation: Activation) -> Callable[..., tuple[LangevinState, tf.Tens
         pace: tuple[tf.Tensor, tf.Tensor],
         parameters: list[tf.Tensor],
     ) -> tuple[LangevinState, tf.Tensor, tf.Tensor]:
-        (first, count), (force, rise), (target, width), (step_size, friction) = steps, forces, edge, pace
-        angle = tf.reshape(step_size, [-1] + [1] * (now.state.shape.rank - 1))
-
         def score(state: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
             count = NUM_TRANSFORMS * state.shape[0]
             transforms = activation.sample_transforms(seed, count, strata=NUM_TRANSFORMS)
             return tf.reduce_mean(activation.paired(activation.param.rotate(state), transforms, parameters), axis=1)
 
-        def step(i: tf.Tensor, now: LangevinState, total: tf.Tensor, strength: tf.Tensor):
-            density = Conditioned(target, width, force + rise * tf.cast(i, tf.float32))
-            now = langevin_step(now, score, density.strength, seeds.fold(seed, "anneal", first + i), angle, friction)
-            return i + 1, now, total + now.activation, strength + now.strength
-
-        zero = tf.zeros_like(now.activation)
-        _, now, total, strength = tf.while_loop(
-            lambda i, *_: i < count, step, (tf.constant(0), now, zero, zero), parallel_iterations=1
-        )
-        number = tf.cast(count, tf.float32)
-        return now, total / number, strength / number
+        return annealing_steps(now, lambda _: score, seed, steps, forces, edge, pace)
 
     return run
+
+
+def annealing_steps(
+    now: LangevinState,
+    score_at: Callable[[tf.Tensor], Callable[[tf.Tensor, tf.Tensor], tf.Tensor]],
+    seed: tf.Tensor,
+    steps: tuple[tf.Tensor, tf.Tensor | int],
+    forces: tuple[tf.Tensor, tf.Tensor],
+    edge: tuple[tf.Tensor, tf.Tensor],
+    pace: tuple[tf.Tensor, tf.Tensor],
+) -> tuple[LangevinState, tf.Tensor, tf.Tensor]:
+    """Steps of the dynamics under a force that rises, for compiled code.
+
+    Args:
+      now: the state.
+      score_at: number of a step -> (state, seed) -> activation [chain].
+      seed: of the noise, int32 [2], or [groups, 2] for one seed per group of chains.
+      steps: (number of the first step, how many).
+      forces: (the first, rise per step).
+      edge: (target, width) of the density.
+      pace: (step size [chain], friction).
+
+    Returns:
+      (the state after them, mean activation [chain], mean strength [chain]).
+    """
+    (first, count), (force, rise), (target, width), (step_size, friction) = steps, forces, edge, pace
+    angle = tf.reshape(step_size, [-1] + [1] * (now.state.shape.rank - 1))
+
+    def step(i: tf.Tensor, now: LangevinState, total: tf.Tensor, strength: tf.Tensor):
+        density = Conditioned(target, width, force + rise * tf.cast(i, tf.float32))
+        place = first + i
+        now = langevin_step(now, score_at(place), density.strength, seeds.fold(seed, "anneal", place), angle, friction)
+        return i + 1, now, total + now.activation, strength + now.strength
+
+    zero = tf.zeros_like(now.activation)
+    _, now, total, strength = tf.while_loop(
+        lambda i, *_: i < count, step, (tf.constant(0), now, zero, zero), parallel_iterations=1
+    )
+    number = tf.cast(count, tf.float32)
+    return now, total / number, strength / number
