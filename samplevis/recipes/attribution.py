@@ -235,7 +235,6 @@ def _mean_gradient(
     difference = values - start
     channels = (len(values), *[1] * (values.shape.rank - 2), values.shape[-1])
 
-    @tf.function(autograph=False)
     def gradient(part: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         way = part * difference
         if path == "stochastic":
@@ -248,10 +247,12 @@ def _mean_gradient(
         return _gradient(tape, scores, point)
 
     if path == "point":
+        # A graph would cost more than this one gradient.
         return difference, gradient(tf.constant(1.0), tf.constant(0))
+    compiled = tf.function(gradient, autograph=False)
     total = tf.zeros_like(values)
     for step in range(steps):
-        total += gradient(tf.constant((step + 0.5) / steps, tf.float32), tf.constant(step))
+        total += compiled(tf.constant((step + 0.5) / steps, tf.float32), tf.constant(step))
     return difference, total / steps
 
 
