@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,24 +50,16 @@ class Bridge:
         return values, lambda *upstream: list(map(to_tensorflow, forward.gradient(list(map(to_torch, upstream)))))
 
     def _traced(self, *inputs: tf.Tensor) -> tuple[list[tf.Tensor], Callable]:
-        shapes = self._shapes(*(value.shape for value in inputs))
-        *values, token = self._op(Bridge._forward, inputs, [tf.float32] * len(shapes) + [tf.int64])
+        shapes, bridge = self._shapes(*(value.shape for value in inputs)), weakref.ref(self)
+        *values, token = _op(bridge, "_forward", inputs, [tf.float32] * len(shapes) + [tf.int64])
         for value, shape in zip(values, shapes, strict=True):
             value.set_shape(shape)
 
         def gradient(*upstream: tf.Tensor) -> list[tf.Tensor]:
-            slopes = self._op(Bridge._backward, [token, *inputs, *upstream], [tf.float32] * len(inputs))
+            slopes = _op(bridge, "_backward", [token, *inputs, *upstream], [tf.float32] * len(inputs))
             return [tf.ensure_shape(slope, value.shape) for slope, value in zip(slopes, inputs, strict=True)]
 
         return values, gradient
-
-    def _op(self, method: Callable, inputs: Sequence[tf.Tensor], types: Sequence[tf.DType]) -> list[tf.Tensor]:
-        """A method as an operation of the graph that is being traced."""
-        for graph in _graphs():
-            graph.samplevis_bridges = {*getattr(graph, "samplevis_bridges", ()), self}
-        # TensorFlow keeps the function for ever: the bridge lives only as long as the graphs that use it.
-        bridge, num_values = weakref.ref(self), len(types)
-        return tf.numpy_function(lambda *arrays: method(bridge(), num_values, *arrays), inputs, types)
 
     def _forward(self, _: int, *arrays: np.ndarray) -> list[np.ndarray]:
         forward, number = _Pass(self._function, list(map(torch.from_numpy, arrays))), next(self._numbers)
@@ -162,6 +154,23 @@ def to_tensorflow(value: torch.Tensor) -> tf.Tensor:
     return tf.experimental.dlpack.from_dlpack(torch.utils.dlpack.to_dlpack(value.detach()))
 
 
+def _op(
+    bridge: weakref.ref[Bridge], method: str, inputs: Sequence[tf.Tensor], types: Sequence[tf.DType]
+) -> list[tf.Tensor]:
+    """A method of a bridge as an operation of the graph that is being traced.
+
+    TensorFlow keeps the function, and the gradients of custom gradients, for ever: they must not keep the bridge.
+    """
+
+    def run(*arrays: np.ndarray) -> list[np.ndarray]:
+        found = bridge()
+        if found is None:
+            raise RuntimeError("the network is gone: keep it as long as the code that was compiled from it")
+        return getattr(found, method)(len(types), *arrays)
+
+    return tf.numpy_function(run, inputs, types)
+
+
 def _copy(value: torch.Tensor) -> torch.Tensor:
     return value.detach().clone(memory_format=torch.contiguous_format)
 
@@ -173,11 +182,3 @@ def _aligned(number: int) -> np.ndarray:
     token = memory[start : start + 8].view(np.int64)
     token[0] = number
     return token
-
-
-def _graphs() -> Iterator[tf.Graph]:
-    """The graph of the function that is being traced, and those that it is nested in."""
-    graph: Any = tf.compat.v1.get_default_graph()
-    while hasattr(graph, "outer_graph"):
-        yield graph
-        graph = graph.outer_graph

@@ -166,8 +166,11 @@ class TorchSource:
     def _record(self, batch: int, sides: tuple[int, ...]) -> tuple[dict[Tap, Shape | None], dict[Tap, Tap]]:
         """The shape of what each call of each submodule returns, channels last; None for what is no layer."""
         images = torch.full((batch, *sides, self.image_shape[-1]), 0.5, requires_grad=True)
-        with torch.inference_mode(False), torch.enable_grad():
-            seen, ends = record(self.model, self._first(images))
+        try:
+            with torch.inference_mode(False), torch.enable_grad():
+                seen, ends = record(self.model, self._first(images))
+        except Exception as error:  # A caller's code may raise anything.
+            raise ValueError(f"model: {self.name!r} cannot take images of {show(sides)}: {error}") from error
         rank = images.ndim
 
         def shape(value: torch.Tensor) -> Shape | None:
@@ -186,18 +189,15 @@ class TorchSource:
         return [(images[0], *found[dataclasses.replace(self._taps[name], before=False)]) for name in names]
 
     def _infer(self, sides: tuple[int, ...]) -> dict[Tap, Shape | None]:
-        try:
-            return self._record(1, sides)[0]
-        except Exception as error:  # A caller's code may raise anything.
-            raise ValueError(f"model: {self.name!r} cannot take images of {show(sides)}: {error}") from error
+        return self._record(1, sides)[0]
 
     def _fails(self, shape: Shape) -> str | None:
         """Why the module cannot take images of a shape, or None."""
         self.image_shape = shape
         try:
             self._record(1, shape[:-1])
-        except Exception as error:  # A caller's code may raise anything.
-            return f"{type(error).__name__}: {error}"
+        except ValueError as error:
+            return str(error.__cause__)
         return None
 
 
@@ -210,7 +210,7 @@ class _Values:
     def numpy(self) -> np.ndarray:
         """A copy of its values; of floats that NumPy does not know as float32."""
         value = self.tensor.detach().cpu()
-        return np.array(value.float() if value.dtype == torch.bfloat16 else value)
+        return (value.float() if value.dtype == torch.bfloat16 else value).numpy().copy()
 
 
 class BatchNormalization:
