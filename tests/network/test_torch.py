@@ -599,3 +599,8 @@ def test_sampling_resumes_to_the_same_draws(tmp_path, network):
 def test_other_inputs_belong_in_a_wrapper(module):
     with pytest.raises(ValueError, match="called with the images alone"):
         Network(module, fixed_inputs={"scale": np.ones(3)})
+
+
+def test_compiled_modules_say_what_to_give():
+    with pytest.warns(), pytest.raises(ValueError, match="Give the module that torch.jit or torch.compile was given"):
+        Network(torch.jit.trace(nn.Conv2d(3, 2, 3), torch.zeros(1, 3, 9, 9)))
