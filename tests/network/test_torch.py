@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import threading
 import weakref
@@ -146,7 +147,9 @@ def gradients(module, x, weights):
     """Of the sum of weighted layers, in PyTorch."""
     images = torch.tensor(first(x), requires_grad=True)
     found = reference(module, images)
-    total = sum((found[name] * torch.tensor(np.moveaxis(w, -1, 1) if w.ndim > 3 else w)).sum() for name, w in weights.items())
+    total = sum(
+        (found[name] * torch.tensor(np.moveaxis(w, -1, 1) if w.ndim > 3 else w)).sum() for name, w in weights.items()
+    )
     return last(torch.autograd.grad(total, images)[0])
 
 
@@ -177,7 +180,11 @@ def test_gradients_are_those_of_differences(module, network):
         score = tf.reduce_sum(sharp.cut(["output"])(x)["output"][:, 1])
     slope = float(np.sum(tape.gradient(score, x).numpy() * direction))
     ends = [
-        float(reference(double, torch.tensor(first(x.numpy().astype(np.float64) + step * direction)))["output"][:, 1].sum())
+        float(
+            reference(double, torch.tensor(first(x.numpy().astype(np.float64) + step * direction)))["output"][
+                :, 1
+            ].sum()
+        )
         for step in (-1e-5, 1e-5)
     ]
     difference = (ends[1] - ends[0]) / 2e-5
@@ -313,10 +320,14 @@ def test_a_second_gradient_of_the_same_values_is_the_first(network):
     near(tape.gradient(score, x).numpy(), tape.gradient(score, x).numpy())
 
 
+def slope(cut, x):
+    return tf.gradients(cut(x)["output"], x)
+
+
 def test_a_network_goes_when_its_last_user_goes():
     module = made()
     network = Network(module, value_range=(0, 1))
-    run = tf.function(lambda x: tf.gradients(network.cut(["output"])(x)["output"], x))
+    run = tf.function(functools.partial(slope, network.cut(["output"])))
     concrete = run.get_concrete_function(tf.TensorSpec([2, SIZE, SIZE, 3]))
     gone, x = weakref.ref(module), tf.constant(pictures(2, (SIZE, SIZE)))
     assert concrete(x)[0].shape == x.shape

@@ -99,7 +99,10 @@ class _Pass:
         values, starts = zip(*reached, strict=True)
         slopes = torch.autograd.grad(values, leaves, starts, allow_unused=True)
         # Copies: a slope may be the upstream one itself, which TensorFlow still uses.
-        return [_copy(torch.zeros_like(leaf) if slope is None else slope) for leaf, slope in zip(leaves, slopes, strict=True)]
+        return [
+            _copy(torch.zeros_like(leaf) if slope is None else slope)
+            for leaf, slope in zip(leaves, slopes, strict=True)
+        ]
 
     def _run(self) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         with torch.inference_mode(False), torch.enable_grad():

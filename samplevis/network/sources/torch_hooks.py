@@ -42,9 +42,10 @@ def tensors(output: Any) -> dict[str, torch.Tensor]:
     """The tensors in what a module returns, by `Tap.key`; a single one, alone or in a tuple or dictionary, is ""."""
     if isinstance(output, torch.Tensor):
         return {"": output}
-    items = output.items() if isinstance(output, Mapping) else enumerate(output) if isinstance(output, tuple | list) else ()
+    several = enumerate(output) if isinstance(output, tuple | list) else ()
+    items = output.items() if isinstance(output, Mapping) else several
     found = {f":{key}": value for key, value in items if isinstance(value, torch.Tensor)}
-    return {"": value for value in found.values()} if len(found) == 1 else found
+    return {"": next(iter(found.values()))} if len(found) == 1 else found
 
 
 def run(

@@ -42,7 +42,8 @@ class TorchSource:
         self.model, self.name = module, type(module).__name__
         if isinstance(module, torch.jit.ScriptModule) or hasattr(module, "_orig_mod"):
             raise ValueError(
-                f"model: {self.name!r} is compiled, and hides its layers. Give the module that torch.jit or torch.compile was given."
+                f"model: {self.name!r} is compiled, and hides its layers. Give the module that torch.jit or torch.compile was "
+                "given."
             )
         _check_weights(self.name, module)
         self.image_shape = image_shape or find_image_shape(module, self.name, self._fails)
