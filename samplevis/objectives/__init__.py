@@ -6,8 +6,8 @@ of rows in a batch that show one image, each under another transform.
 
 Everything is maximised. Values have Lucid's signs, so that its formulas carry over:
 
-- add what you want: units, directions, `deepdream`, `dot_compare`, `alignment`, `match_features`, `penalize_boundary_complexity` (the
-  last three are negative already);
+- add what you want: units, directions, `deepdream`, `dot_compare`, `alignment`, `match_features`,
+  `penalize_boundary_complexity` (the last three are negative already);
 - subtract what should be small: `L1`, `L2`, `total_variation`, `blur_input_each_step`, `blur_alpha_each_step`, `input_diff`,
   `distance_to_constant`, `activation_difference`, `diversity` (which measures similarity).
 
