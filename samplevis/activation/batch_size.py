@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from samplevis.activation.activation import Activation
+from samplevis.network import RESERVED
 from samplevis.runtime import seeds
 
 # Operations of a graph whose outputs take no memory of their own: inputs, weights, and other names of the same array.
@@ -26,7 +27,7 @@ def bytes_per_image(activation: Activation) -> int:
     compiled = activation.network.compiled
     key = "bytes per image", activation.key
     if key not in compiled:
-        compiled[key] = max(1, sum(map(_num_bytes, _computed_tensors(activation))))
+        compiled[key] = max(1, sum(map(_num_bytes, _computed_tensors(activation))) + _hidden_bytes(activation))
     return compiled[key]
 
 
@@ -61,6 +62,13 @@ def transforms_per_chunk(activation: Activation, num_chains: int, num_transforms
     """
     limit = max(1, int(memory // (num_chains * bytes_per_image(activation))))
     return limit if limit < num_transforms else None
+
+
+def _hidden_bytes(activation: Activation) -> int:
+    """What the network takes outside the graph, at the size that the transforms leave."""
+    layers = tuple(name for name in activation.objective.layers if name not in RESERVED)
+    *size, _ = activation.transform.output_shape(activation.param.image_shape)
+    return activation.network.prepared.hidden_bytes(layers, tuple(size))
 
 
 def _computed_tensors(activation: Activation) -> list[tf.Tensor]:

@@ -83,7 +83,7 @@ class PreparedCuts:
     """
 
     def __init__(self, source: Source, names: LayerNames, images: ImageInput):
-        self._prepared, self._names, self._images = Prepared(source), names, images
+        self._source, self._prepared, self._names, self._images = source, Prepared(source), names, images
         self._cached: Callable[[tuple[str, ...]], Cut] = functools.lru_cache(maxsize=64)(self._build_cut)
 
     def cut(self, layer_names: Sequence[str]) -> Cut:
@@ -93,6 +93,10 @@ class PreparedCuts:
     def changes(self, layer_names: Sequence[str]) -> Changes:
         """What the rewriting of `cut(layer_names)` does."""
         return self._prepared.changes(self._found(self._names.check_all(layer_names)))
+
+    def hidden_bytes(self, layer_names: Sequence[str], size: tuple[int, ...]) -> int:
+        """Bytes that some layers and their gradient take for an image of a size, outside TensorFlow's graph."""
+        return self._source.hidden_bytes(self._found(self._names.check_all(layer_names)), size) if layer_names else 0
 
     def refresh(self) -> None:
         """Reads the model's weights again, for compiled code that calls these functions."""

@@ -14,6 +14,8 @@ from samplevis.network.network import Network
 def weights(network: Network) -> str:
     """SHA-256 of a network's weights and preprocessing; of the latter alone, if its source is a snapshot without variables."""
     digest = hashlib.sha256(repr((network.value_range, network.bgr, np.asarray(network.mean).tolist())).encode())
+    # Left out where there is none: digests of such networks stay what they were.
+    digest.update(b"" if network.std is None else f"std {network.std.tolist()}".encode())
     for variable in network.source.variables:
         values = np.ascontiguousarray(variable.numpy())
         digest.update(f"{values.dtype} {values.shape}".encode())

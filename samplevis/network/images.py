@@ -26,6 +26,7 @@ class ImageInput:
       value_range: (low, high), what 0 and 1 become.
       bgr: whether the model expects blue first.
       mean: float32 [channels], subtracted after scaling, or None.
+      std: float32 [channels], what the difference is divided by, or None.
     """
 
     network: str
@@ -33,6 +34,7 @@ class ImageInput:
     value_range: tuple[float, float]
     bgr: bool
     mean: np.ndarray | None
+    std: np.ndarray | None = None
 
     @classmethod
     def checked(
@@ -42,13 +44,17 @@ class ImageInput:
         value_range: tuple[float, float],
         bgr: bool,
         mean: float | Sequence[float] | None,
+        std: float | Sequence[float] | None = None,
     ) -> ImageInput:
         """An `ImageInput` of a user's arguments; raises TypeError or ValueError if one does not fit."""
         value_range = _check_range(value_range)
         check_flag("bgr", bgr)
         if bgr and shape[-1] != 3:
             raise ValueError(f"bgr: only for images of 3 channels. {network!r} takes {shape[-1]}.")
-        return cls(network, shape, value_range, bool(bgr), _check_mean(mean, shape[-1]))
+        mean, std = _check_channels("mean", mean, shape[-1]), _check_channels("std", std, shape[-1])
+        if std is not None and not (std > 0).all():
+            raise ValueError(f"std: expected positive numbers. Received: {brief(std.tolist())}")
+        return cls(network, shape, value_range, bool(bgr), mean, std)
 
     @property
     def dimensions(self) -> int:
@@ -67,6 +73,8 @@ class ImageInput:
             images = tf.reverse(images, [-1])
         if self.mean is not None:
             images = images - self.mean
+        if self.std is not None:
+            images = images / self.std
         return images
 
     def check(self, images: Any) -> tf.Tensor:
@@ -151,10 +159,10 @@ def _check_range(value_range: tuple[float, float]) -> tuple[float, float]:
     return low, high
 
 
-def _check_mean(mean: float | Sequence[float] | None, channels: int) -> np.ndarray | None:
-    if mean is None:
+def _check_channels(name: str, given: float | Sequence[float] | None, channels: int) -> np.ndarray | None:
+    if given is None:
         return None
-    values = check_array("mean", mean)
+    values = check_array(name, given)
     if values.shape not in ((), (channels,)) or not np.isfinite(values).all():
-        raise ValueError(f"mean: expected a number or {channels} of them, finite. Received: {mean!r}")
+        raise ValueError(f"{name}: expected a number or {channels} of them, finite. Received: {given!r}")
     return np.broadcast_to(values, (channels,))

@@ -12,7 +12,7 @@ import tensorflow as tf
 from samplevis.network import batch_statistics
 from samplevis.network.images import DEFAULT_SIDES
 from samplevis.network.preprocessing import MODES, Mode, Preprocessing
-from samplevis.network.sources import Source
+from samplevis.network.sources import Source, is_torch
 from samplevis.network.sources.functional import FunctionalSource
 
 # Layers and operations that rescale images in front of a model.
@@ -174,7 +174,8 @@ def _constant_images(source: Source, layer: str) -> tuple[np.ndarray, np.ndarray
 
 
 def _from_name(source: Source, name: str) -> Inferred | None:
-    if source.image_shape[-1] != 3:
+    # PyTorch's models of the same names expect other images.
+    if source.image_shape[-1] != 3 or is_torch(source.model):
         return None
     names = [name, source.name]
     functional = isinstance(source, FunctionalSource)
@@ -190,7 +191,7 @@ def _from_name(source: Source, name: str) -> Inferred | None:
 def _from_statistics(source: Source, named: Inferred | None) -> Inferred:
     """What the first batch normalization says of the name's preprocessing, or of [0, 1]."""
     assumed = named or Inferred(MODES["unit"], "nothing", "nothing in the model tells what it expects")
-    layer = batch_statistics.first_normalization(source) if isinstance(source, FunctionalSource) else None
+    layer = batch_statistics.first_normalization(source)
     if layer is None or batch_statistics.is_untrained(source.operations[layer]):
         return assumed
     channels = source.image_shape[-1]

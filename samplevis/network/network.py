@@ -30,8 +30,8 @@ class Network:
 
     Images are [batch, height, width, channels], float32 in [0, 1], RGB if they have three channels; for models that take them,
     signals [batch, length, channels] or volumes [batch, depth, height, width, channels]. Before the model sees them they become
-    `low + x * (high - low)`, are reversed to BGR if asked, and `mean` is subtracted. The model always runs with
-    `training=False`. Activations are float32 and channels-last, whatever the model computes with.
+    `low + x * (high - low)`, are reversed to BGR if asked, `mean` is subtracted, and the difference is divided by `std`. The model
+    always runs with `training=False`. Activations are float32 and channels-last, whatever the model computes with.
 
     Call a network on images and the names of layers to get activations. It is differentiable, and may be called inside a
     `tf.function`.
@@ -47,12 +47,15 @@ class Network:
 
     Args:
       model: a model that takes images, signals or volumes: a Keras 3 or tf_keras model; a `keras.layers.TFSMLayer`, or
-        what `tf.saved_model.load` returned; a frozen GraphDef; a function of images, written in TensorFlow. All but Keras 3's
-        functional and Sequential models are traced: later training does not reach the network.
+        what `tf.saved_model.load` returned; a frozen GraphDef; a function of images, written in TensorFlow; a `torch.nn.Module`
+        of images, channels first. All but Keras 3's functional and Sequential models and PyTorch's modules are traced: later
+        training does not reach the network.
       value_range: (low, high), what black and white pixels become before `mean` is subtracted. Defaults to what the model's own
         layers, its name or its statistics imply, see `samplevis.network.inference`; else, or with a `mean`, to (0, 1).
       bgr: True if the model expects blue first. Defaults to False.
       mean: a number, or one for each channel in the model's channel order, subtracted after scaling. Defaults to none.
+      std: a number, or one for each channel in the model's channel order, that the difference from `mean` is divided by. Defaults
+        to none.
       labels: the classes' names in order, or a function without arguments that returns them, called when first needed.
         A name may list synonyms, separated by commas. Defaults to none.
       name: the network's name in messages. Defaults to the model's.
@@ -60,7 +63,8 @@ class Network:
       fixed_inputs: for a model of several inputs, the values of all inputs but the image: {name: array without the batch}. For a
         function, or a subclassed model that takes no dictionary, arguments by name. Defaults to none.
       image_shape: (height, width, channels), (length, channels) or (depth, height, width, channels), None for a free size, if
-        the model does not declare it. Defaults to what it was built with; for functions and graphs to (None, None, 3).
+        the model does not declare it. Defaults to what it was built with; for functions and graphs to (None, None, 3); for a
+        `torch.nn.Module` to what is found by trying.
       input: the node of a graph that stands for the images. Defaults to its only placeholder that `fixed_inputs` leaves.
 
     Raises:
@@ -84,6 +88,7 @@ class Network:
         value_range: tuple[float, float] | None = None,
         bgr: bool = False,
         mean: float | Sequence[float] | None = None,
+        std: float | Sequence[float] | None = None,
         labels: Sequence[str] | Callable[[], Sequence[str]] | None = None,
         name: str | None = None,
         aliases: Mapping[str, str] | None = None,
@@ -103,12 +108,12 @@ class Network:
         self.inferred: Inferred | None = None
         #: What to declare in place of an assumed preprocessing, once a run has looked for it.
         self.doubt: str | None = None
-        if value_range is None and mean is None:
+        if value_range is None and mean is None and std is None:
             check_flag("bgr", bgr)
             self.inferred = infer(self.source, self.name, bool(bgr))
             value_range, bgr, mean = self.inferred.preprocessing.options.values()
         value_range = (0.0, 1.0) if value_range is None else value_range
-        self._images = ImageInput.checked(self.name, self.source.image_shape, value_range, bgr, mean)
+        self._images = ImageInput.checked(self.name, self.source.image_shape, value_range, bgr, mean, std)
         self._labels = labels if callable(labels) else check_labels(labels)
         self._names = LayerNames(self.source, self.name, aliases or {})
         self._cuts = Cuts(self.source, self._names, self._images)
@@ -158,7 +163,7 @@ class Network:
         Returns:
           A `Network`.
         """
-        declared = {"value_range": self.value_range, "bgr": self.bgr, "mean": self.mean}
+        declared = {"value_range": self.value_range, "bgr": self.bgr, "mean": self.mean, "std": self.std}
         network = Network(source, **declared, labels=lambda: self.labels, name=name, aliases=self.aliases)
         network.inferred = self.inferred
         return network
@@ -187,6 +192,11 @@ class Network:
     def mean(self) -> np.ndarray | None:
         """float32 [channels], subtracted after scaling, or None."""
         return self._images.mean
+
+    @property
+    def std(self) -> np.ndarray | None:
+        """float32 [channels], what the difference from `mean` is divided by, or None."""
+        return self._images.std
 
     @property
     def aliases(self) -> Mapping[str, str]:
@@ -323,17 +333,7 @@ class Network:
         return self.source.names[self._names.find(layer)] if declared else self._cuts.layer_shape(layer, size)
 
     def check_size(self, image_size: tuple[int, ...]) -> tuple[int, ...]:
-        """Checks the size of images.
-
-        Args:
-          image_size: pixels of each side, (height, width) or of another number of sides.
-
-        Returns:
-          The same as integers.
-
-        Raises:
-          ValueError: unless the network takes such images.
-        """
+        """The size of images, pixels of each side, as integers; ValueError unless the network takes images of it."""
         return self._images.check_size(image_size)
 
     def takes(self, image_size: Sequence[int]) -> bool:
@@ -388,6 +388,7 @@ class Network:
         low, high = self.value_range
         extra = ", BGR" if self.bgr else ""
         mean = "" if self.mean is None else f", mean {[round(float(v), 3) for v in self.mean]}"
+        mean += "" if self.std is None else f", std {[round(float(v), 3) for v in self.std]}"
         return (
             f"<Network {self.name}: images {show(self.image_shape)}, range ({low:g}, {high:g}){extra}{mean}, "
             f"{len(self.layers)} layers>"

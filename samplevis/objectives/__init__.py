@@ -6,8 +6,8 @@ of rows in a batch that show one image, each under another transform.
 
 Everything is maximised. Values have Lucid's signs, so that its formulas carry over:
 
-- add what you want: units, directions, `deepdream`, `dot_compare`, `alignment`, `penalize_boundary_complexity` (the last two are
-  negative already);
+- add what you want: units, directions, `deepdream`, `dot_compare`, `alignment`, `match_features`,
+  `penalize_boundary_complexity` (the last three are negative already);
 - subtract what should be small: `L1`, `L2`, `total_variation`, `blur_input_each_step`, `blur_alpha_each_step`, `input_diff`,
   `distance_to_constant`, `activation_difference`, `diversity` (which measures similarity).
 
@@ -23,6 +23,7 @@ from samplevis.objectives.base import Context, Objective
 from samplevis.objectives.batches import alignment, channel_interpolate, diversity, each, only_image
 from samplevis.objectives.convert import as_objective
 from samplevis.objectives.directions import direction, direction_neuron, random_direction, tensor_direction
+from samplevis.objectives.distributions import match_features
 from samplevis.objectives.images import (
     blur_alpha_each_step,
     blur_input_each_step,
@@ -68,6 +69,7 @@ __all__ = [
     "first_positions",
     "gram",
     "input_diff",
+    "match_features",
     "neuron",
     "only_after",
     "only_image",

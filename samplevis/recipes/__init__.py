@@ -4,7 +4,8 @@
 - One unit by several methods: `compare`. Samples of several units in one figure: `sample_sheet`.
 - One photograph in the eyes of a layer: `caricature`, `feature_inversion`, `activation_grid`, `semantic_dictionary`,
   `attribution` and its sums over channels, groups and positions, `accentuate`.
-- Many photographs: `collect_activations`, `covariance`, `whitening`, `ChannelReducer`, `activation_atlas`.
+- Many photographs: `collect_activations`, `covariance`, `whitening`, `ChannelReducer`, `sparse_autoencoder`,
+  `activation_atlas`.
 - Pictures made by a network: `deep_dream`, `style_transfer`, and `texture_optimization` on meshes.
 
 Recipes that optimise images pass further arguments on to `optimize` or `sweep`: `param`, `steps`, `seed` and others.
@@ -14,6 +15,8 @@ from samplevis.recipes.accentuation import Accentuation, accentuate
 from samplevis.recipes.activation_grid import ActivationGrid, activation_grid
 from samplevis.recipes.atlas import Atlas, activation_atlas
 from samplevis.recipes.attribution import attribution, channel_attribution, group_attribution, spatial_attribution
+from samplevis.recipes.autoencoder import SparseAutoencoder
+from samplevis.recipes.autoencoder_training import sparse_autoencoder
 from samplevis.recipes.caricature import Caricature, caricature, feature_inversion
 from samplevis.recipes.collected_activations import (
     collect_activations,
@@ -61,6 +64,7 @@ __all__ = [
     "Mesh",
     "SemanticDictionary",
     "Sheet",
+    "SparseAutoencoder",
     "accentuate",
     "activation_atlas",
     "activation_grid",
@@ -87,6 +91,7 @@ __all__ = [
     "rasterize",
     "sample_sheet",
     "semantic_dictionary",
+    "sparse_autoencoder",
     "spatial_attribution",
     "sphere",
     "style_transfer",

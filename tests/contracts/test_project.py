@@ -23,7 +23,7 @@ TEST_COMMAND = "python3 -m venv .venv && .venv/bin/pip install -q '.[test]' && .
 DISTRIBUTIONS = {"IPython": "ipython", "PIL": "pillow", "tensorflow_probability": "tensorflow-probability"}
 # Imported where they are used, with an error that says what to install.
 OPTIONAL = {"IPython", "arviz", "arviz_base", "cmaes", "imageio_ffmpeg", "matplotlib", "safetensors", "sklearn"}
-OPTIONAL |= {"dask", "distributed", "fsspec", "pandas", "pyarrow", "tensorboard", "umap"}
+OPTIONAL |= {"dask", "distributed", "fsspec", "pandas", "pyarrow", "tensorboard", "torch", "umap"}
 
 
 @pytest.fixture(scope="module")

@@ -306,7 +306,7 @@ np.savez(out, **{key: value[0].numpy() for key, value in values.items()})
     + [pytest.param(f"VGG{depth}_torchvision", marks=pytest.mark.long) for depth in (16, 19)],
 )
 def test_pytorch_agrees(tmp_path, name):
-    """Every layer of a random network, of odd and even sides; needs the extra `torch`, here or in `SAMPLEVIS_TEST_TORCH`."""
+    """Every layer of a random network, of odd and even sides; needs the extra `peers`, here or in `SAMPLEVIS_TEST_TORCH`."""
     model = architecture(name)
     np.savez(tmp_path / "weights.npz", **random_weights(model, 2))
     image = np.random.default_rng(5).uniform(size=(111, 134, 3))
@@ -316,7 +316,7 @@ def test_pytorch_agrees(tmp_path, name):
     done = subprocess.run([python, "-c", PYTORCH, name.partition("_")[0].lower(), *files])
     if done.returncode == 77:
         pytest.skip(
-            "PYTORCH NOT FOUND: pip install 'samplevis[torch]', or set SAMPLEVIS_TEST_TORCH to a Python that has it"
+            "PYTORCH NOT FOUND: pip install 'samplevis[peers]', or set SAMPLEVIS_TEST_TORCH to a Python that has it"
         )
     assert done.returncode == 0
     network = getattr(modelzoo, name)(tmp_path / "weights.npz")

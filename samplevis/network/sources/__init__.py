@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from samplevis.network.sources.functional import FunctionalSource, functional
 from samplevis.network.sources.graph import GraphSource
 from samplevis.network.sources.trace import traced
 
-__all__ = ["PRE", "GraphSource", "ReplaceActivation", "ReplaceLayer", "Shape", "Source", "as_source"]
+__all__ = ["PRE", "GraphSource", "ReplaceActivation", "ReplaceLayer", "Shape", "Source", "as_source", "is_torch"]
 
 
 def as_source(
@@ -26,7 +27,8 @@ def as_source(
 
     Args:
       model: a Keras 3 or tf_keras model; a `keras.layers.TFSMLayer`, or another layer; what `tf.saved_model.load` returns; a
-        frozen GraphDef; a function from images to one tensor or several; or a `Source`, which is returned as it is.
+        frozen GraphDef; a `torch.nn.Module`; a function from images to one tensor or several; or a `Source`, which is returned
+        as it is.
       fixed_inputs: values of the inputs that are not the image, by name, without the batch.
       image_shape: (height, width, channels), (length, channels) or (depth, height, width, channels), None for a free size, for
         models that do not declare it: a function, a subclassed model, a graph.
@@ -50,16 +52,36 @@ def as_source(
         if image_shape is not None or input is not None:
             raise ValueError("image_shape, input: this model says itself what images it takes.")
         return known
+    if is_torch(model):
+        return _torch(model, fixed_inputs, image_shape, input)
     if isinstance(model, tf.compat.v1.GraphDef):
         return GraphSource(model, input=input, fixed_inputs=fixed_inputs, image_shape=image_shape)
     source = traced(model, fixed_inputs=fixed_inputs, image_shape=image_shape, input=input)
     if source is None:
         raise TypeError(
             "model: expected a samplevis.Network (see samplevis.modelzoo), a Keras model or layer, a SavedModel that is loaded, a "
-            "GraphDef or a function of images; wrap a model that expects other images than [0, 1] RGB: "
+            "GraphDef, a torch.nn.Module or a function of images; wrap a model that expects other images than [0, 1] RGB: "
             f"Network(model, value_range=(-1, 1)). Received: {type(model).__module__}.{type(model).__qualname__}"
         )
     return source
+
+
+def is_torch(model: Any) -> bool:
+    """Whether a model is a module of PyTorch's, without importing that."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(model, torch.nn.Module)
+
+
+def _torch(model: Any, fixed_inputs: Mapping[str, Any] | None, image_shape: Shape | None, input: str | None) -> Source:
+    # Not before: PyTorch is optional.
+    from samplevis.network.sources.torch_module import TorchSource
+
+    if fixed_inputs or input is not None:
+        raise ValueError(
+            "fixed_inputs, input: a torch.nn.Module is called with the images alone. Wrap one that takes more in a module whose "
+            "forward(images) gives the rest."
+        )
+    return TorchSource(model, image_shape)
 
 
 def _check_image_shape(shape: Shape) -> Shape:

@@ -58,6 +58,9 @@ class Source(Protocol):
     def replaced(self, activation: ReplaceActivation, layer: ReplaceLayer) -> Source:
         """A copy, with copies of the variables, in which some activation functions and layers are replaced."""
 
+    def hidden_bytes(self, names: tuple[str, ...], size: tuple[int, ...]) -> int:
+        """Bytes of arrays that the value and gradient of some layers take for an image of a size, outside TensorFlow's graph."""
+
 
 def show(shape: Sequence[int | None]) -> str:
     """A shape as text."""

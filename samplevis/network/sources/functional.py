@@ -123,6 +123,9 @@ class FunctionalSource:
         model.set_weights(self.model.get_weights())
         return self.on_model(model)
 
+    def hidden_bytes(self, names: tuple[str, ...], size: tuple[int, ...]) -> int:
+        return 0
+
     def on_model(self, model: keras.Model) -> FunctionalSource:
         """Another model with the same inputs, of which the same are fixed."""
         return FunctionalSource(model, self._fixed_inputs)

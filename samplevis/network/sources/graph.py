@@ -150,6 +150,9 @@ class GraphSource:
                 new._functions[name] = function
         return new
 
+    def hidden_bytes(self, names: tuple[str, ...], size: tuple[int, ...]) -> int:
+        return 0
+
     def _run(self, names: Iterable[str], fed: Mapping[Output, tf.Tensor]) -> list[tf.Tensor]:
         values = self._graph.run([self._tensors[name] for name in names], fed, self._functions)
         return [to_last(value, self._image_rank) if self._channels_first else value for value in values]

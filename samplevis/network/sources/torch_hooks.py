@@ -1,0 +1,171 @@
+"""A PyTorch module, run as far as needed, with the values of its submodules on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+import weakref
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+import torch
+
+# What the root module is called as a layer, unless a submodule has the name.
+OUTPUT = "output"
+# Hooks and training mode belong to a module, whatever number of networks hold it: one run at a time.
+_LOCKS: weakref.WeakKeyDictionary[torch.nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
+
+
+@dataclasses.dataclass(frozen=True)
+class Tap:
+    """Where a tensor is read.
+
+    Attributes:
+      module: the module's dotted name; "" is the root.
+      use: which call of the module, from 1.
+      before: whether it is the module's first argument instead of what it returns.
+      key: which tensor of a module that returns several: "", ":0" or ":name".
+    """
+
+    module: str
+    use: int
+    before: bool = False
+    key: str = ""
+
+
+class _Reached(BaseException):
+    """Every tap has been read, so that the rest of the module need not run."""
+
+
+def tensors(output: Any) -> dict[str, torch.Tensor]:
+    """The tensors in what a module returns, by `Tap.key`; a single one, alone or in a tuple or dictionary, is ""."""
+    if isinstance(output, torch.Tensor):
+        return {"": output}
+    several = enumerate(output) if isinstance(output, tuple | list) else ()
+    items = output.items() if isinstance(output, Mapping) else several
+    found = {f":{key}": value for key, value in items if isinstance(value, torch.Tensor)}
+    return {"": next(iter(found.values()))} if len(found) == 1 else found
+
+
+def run(
+    module: torch.nn.Module,
+    images: torch.Tensor,
+    taps: Collection[Tap],
+    read: Callable[[torch.Tensor], torch.Tensor],
+    replaced: Mapping[Tap, torch.Tensor] | None = None,
+) -> dict[Tap, torch.Tensor]:
+    """Runs a module in evaluation mode until all taps have been read.
+
+    Args:
+      module: the module. Afterwards it has its own hooks and training mode again.
+      images: its argument.
+      taps: where to read.
+      read: what to make of each tensor: a copy, since a module may change it in place later.
+      replaced: values to put in the place of some tensors, by tap. Defaults to none.
+
+    Returns:
+      What was read, by tap.
+
+    Raises:
+      RuntimeError: if the module ends before; and whatever the module raises.
+    """
+    left, found, replaced = set(taps), {}, dict(replaced or {})
+
+    def visit(tap: Tap, value: torch.Tensor) -> torch.Tensor:
+        value = replaced.get(tap, value)
+        if tap in left:
+            found[tap] = read(value)
+            left.discard(tap)
+            if not left:
+                raise _Reached
+        return value
+
+    def before(name: str, use: int, arguments: tuple) -> tuple | None:
+        tap = Tap(name, use, before=True)
+        if tap not in left and tap not in replaced or not arguments:
+            return None
+        return visit(tap, arguments[0]), *arguments[1:]
+
+    def after(name: str, use: int, output: Any) -> Any:
+        for key, value in tensors(output).items():
+            changed = visit(Tap(name, use, key=key), value)
+            if changed is not value:
+                return changed
+        return None
+
+    names = {tap.module for tap in (*left, *replaced)}
+    with _hooked(module, names, before, after), contextlib.suppress(_Reached):
+        module(images)
+    if left:
+        raise RuntimeError(f"the module did not reach {', '.join(sorted({tap.module or OUTPUT for tap in left}))}")
+    return found
+
+
+def record(module: torch.nn.Module, images: torch.Tensor) -> tuple[dict[Tap, torch.Tensor], dict[Tap, Tap]]:
+    """Runs a module in evaluation mode, and lists what each use of each submodule returned, in the order of computation.
+
+    Returns:
+      (tap -> tensor; tap -> the use of a submodule without submodules whose result this is, too).
+    """
+    seen: dict[Tap, torch.Tensor] = {}
+    leaves: dict[int, Tap] = {}
+    ends: dict[Tap, Tap] = {}
+    simple = {name for name, each in module.named_modules() if next(each.children(), None) is None}
+
+    def after(name: str, use: int, output: Any) -> None:
+        for key, value in tensors(output).items():
+            tap = Tap(name, use, key=key)
+            seen[tap] = value
+            if name in simple:
+                leaves[id(value)] = tap
+            elif id(value) in leaves:
+                ends[tap] = leaves[id(value)]
+
+    names = [name for name, _ in module.named_modules()]
+    with _hooked(module, names, lambda *_: None, after):
+        module(images)
+    return seen, ends
+
+
+@contextlib.contextmanager
+def _hooked(
+    module: torch.nn.Module,
+    names: Collection[str],
+    before: Callable[[str, int, tuple], tuple | None],
+    after: Callable[[str, int, Any], Any],
+) -> Iterator[None]:
+    """While it lasts, calls two functions around every use of some submodules in this thread, in evaluation mode."""
+    uses, thread = dict.fromkeys(names, 0), threading.get_ident()
+
+    def enter(name: str, arguments: tuple) -> tuple | None:
+        if threading.get_ident() != thread:
+            return None
+        uses[name] += 1
+        return before(name, uses[name], arguments)
+
+    def leave(name: str, output: Any) -> Any:
+        return after(name, uses[name], output) if threading.get_ident() == thread else None
+
+    with _LOCKS.setdefault(module, threading.RLock()), _evaluating(module), contextlib.ExitStack() as hooks:
+        for name in names:
+            part = module.get_submodule(name)
+            for handle in (
+                part.register_forward_pre_hook(lambda _, arguments, name=name: enter(name, arguments)),
+                part.register_forward_hook(lambda _, __, output, name=name: leave(name, output)),
+            ):
+                hooks.callback(handle.remove)
+        yield
+
+
+@contextlib.contextmanager
+def _evaluating(module: torch.nn.Module) -> Iterator[None]:
+    """Evaluation mode, and then each submodule's own mode again."""
+    training = [part for part in module.modules() if part.training]
+    for part in training:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
