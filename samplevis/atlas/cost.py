@@ -68,7 +68,7 @@ def cost_of(settings: AtlasSettings, units: int, exact: int) -> Cost:
       A `Cost`.
     """
     per_unit = {
-        "optimize": settings.optimize_steps,
+        "optimize": settings.num_ascents * settings.optimize_steps,
         "draft": settings.num_chains * gradients_per_draft(settings),
     }
     gradients = {name: units * count for name, count in per_unit.items() if name in settings.methods}

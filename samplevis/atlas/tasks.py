@@ -184,16 +184,9 @@ def _chunks(bank: Any, size: int) -> list[Any]:
 def _optimized(lab: _Lab) -> list[dict[str, Any]]:
     """The optimised picture of every unit, and the scale that it gives."""
     settings, count = lab.task.settings, len(lab.vectors)
-    start = first_latents(lab.exact.param, 1, None, lab.seed)
-    options = AscentOptions(
-        settings.optimize_steps, redirect_steps=LUCID_REDIRECT_STEPS, skip_nonfinite=True, shared_transforms=True
-    )
-    size = min(settings.batch_size, settings.units_per_part)
-
-    def ascended(vectors: np.ndarray) -> np.ndarray:
-        return _ascended(with_units(lab.exact, vectors), tf.repeat(start, size, axis=0), options, lab.seed)
-
-    found = in_batches(ascended, size, lab.vectors)
+    starts = _first_latents(lab)
+    latents = _optimized_latents(lab, starts)
+    found, start = latents[:, 0], starts[:1]
     images = lab.exact.param.image(tf.constant(found)).numpy()
     optima = [lab.scores(activation, found, lab.vectors) for activation in (lab.exact, lab.smooth)]
     priors = [lab.prior_means(activation) for activation in (lab.exact, lab.smooth)]
@@ -210,11 +203,35 @@ def _optimized(lab: _Lab) -> list[dict[str, Any]]:
                 "optimum": scales[0].optimum,
                 "optimized": to_webp(images[n], settings.quality),
                 "optimized_activation": float(plain[n]),
-                "gradients": settings.optimize_steps,
+                "gradients": settings.optimize_steps * len(starts),
                 "_scales": scales,
+                "_latents": latents[n],
             }
         )
     return records
+
+
+def _first_latents(lab: _Lab) -> tf.Tensor:
+    """Where the optimiser starts, the same for all units: the picture's start, then those of a draft's other chains."""
+    param, others = lab.exact.param, lab.task.settings.num_ascents - 1
+    start = first_latents(param, 1, None, lab.seed)
+    return tf.concat([start, first_latents(param, others, None, seeds.fold(lab.seed, "chains"))], 0) if others else start
+
+
+def _optimized_latents(lab: _Lab, starts: tf.Tensor) -> np.ndarray:
+    """Latents that the optimiser reaches for every unit, [unit, start, *latent_shape]."""
+    settings, count = lab.task.settings, starts.shape[0]
+    options = AscentOptions(
+        settings.optimize_steps, redirect_steps=LUCID_REDIRECT_STEPS, skip_nonfinite=True, shared_transforms=True
+    )
+    vectors = np.repeat(lab.vectors, count, axis=0)
+    tiled = np.tile(starts.numpy(), [len(lab.vectors)] + [1] * (starts.shape.rank - 1))
+
+    def ascended(vectors: np.ndarray, starts: np.ndarray) -> np.ndarray:
+        return _ascended(with_units(lab.exact, vectors), tf.constant(starts), options, lab.seed)
+
+    size = min(settings.batch_size, settings.units_per_part * count)
+    return in_batches(ascended, size, vectors, tiled).reshape(-1, *starts.shape)
 
 
 def _ascended(batch: Activation, start: tf.Tensor, options: AscentOptions, seed: tf.Tensor) -> np.ndarray:
@@ -247,7 +264,9 @@ def _add_drafts(lab: _Lab, records: list[dict[str, Any]]) -> None:
     for first in range(0, len(alive), size):
         part = alive[first : first + size]
         places = padded(part, size)
-        problems = [UnitProblem(keys[n], lab.vectors[n], records[n]["_scales"][1]) for n in places]
+        problems = [
+            UnitProblem(keys[n], lab.vectors[n], records[n]["_scales"][1], records[n]["_latents"]) for n in places
+        ]
         drafts = draft_units(lab.smooth, problems, tf.gather(all_seeds, places), settings)
         for n, draft in zip(part, drafts, strict=False):
             records[n] |= _of_draft(lab, n, records[n], draft)
