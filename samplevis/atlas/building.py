@@ -113,18 +113,18 @@ def build(
 def carry_out(
     plan: AtlasPlan,
     folder: str | os.PathLike,
-    images: np.ndarray | Iterable | str | os.PathLike | None = None,
-    spec: ModelSpec | None = None,
-    engine: EngineOptions = EngineOptions(),
-    callbacks: Sequence[Callback] = (),
+    images: np.ndarray | Iterable | str | os.PathLike | None,
+    spec: ModelSpec | None,
+    engine: EngineOptions,
+    callbacks: Sequence[Callback],
 ) -> Built:
     """Does what is planned, but for what the folder has.
 
     Args:
       plan: of the atlas.
       folder, images: as in `build`.
-      spec: the model, for other processes. Defaults to none.
-      engine: where the tasks run, checked. Defaults to this process.
+      spec: the model, for other processes; None for a model that only this process has.
+      engine: where the tasks run, checked.
       callbacks: as in `build`.
 
     Returns:

@@ -215,7 +215,9 @@ def _first_latents(lab: _Lab) -> tf.Tensor:
     """Where the optimiser starts, the same for all units: the picture's start, then those of a draft's other chains."""
     param, others = lab.exact.param, lab.task.settings.num_ascents - 1
     start = first_latents(param, 1, None, lab.seed)
-    return tf.concat([start, first_latents(param, others, None, seeds.fold(lab.seed, "chains"))], 0) if others else start
+    return (
+        tf.concat([start, first_latents(param, others, None, seeds.fold(lab.seed, "chains"))], 0) if others else start
+    )
 
 
 def _optimized_latents(lab: _Lab, starts: tf.Tensor) -> np.ndarray:

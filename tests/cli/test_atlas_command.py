@@ -59,7 +59,9 @@ def test_mistakes_are_named_in_flags(words, message, capsys, tmp_path, monkeypat
 
 
 @pytest.mark.parametrize(("what", "code"), [("fails", 1), ("is interrupted", 130)])
-def test_the_exit_status_tells_tasks_that_failed_from_an_interruption(what, code, tmp_path, capsys, monkeypatch, no_compute):
+def test_the_exit_status_tells_tasks_that_failed_from_an_interruption(
+    what, code, tmp_path, capsys, monkeypatch, no_compute
+):
     from samplevis import atlas
     from samplevis.atlas import building
 
