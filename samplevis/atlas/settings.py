@@ -92,9 +92,12 @@ class AtlasSettings:
         return max(1, self.batch_size // self.num_chains)
 
     @property
-    def num_ascents(self) -> int:
-        """Pictures of a unit that are optimised: its own, from which the first chain of a draft starts, and one for each other."""
-        return self.num_chains if "draft" in self.methods else 1
+    def start_steps(self) -> int:
+        """Updates of the pictures from which the chains of a draft start, all but the first, which starts from the unit's own.
+
+        After half of the optimiser's steps chains reach the level as well as after all of them.
+        """
+        return -(-self.optimize_steps // 2)
 
     def as_dict(self) -> dict[str, Any]:
         """Names and values, as JSON holds them."""

@@ -14,7 +14,7 @@ from samplevis.activation import Activation, default_param
 from samplevis.activation.chunked import bank_size, largest_divisor
 from samplevis.activation.features import deep_features
 from samplevis.atlas import rows
-from samplevis.atlas.cost import EXACT
+from samplevis.atlas.cost import EXACT, gradients_of_starts
 from samplevis.atlas.draft import Draft, UnitProblem, draft_units
 from samplevis.atlas.pictures import to_webp
 from samplevis.atlas.plan import Task
@@ -184,9 +184,8 @@ def _chunks(bank: Any, size: int) -> list[Any]:
 def _optimized(lab: _Lab) -> list[dict[str, Any]]:
     """The optimised picture of every unit, and the scale that it gives."""
     settings, count = lab.task.settings, len(lab.vectors)
-    starts = _first_latents(lab)
-    latents = _optimized_latents(lab, starts)
-    found, start = latents[:, 0], starts[:1]
+    start = first_latents(lab.exact.param, 1, None, lab.seed)
+    found = _ascended_from(lab, start, settings.optimize_steps)[:, 0]
     images = lab.exact.param.image(tf.constant(found)).numpy()
     optima = [lab.scores(activation, found, lab.vectors) for activation in (lab.exact, lab.smooth)]
     priors = [lab.prior_means(activation) for activation in (lab.exact, lab.smooth)]
@@ -203,36 +202,25 @@ def _optimized(lab: _Lab) -> list[dict[str, Any]]:
                 "optimum": scales[0].optimum,
                 "optimized": to_webp(images[n], settings.quality),
                 "optimized_activation": float(plain[n]),
-                "gradients": settings.optimize_steps * len(starts),
+                "gradients": settings.optimize_steps,
                 "_scales": scales,
-                "_latents": latents[n],
+                "_latent": found[n],
             }
         )
     return records
 
 
-def _first_latents(lab: _Lab) -> tf.Tensor:
-    """Where the optimiser starts, the same for all units: the picture's start, then those of a draft's other chains."""
-    param, others = lab.exact.param, lab.task.settings.num_ascents - 1
-    start = first_latents(param, 1, None, lab.seed)
-    return (
-        tf.concat([start, first_latents(param, others, None, seeds.fold(lab.seed, "chains"))], 0) if others else start
-    )
-
-
-def _optimized_latents(lab: _Lab, starts: tf.Tensor) -> np.ndarray:
-    """Latents that the optimiser reaches for every unit, [unit, start, *latent_shape]."""
+def _ascended_from(lab: _Lab, starts: tf.Tensor, steps: int) -> np.ndarray:
+    """Latents that the optimiser reaches for every unit, from the same starts for all, [unit, start, *latent_shape]."""
     settings, count = lab.task.settings, starts.shape[0]
-    options = AscentOptions(
-        settings.optimize_steps, redirect_steps=LUCID_REDIRECT_STEPS, skip_nonfinite=True, shared_transforms=True
-    )
+    options = AscentOptions(steps, redirect_steps=LUCID_REDIRECT_STEPS, skip_nonfinite=True, shared_transforms=True)
     vectors = np.repeat(lab.vectors, count, axis=0)
     tiled = np.tile(starts.numpy(), [len(lab.vectors)] + [1] * (starts.shape.rank - 1))
 
     def ascended(vectors: np.ndarray, starts: np.ndarray) -> np.ndarray:
         return _ascended(with_units(lab.exact, vectors), tf.constant(starts), options, lab.seed)
 
-    size = min(settings.batch_size, settings.units_per_part * count)
+    size = min(settings.batch_size, settings.units_per_part)
     return in_batches(ascended, size, vectors, tiled).reshape(-1, *starts.shape)
 
 
@@ -261,17 +249,25 @@ def _judged(scales: Sequence[LevelScale], moved: bool) -> tuple[str, str]:
 def _add_drafts(lab: _Lab, records: list[dict[str, Any]]) -> None:
     """Adds the samples of the units that can be sampled."""
     settings, size = lab.task.settings, lab.task.settings.units_per_batch
+    chain_starts = _chain_starts(lab, records)
     alive = [n for n, record in enumerate(records) if record["status"] == "optimized"]
     all_seeds, keys = unit_seeds(settings.seed, lab.task.keys()), lab.task.keys()
     for first in range(0, len(alive), size):
         part = alive[first : first + size]
         places = padded(part, size)
-        problems = [
-            UnitProblem(keys[n], lab.vectors[n], records[n]["_scales"][1], records[n]["_latents"]) for n in places
-        ]
+        problems = [UnitProblem(keys[n], lab.vectors[n], records[n]["_scales"][1], chain_starts[n]) for n in places]
         drafts = draft_units(lab.smooth, problems, tf.gather(all_seeds, places), settings)
         for n, draft in zip(part, drafts, strict=False):
             records[n] |= _of_draft(lab, n, records[n], draft)
+
+
+def _chain_starts(lab: _Lab, records: Sequence[dict[str, Any]]) -> np.ndarray:
+    """Where the chains of every unit start: at its optimised picture, and at other ones, [unit, chain, *latent_shape]."""
+    settings, own = lab.task.settings, np.stack([record["_latent"] for record in records])[:, None]
+    if settings.num_chains == 1:
+        return own
+    starts = first_latents(lab.exact.param, settings.num_chains - 1, None, seeds.fold(lab.seed, "chains"))
+    return np.concatenate([own, _ascended_from(lab, starts, settings.start_steps)], axis=1)
 
 
 def _of_draft(lab: _Lab, n: int, record: dict[str, Any], draft: Draft) -> dict[str, Any]:
@@ -292,7 +288,7 @@ def _of_draft(lab: _Lab, n: int, record: dict[str, Any], draft: Draft) -> dict[s
         "samples": [to_webp(image, settings.quality) for image in draft.images],
         "means": [to_webp(image, settings.quality) for image in draft.chain_means],
         "sample_activations": lab.plain_scores(draft.latents, vectors).tolist(),
-        "gradients": record["gradients"] + len(draft.latents) * draft.gradients,
+        "gradients": record["gradients"] + gradients_of_starts(settings) + len(draft.latents) * draft.gradients,
     }
 
 

@@ -207,9 +207,8 @@ def test_a_plan_says_what_it_costs():
     plan = atlas.plan_atlas(modelzoo.Shapes(), ["logits"], settings={"size": 32, "exact_share": 1.0})
     text = str(plan)
     assert "18 units" in text and "gradients" in text and plan.cost.exact == 18
-    assert plan.cost.gradients["optimize"] == 4 * 18 * 256, "a picture for each chain"
-    alone = atlas.plan_atlas(modelzoo.Shapes(), ["logits"], settings={"methods": ["optimize"]})
-    assert alone.cost.gradients["optimize"] == 18 * 256
+    assert plan.cost.gradients["optimize"] == 18 * 256
+    assert plan.cost.gradients["draft"] == 18 * (3 * 128 + 4 * (150 + 16 * 6 * 4))
     assert set(plan.tasks()[0].exact) == set(plan.tasks()[0].units)
 
 
