@@ -137,7 +137,7 @@ def test_kills_at_random_moments_leave_the_bytes_of_an_undisturbed_run(kills, tm
 
 def wait_for_progress(machines: Machines, folder: Path, finished: int, seconds: float) -> None:
     """Waits until a part more is there, or a process has ended, and then for so many seconds."""
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 600
     while len(parts(folder)) <= finished and all(map(machines.runs, ("scheduler", "nanny", "client"))):
         assert time.monotonic() < deadline, "nothing is done any more"
         time.sleep(0.05)
