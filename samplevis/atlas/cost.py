@@ -86,8 +86,8 @@ def gradients_per_draft(settings: AtlasSettings) -> int:
 
 
 def gradients_of_starts(settings: AtlasSettings) -> int:
-    """Gradients of the pictures from which the chains of a unit's draft start; its own picture is one of them, and is there."""
-    return (settings.num_chains - 1) * settings.start_steps
+    """Gradients of the pictures from which the chains of a unit's draft start."""
+    return settings.num_chains * settings.start_steps
 
 
 def _exact_gradients(settings: AtlasSettings) -> int:

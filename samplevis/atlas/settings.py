@@ -93,10 +93,7 @@ class AtlasSettings:
 
     @property
     def start_steps(self) -> int:
-        """Updates of the pictures from which the chains of a draft start, all but the first, which starts from the unit's own.
-
-        After half of the optimiser's steps chains reach the level as well as after all of them.
-        """
+        """Updates of the pictures from which the chains of a draft start: half of the optimiser's are enough to reach the level."""
         return -(-self.optimize_steps // 2)
 
     def as_dict(self) -> dict[str, Any]:
