@@ -186,7 +186,7 @@ def _optimized(lab: _Lab) -> list[dict[str, Any]]:
     start = first_latents(lab.exact.param, 1, None, lab.seed)
     # Rectifiers that are dead at the start pass no gradient; smooth ones do.
     options = dataclasses.replace(_ascent(settings.optimize_steps), redirect_steps=LUCID_REDIRECT_STEPS)
-    found = _ascended_from(lab, lab.exact, start, options)[:, 0]
+    found = _ascended_from(lab, lab.exact, start, options, lab.seed)
     images = lab.exact.param.image(tf.constant(found)).numpy()
     optima, priors = lab.scores(lab.exact, found, lab.vectors), lab.prior_means(lab.exact)
     plain, moved = lab.plain_scores(found, lab.vectors), ~unmoved(found, start)
@@ -212,17 +212,16 @@ def _ascent(steps: int) -> AscentOptions:
     return AscentOptions(steps, skip_nonfinite=True, shared_transforms=True)
 
 
-def _ascended_from(lab: _Lab, activation: Activation, starts: tf.Tensor, options: AscentOptions) -> np.ndarray:
-    """Latents that the optimiser reaches for every unit, from the same starts for all, [unit, start, *latent_shape]."""
-    settings, count = lab.task.settings, starts.shape[0]
-    vectors = np.repeat(lab.vectors, count, axis=0)
-    tiled = np.tile(starts.numpy(), [len(lab.vectors)] + [1] * (starts.shape.rank - 1))
+def _ascended_from(
+    lab: _Lab, activation: Activation, start: tf.Tensor, options: AscentOptions, seed: tf.Tensor
+) -> np.ndarray:
+    """Latents that the optimiser reaches for every unit from the same start [1, *latent_shape], [unit, *latent_shape]."""
+    size = min(lab.task.settings.batch_size, lab.task.settings.units_per_part)
 
-    def ascended(vectors: np.ndarray, starts: np.ndarray) -> np.ndarray:
-        return _ascended(with_units(activation, vectors), tf.constant(starts), options, lab.seed)
+    def ascended(vectors: np.ndarray) -> np.ndarray:
+        return _ascended(with_units(activation, vectors), tf.repeat(start, size, axis=0), options, seed)
 
-    size = min(settings.batch_size, settings.units_per_part)
-    return in_batches(ascended, size, vectors, tiled).reshape(-1, *starts.shape)
+    return in_batches(ascended, size, lab.vectors)
 
 
 def _ascended(batch: Activation, start: tf.Tensor, options: AscentOptions, seed: tf.Tensor) -> np.ndarray:
@@ -277,8 +276,14 @@ def _chain_starts(lab: _Lab) -> tuple[np.ndarray, list[LevelScale]]:
       Latents [unit, chain, *latent_shape]; a scale for each unit.
     """
     settings, smooth = lab.task.settings, lab.smooth
-    first = first_latents(smooth.param, settings.num_chains, None, seeds.fold(lab.seed, "chains"))
-    starts = _ascended_from(lab, smooth, first, _ascent(settings.start_steps))
+
+    def ascended(chain: int) -> np.ndarray:
+        # The units of a chain share their transforms; those of other chains are others.
+        seed = seeds.fold(lab.seed, "chains", chain)
+        first = first_latents(smooth.param, 1, None, seed)
+        return _ascended_from(lab, smooth, first, _ascent(settings.start_steps), seed)
+
+    starts = np.stack([ascended(chain) for chain in range(settings.num_chains)], axis=1)
     vectors = np.repeat(lab.vectors, settings.num_chains, axis=0)
     values = lab.scores(smooth, starts.reshape(-1, *starts.shape[2:]), vectors).reshape(-1, settings.num_chains)
     ends = zip(lab.prior_means(smooth), values.max(1), strict=True)

@@ -104,7 +104,7 @@ const atlas = (() => {
     }, bad ? el("span", { class: "mark" }, unit.status) : stars.includes(keyOf(place, unit.unit).join("\n")) ? el("span", { class: "mark" }, "★") : null);
   }
   function strip(place, unit, from, count, captions, what) {
-    const total = Object.values(unit.pictures).reduce((sum, each) => sum + each, 0), side = 112;
+    const total = Object.values(unit.pictures).reduce((sum, each) => sum + each, 0), side = innerWidth < 480 ? 86 : 112;
     return el("ul", { class: "row" }, Array.from({ length: count }, (_, n) => el("li", {}, el("figure", {},
       el("div", { class: "picture", role: "img", "aria-label": short(`${what} ${n + 1} of ${title(place, unit)}`), style: {
         width: side + "px", height: side + "px", backgroundImage: `url("units/${place.entry.id}/${unit.unit}.webp")`,
