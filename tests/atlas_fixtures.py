@@ -11,7 +11,7 @@ SETTINGS = {
     "num_chains": 2,
     "batch_size": 4,
     "units_per_part": 2,
-    "optimize_steps": 4,
+    "optimize_steps": 32,
     "anneal_steps": 25,
     "num_transitions": 1,
     "exact_share": 0.0,

@@ -7,7 +7,7 @@ import dataclasses
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -36,6 +36,20 @@ if TYPE_CHECKING:
 MAX_FAILURES = 3
 # Failures that a warning names.
 MAX_NAMED = 5
+
+
+class Built(NamedTuple):
+    """What came of a call.
+
+    Attributes:
+      atlas: what is in the folder.
+      missing: units of the plan that are not.
+      interrupted: whether Ctrl-C stopped it.
+    """
+
+    atlas: Atlas
+    missing: int
+    interrupted: bool
 
 
 def build(
@@ -92,19 +106,45 @@ def build(
     engine.check(spec, folder)
     network = spec.load() if spec is not None else as_network(model)
     plan = plan_atlas(network, layers, directions=directions, settings=settings)
+    notify_inferred(network, progress)
+    return carry_out(plan, folder, images, spec, engine, as_callbacks(progress, callbacks)).atlas
+
+
+def carry_out(
+    plan: AtlasPlan,
+    folder: str | os.PathLike,
+    images: np.ndarray | Iterable | str | os.PathLike | None,
+    spec: ModelSpec | None,
+    engine: EngineOptions,
+    callbacks: Sequence[Callback],
+) -> Built:
+    """Does what is planned, but for what the folder has.
+
+    Args:
+      plan: of the atlas.
+      folder, images: as in `build`.
+      spec: the model, for other processes; None for a model that only this process has.
+      engine: where the tasks run, checked.
+      callbacks: as in `build`.
+
+    Returns:
+      `Built`.
+
+    Raises:
+      ValueError, ImportError, OSError, ConnectionError: as `build`.
+    """
     store = Store(folder)
     store.claim(plan.identity)
     store.note_layers(plan.layer_notes)
-    notified = as_callbacks(progress, callbacks)
-    notify_inferred(network, progress)
     interrupted = False
     if images is not None and "examples" in plan.settings.methods:
-        with Progress("examples", _length(images), "image", notified) as bar:
+        with Progress("examples", _length(images), "image", callbacks) as bar:
             make_examples(plan, images, store, _stopping(bar))
             interrupted = bar.interrupted
-    if not interrupted:
-        _run(plan, spec, engine, store, notified)
-    return Atlas(store)
+    interrupted = interrupted or _run(plan, spec, engine, store, callbacks)
+    finished = set(store.names(PARTS))
+    missing = sum(len(task.units) for task in plan.tasks() if task.path not in finished)
+    return Built(Atlas(store), missing, interrupted)
 
 
 def measured_cost(plan: AtlasPlan) -> Cost:
@@ -127,8 +167,8 @@ def measured_cost(plan: AtlasPlan) -> Cost:
 
 def _run(
     plan: AtlasPlan, spec: ModelSpec | None, engine: EngineOptions, store: Store, callbacks: Sequence[Callback]
-) -> None:
-    """Does the tasks that are not finished."""
+) -> bool:
+    """Does the tasks that are not finished; returns whether Ctrl-C stopped it."""
     finished = set(store.names(PARTS))
     tasks = plan.tasks()
     remaining = [task for task in tasks if task.path not in finished]
@@ -157,8 +197,9 @@ def _run(
     if errors:
         more = f", and {len(errors) - MAX_NAMED} more" if len(errors) > MAX_NAMED else ""
         warnings.warn(
-            f"atlas: {len(errors)} failed: {'; '.join(each[:200] for each in errors[:MAX_NAMED])}{more}", stacklevel=3
+            f"atlas: {len(errors)} failed: {'; '.join(each[:200] for each in errors[:MAX_NAMED])}{more}", stacklevel=4
         )
+    return bar.interrupted
 
 
 def _results(

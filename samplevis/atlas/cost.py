@@ -69,7 +69,7 @@ def cost_of(settings: AtlasSettings, units: int, exact: int) -> Cost:
     """
     per_unit = {
         "optimize": settings.optimize_steps,
-        "draft": settings.num_chains * gradients_per_draft(settings),
+        "draft": settings.num_chains * gradients_per_draft(settings) + gradients_of_starts(settings),
     }
     gradients = {name: units * count for name, count in per_unit.items() if name in settings.methods}
     if "exact" in settings.methods:
@@ -83,6 +83,11 @@ def gradients_per_draft(settings: AtlasSettings) -> int:
     """Gradients of one chain of a draft that reaches its level in time."""
     spec, steps = KERNELS["langevin"], HMCOptions().num_leapfrog_steps
     return settings.anneal_steps + settings.num_transitions * steps * spec.num_transforms
+
+
+def gradients_of_starts(settings: AtlasSettings) -> int:
+    """Gradients of the pictures from which the chains of a unit's draft start."""
+    return settings.num_chains * settings.start_steps
 
 
 def _exact_gradients(settings: AtlasSettings) -> int:

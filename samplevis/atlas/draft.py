@@ -1,4 +1,4 @@
-"""Draft samples of many units at once: annealing from the prior, then Langevin transitions, in one compiled batch.
+"""Draft samples of many units at once: annealing from optimised images, then Langevin transitions, in one compiled batch.
 
 The dynamics are those of `samplevis.sampling.annealing` and of the kernel "langevin". Here every unit of a batch has a level, a
 strength, a schedule and a stream of random numbers of its own, so that a unit gets the same in every batch.
@@ -37,11 +37,13 @@ class UnitProblem(NamedTuple):
       key: its name, "layer:unit", which its random numbers depend on.
       vector: its direction in the layer, float32 [channels].
       scale: ends of the scale of its activation, on the network that is sampled.
+      starts: an optimised latent for each chain, float32 [chain, *latent_shape].
     """
 
     key: str
     vector: np.ndarray
     scale: LevelScale
+    starts: np.ndarray
 
 
 class Draft(NamedTuple):
@@ -82,7 +84,8 @@ def draft_units(
     vectors = np.repeat([unit.vector for unit in units], chains, axis=0)
     batch = with_units(activation, vectors)
     edges = _Edges.of(units, settings.level, int(np.prod(activation.param.latent_shape)))
-    path = _Path.start(batch, unit_seeds, chains, settings)
+    starts = batch.param.rotate(tf.constant(np.concatenate([unit.starts for unit in units])))
+    path = _Path.start(starts, unit_seeds, chains, settings)
     run = batch.compiler("atlas", chains)("anneal", _anneal_steps(batch))
     while path.active.any():
         force, rise, friction = path.forces()
@@ -131,7 +134,8 @@ def measure_rate(activation: Activation, vectors: np.ndarray, settings: AtlasSet
     chains = settings.num_chains
     batch = with_units(activation, np.repeat(vectors, chains, axis=0))
     unit_seeds = tf.stack([seeds.fold(seeds.root(0), n) for n in range(len(vectors))])
-    path, zeros = _Path.start(batch, unit_seeds, chains, settings), tf.zeros(len(vectors) * chains)
+    state, zeros = activation.param.prior(seeds.root(0), len(vectors) * chains), tf.zeros(len(vectors) * chains)
+    path = _Path.start(state, unit_seeds, chains, settings)
     run, ones = batch.compiler("atlas", chains)("anneal", _anneal_steps(batch)), tf.ones_like(zeros)
     arguments = (
         path.now,
@@ -190,10 +194,8 @@ class _Path:
     done: int = 0
 
     @classmethod
-    def start(cls, activation: Activation, unit_seeds: tf.Tensor, chains: int, settings: AtlasSettings) -> _Path:
+    def start(cls, state: tf.Tensor, unit_seeds: tf.Tensor, chains: int, settings: AtlasSettings) -> _Path:
         units = unit_seeds.shape[0]
-        prior = [activation.param.prior(seeds.fold(each, "start"), chains) for each in tf.unstack(unit_seeds)]
-        state = tf.concat(prior, 0)
         velocity = seeds.normal(state.shape, seeds.fold(unit_seeds, "anneal velocity"))
         zeros = tf.zeros(units * chains)
         steps = _whole_calls(settings.anneal_steps)
@@ -202,7 +204,7 @@ class _Path:
             chains,
             settings.level,
             steps,
-            force=np.zeros(units),
+            force=np.full(units, annealing.FIRST_FORCE),
             most=np.full(units, steps),
             steps=np.zeros(units, int),
             arrived=np.zeros((units, chains), bool),
@@ -217,10 +219,13 @@ class _Path:
         return self.done < self.most
 
     def forces(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Force, its rise in a step, and the friction, by which the dynamics are cooled too, each [unit]."""
-        arrived = self.arrived.all(1)
-        cooling = np.where(arrived & (self.done >= 2 * self.num_steps // 3), 2.0, 1.0)
-        return self.force, np.where(arrived, 0.0, annealing.RAMP), cooling * annealing.FRICTION
+        """Force, its rise in a step, and the friction, by which the dynamics are cooled too, each [unit].
+
+        As in `annealing.anneal`, the force rests unless it turns out to be too weak to hold the chains.
+        """
+        rises = (self.done >= self.num_steps) & ~self.reached().all(1)
+        cooling = np.where(self.arrived.all(1) & (self.done >= 2 * self.num_steps // 3), 2.0, 1.0)
+        return self.force, np.where(rises, annealing.RAMP, 0.0), cooling * annealing.FRICTION
 
     def reached(self) -> np.ndarray:
         """Whether chains sit at the level, by the mean of the last calls, bool [unit, chain]."""

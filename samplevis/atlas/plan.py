@@ -98,11 +98,10 @@ class AtlasPlan:
     @property
     def identity(self) -> dict[str, Any]:
         """What all parts of the atlas share, as JSON holds it; versions are noted, and may differ."""
-        settings = {name: value for name, value in self.settings.as_dict().items() if name != "units_per_part"}
         name = self.network.name
         return {
             "model": {"name": name, "sha256": self.model},
-            "settings": settings,
+            "settings": self.settings.as_dict(),
             "versions": {"samplevis": __version__},
         }
 

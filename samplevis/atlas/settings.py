@@ -31,12 +31,11 @@ class AtlasSettings:
       methods: names of what to make: "optimize", "draft" (approximate samples, which need the optimised picture), "exact" (on a
         random share of the units, as an audit of the drafts) and "examples" (if there are images). Defaults to all.
       size: side of the pictures in pixels, >= 8. Defaults to 64.
-      level: activation asked of the samples, from 0 (mean under the prior) to 1 (the optimised picture). Drafts
-        start from noise, and at 64 pixels many classes of an ImageNet network do not come to 0.7. Defaults to 0.5.
+      level: activation asked of the samples, from 0 (mean under the prior) to 1 (the optimised picture). Defaults to 0.7.
       optimize_steps: updates of the optimiser, >= 1. Defaults to 256.
       num_chains: samples per unit, each from a chain of its own, >= 1. Defaults to 4.
-      anneal_steps: Langevin steps of a draft, >= 25, rounded up to a multiple of 25; three times as many for a unit that is
-        below the level. Defaults to 300.
+      anneal_steps: Langevin steps of a draft, >= 25, rounded up to a multiple of 25; up to three times as many for a unit that
+        is below the level. Defaults to 150.
       num_transitions: transitions of the Langevin kernel after annealing, over which the mean of a chain is taken, >= 1.
         Defaults to 16.
       smooth: softness of the network's kinks while sampling, > 0, see `render`. Defaults to 0.3.
@@ -57,10 +56,10 @@ class AtlasSettings:
 
     methods: tuple[Method, ...] = METHODS
     size: int = 64
-    level: float = 0.5
+    level: float = 0.7
     optimize_steps: int = 256
     num_chains: int = 4
-    anneal_steps: int = 300
+    anneal_steps: int = 150
     num_transitions: int = 16
     smooth: float = 0.3
     exact_share: float = 0.02
@@ -91,6 +90,11 @@ class AtlasSettings:
     def units_per_batch(self) -> int:
         """Units whose chains make one batch, >= 1."""
         return max(1, self.batch_size // self.num_chains)
+
+    @property
+    def start_steps(self) -> int:
+        """Updates of the pictures from which the chains of a draft start: half of the optimiser's are enough to reach the level."""
+        return -(-self.optimize_steps // 2)
 
     def as_dict(self) -> dict[str, Any]:
         """Names and values, as JSON holds them."""

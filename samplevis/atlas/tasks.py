@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ from samplevis.activation import Activation, default_param
 from samplevis.activation.chunked import bank_size, largest_divisor
 from samplevis.activation.features import deep_features
 from samplevis.atlas import rows
-from samplevis.atlas.cost import EXACT
+from samplevis.atlas.cost import EXACT, gradients_of_starts
 from samplevis.atlas.draft import Draft, UnitProblem, draft_units
 from samplevis.atlas.pictures import to_webp
 from samplevis.atlas.plan import Task
@@ -95,7 +94,7 @@ def make_records(network: Network, task: Task) -> list[dict[str, Any]]:
     for n, record in enumerate(records):
         if task.units[n] in task.exact and record["status"] not in ("dead", "failed"):
             record |= _exact(network, task, n)
-    return [{name: value for name, value in record.items() if not name.startswith("_")} for record in records]
+    return records
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -185,36 +184,44 @@ def _optimized(lab: _Lab) -> list[dict[str, Any]]:
     """The optimised picture of every unit, and the scale that it gives."""
     settings, count = lab.task.settings, len(lab.vectors)
     start = first_latents(lab.exact.param, 1, None, lab.seed)
-    options = AscentOptions(
-        settings.optimize_steps, redirect_steps=LUCID_REDIRECT_STEPS, skip_nonfinite=True, shared_transforms=True
-    )
-    size = min(settings.batch_size, settings.units_per_part)
-
-    def ascended(vectors: np.ndarray) -> np.ndarray:
-        return _ascended(with_units(lab.exact, vectors), tf.repeat(start, size, axis=0), options, lab.seed)
-
-    found = in_batches(ascended, size, lab.vectors)
+    # Rectifiers that are dead at the start pass no gradient; smooth ones do.
+    options = dataclasses.replace(_ascent(settings.optimize_steps), redirect_steps=LUCID_REDIRECT_STEPS)
+    found = _ascended_from(lab, lab.exact, start, options, lab.seed)
     images = lab.exact.param.image(tf.constant(found)).numpy()
-    optima = [lab.scores(activation, found, lab.vectors) for activation in (lab.exact, lab.smooth)]
-    priors = [lab.prior_means(activation) for activation in (lab.exact, lab.smooth)]
+    optima, priors = lab.scores(lab.exact, found, lab.vectors), lab.prior_means(lab.exact)
     plain, moved = lab.plain_scores(found, lab.vectors), ~unmoved(found, start)
     records = []
     for n in range(count):
-        scales = [LevelScale(float(prior[n]), float(optimum[n])) for prior, optimum in zip(priors, optima, strict=True)]
-        status, error = _judged(scales, bool(moved[n]))
+        scale = LevelScale(float(priors[n]), float(optima[n]))
+        status, error = _judged(scale, bool(moved[n]))
         records.append(
             {
                 "status": status,
                 "error": error,
-                "prior": scales[0].prior,
-                "optimum": scales[0].optimum,
+                "prior": scale.prior,
+                "optimum": scale.optimum,
                 "optimized": to_webp(images[n], settings.quality),
                 "optimized_activation": float(plain[n]),
                 "gradients": settings.optimize_steps,
-                "_scales": scales,
             }
         )
     return records
+
+
+def _ascent(steps: int) -> AscentOptions:
+    return AscentOptions(steps, skip_nonfinite=True, shared_transforms=True)
+
+
+def _ascended_from(
+    lab: _Lab, activation: Activation, start: tf.Tensor, options: AscentOptions, seed: tf.Tensor
+) -> np.ndarray:
+    """Latents that the optimiser reaches for every unit from the same start [1, *latent_shape], [unit, *latent_shape]."""
+    size = min(lab.task.settings.batch_size, lab.task.settings.units_per_part)
+
+    def ascended(vectors: np.ndarray) -> np.ndarray:
+        return _ascended(with_units(activation, vectors), tf.repeat(start, size, axis=0), options, seed)
+
+    return in_batches(ascended, size, lab.vectors)
 
 
 def _ascended(batch: Activation, start: tf.Tensor, options: AscentOptions, seed: tf.Tensor) -> np.ndarray:
@@ -228,13 +235,13 @@ def _ascended(batch: Activation, start: tf.Tensor, options: AscentOptions, seed:
         return np.full(start.shape, np.nan, np.float32)
 
 
-def _judged(scales: Sequence[LevelScale], moved: bool) -> tuple[str, str]:
+def _judged(scale: LevelScale, moved: bool) -> tuple[str, str]:
     """Status of an optimised unit, and what is wrong with it."""
-    if not np.isfinite(np.array(scales)).all():
+    if not np.isfinite(np.array(scale)).all():
         return "failed", "the activation is not finite"
     if not moved:
         return "dead", "the unit has no gradient"
-    if any(scale.optimum <= scale.prior for scale in scales):
+    if scale.optimum <= scale.prior:
         return "dead", "optimising does not raise the activation above that of noise"
     return "optimized", ""
 
@@ -242,31 +249,59 @@ def _judged(scales: Sequence[LevelScale], moved: bool) -> tuple[str, str]:
 def _add_drafts(lab: _Lab, records: list[dict[str, Any]]) -> None:
     """Adds the samples of the units that can be sampled."""
     settings, size = lab.task.settings, lab.task.settings.units_per_batch
+    starts, scales = _chain_starts(lab)
+    for record, scale in zip(records, scales, strict=True):
+        if record["status"] == "optimized":
+            record["gradients"] += gradients_of_starts(settings)
+            record["status"], record["error"] = _judged(scale, True)
     alive = [n for n, record in enumerate(records) if record["status"] == "optimized"]
     all_seeds, keys = unit_seeds(settings.seed, lab.task.keys()), lab.task.keys()
     for first in range(0, len(alive), size):
         part = alive[first : first + size]
         places = padded(part, size)
-        problems = [UnitProblem(keys[n], lab.vectors[n], records[n]["_scales"][1]) for n in places]
+        problems = [UnitProblem(keys[n], lab.vectors[n], scales[n], starts[n]) for n in places]
         drafts = draft_units(lab.smooth, problems, tf.gather(all_seeds, places), settings)
         for n, draft in zip(part, drafts, strict=False):
             records[n] |= _of_draft(lab, n, records[n], draft)
+            records[n]["surprisal_slope"] = draft.strength * (scales[n].optimum - scales[n].prior)
+
+
+def _chain_starts(lab: _Lab) -> tuple[np.ndarray, list[LevelScale]]:
+    """Where the chains of every unit start, and the scale that this gives on the network that is sampled.
+
+    As in `render`, a chain starts from a picture that is optimised for the smoothed network, and the best of them is level 1: what
+    excites the network as it is may hardly excite the smoothed one.
+
+    Returns:
+      Latents [unit, chain, *latent_shape]; a scale for each unit.
+    """
+    settings, smooth = lab.task.settings, lab.smooth
+
+    def ascended(chain: int) -> np.ndarray:
+        # The units of a chain share their transforms; those of other chains are others.
+        seed = seeds.fold(lab.seed, "chains", chain)
+        first = first_latents(smooth.param, 1, None, seed)
+        return _ascended_from(lab, smooth, first, _ascent(settings.start_steps), seed)
+
+    starts = np.stack([ascended(chain) for chain in range(settings.num_chains)], axis=1)
+    vectors = np.repeat(lab.vectors, settings.num_chains, axis=0)
+    values = lab.scores(smooth, starts.reshape(-1, *starts.shape[2:]), vectors).reshape(-1, settings.num_chains)
+    ends = zip(lab.prior_means(smooth), values.max(1), strict=True)
+    return starts, [LevelScale(float(prior), float(best)) for prior, best in ends]
 
 
 def _of_draft(lab: _Lab, n: int, record: dict[str, Any], draft: Draft) -> dict[str, Any]:
     """What a row says of a unit's draft samples."""
-    settings, scale = lab.task.settings, record["_scales"][0]
+    settings, scale = lab.task.settings, LevelScale(record["prior"], record["optimum"])
     vectors = np.repeat(lab.vectors[n : n + 1], len(draft.latents), axis=0)
     levels = scale.levels(lab.scores(lab.exact, draft.latents, vectors))
     finite = np.isfinite(levels).all() and np.isfinite(draft.images).all()
-    smooth = record["_scales"][1]
     return {
         "status": "failed" if not finite else "reached" if draft.reached.all() else "below",
         "error": "" if finite else "a sample is not finite",
         "level": float(np.mean(levels)),
         "levels": levels.tolist(),
         "reached": float(draft.reached.mean()),
-        "surprisal_slope": draft.strength * (smooth.optimum - smooth.prior),
         "diversity": _diversity(lab.network, draft.images) if finite else np.nan,
         "samples": [to_webp(image, settings.quality) for image in draft.images],
         "means": [to_webp(image, settings.quality) for image in draft.chain_means],

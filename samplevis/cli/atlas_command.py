@@ -23,6 +23,10 @@ FLAGS = {
 PORT = 8000
 
 
+class TasksFailed(OSError):
+    """Some tasks of an atlas failed, each of which a warning has named."""
+
+
 def add_commands(commands: argparse._SubParsersAction) -> None:
     """Adds the command."""
     atlas = add_command(
@@ -104,26 +108,21 @@ def run_atlas(options: argparse.Namespace) -> None:
 
 
 def _build(spec: ModelSpec, options: argparse.Namespace, settings: AtlasSettings) -> None:
-    from samplevis.atlas.building import build
+    from samplevis.analysis.preprocessing_notice import notify_inferred
+    from samplevis.atlas.building import carry_out
+    from samplevis.atlas.engine import EngineOptions
+    from samplevis.runtime.callbacks import as_callbacks
 
-    found = build(
-        spec,
-        options.out,
-        options.layers,
-        directions=_directions(options),
-        images=options.images,
-        settings=settings,
-        workers=options.workers,
-        scheduler=options.scheduler,
-        insecure=options.insecure,
-        progress=not options.quiet,
-    )
-    planned = _plan(spec, options, settings).num_units
+    engine = EngineOptions(options.workers, options.scheduler, options.insecure)
+    engine.check(spec, options.out)
+    plan = _plan(spec, options, settings)
+    notify_inferred(plan.network, not options.quiet)
+    built = carry_out(plan, options.out, options.images, spec, engine, as_callbacks(not options.quiet))
     page = _publish(options.out)
-    if len(found) < planned:
-        raise KeyboardInterrupt(
-            f"{len(found):,} of {planned:,} units are in {options.out!r}; the same command goes on. The page: {page}"
-        )
+    if built.missing:
+        message = f"{built.missing:,} of {plan.num_units:,} units are not in {options.out!r}"
+        stop = KeyboardInterrupt if built.interrupted else TasksFailed
+        raise stop(f"{message}; the same command goes on. The page: {page}")
 
 
 def _publish(out: str) -> str:

@@ -208,6 +208,7 @@ def test_a_plan_says_what_it_costs():
     text = str(plan)
     assert "18 units" in text and "gradients" in text and plan.cost.exact == 18
     assert plan.cost.gradients["optimize"] == 18 * 256
+    assert plan.cost.gradients["draft"] == 18 * (4 * 128 + 4 * (150 + 16 * 6 * 4))
     assert set(plan.tasks()[0].exact) == set(plan.tasks()[0].units)
 
 

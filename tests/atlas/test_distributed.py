@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("distributed", reason="ATLAS ON DASK NOT TESTED: pip install samplevis[atlas]")
 
 from samplevis import atlas  # noqa: E402
-from samplevis.atlas.distributed import WINDOW, windowed  # noqa: E402
+from samplevis.atlas.distributed import WINDOW, windowed, work  # noqa: E402
 from samplevis.atlas.plan import plan_atlas  # noqa: E402
 from samplevis.atlas.tasks import Outcome  # noqa: E402
 
@@ -97,6 +97,24 @@ def test_a_task_that_fails_does_not_stop_the_others_and_a_lost_scheduler_does():
     client = FakeClient(2, {3: "cancelled"})
     with pytest.raises(ConnectionError, match="the same call goes on"):
         list(windowed(client, client.as_completed(), None, tasks()))
+
+
+def test_a_model_that_cannot_be_loaded_is_named_and_the_other_tasks_go_on(tmp_path):
+    import distributed
+
+    missing, todo = atlas.ModelSpec(str(tmp_path / "moved.keras")), tasks()[:4]
+    with pytest.raises((OSError, ValueError), match=r"moved\.keras"):
+        atlas.build(missing, tmp_path / "out", workers=1, progress=False)
+    assert not (tmp_path / "out").exists()
+
+    def do(task):
+        return work(missing, str(tmp_path), task) if task.units == (2,) else Outcome(task.digest, (), (), 0, 0, 0.0)
+
+    options = dict(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None)
+    with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
+        found = {task.units: result for task, result in windowed(client, distributed.as_completed(), do, todo)}
+    assert "moved.keras" in str(found.pop((2,))) and len(found) == 3
+    assert all(isinstance(each, Outcome) for each in found.values())
 
 
 def start(folder: Path, workers: int) -> subprocess.Popen:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import json
 import re
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -75,8 +78,8 @@ def hostile_page(tmp_path_factory, tiny_network) -> Path:
     return Path(atlas.publish(folder))
 
 
-def rendered(page: Path, place: str, width: int = 1400) -> tuple[str, str]:
-    """(DOM, console) of a page in a browser, opened from disk."""
+def rendered(page: Path, place: str, url: str = "", width: int = 1400) -> tuple[str, str]:
+    """(DOM, console) of a page in a browser, opened from disk unless there is a URL."""
     if CHROMIUM is None:
         pytest.skip("PAGE NOT LOOKED AT: no chromium here")
     words = [
@@ -92,7 +95,7 @@ def rendered(page: Path, place: str, width: int = 1400) -> tuple[str, str]:
         f"--window-size={width},900",
         "--virtual-time-budget=4000",
     ]
-    words += ["--enable-logging=stderr", "--v=0", "--dump-dom", f"{page.as_uri()}#/{place}"]
+    words += ["--enable-logging=stderr", "--v=0", "--dump-dom", f"{url or page.as_uri()}#/{place}"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120)
     console = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
     return done.stdout, console
@@ -102,7 +105,7 @@ def rendered(page: Path, place: str, width: int = 1400) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        ("", ["Atlas of Shapes", "mixed", "4 units"]),
+        ("", ["Atlas of Shapes", "mixed", "4 of 18 units", "2 directions in logits"]),
         ("Shapes/logits", ["sort by", 'data-unit="4"']),
         ("Shapes/logits/4", ["Optimised", "Means of the chains", "Nearest in other layers", "histogram of the images"]),
         ("map", ["map of 6 units"]),
@@ -114,6 +117,22 @@ def rendered(page: Path, place: str, width: int = 1400) -> tuple[str, str]:
 def test_a_browser_shows_it_from_disk_with_an_empty_console(page, place, words):
     dom, console = rendered(page, place)
     assert [word for word in words if word not in dom] == [] and console == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1400, 390])
+def test_a_browser_shows_it_over_http_at_both_widths(page, width):
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=page.parent)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}/index.html"
+            dom, console = rendered(page, "Shapes/logits/4", url, width)
+        finally:
+            server.shutdown()
+            thread.join()
+    assert "Means of the chains" in dom and "Nearest in other layers" in dom and console == ""
 
 
 @pytest.mark.slow

@@ -23,13 +23,15 @@ def activation(tiny_network):
     return layer_activation(tiny_network, "conv2", default_param(tiny_network, 16), "robust")
 
 
-def problems(*channels: int) -> list[UnitProblem]:
-    return [UnitProblem(f"conv2:{n}", np.eye(5, dtype=np.float32)[n], LevelScale(0.0, 0.2 + 0.1 * n)) for n in channels]
+def problems(activation, *channels: int) -> list[UnitProblem]:
+    vectors, starts = np.eye(5, dtype=np.float32), activation.param.prior(seeds.root(5), SETTINGS.num_chains).numpy()
+    scales = [LevelScale(0.0, 0.2 + 0.1 * n) for n in range(5)]
+    return [UnitProblem(f"conv2:{n}", vectors[n], scales[n], (1 + 0.1 * n) * starts) for n in channels]
 
 
 def drafts(activation, *channels: int):
     keys = [f"conv2:{n}" for n in channels]
-    return draft_units(activation, problems(*channels), unit_seeds(0, keys), SETTINGS)
+    return draft_units(activation, problems(activation, *channels), unit_seeds(0, keys), SETTINGS)
 
 
 def test_a_row_scores_its_own_unit(tiny_network, activation):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import urllib.request
 
@@ -54,6 +56,32 @@ def test_mistakes_are_named_in_flags(words, message, capsys, tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     assert main(["atlas", *words]) in (1, 2)
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("what", "code"), [("fails", 1), ("is interrupted", 130)])
+def test_the_exit_status_tells_tasks_that_failed_from_an_interruption(
+    what, code, tmp_path, capsys, monkeypatch, no_compute
+):
+    from samplevis import atlas
+    from samplevis.atlas import building
+
+    run_task = building.run_task
+
+    def sometimes(network, task, folder):
+        if task.units == (5,) and what == "fails":
+            raise OSError("no room")
+        if task.units == (5,):
+            os.kill(os.getpid(), signal.SIGINT)
+        return run_task(network, task, folder)
+
+    words = ["atlas", "Shapes", "--out", str(tmp_path), "--layers", "logits:4-6", "--units-per-part", "1", *QUICK]
+    with monkeypatch.context() as patch:
+        patch.setattr(building, "run_task", sometimes)
+        assert main(words) == code
+    found = capsys.readouterr()
+    assert "1 of 3 units are not in" in found.err and (tmp_path / "site/index.html").is_file()
+    assert ("logits:5-5: no room" in found.err) == (what == "fails")
+    assert main(words) == 0 and len(atlas.open(tmp_path)) == 3
 
 
 def test_serve_shows_the_page_to_this_machine(tmp_path, capsys, monkeypatch):

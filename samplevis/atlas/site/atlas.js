@@ -8,7 +8,7 @@ const atlas = (() => {
     ["Enter", "open"], ["[ and ]", "previous and next unit or layer"], ["s", "star"], ["c", "add to the comparison"],
     ["m", "map"], ["h", "overview"], ["?", "this list"],
   ];
-  const BLOCK = 126;
+  const PREVIEW = 12, BLOCK = 126;
   let index = null;
   let view = "optimized";
   const layers = new Map(), maps = new Map(), images = new Map(), waiting = new Map();
@@ -104,7 +104,7 @@ const atlas = (() => {
     }, bad ? el("span", { class: "mark" }, unit.status) : stars.includes(keyOf(place, unit.unit).join("\n")) ? el("span", { class: "mark" }, "★") : null);
   }
   function strip(place, unit, from, count, captions, what) {
-    const total = Object.values(unit.pictures).reduce((sum, each) => sum + each, 0), side = 112;
+    const total = Object.values(unit.pictures).reduce((sum, each) => sum + each, 0), side = innerWidth < 480 ? 86 : 112;
     return el("ul", { class: "row" }, Array.from({ length: count }, (_, n) => el("li", {}, el("figure", {},
       el("div", { class: "picture", role: "img", "aria-label": short(`${what} ${n + 1} of ${title(place, unit)}`), style: {
         width: side + "px", height: side + "px", backgroundImage: `url("units/${place.entry.id}/${unit.unit}.webp")`,
@@ -132,7 +132,7 @@ const atlas = (() => {
       const planned = model.layers.reduce((sum, layer) => sum + layer.planned, 0);
       return [
         el("h2", {}, names[m]),
-        el("p", { class: "soft" }, `${units.toLocaleString("en")} units of ${model.layers.length} layers` +
+        el("p", { class: "soft" }, `${units.toLocaleString("en")} units of ${model.layers.length} ${model.layers.length === 1 ? "layer" : "layers"}` +
           (planned > units ? `, ${(planned - units).toLocaleString("en")} still to come` : "") +
           `. Weights ${model.sha256.slice(0, 12)}, pictures of ${model.settings.size} pixels, level ${model.settings.level}.`),
         el("ul", { class: "cards" }, model.layers.map((entry) => layerCard({ m, model, modelName: names[m], entry }))),
@@ -144,10 +144,17 @@ const atlas = (() => {
     const { entry, model } = place, statuses = Object.entries(entry.statuses).map(([status, count]) => `${count} ${status}`).join(", ");
     const which = view === "examples" && !model.thumbs[0] ? "optimized" : view;
     return el("li", { class: "card" }, el("a", { href: link(...keyOf(place)) },
-      el("div", { class: "preview", style: { backgroundImage: `url("sheets/${entry.id}-${which}-0.webp")`, backgroundSize: `${model.columns[0] * 64}px auto` } }),
+      el("div", { class: "preview" }, Array.from({ length: Math.min(PREVIEW, entry.units) }, (_, n) =>
+        el("div", { class: "picture", style: tileStyle(place, `${entry.id}-${which}`, n, 64) }))),
       el("strong", { title: short(entry.name, 200) }, short(entry.name)),
-      el("span", { class: "soft" }, `${entry.units} units` + (entry.shape ? `, ${entry.shape.map((side) => side ?? "any").join(" × ")}` : "")),
+      el("span", { class: "soft" }, counted(entry)),
       el("span", { class: "soft", title: statuses }, statuses)));
+  }
+  function counted(entry) {
+    const count = entry.units.toLocaleString("en");
+    if (entry.name !== entry.layer) return `${count} directions in ${short(entry.layer)}`;
+    const all = entry.shape ? entry.shape[entry.shape.length - 1] : entry.units;
+    return all > entry.units ? `${count} of ${all.toLocaleString("en")} units` : `${count} units`;
   }
   function viewButtons(again) {
     return el("div", { class: "tools" }, el("div", { class: "group", role: "group", "aria-label": "Picture" }, index.views.map((each, n) =>
