@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from samplevis.results.samples import Samples as Samples
     from samplevis.results.sweep_result import Sweep as Sweep
     from samplevis.runs.both_ends import two_ended as two_ended
+    from samplevis.runs.evaluation import evaluate as evaluate
     from samplevis.runs.optimization import optimize as optimize
     from samplevis.runs.optimization import render_vis as render_vis
     from samplevis.runs.prior_fitting import fit_prior as fit_prior
@@ -91,6 +92,7 @@ _SOURCES = {
     "check_prior": "analysis.prior_checks",
     "collect": "analysis.dataset_examples",
     "describe": "analysis.description",
+    "evaluate": "runs.evaluation",
     "export": None,
     "fit_prior": "runs.prior_fitting",
     "importance": "analysis.pixel_importance",

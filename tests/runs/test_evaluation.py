@@ -1,0 +1,103 @@
+"""evaluate(): the measures together, on a network whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import samplevis
+from samplevis import modelzoo
+from samplevis.runs.evaluation import expected_labels, unit_label
+from samplevis.runtime import seeds
+from samplevis.sampling.level_scale import LevelScale
+
+SCALE = LevelScale(-5.0, 30.0)
+
+
+@pytest.fixture(scope="module")
+def drawings():
+    """200 drawings of any concept, and 16 of each of three, none of them among the first."""
+    images, concepts = modelzoo.shapes.draw(600, seed=21, size=48)
+    chosen = {name: images[concepts == modelzoo.shapes.CONCEPTS.index(name)][:16] for name in ("star", "ring", "dots")}
+    return modelzoo.shapes.draw(200, seed=22, size=48)[0], chosen
+
+
+@pytest.fixture(scope="module")
+def networks():
+    return modelzoo.Shapes(), modelzoo.ShapesJudge()
+
+
+def evaluated(images, networks, drawings, unit, **changes):
+    network, judge = networks
+    settings = dict(examples=drawings[0], judge=judge, scale=SCALE, progress=False)
+    return samplevis.evaluate(images, network, f"logits:{unit}", **(settings | changes))
+
+
+def noise(size=48):
+    prior = samplevis.param.fourier(size)
+    return prior.image(prior.prior(seeds.root(0), 16)).numpy()
+
+
+def test_floor_degraded_ceiling(networks, drawings):
+    """Every measure orders noise of the prior, drawings under noise, and drawings."""
+    star = drawings[1]["star"]
+    grain = np.random.default_rng(0).uniform(size=star.shape)
+    degraded = np.float32(0.55) * star + np.float32(0.45) * grain.astype(np.float32)
+    found = [evaluated(images, networks, drawings, "star") for images in (noise(), degraded, star)]
+    for name in ("level", "transfer", "forced_choice", "path_similarity"):
+        floor, middle, ceiling = (each[name].value for each in found)
+        assert floor <= middle < ceiling, name
+    floor, middle, ceiling = (each["plausibility"].value for each in found)
+    assert floor > ceiling and middle > ceiling
+    assert found[0]["diversity"].value == 0 < found[2]["diversity"].value
+    # What is certain of the ends, each with its control.
+    assert found[2]["transfer"].value > 0.9 and found[2]["transfer"].control < 0.1 and found[2]["transfer"].distinct
+    assert found[0]["transfer"].value < 0.1 and not found[0]["transfer"].distinct
+    assert found[2]["path_similarity"].high > 0.7 and found[0]["path_similarity"].high < 0.7
+    assert not found[2].warnings and found[0].warnings
+
+
+def test_pictures_of_another_unit_do_not_help_an_observer(networks, drawings):
+    right = evaluated(drawings[1]["ring"], networks, drawings, "ring")["forced_choice"]
+    wrong = evaluated(drawings[1]["dots"], networks, drawings, "ring")["forced_choice"]
+    assert right.low > 0.5 and wrong.value < right.low
+
+
+def test_a_folder_of_any_tool(networks, drawings, tmp_path):
+    """Eight bits hardly change a figure."""
+    star = drawings[1]["star"]
+    for number, image in enumerate(star):
+        samplevis.export.save_image(image, tmp_path / f"{number:02}.png")
+    direct, files = (evaluated(images, networks, drawings, "star") for images in (star, tmp_path))
+    for name in ("level", "forced_choice", "path_similarity"):
+        assert files[name].value == pytest.approx(direct[name].value, abs=0.02)
+    smaller = evaluated(tmp_path, networks, drawings, "star", image_size=(32, 32))
+    assert smaller["transfer"].value > 0.5
+
+
+def test_without_a_judge_three_measures_remain(networks, drawings):
+    found = evaluated(drawings[1]["star"], networks, drawings, "conv4:3", judge=None)
+    assert set(found.metrics) == {"level", "path_similarity"}
+    assert set(found.skipped) == {"transfer", "plausibility", "forced_choice", "diversity"}
+    named = evaluated(drawings[1]["star"], networks, drawings, "conv4:3", judge=lambda images: ["star"] * len(images))
+    assert "label" in named.skipped["transfer"]
+
+
+def test_equal_seeds_give_equal_figures(networks, drawings):
+    first, second = (evaluated(drawings[1]["dots"], networks, drawings, "dots").to_dict() for _ in range(2))
+    assert first == second
+
+
+def test_labels(networks):
+    network, judge = networks
+    assert unit_label(network, "logits:4") == unit_label(network, "logits:star") == "star"
+    assert unit_label(network, "conv5:4") is None and unit_label(network, lambda T: T) is None
+    assert expected_labels("star|stripes", judge) == {"star", "stripes"}
+    assert expected_labels(None, judge) == expected_labels("star", None) == frozenset()
+    with pytest.raises(ValueError, match="zebra"):
+        expected_labels("zebra", judge)
+
+
+def test_an_optimised_scale_is_measured(networks, drawings):
+    found = evaluated(drawings[1]["star"][:4], networks, drawings, "star", scale=None, image_size=None)
+    assert 0 < found["level"].value < 1
