@@ -128,6 +128,21 @@ def evaluate(
     return Evaluation(title, metrics, skipped, tuple(_warnings(metrics)), coverage)
 
 
+def optimized_scale(activation: Activation, seed: tf.Tensor) -> LevelScale:
+    """The ends of a unit's level: noise of the prior, and the best of a few optimised images.
+
+    Args:
+      activation: the unit, under the transforms that it is judged with.
+      seed: int32 [2].
+
+    Returns:
+      A `LevelScale`, for `evaluate(scale=)`.
+    """
+    start = first_latents(activation.param, SCALE_IMAGES, None, seed)
+    found = ascend(activation, start, AscentOptions(SCALE_STEPS, skip_nonfinite=True), seed)
+    return measure_scale(activation, found.latents, seed)
+
+
 def unit_label(network: Network, unit: Any) -> str | None:
     """What a unit stands for, if it is a class with a name: the label of "logits:star" or "logits:4"."""
     layer, _, channel = unit.strip().rpartition(":") if isinstance(unit, str) else ("", "", "")
@@ -242,9 +257,7 @@ class _Setting:
         """The ends of the level's scale."""
         if self.given_scale is not None:
             return self.given_scale
-        start = first_latents(self.activation.param, SCALE_IMAGES, None, self.seed)
-        found = ascend(self.activation, start, AscentOptions(SCALE_STEPS, skip_nonfinite=True), self.seed)
-        return measure_scale(self.activation, found.latents, self.seed)
+        return optimized_scale(self.activation, self.seed)
 
 
 def _fitting(judge: Judge, images: np.ndarray) -> np.ndarray:

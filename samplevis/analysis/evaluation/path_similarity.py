@@ -110,6 +110,7 @@ def _similarities(
     own = np.full((1, len(cosines.own)), 1 / len(cosines.own)) if own is None else own
     others = own @ cosines.others.mean(0)
     # A picture that was drawn twice is not compared with itself.
-    alike = np.sum(own @ np.nan_to_num(cosines.own) * own, 1) / (1 - np.sum(own**2, 1))
+    pairs = 1 - np.sum(own**2, 1)
+    alike = np.sum(own @ np.nan_to_num(cosines.own) * own, 1) / np.where(pairs > 1e-9, pairs, np.nan)
     above = np.where(alike > others, alike - others, np.nan)
     return (np.sum((weights @ found) * own, 1) - others) / above
