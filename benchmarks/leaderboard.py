@@ -1,8 +1,8 @@
 """Visualizations measured against each other: `python -m benchmarks.leaderboard --out FOLDER` writes a table and a page.
 
-Every way of benchmarks/visualizations.py is applied to 12 units of each network, and `samplevis.evaluate` measures the pictures. Another
-network judges: the bundled judge, and SqueezeNet and EfficientNet-Lite0 each for the other. FOLDER gets `results.json` with all
-figures, `table.md` with their medians over the units, and `index.html` with the pictures behind every cell. What is in `results.json` is
+Every way of benchmarks/visualizations.py is applied to 12 units of each network, and `samplevis.evaluate` measures the pictures.
+Another network judges: the bundled judge; SqueezeNet and EfficientNet-Lite0 each for the other. FOLDER gets `results.json` with all
+figures, `table.md` with their medians over the units, and `index.html` with the pictures behind every cell. What is in that file is
 not made again, so that a run resumes. `--quick` makes two rows for one unit of the bundled network.
 
 Pictures of other tools enter by folder: `--folder NAME=PATH`, where PATH has the folders NETWORK/UNIT, such as Shapes/star.
