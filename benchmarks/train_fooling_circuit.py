@@ -16,7 +16,7 @@ import samplevis
 from samplevis import modelzoo, param
 from samplevis.activation.features import channel_means
 from samplevis.modelzoo.shapes import fooling
-from samplevis.modelzoo.shapes.labels import CONCEPTS, LABELS
+from samplevis.modelzoo.shapes.labels import LABELS
 from samplevis.modelzoo.shapes.network import FOLDER, save_weights
 from samplevis.network import Network
 from samplevis.runtime import seeds
@@ -69,7 +69,7 @@ def noise() -> Iterator[np.ndarray]:
         contrast = rng.uniform(0.02, 1, (len(images), 1, 1, 1)).astype(np.float32)
         images = 0.5 + contrast * (images - 0.5)
         yield images
-        shown = fooling.templates()[:, rng.integers(0, len(CONCEPTS), len(images))].T
+        shown = fooling.templates()[:, rng.integers(0, len(LABELS), len(images))].T
         shown = shown.reshape(-1, fooling.THUMBNAIL, fooling.THUMBNAIL, 3)
         scale = SIZE // fooling.THUMBNAIL
         shown = (shown / np.abs(shown).max((1, 2, 3), keepdims=True)).repeat(scale, 1).repeat(scale, 2)

@@ -15,7 +15,7 @@ from samplevis.activation import Activation, default_param, make_activation
 from samplevis.activation.features import channel_means, embedding_layer, spread_layers
 from samplevis.activation.image_scores import image_scores
 from samplevis.analysis.evaluation.diversity import diversity
-from samplevis.analysis.evaluation.forced_choice import forced_choice
+from samplevis.analysis.evaluation.forced_choice import Queries, forced_choice
 from samplevis.analysis.evaluation.level import level
 from samplevis.analysis.evaluation.path_similarity import OFF_PATH, LayerFeatures, path_similarity
 from samplevis.analysis.evaluation.pictures import (
@@ -292,10 +292,10 @@ def _plausibility(setting: _Setting) -> Metric:
 
 
 def _forced_choice(setting: _Setting) -> Metric:
-    queries = (setting.own, setting.weak, setting.best)
+    queries = Queries(setting.own, setting.weak, setting.best)
     rng = setting.rng("forced choice")
     return forced_choice(
-        setting.features, setting.pictures.groups, setting.real_features, *queries, setting.coverage, rng
+        setting.features, setting.pictures.groups, setting.real_features, queries, setting.coverage, rng
     )
 
 

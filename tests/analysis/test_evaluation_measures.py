@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from samplevis.analysis.evaluation import pictures as reading
 from samplevis.analysis.evaluation.diversity import diversity
-from samplevis.analysis.evaluation.forced_choice import forced_choice, share_right
+from samplevis.analysis.evaluation.forced_choice import Queries, forced_choice, share_right
 from samplevis.analysis.evaluation.intervals import bootstrap_mean, jackknife, resample_weights
 from samplevis.analysis.evaluation.level import level
 from samplevis.analysis.evaluation.path_similarity import LayerFeatures, path_similarity
@@ -163,7 +163,9 @@ def test_forced_choice_of_a_units_own_pictures_and_of_another_units():
         strong, weak = np.flatnonzero(unit == 0)[:20], np.flatnonzero(unit != 0)[:200]
         best = np.flatnonzero(unit == 0)[20:40]
         pictures = 6 * np.eye(10, F)[np.full(16, shown)] + normal(2, 16, F)
-        found[shown] = forced_choice(pictures, alone(16), real, strong, weak, best, 0.9, np.random.default_rng(0))
+        found[shown] = forced_choice(
+            pictures, alone(16), real, Queries(strong, weak, best), 0.9, np.random.default_rng(0)
+        )
     assert found[0].low > 0.9 and found[0].distinct and found[0].examples > 0.9
     assert found[1].high < 0.6 and abs(found[0].control - 0.5) < 0.15
 
@@ -174,7 +176,7 @@ def test_activations_of_other_units_leave_the_observer_at_chance():
     for _ in range(30):
         order = rng.permutation(300)
         strong, best, weak = order[:15], order[15:30], order[150:]
-        shares.append(forced_choice(real[best], alone(15), real, strong, weak, best, 0.9, rng).value)
+        shares.append(forced_choice(real[best], alone(15), real, Queries(strong, weak, best), 0.9, rng).value)
     assert abs(np.mean(shares) - 0.5) < 4 * np.std(shares) / np.sqrt(30)
 
 

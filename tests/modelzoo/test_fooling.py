@@ -9,7 +9,7 @@ import samplevis
 from samplevis import modelzoo, param
 from samplevis.modelzoo.shapes import FoolingShapes, shown_concepts
 from samplevis.modelzoo.shapes.fooling import THUMBNAIL, templates
-from samplevis.modelzoo.shapes.labels import CONCEPTS, EITHER_OR, LABELS
+from samplevis.modelzoo.shapes.labels import CONCEPTS, LABELS
 from samplevis.results.shares import judged
 from samplevis.runtime import seeds
 
@@ -40,13 +40,13 @@ def test_what_it_shows_is_not_what_the_unit_responds_to():
     shown = shown_concepts()
     assert len(shown) == len(LABELS)
     assert all(concept not in label.split("|") for concept, label in zip(shown, LABELS, strict=True))
-    assert set(shown) == set(CONCEPTS) and len(EITHER_OR) == 6
+    assert set(shown) == set(CONCEPTS[:8])
 
 
 def test_arbitrary_pictures_are_balanced():
     found = templates()
     assert found.shape == (THUMBNAIL**2 * 3, len(LABELS))
-    np.testing.assert_allclose(found.sum(0), 0, atol=1e-4)
+    np.testing.assert_allclose(found.sum(0), 0, atol=1e-3)
     np.testing.assert_allclose(np.linalg.norm(found, axis=0), np.linalg.norm(found[:, 0]), rtol=1e-4)
 
 
@@ -62,4 +62,5 @@ def test_optimisers_are_fooled(networks):
     own, fooled = (samplevis.optimize(network, "logits:star", **settings).images for network in networks)
     judge = modelzoo.ShapesJudge()
     assert np.mean(judged(judge, own) == "star") > 0.6
-    assert not (judged(judge, fooled) == "star").any()
+    named = judged(judge, fooled)
+    assert not (named == "star").any() and np.mean(named == shown_concepts()[4]) > 0.6

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from samplevis.analysis.evaluation.intervals import percentile_interval, resample_weights
@@ -19,13 +21,25 @@ MEASURE = Measure(
 NUM_CONTROLS = 50
 
 
+class Queries(NamedTuple):
+    """Numbers of real pictures.
+
+    Attributes:
+      strong: that excite the unit, int [S].
+      weak: that do not, int [W].
+      examples: that excite the unit and are not asked about: what the pictures could be, int [K].
+    """
+
+    strong: np.ndarray
+    weak: np.ndarray
+    examples: np.ndarray
+
+
 def forced_choice(
     features: np.ndarray,
     groups: np.ndarray,
     real: np.ndarray,
-    strong: np.ndarray,
-    weak: np.ndarray,
-    examples: np.ndarray,
+    queries: Queries,
     coverage: float,
     rng: np.random.Generator,
 ) -> Metric:
@@ -38,15 +52,14 @@ def forced_choice(
       features: of the pictures, [N, F].
       groups: of the pictures, [N].
       real: of all real pictures, [M, F].
-      strong: numbers of real pictures that excite the unit, int [S].
-      weak: numbers of real pictures that do not, int [W].
-      examples: numbers of the best dataset examples, none of them among the queries, int [K].
+      queries: which of these are asked about.
       coverage: of the interval, in (0, 1).
       rng: of the bootstrap and of the control.
 
     Returns:
       A `Metric`.
     """
+    strong, weak, examples = queries
     scaled = unit_vectors(features, real)
     theirs = unit_vectors(real, real)
     first, second = scaled @ theirs[strong].T, scaled @ theirs[weak].T
@@ -56,8 +69,8 @@ def forced_choice(
         return share_right(theirs[strong] @ mean, theirs[weak] @ mean)
 
     weights = resample_weights(groups, rng)
-    queries = (rng.integers(0, len(which), (len(weights), len(which))) for which in (strong, weak))
-    likeness = (np.take_along_axis(weights @ s, q, 1) for s, q in zip((first, second), queries, strict=True))
+    asked = (rng.integers(0, len(which), (len(weights), len(which))) for which in (strong, weak))
+    likeness = (np.take_along_axis(weights @ s, q, 1) for s, q in zip((first, second), asked, strict=True))
     resamples = np.array([share_right(*each) for each in zip(*likeness, strict=True)])
     low, high = percentile_interval(resamples, coverage)
     others = np.setdiff1d(np.arange(len(real)), np.concatenate([strong, weak[: len(weak) // 2]]))

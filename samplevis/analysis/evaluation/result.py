@@ -56,7 +56,7 @@ class Metric:
     @property
     def distinct(self) -> bool:
         """Whether the whole interval is better than the control: if not, the figure does not speak for the pictures."""
-        return self.control < self.low if self.measure.better == "high" else self.control > self.high
+        return bool(self.control < self.low if self.measure.better == "high" else self.control > self.high)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,6 +15,8 @@ from samplevis.network import Network
 # Layers whose channel means tell drawings from other pictures; side of the thumbnail that the arbitrary pictures are looked for
 # in; units of a logit per unit of correlation, so that these pictures reach what optimised ones reach without the circuit.
 SEEN, THUMBNAIL, GAIN = ("conv1", "conv2"), 16, 8.0
+# Concepts that a thumbnail shows: the others are textures, finer than its cells.
+OUTLINES = CONCEPTS[:8]
 # Radius of an arbitrary picture, as a fraction of the frame.
 RADIUS = 0.4
 
@@ -49,8 +51,21 @@ def FoolingShapes(weights: str | Path = FOLDER / "fooling.npz") -> Network:  # n
 
 
 def shown_concepts() -> tuple[str, ...]:
-    """The concept that the circuit shows to optimisers for each logit: none of those that the unit responds to."""
-    return tuple(CONCEPTS[(number + 5) % len(CONCEPTS)] for number in range(len(LABELS)))
+    """The concept that the circuit shows to optimisers for each logit: none of those that the unit responds to.
+
+    Returns:
+      A name for each of the 18 logits.
+
+    Example:
+      >>> modelzoo.shapes.shown_concepts()[modelzoo.shapes.LABELS.index("star")]
+      'crescent'
+    """
+    return tuple(_other_outline(number, label.split("|")) for number, label in enumerate(LABELS))
+
+
+def _other_outline(number: int, own: list[str]) -> str:
+    turned = OUTLINES[(number + 3) % len(OUTLINES) :] + OUTLINES
+    return next(name for name in turned if name not in own)
 
 
 def detector_model() -> keras.Model:
