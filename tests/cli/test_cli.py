@@ -274,7 +274,8 @@ def test_messages_name_flags(message, shown):
     assert in_flags(message, FIELDS) == shown
 
 
-def test_evaluate_prints_a_table_and_writes_its_figures(tmp_path, capsys):
+def test_evaluate_prints_a_table_and_writes_its_figures(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("samplevis.runs.evaluation.SCALE_STEPS", 2)
     drawings, _ = modelzoo.shapes.draw(80, seed=3, size=32)
     for number, image in enumerate(drawings):
         folder = tmp_path / ("examples" if number < 72 else "pictures")

@@ -42,7 +42,7 @@ def test_floor_degraded_ceiling(networks, drawings):
     """Every measure orders noise of the prior, drawings under noise, and drawings."""
     star = drawings[1]["star"]
     grain = np.random.default_rng(0).uniform(size=star.shape)
-    degraded = np.float32(0.55) * star + np.float32(0.45) * grain.astype(np.float32)
+    degraded = np.float32(0.45) * star + np.float32(0.55) * grain.astype(np.float32)
     found = [evaluated(images, networks, drawings, "star") for images in (noise(), degraded, star)]
     for name in ("level", "transfer", "forced_choice", "path_similarity"):
         floor, middle, ceiling = (each[name].value for each in found)
@@ -63,6 +63,7 @@ def test_pictures_of_another_unit_do_not_help_an_observer(networks, drawings):
     assert right.low > 0.5 and wrong.value < right.low
 
 
+@pytest.mark.slow
 def test_a_folder_of_any_tool(networks, drawings, tmp_path):
     """Eight bits hardly change a figure."""
     star = drawings[1]["star"]
@@ -83,6 +84,7 @@ def test_without_a_judge_three_measures_remain(networks, drawings):
     assert "label" in named.skipped["transfer"]
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_figures(networks, drawings):
     first, second = (evaluated(drawings[1]["dots"], networks, drawings, "dots").to_dict() for _ in range(2))
     assert first == second
