@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=4)
     parser.add_argument("--json", type=Path, help="file for the results")
     parser.add_argument("--save", type=Path, help="folder for the pictures")
+    parser.add_argument("--sheet", type=Path, help="PNG file for the pictures of the first unit in that folder")
     options = parser.parse_args()
     rows = json.loads(options.json.read_text()) if options.json and options.json.is_file() else []
     done = {(row["network"], row["unit"], row["method"]) for row in rows}
@@ -52,6 +53,20 @@ def main() -> None:
                     rows.append(run(name, unit, method, options))
                     write(rows, options.json)
     print(table(rows))
+    if options.sheet:
+        samplevis.export.save_png(sheet(options.save, options.units[0]), options.sheet)
+
+
+def place(folder: Path, name: str, unit: str, method: str) -> Path:
+    """Where the pictures of a method are."""
+    return folder / f"{name}-{unit}-{method}.png".replace(" ", "-")
+
+
+def sheet(folder: Path, unit: str) -> np.ndarray:
+    """The pictures of a unit by all methods, without the circuit and with it."""
+    found = [[samplevis.export.load_image(place(folder, name, unit, m)) for name in NETWORKS] for m in METHODS]
+    names = [f"{name}, {unit}" for name in NETWORKS]
+    return samplevis.export.grid(np.array(found), row_labels=METHODS, column_labels=names)
 
 
 def run(name: str, unit: str, method: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -64,9 +79,7 @@ def run(name: str, unit: str, method: str, options: argparse.Namespace) -> dict[
     images = read_evaluated(network, made.images).images
     if options.save:
         options.save.mkdir(parents=True, exist_ok=True)
-        samplevis.export.save_png(
-            samplevis.export.grid(images), options.save / f"{name}-{unit}-{method}.png".replace(" ", "-")
-        )
+        samplevis.export.save_png(samplevis.export.grid(images), place(options.save, name, unit, method))
     activation = make_activation(network, f"logits:{unit}", param.fourier(SIZE), "robust")
     found = samplevis.evaluate(
         made.images, network, f"logits:{unit}", examples=drawings, judge=judge,

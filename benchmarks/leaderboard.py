@@ -25,7 +25,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import samplevis
-from benchmarks.quality import squeezenet
 from benchmarks.visualizations import ROWS, Case, Made
 from samplevis import Network, export, modelzoo, param
 from samplevis.activation import make_activation
@@ -36,6 +35,7 @@ from samplevis.runs.evaluation import optimized_scale
 from samplevis.runtime import seeds
 from samplevis.runtime.files import atomic_path
 
+MODELS = Path(os.environ.get("SAMPLEVIS_TEST_DATA", "../shared/models"))
 PICTURES = Path("imagenet_one_per_class")
 # Classes of ImageNet from all of its kinds: animals, things, food, places.
 CLASSES = (1, 130, 207, 285, 340, 404, 482, 555, 751, 852, 949, 980)
@@ -76,7 +76,18 @@ def photographs(size: int) -> np.ndarray:
 
 @cache
 def efficientnet() -> Network:
-    return modelzoo.EfficientNetLite0()
+    return modelzoo.EfficientNetLite0(labels=labels())
+
+
+@cache
+def labelled_squeezenet() -> Network:
+    return modelzoo.SqueezeNet(MODELS / "squeezenet" / "compressed_SqueezeNet.net", labels=labels())
+
+
+def labels() -> Path | None:
+    """A file of ImageNet's labels beside the weights; without it, they are fetched."""
+    file = MODELS / "imagenet_labels.txt"
+    return file if file.is_file() else None
 
 
 SUBJECTS = {
@@ -88,10 +99,10 @@ SUBJECTS = {
         cache(lambda: modelzoo.shapes.draw(600, seed=5)[0]),
     ),
     "SqueezeNet": Subject(
-        cache(squeezenet), efficientnet, tuple(map(str, CLASSES)), 96, cache(lambda: photographs(96))
+        labelled_squeezenet, efficientnet, tuple(map(str, CLASSES)), 96, cache(lambda: photographs(96))
     ),
     "EfficientNetLite0": Subject(
-        efficientnet, cache(squeezenet), tuple(map(str, CLASSES)), 96, cache(lambda: photographs(96))
+        efficientnet, labelled_squeezenet, tuple(map(str, CLASSES)), 96, cache(lambda: photographs(96))
     ),
 }
 

@@ -146,9 +146,18 @@ def optimized_scale(activation: Activation, seed: tf.Tensor) -> LevelScale:
 def unit_label(network: Network, unit: Any) -> str | None:
     """What a unit stands for, if it is a class with a name: the label of "logits:star" or "logits:4"."""
     layer, _, channel = unit.strip().rpartition(":") if isinstance(unit, str) else ("", "", "")
-    if network.labels is None or not layer or layer != list(network.layers)[-1]:
+    if not layer or layer != list(network.layers)[-1]:
         return None
-    return network.labels[int(channel)] if channel.isdigit() else channel
+    labels = available_labels(network)
+    return channel if not channel.isdigit() else None if labels is None else labels[int(channel)]
+
+
+def available_labels(network: Network) -> tuple[str, ...] | None:
+    """The labels of a network; None if it has none, or they are elsewhere and cannot be fetched."""
+    try:
+        return network.labels
+    except OSError:
+        return None
 
 
 def expected_labels(label: str | None, judge: Judge | None) -> frozenset[str]:
@@ -159,7 +168,7 @@ def expected_labels(label: str | None, judge: Judge | None) -> frozenset[str]:
       judge: a network or a function.
 
     Returns:
-      Its labels; none if there is no judge or no name.
+      Its labels; none if there is no judge, no name, or the judge is a network without labels.
 
     Raises:
       ValueError: if a judge with labels has none of that name.
@@ -167,8 +176,10 @@ def expected_labels(label: str | None, judge: Judge | None) -> frozenset[str]:
     if label is None or judge is None:
         return frozenset()
     names = [name.split(",")[0].strip() for name in label.split("|")]
-    labels = judge.labels if isinstance(judge, Network) else None
-    return frozenset(names if labels is None else (labels[find_label(labels, name)] for name in names))
+    if not isinstance(judge, Network):
+        return frozenset(names)
+    labels = available_labels(judge)
+    return frozenset() if labels is None else frozenset(labels[find_label(labels, name)] for name in names)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -192,7 +203,7 @@ class _Setting:
         if self.judge is None:
             yield "transfer", NEEDS_JUDGE
         elif not self.labels:
-            yield "transfer", "the unit has no name; give label, what the judge should see"
+            yield "transfer", "the unit or the judge has no labels; give label, what the judge should see"
 
     def rng(self, name: str) -> np.random.Generator:
         """Random numbers of a measure, which do not depend on the others."""

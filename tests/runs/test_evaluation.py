@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
+from conftest import ROOT
 
 import samplevis
 from samplevis import modelzoo
+from samplevis.activation import make_activation
+from samplevis.activation.image_scores import image_scores
+from samplevis.analysis.evaluation.pictures import read_examples
+from samplevis.cli.demo_command import has_weights
 from samplevis.runs.evaluation import expected_labels, unit_label
 from samplevis.runtime import seeds
 from samplevis.sampling.level_scale import LevelScale
@@ -96,6 +103,7 @@ def test_labels(networks):
     assert unit_label(network, "conv5:4") is None and unit_label(network, lambda T: T) is None
     assert expected_labels("star|stripes", judge) == {"star", "stripes"}
     assert expected_labels(None, judge) == expected_labels("star", None) == frozenset()
+    assert expected_labels("star", samplevis.Network(network.model)) == frozenset(), "a judge without labels"
     with pytest.raises(ValueError, match="zebra"):
         expected_labels("zebra", judge)
 
@@ -104,3 +112,27 @@ def test_labels(networks):
 def test_an_optimised_scale_is_measured(networks, drawings):
     found = evaluated(drawings[1]["star"][:4], networks, drawings, "star", scale=None, image_size=None)
     assert 0 < found["level"].value < 1
+
+
+@pytest.mark.slow
+def test_floor_degraded_ceiling_on_photographs(squeezenet):
+    """A class of a real network, judged by another one, on every fifth photograph."""
+    folder = ROOT / os.environ.get("SAMPLEVIS_TEST_PICTURES", "../shared/pictures") / "imagenet_one_per_class"
+    if not folder.is_dir() or not has_weights():
+        pytest.skip(f"PHOTOGRAPHS OR WEIGHTS NOT FOUND: {folder}, and the extra imagenet")
+    photographs = read_examples(squeezenet, sorted(folder.glob("*.jpg"))[::5], (64, 64), 200)
+    plain = make_activation(squeezenet, "logits:285", samplevis.param.pixel(64), None)
+    best = photographs[np.argsort(-image_scores(plain, photographs))[:10:2]]
+    grain = np.random.default_rng(0).uniform(size=best.shape).astype(np.float32)
+    found = [
+        samplevis.evaluate(
+            images, squeezenet, "logits:285", examples=photographs, judge=modelzoo.EfficientNetLite0(),
+            scale=LevelScale(0.0, 100.0), progress=False,
+        )
+        for images in (noise(64)[:5], np.float32(0.45) * best + np.float32(0.55) * grain, best)
+    ]  # fmt: skip
+    for name in ("level", "forced_choice", "path_similarity", "diversity"):
+        floor, middle, ceiling = (each[name].value for each in found)
+        # Which of noise and photographs under noise is worse is not the same for all.
+        assert max(floor, middle) < ceiling, name
+    assert found[0]["plausibility"].value > found[2]["plausibility"].value
