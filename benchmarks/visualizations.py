@@ -16,7 +16,7 @@ from samplevis.runtime import seeds
 # Gradients of an image that optimisers get. Lucid's weight of diversity is 100 for the mean of a channel; this is for logits.
 BUDGET, DIVERSITY = 256, 3.0
 # What the samplers get: smaller than the defaults of `render`. Their gradients are counted, and are more than the optimisers'.
-ANNEAL_STEPS, NUM_TRANSFORMS = 150, 4
+ANNEAL_STEPS, NUM_TRANSFORMS, MEAN_TRANSITIONS = 150, 4, 12
 OCTAVES = (0.6, 0.8, 1.0)
 
 
@@ -101,8 +101,8 @@ def sampled(prior: Callable[[int], param.Parameterization]) -> Callable[[Case], 
 
 
 def chain_means(case: Case) -> Made:
-    """Means of chains under the default prior."""
-    samples = _render(case, param.fourier(case.size))
+    """Means of chains under the default prior, over more transitions than the one that a draw needs."""
+    samples = _render(case, param.fourier(case.size), MEAN_TRANSITIONS)
     return Made(samples.chain_means, samples.gradients)
 
 
@@ -133,10 +133,10 @@ def _optimised(case: Case, unit: Any, **settings: Any) -> Made:
     return Made(found.images, BUDGET)
 
 
-def _sampling(case: Case) -> dict[str, Any]:
-    options = dict(num_chains=case.count, num_results=1, num_transforms=NUM_TRANSFORMS)
+def _sampling(case: Case, transitions: int = 1) -> dict[str, Any]:
+    options = dict(num_chains=case.count, num_results=transitions, num_transforms=NUM_TRANSFORMS)
     return dict(hmc_opts=options, anneal_steps=ANNEAL_STEPS, seed=case.seed, progress=False)
 
 
-def _render(case: Case, prior: param.Parameterization) -> samplevis.Samples:
-    return samplevis.render(case.network, case.unit, param=prior, **_sampling(case))
+def _render(case: Case, prior: param.Parameterization, transitions: int = 1) -> samplevis.Samples:
+    return samplevis.render(case.network, case.unit, param=prior, **_sampling(case, transitions))
