@@ -40,6 +40,11 @@ def kernel_matrix(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return (x @ y.T / x.shape[1] + 1) ** 3
 
 
+def squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Squared Euclidean distances of all pairs, [n, F] and [m, F] -> [n, m]."""
+    return np.maximum(np.square(x).sum(1)[:, None] + np.square(y).sum(1) - 2 * x @ y.T, 0)
+
+
 def mmd(kernel: np.ndarray, first: np.ndarray, second: np.ndarray, groups: np.ndarray | None = None) -> float:
     """The unbiased squared maximum mean discrepancy (Gretton et al. 2012, lemma 6), which may be negative.
 

@@ -133,14 +133,14 @@ def test_draws_of_a_chain_do_not_look_less_plausible_for_being_alike():
         real, chains = normal(seed, 100, F), np.repeat(normal(1000 + seed, 12, F), 5, 0)
         found.append([squared_mmd(chains, real, groups), squared_mmd(chains, real)])
     mean, error = np.mean(found, 0), np.std(found, 0) / np.sqrt(40)
-    assert abs(mean[0]) < 4 * error[0] and mean[1] > 0.3
+    assert abs(mean[0]) < 4 * error[0] and mean[1] > 4 * error[1] > 0
 
 
 def test_plausibility_tells_real_pictures_from_others():
     real, rng = normal(0, 300, F), np.random.default_rng(0)
     control, more = real[:50] + 1, normal(1, 40, F)
     near, far = (plausibility(x, alone(40), real, control, real[:30], 0.9, rng) for x in (more, more + 1))
-    assert near.distinct and near.low < 0.1 < near.control and abs(near.examples) < 0.1
+    assert near.distinct and near.low < 0.01 < near.control and abs(near.examples) < 0.02
     assert not far.distinct and far.low > near.high and "outside" in far.text
 
 

@@ -6,14 +6,14 @@ import numpy as np
 
 from samplevis.analysis.evaluation.intervals import jackknife
 from samplevis.analysis.evaluation.result import Measure, Metric
-from samplevis.analysis.two_samples import kernel_matrix, mmd, split_mmds, standardized
+from samplevis.analysis.two_samples import mmd, split_mmds, squared_distances, standardized
 
 MEASURE = Measure(
     label="distance from real pictures (MMD)",
     tells="how far the pictures are from real ones in the judge's features; 0 on average for real ones",
     limits="whether they show the unit: pictures of anything real are near, and those of one class are farther than those of all",
     control="the real pictures with random phases",
-    source="Gretton et al. 2012; Jayasumana et al. 2024, arXiv:2401.09603 (unbiased, not FID), with KID's kernel",
+    source="Gretton et al. 2012; Jayasumana et al. 2024, arXiv:2401.09603 (unbiased, not FID; Gaussian kernel)",
     better="low",
 )
 # Real pictures that are compared with.
@@ -78,13 +78,27 @@ def band_of_parts(real: np.ndarray, count: int, rng: np.random.Generator) -> flo
       The quantile.
     """
     count = min(max(count, 2), len(real) // 2)
-    scaled = standardized(real, real)
-    return float(np.quantile(split_mmds(kernel_matrix(scaled, scaled), count, rng), BAND))
+    return float(np.quantile(split_mmds(gaussian_kernel(real, real), count, rng), BAND))
+
+
+def gaussian_kernel(features: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """exp(-|x - y|^2 / m) of all pairs, m the median for real pictures; bounded, so that no few features outweigh the others.
+
+    Args:
+      features: [N, F].
+      real: of real pictures, in whose standard deviations distances are measured, [M, F].
+
+    Returns:
+      float64 [N, N].
+    """
+    scaled, theirs = standardized(features, real), standardized(real, real)
+    between = squared_distances(theirs, theirs)
+    return np.exp(-squared_distances(scaled, scaled) / np.median(between[~np.eye(len(real), dtype=bool)]))
 
 
 def _compared(features: np.ndarray, real: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, ...]:
     """The kernel of pictures and real ones, the numbers of both in it, and the groups; real pictures are independent."""
-    both = np.concatenate([standardized(features, real), standardized(real, real)])
+    both = np.concatenate([features, real])
     numbers = np.arange(len(both))
     apart = np.concatenate([groups, groups.max() + 1 + np.arange(len(real))])
-    return kernel_matrix(both, both), numbers[: len(features)], numbers[len(features) :], apart
+    return gaussian_kernel(both, real), numbers[: len(features)], numbers[len(features) :], apart
