@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import inspect
 import io
+import json
 import os
 import re
 import sys
@@ -179,6 +180,33 @@ def shapes_prior() -> str:
     )
 
 
+def measures() -> str:
+    """What each figure of an evaluation can and cannot say, and its control."""
+    from samplevis.analysis.evaluation.measures import MEASURES
+
+    rows = ((f"`{name}`", m.label, m.tells, m.limits, m.control, m.source) for name, m in MEASURES.items())
+    return _table(("name", "measure", "says", "cannot say", "control that must do worse", "source"), rows)
+
+
+def fooling_agreement() -> str:
+    """How the network with the fooling circuit answers on drawings, from the report beside its weights."""
+    from samplevis.modelzoo.shapes.network import FOLDER, read_report
+
+    report = read_report(FOLDER / "fooling.npz")
+    return (
+        f"all 18 answers are the same on {report['same_answers']:.1%} of them, and the concept with the largest logit on "
+        f"{report['same_largest']:.1%}."
+    )
+
+
+def benchmark(name: str) -> str:
+    """The table of a benchmark, from the results that it stored."""
+    path = ROOT / "benchmarks" / "results" / f"{name}.json"
+    if not path.is_file():
+        return f"There are no results yet: `python -m benchmarks.{name}` makes them."
+    return importlib.import_module(f"benchmarks.{name}").table(json.loads(path.read_text(encoding="utf-8")))
+
+
 def changelog() -> str:
     """What changed, version by version: the file that releases are made with, without its title."""
     return (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").partition("\n")[2]
@@ -251,6 +279,9 @@ GENERATED = {
     "summary": summary,
     "kernels": kernels,
     "shapes_prior": shapes_prior,
+    "measures": measures,
+    "benchmark": benchmark,
+    "fooling_agreement": fooling_agreement,
     "verdicts": verdicts,
     "changelog": changelog,
     "api_index": api_index,

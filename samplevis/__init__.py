@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from samplevis.analysis.dataset_examples import collect as collect
     from samplevis.analysis.description import Description as Description
     from samplevis.analysis.description import describe as describe
+    from samplevis.analysis.evaluation.trials import score_trials as score_trials
     from samplevis.analysis.pixel_importance import importance as importance
     from samplevis.analysis.prior_checks import check_prior as check_prior
     from samplevis.export.tensorboard import TensorBoard as TensorBoard
@@ -60,12 +61,14 @@ if TYPE_CHECKING:
     from samplevis.results.samples import Samples as Samples
     from samplevis.results.sweep_result import Sweep as Sweep
     from samplevis.runs.both_ends import two_ended as two_ended
+    from samplevis.runs.evaluation import evaluate as evaluate
     from samplevis.runs.optimization import optimize as optimize
     from samplevis.runs.optimization import render_vis as render_vis
     from samplevis.runs.prior_fitting import fit_prior as fit_prior
     from samplevis.runs.rare_events import surprisal as surprisal
     from samplevis.runs.rendering import render as render
     from samplevis.runs.sweeping import sweep as sweep
+    from samplevis.runs.trials import write_trials as write_trials
     from samplevis.runtime.callbacks import Callback as Callback
     from samplevis.runtime.callbacks import JSONLines as JSONLines
     from samplevis.runtime.callbacks import ProgressBar as ProgressBar
@@ -91,6 +94,7 @@ _SOURCES = {
     "check_prior": "analysis.prior_checks",
     "collect": "analysis.dataset_examples",
     "describe": "analysis.description",
+    "evaluate": "runs.evaluation",
     "export": None,
     "fit_prior": "runs.prior_fitting",
     "importance": "analysis.pixel_importance",
@@ -106,10 +110,12 @@ _SOURCES = {
     "render_vis": "runs.optimization",
     "sample": "sampling.sampler",
     "sampling": None,
+    "score_trials": "analysis.evaluation.trials",
     "surprisal": "runs.rare_events",
     "sweep": "runs.sweeping",
     "transform": None,
     "two_ended": "runs.both_ends",
+    "write_trials": "runs.trials",
 }
 
 __getattr__, __dir__, __all__ = lazy_exports(__name__, _SOURCES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
@@ -40,6 +42,27 @@ def feature_layer(network: Network) -> str:
     return [output, *(name for name, shape in hidden if len(shape) == 1), *spatial][-1]
 
 
+def embedding_layer(network: Network) -> str:
+    """The layer whose activations a network decides by: the last hidden one without places, or `feature_layer` if there is none.
+
+    Args:
+      network: the network.
+
+    Returns:
+      A name from `Network.layers`.
+
+    Example:
+      >>> from samplevis import modelzoo
+      >>> from samplevis.activation.features import embedding_layer
+      >>> embedding_layer(modelzoo.ShapesJudge())
+      'features'
+    """
+    layers = list(network.layers.items())
+    outputs = layers[-1][1][-1:]
+    vectors = [name for name, shape in layers if len(shape) == 1 and shape != outputs and _is_feature(shape)]
+    return vectors[-1] if vectors else feature_layer(network)
+
+
 def deep_features(network: Network, images: np.ndarray) -> np.ndarray:
     """Features of images: the mean of `feature_layer` over its places.
 
@@ -58,19 +81,67 @@ def deep_features(network: Network, images: np.ndarray) -> np.ndarray:
       (3, 96)
     """
     layer = feature_layer(network)
-    run = network.cut((layer,))
+    return channel_means(network, images, (layer,))[layer]
 
-    def means(batch: tf.Tensor) -> tf.Tensor:
-        values = run(batch)[layer]
-        return tf.reduce_mean(values, axis=tuple(range(1, values.shape.rank - 1)))
 
-    mean_fn = compiled.cached(network.compiled, layer)("deep features", means)
+def channel_means(network: Network, images: np.ndarray, layers: Sequence[str]) -> dict[str, np.ndarray]:
+    """Activations of images, as the mean of each channel over its places.
+
+    Args:
+      network: the network.
+      images: float32 [N, *image_shape] in [0, 1]; arrays that are mapped from a file are read in batches.
+      layers: names from `Network.layers`.
+
+    Returns:
+      layer -> float32 [N, F], F the number of its channels.
+
+    Example:
+      >>> import numpy as np
+      >>> from samplevis import modelzoo
+      >>> from samplevis.activation.features import channel_means
+      >>> found = channel_means(modelzoo.Shapes(), np.full((3, 64, 64, 3), 0.5, np.float32), ["conv1", "conv5"])
+      >>> found["conv1"].shape, found["conv5"].shape
+      ((3, 24), (3, 96))
+    """
+    layers = tuple(layers)
+    run = network.cut(layers)
+
+    def means(batch: tf.Tensor) -> list[tf.Tensor]:
+        values = run(batch)
+        return [tf.reduce_mean(values[layer], axis=tuple(range(1, values[layer].shape.rank - 1))) for layer in layers]
+
+    mean_fn = compiled.cached(network.compiled, layers)("deep features", means)
     found = []
     for first in range(0, len(images), BATCH_SIZE):
         batch = np.asarray(images[first : first + BATCH_SIZE], np.float32)
         full = np.concatenate([batch, np.repeat(batch[-1:], BATCH_SIZE - len(batch), axis=0)])
-        found.append(mean_fn(tf.constant(full)).numpy()[: len(batch)])
-    return np.concatenate(found)
+        found.append([values.numpy()[: len(batch)] for values in mean_fn(tf.constant(full))])
+    return {layer: np.concatenate(parts) for layer, parts in zip(layers, zip(*found, strict=True), strict=True)}
+
+
+def spread_layers(network: Network, count: int, before: str | None = None) -> tuple[str, ...]:
+    """Layers that lead to a layer, evenly spaced: the path through the network.
+
+    Args:
+      network: the network.
+      count: how many at most, >= 1.
+      before: the layer that they lead to. Defaults to the network's last.
+
+    Returns:
+      Names from `Network.layers` of layers with more channels than an image, in the order of computation; none before the first.
+
+    Example:
+      >>> from samplevis import modelzoo
+      >>> from samplevis.activation.features import spread_layers
+      >>> spread_layers(modelzoo.Shapes(), 3)
+      ('linear1', 'norm3', 'features')
+    """
+    names = list(network.layers)
+    names = names[: names.index(before or names[-1])]
+    shapes = {name: network.layers[name] for name in names}
+    fit = [n for n, shape in shapes.items() if shape and _is_feature(shape) and shape[-1] > network.image_shape[-1]]
+    chosen = np.linspace(0, len(fit) - 1, min(count, len(fit))).round().astype(int)
+    return tuple(fit[i] for i in chosen)
 
 
 def _is_feature(shape: tuple[int | None, ...]) -> bool:

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from samplevis.activation import make_activation
 from samplevis.activation.features import deep_features
+from samplevis.activation.image_scores import image_scores
 from samplevis.analysis.prior_pictures import read_pictures
 from samplevis.analysis.two_samples import (
     classifier_accuracy,
@@ -247,13 +248,7 @@ def _labels(draws: np.ndarray, pictures: np.ndarray) -> Finding:
 def _activation(network: Network, unit: Any, prior: Parameterization) -> Callable[[np.ndarray], np.ndarray]:
     """Images [N, ...] -> activation of a unit, [N]."""
     found = make_activation(network, unit, prior, None)
-    run = tf.function(lambda batch: found.of_images(batch, found.sample_transforms(seeds.root(0), batch.shape[0])))
-
-    def score(images: np.ndarray) -> np.ndarray:
-        parts = [images[i : i + BATCH_SIZE] for i in range(0, len(images), BATCH_SIZE)]
-        return np.concatenate([run(tf.constant(part)).numpy() for part in parts])
-
-    return score
+    return lambda images: image_scores(found, images)
 
 
 def _reach(score: Callable[[np.ndarray], np.ndarray], unit: str, draws: np.ndarray, pictures: np.ndarray) -> Finding:

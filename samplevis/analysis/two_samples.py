@@ -40,11 +40,52 @@ def kernel_matrix(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return (x @ y.T / x.shape[1] + 1) ** 3
 
 
-def mmd(kernel: np.ndarray, first: np.ndarray, second: np.ndarray) -> float:
-    """The unbiased squared maximum mean discrepancy of two sets of equal size, from the kernel of all: may be negative."""
-    count = len(first)
-    within = sum(kernel[np.ix_(s, s)].sum() - np.trace(kernel[np.ix_(s, s)]) for s in (first, second))
-    return float(within / (count * (count - 1)) - 2 * kernel[np.ix_(first, second)].mean())
+def squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Squared Euclidean distances of all pairs, [n, F] and [m, F] -> [n, m]."""
+    return np.maximum(np.square(x).sum(1)[:, None] + np.square(y).sum(1) - 2 * x @ y.T, 0)
+
+
+def mmd(kernel: np.ndarray, first: np.ndarray, second: np.ndarray, groups: np.ndarray | None = None) -> float:
+    """The unbiased squared maximum mean discrepancy (Gretton et al. 2012, lemma 6), which may be negative.
+
+    Args:
+      kernel: of all items, [N, N].
+      first: numbers of the items of one set.
+      second: those of the other.
+      groups: of all items; pairs of a set that are in one group do not count, since they are not independent. Defaults to a
+        group for each item.
+
+    Returns:
+      Mean kernel within the first set, plus that within the second, less twice that between them.
+    """
+    within = 0.0
+    for chosen in (first, second):
+        values = kernel[np.ix_(chosen, chosen)]
+        if groups is None:
+            within += (values.sum() - np.trace(values)) / (len(chosen) * (len(chosen) - 1))
+        else:
+            within += values[groups[chosen][:, None] != groups[chosen]].mean()
+    return float(within - 2 * kernel[np.ix_(first, second)].mean())
+
+
+def split_mmds(kernel: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """The `mmd` of random parts of items and the rest of them.
+
+    Args:
+      kernel: of the items, [N, N].
+      count: size of the parts, from 2 to N - 2.
+      rng: draws them.
+
+    Returns:
+      float64 [NUM_SPLITS].
+    """
+    rest, part = len(kernel) - count, np.zeros((len(kernel), NUM_SPLITS))
+    np.put_along_axis(part, rng.permuted(np.tile(np.arange(len(kernel))[:, None], NUM_SPLITS), axis=0)[:count], 1, 0)
+    sums, diagonal = kernel @ part, np.diag(kernel) @ part
+    inside, crossed = np.sum(part * sums, 0), sums.sum(0) - np.sum(part * sums, 0)
+    outside = kernel.sum() - inside - 2 * crossed
+    within = (inside - diagonal) / (count * (count - 1)) + (outside - np.trace(kernel) + diagonal) / (rest * (rest - 1))
+    return within - 2 * crossed / (count * rest)
 
 
 def mmd_and_band(draws: np.ndarray, pictures: np.ndarray, seed: int = 0) -> tuple[float, float]:

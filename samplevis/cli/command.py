@@ -39,6 +39,9 @@ FIELDS = frozenset(
     "workers",
     "scheduler",
     "pictures",
+    "judge",
+    "label",
+    "image_size",
 }
 
 

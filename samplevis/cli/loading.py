@@ -35,17 +35,22 @@ def is_prior_file(name: str | None) -> bool:
     return name is not None and name.endswith(".keras")
 
 
-def check_model(model: str) -> None:
-    """Raises ValueError or FileNotFoundError, before TensorFlow is loaded, unless a model is in the zoo or on disk."""
+def check_model(model: str, name: str = "model") -> None:
+    """Raises ValueError or FileNotFoundError, before TensorFlow is loaded, unless a model is in the zoo or on disk.
+
+    Args:
+      model: as the user typed it.
+      name: of the argument, for the message. Defaults to "model".
+    """
     from samplevis.modelzoo.registry import MODELS
     from samplevis.runtime.checks import did_you_mean
 
-    if model.lower() in {name.lower() for name in MODELS} or os.path.exists(model):
+    if model.lower() in {known.lower() for known in MODELS} or os.path.exists(model):
         return
     if os.path.splitext(model)[1]:
-        raise FileNotFoundError(f"model: there is no file {model}")
+        raise FileNotFoundError(f"{name}: there is no file {model}")
     raise ValueError(
-        "model: expected a name from the zoo (see samplevis models), a .keras, .h5 or frozen .pb file, or the folder of a "
+        f"{name}: expected a name from the zoo (see samplevis models), a .keras, .h5 or frozen .pb file, or the folder of a "
         f"SavedModel.{did_you_mean(model, MODELS)} Received: {model!r}"
     )
 

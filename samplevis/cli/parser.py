@@ -5,7 +5,16 @@ from __future__ import annotations
 import argparse
 
 from samplevis import __version__
-from samplevis.cli import atlas_command, demo_command, model, prior_command, render_command, report, sweep_command
+from samplevis.cli import (
+    atlas_command,
+    demo_command,
+    evaluate_command,
+    model,
+    prior_command,
+    render_command,
+    report,
+    sweep_command,
+)
 
 EPILOG = """\
 examples:
@@ -19,6 +28,7 @@ examples:
   samplevis render my_model.keras conv5:12 --value-range -1 1 --level 0.5
   samplevis render my_model.keras -conv5:12 --out least
   samplevis fit-prior photos --size 48 --out prior.keras
+  samplevis evaluate SqueezeNet logits:goldfish pictures --examples photos --judge EfficientNetLite0
   samplevis report goldfish --title goldfish
   samplevis sheet goldfish shark --out fish.png
 """
@@ -35,6 +45,16 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"samplevis {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (demo_command, render_command, sweep_command, atlas_command, prior_command, report, model):
+    groups = (
+        demo_command,
+        render_command,
+        sweep_command,
+        atlas_command,
+        prior_command,
+        evaluate_command,
+        report,
+        model,
+    )
+    for group in groups:
         group.add_commands(commands)
     return parser

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import html
-import io
 import os
 
 import keras
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
+from samplevis.export.data_url import png_url
 from samplevis.export.grid import grid
 from samplevis.export.pixels import to_uint8
 from samplevis.network import Network, as_network
@@ -104,7 +103,7 @@ class SemanticDictionary:
         """
         largest = max(float(np.abs(self.activations).max()), 1e-12)
         rows = "\n".join(
-            f'<tr><td><img src="{_embedded(icon)}" alt="channel {channel}"></td><td>channel {channel}</td>'
+            f'<tr><td><img src="{png_url(icon)}" alt="channel {channel}"></td><td>channel {channel}</td>'
             f'<td><meter max="{largest:.6g}" value="{max(float(activation), 0):.6g}"></meter> {activation:.4g}</td></tr>'
             for icon, channel, activation in zip(to_uint8(self.icons), self.channels, self.activations, strict=True)
         )
@@ -112,7 +111,7 @@ class SemanticDictionary:
         page = (
             f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
             "<style>body{font-family:sans-serif}td{padding:4px 12px 4px 0}meter{width:12em}</style></head>\n"
-            f'<body><h1>{title}</h1>\n<p><img src="{_embedded(self.marked_image())}" alt="image"></p>\n'
+            f'<body><h1>{title}</h1>\n<p><img src="{png_url(self.marked_image())}" alt="image"></p>\n'
             f"<table>\n{rows}\n</table></body></html>\n"
         )
         with files.atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
@@ -179,10 +178,3 @@ def semantic_dictionary(
     icons = renderer.render(np.eye(channels, dtype=np.float32)[strongest])
     shown = np.asarray(image, np.float32)
     return SemanticDictionary(shown, layer, (row, column), (rows, columns), strongest, here[strongest], icons)
-
-
-def _embedded(pixels: np.ndarray) -> str:
-    """An image [H, W, 3] as a data URL."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

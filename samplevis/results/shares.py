@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.network import Network, as_network
+from samplevis.runtime import compiled
 from samplevis.runtime.checks import brief, check_between
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def judged(judge: Judge, images: np.ndarray) -> np.ndarray:
     if isinstance(judge, (Network, keras.Model)):
         network = as_network(judge)
         layer = list(network.layers)[-1]
-        run = tf.function(lambda batch: network.cut((layer,))(batch)[layer])
+        run = compiled.cached(network.compiled, layer)("judged", lambda batch: network.cut((layer,))(batch)[layer])
         parts = [images[i : i + BATCH_SIZE] for i in range(0, len(images), BATCH_SIZE)]
         scores = np.concatenate([run(tf.constant(part, tf.float32)).numpy() for part in parts])
         best = scores.reshape(len(images), -1).argmax(1)

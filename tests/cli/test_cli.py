@@ -17,7 +17,7 @@ import tensorflow as tf
 from PIL import Image
 
 import samplevis
-from samplevis import cli
+from samplevis import cli, export, modelzoo
 from samplevis.cli import demo_command, render_command
 from samplevis.cli.command import FIELDS, readable
 from samplevis.cli.start import held_stderr
@@ -178,7 +178,7 @@ def test_a_unit_that_does_not_exist_leaves_no_folder(capsys, tmp_path, model_fil
 
 WITHOUT_TENSORFLOW = """
 import sys
-from samplevis import cli
+from samplevis import cli, export, modelzoo
 print(cli.main({words}), "tensorflow" in sys.modules)
 """
 
@@ -272,3 +272,18 @@ def test_classes_of_the_demo(monkeypatch):
 )
 def test_messages_name_flags(message, shown):
     assert in_flags(message, FIELDS) == shown
+
+
+def test_evaluate_prints_a_table_and_writes_its_figures(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("samplevis.runs.evaluation.SCALE_STEPS", 2)
+    drawings, _ = modelzoo.shapes.draw(80, seed=3, size=32)
+    for number, image in enumerate(drawings):
+        folder = tmp_path / ("examples" if number < 72 else "pictures")
+        folder.mkdir(exist_ok=True)
+        export.save_image(image, folder / f"{number:02}.png")
+    out = tmp_path / "found.json"
+    words = ["evaluate", "Shapes", "conv4:3", str(tmp_path / "pictures"), "--examples", str(tmp_path / "examples")]
+    assert cli.main([*words, "--judge", "ShapesJudge", "--quiet", "--json", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "path similarity" in shown and "transfer was left out" in shown and shown.endswith(f"wrote {out}\n")
+    assert set(json.loads(out.read_text())["metrics"]) >= {"level", "plausibility", "forced_choice", "diversity"}

@@ -30,7 +30,14 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 BLOCK = re.compile(r"(<!-- not run: .+ -->\n)?```python\n(.*?)```", re.DOTALL)
 WITH_PYTHON = [page for page in PAGES if BLOCK.search((DOCS / page).read_text(encoding="utf-8"))]
-COSTLY = ("atlas.md", "howto/either_or.md", "howto/long_runs.md", "howto/own_model.md", "howto/signals_and_volumes.md")
+COSTLY = (
+    "atlas.md",
+    "evaluation.md",
+    "howto/either_or.md",
+    "howto/long_runs.md",
+    "howto/own_model.md",
+    "howto/signals_and_volumes.md",
+)
 MODULES = ("objectives", "param", "transform", "optimizers", "overrides", "recipes", "export", "sampling", "atlas")
 SMALL = dict(optimize_steps=8, anneal_steps=1, progress=False)
 FEW = dict(num_results=4, num_chains=2, num_burnin_steps=1, num_leapfrog_steps=1, num_transforms=2)

@@ -8,6 +8,8 @@ from samplevis.runtime.lazy import lazy_exports
 if TYPE_CHECKING:
     from samplevis.modelzoo.shapes.drawing import draw as draw
     from samplevis.modelzoo.shapes.flow_prior import prior as prior
+    from samplevis.modelzoo.shapes.fooling import FoolingShapes as FoolingShapes
+    from samplevis.modelzoo.shapes.fooling import shown_concepts as shown_concepts
     from samplevis.modelzoo.shapes.labels import CONCEPTS as CONCEPTS
     from samplevis.modelzoo.shapes.labels import EITHER_OR as EITHER_OR
     from samplevis.modelzoo.shapes.labels import LABELS as LABELS
@@ -26,5 +28,6 @@ __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {name: "labels" for name in ("CONCEPTS", "EITHER_OR", "LABELS")}
     | {name: "network" for name in ("Shapes", "ShapesJudge", "held_out_accuracy")}
+    | {name: "fooling" for name in ("FoolingShapes", "shown_concepts")}
     | {"draw": "drawing", "prior": "flow_prior"},
 )

@@ -1,0 +1,124 @@
+"""Which visualizations see through a fooling circuit: `python -m benchmarks.fooling --json FILE` prints a table.
+
+The network is `modelzoo.shapes.FoolingShapes`, which answers as `Shapes` on drawings, and shows optimisers an arbitrary concept. A
+visualization sees through it if the judge, an independent network, names the unit's concept; it is fooled if the judge names the
+arbitrary one. Rows that are in the file are not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import samplevis
+from benchmarks.rows import write
+from benchmarks.visualizations import ROWS, Case
+from samplevis import modelzoo, param
+from samplevis.activation import make_activation
+from samplevis.analysis.evaluation.pictures import read_evaluated
+from samplevis.modelzoo.shapes.fooling import shown_concepts
+from samplevis.modelzoo.shapes.labels import LABELS
+from samplevis.results.shares import judged
+from samplevis.runs.evaluation import optimized_scale
+from samplevis.runtime import seeds
+
+NETWORKS = {"Shapes": modelzoo.Shapes, "FoolingShapes": modelzoo.shapes.FoolingShapes}
+SIZE, EXAMPLES = 64, 600
+METHODS = [
+    "optimised", "optimised, diversity", "MACO", "samples, fourier", "samples, pyramid", "best dataset examples",
+]  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--units", nargs="+", default=["star", "heart", "checkerboard"])
+    parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
+    parser.add_argument("--count", type=int, default=4)
+    parser.add_argument("--json", type=Path, help="file for the results")
+    parser.add_argument("--save", type=Path, help="folder for the pictures")
+    parser.add_argument("--sheet", type=Path, help="PNG file for the pictures of the first unit in that folder")
+    options = parser.parse_args()
+    rows = json.loads(options.json.read_text()) if options.json and options.json.is_file() else []
+    done = {(row["network"], row["unit"], row["method"]) for row in rows}
+    for unit in options.units:
+        for name in options.networks:
+            for method in options.methods:
+                if (name, unit, method) not in done:
+                    rows.append(run(name, unit, method, options))
+                    write(rows, options.json)
+    print(table(rows))
+    if options.sheet:
+        samplevis.export.save_png(sheet(options.save, options.units[0]), options.sheet)
+
+
+def place(folder: Path, name: str, unit: str, method: str) -> Path:
+    """Where the pictures of a method are."""
+    return folder / f"{name}-{unit}-{method}.png".replace(" ", "-")
+
+
+def sheet(folder: Path, unit: str) -> np.ndarray:
+    """The pictures of a unit by all methods, without the circuit and with it."""
+    found = [[samplevis.export.load_image(place(folder, name, unit, m)) for name in NETWORKS] for m in METHODS]
+    names = [f"{name}, {unit}" for name in NETWORKS]
+    return samplevis.export.grid(np.array(found), row_labels=METHODS, column_labels=names)
+
+
+def run(name: str, unit: str, method: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Visualizes a unit by a method, and asks the judge."""
+    clock = time.perf_counter()
+    network, judge = NETWORKS[name](), modelzoo.ShapesJudge()
+    drawings, _ = modelzoo.shapes.draw(EXAMPLES, seed=5)
+    order = np.argsort(-network(drawings, "logits")["logits"].numpy()[:, LABELS.index(unit)])
+    made = ROWS[method](Case(network, f"logits:{unit}", SIZE, options.count, drawings[order], 0))
+    images = read_evaluated(network, made.images).images
+    if options.save:
+        options.save.mkdir(parents=True, exist_ok=True)
+        samplevis.export.save_png(samplevis.export.grid(images), place(options.save, name, unit, method))
+    activation = make_activation(network, f"logits:{unit}", param.fourier(SIZE), "robust")
+    found = samplevis.evaluate(
+        made.images, network, f"logits:{unit}", examples=drawings, judge=judge,
+        scale=optimized_scale(activation, seeds.root(0)), progress=False,
+    )  # fmt: skip
+    labels = judged(judge, images)
+    row = {
+        "network": name,
+        "unit": unit,
+        "method": method,
+        "named_unit": float(np.mean(labels == unit)),
+        "named_arbitrary": float(np.mean(labels == shown_concepts()[LABELS.index(unit)])),
+        "path_similarity": found["path_similarity"].value,
+        "warned": any(warning.startswith("Path similarity") for warning in found.warnings),
+        "level": found["level"].value,
+        "gradients": made.gradients,
+        "seconds": time.perf_counter() - clock,
+    }
+    print({key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()}, flush=True)
+    return row
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """A Markdown table of the means over the units: with and without the circuit."""
+    lines = [
+        "| | network | named as the unit | named as the arbitrary concept | path similarity | warned of | units |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for method in METHODS:
+        for name in NETWORKS:
+            found = [row for row in rows if (row["network"], row["method"]) == (name, method)]
+            if found:
+                means = [np.mean([row[key] for row in found]) for key in ("named_unit", "named_arbitrary")]
+                path = np.nanmean([row["path_similarity"] for row in found])
+                cells = [method, f"`{name}`", *(f"{mean:.0%}" for mean in means), f"{path:.2f}"]
+                warned = f"{sum(row['warned'] for row in found)} of {len(found)}"
+                lines.append(f"| {' | '.join([*cells, warned, str(len(found))])} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

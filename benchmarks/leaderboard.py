@@ -1,0 +1,246 @@
+"""Visualizations measured against each other: `python -m benchmarks.leaderboard --out FOLDER` writes a table and a page.
+
+Every way of benchmarks/visualizations.py is applied to 12 units of each network, and `samplevis.evaluate` measures the pictures.
+Another network judges: the bundled judge; SqueezeNet and EfficientNet-Lite0 each for the other. FOLDER gets `results.json` with all
+figures, `table.md` with their medians over the units, and `index.html` with the pictures behind every cell. What is in that file is
+not made again, so that a run resumes. `--quick` makes two rows for one unit of the bundled network.
+
+Pictures of other tools enter by folder: `--folder NAME=PATH`, where PATH has the folders NETWORK/UNIT, such as Shapes/star.
+
+Optimisers get 256 gradients per picture, samplers more, as the table says. The photographs of the page belong to others: keep it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import samplevis
+from benchmarks.visualizations import ROWS, Case, Made
+from samplevis import Network, export, modelzoo, param
+from samplevis.activation import make_activation
+from samplevis.activation.image_scores import image_scores
+from samplevis.analysis.evaluation.pictures import read_evaluated, read_examples
+from samplevis.modelzoo.shapes.labels import CONCEPTS
+from samplevis.runs.evaluation import optimized_scale
+from samplevis.runtime import seeds
+from samplevis.runtime.files import atomic_path
+
+MODELS = Path(os.environ.get("SAMPLEVIS_TEST_DATA", "../shared/models"))
+PICTURES = Path("imagenet_one_per_class")
+# Classes of ImageNet from all of its kinds: animals, things, food, places.
+CLASSES = (1, 130, 207, 285, 340, 404, 482, 555, 751, 852, 949, 980)
+COLUMNS = ("level", "transfer", "plausibility", "forced_choice", "path_similarity", "diversity")
+TITLES = {
+    "level": "level",
+    "transfer": "named by the judge",
+    "plausibility": "MMD (low is good)",
+    "forced_choice": "forced choice",
+    "path_similarity": "path similarity",
+    "diversity": "different pictures",
+}
+
+
+class Subject(NamedTuple):
+    """A network of the table.
+
+    Attributes:
+      network: makes the network.
+      judge: makes the one that judges.
+      units: its units.
+      size: side of the images.
+      examples: makes its real pictures, [M, size, size, 3].
+    """
+
+    network: Callable[[], Network]
+    judge: Callable[[], Network]
+    units: tuple[str, ...]
+    size: int
+    examples: Callable[[], np.ndarray]
+
+
+def photographs(size: int) -> np.ndarray:
+    """One photograph of each class, from the folder of SAMPLEVIS_TEST_PICTURES."""
+    folder = Path(os.environ.get("SAMPLEVIS_TEST_PICTURES", "../shared/pictures")) / PICTURES
+    return read_examples(efficientnet(), folder, (size, size), 1000)
+
+
+@cache
+def efficientnet() -> Network:
+    return modelzoo.EfficientNetLite0(labels=labels())
+
+
+@cache
+def labelled_squeezenet() -> Network:
+    return modelzoo.SqueezeNet(MODELS / "squeezenet" / "compressed_SqueezeNet.net", labels=labels())
+
+
+def labels() -> Path | None:
+    """A file of ImageNet's labels beside the weights; without it, they are fetched."""
+    file = MODELS / "imagenet_labels.txt"
+    return file if file.is_file() else None
+
+
+SUBJECTS = {
+    "Shapes": Subject(
+        cache(modelzoo.Shapes),
+        cache(modelzoo.ShapesJudge),
+        CONCEPTS,
+        64,
+        cache(lambda: modelzoo.shapes.draw(600, seed=5)[0]),
+    ),
+    "SqueezeNet": Subject(
+        labelled_squeezenet, efficientnet, tuple(map(str, CLASSES)), 96, cache(lambda: photographs(96))
+    ),
+    "EfficientNetLite0": Subject(
+        efficientnet, labelled_squeezenet, tuple(map(str, CLASSES)), 96, cache(lambda: photographs(96))
+    ),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the results, the table and the page")
+    parser.add_argument("--networks", nargs="+", default=list(SUBJECTS), choices=list(SUBJECTS))
+    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS))
+    parser.add_argument("--num-units", type=int, default=12)
+    parser.add_argument("--count", type=int, default=8, help="pictures of each unit")
+    parser.add_argument("--folder", action="append", default=[], metavar="NAME=PATH", help="pictures of another tool")
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    if options.quick:
+        options.networks, options.rows, options.num_units, options.count = (
+            ["Shapes"],
+            ["draws of the prior", "best dataset examples"],
+            1,
+            4,
+        )
+    rows: dict[str, Callable[[Case], Made]] = {name: ROWS[name] for name in options.rows}
+    rows |= {name: from_folder(Path(path)) for name, path in (given.split("=", 1) for given in options.folder)}
+    cells = read(options.out)
+    for name in options.networks:
+        for unit in SUBJECTS[name].units[: options.num_units]:
+            run_unit(name, unit, rows, cells, options)
+    print(table(cells))
+
+
+def run_unit(
+    name: str, unit: str, rows: dict[str, Callable[[Case], Made]], cells: dict[str, Any], options: argparse.Namespace
+) -> None:
+    """Makes and measures what is missing of a unit, and writes everything after each row."""
+    missing = [row for row in rows if key(name, row, unit) not in cells]
+    if not missing:
+        return
+    subject, root = SUBJECTS[name], seeds.root(0)
+    network, real = subject.network(), subject.examples()
+    objective = f"{list(network.layers)[-1]}:{unit}"
+    plain = make_activation(network, objective, param.fourier(subject.size), None)
+    examples = real[np.argsort(-image_scores(plain, real), kind="stable")]
+    case = Case(network, objective, subject.size, options.count, examples, 0)
+    scale = optimized_scale(make_activation(network, objective, param.fourier(subject.size), "robust"), root)
+    for row in missing:
+        clock = time.perf_counter()
+        try:
+            made = rows[row](case)
+        except NotADirectoryError:
+            continue
+        found = samplevis.evaluate(
+            made.images, network, objective, examples=real, judge=subject.judge(), scale=scale, progress=False
+        )
+        place = options.out / "pictures" / f"{key(name, row, unit).replace('/', '-').replace(' ', '-')}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        export.save_png(export.grid(read_evaluated(network, made.images).images), place)
+        cells[key(name, row, unit)] = {
+            "network": name,
+            "row": row,
+            "unit": unit,
+            "gradients": float(made.gradients),
+            "seconds": round(time.perf_counter() - clock, 1),
+            "picture": place.relative_to(options.out).as_posix(),
+            "values": {n: metric["value"] for n, metric in found.to_dict()["metrics"].items()},
+            "intervals": {n: (metric["low"], metric["high"]) for n, metric in found.to_dict()["metrics"].items()},
+        }
+        write_all(options.out, cells)
+        print(key(name, row, unit), {n: round(m.value, 3) for n, m in found.metrics.items()}, flush=True)
+
+
+def from_folder(folder: Path) -> Callable[[Case], Made]:
+    """Pictures that another tool wrote."""
+
+    def make(case: Case) -> Made:
+        found = folder / case.network.name / case.unit.partition(":")[2]
+        images = read_examples(case.network, found, (case.size, case.size), case.count)
+        return Made(images, float("nan"))
+
+    return make
+
+
+def key(network: str, row: str, unit: str) -> str:
+    return f"{network}/{row}/{unit}"
+
+
+def read(out: Path) -> dict[str, Any]:
+    """The cells of an earlier run."""
+    file = out / "results.json"
+    return json.loads(file.read_text()) if file.is_file() else {}
+
+
+def write_all(out: Path, cells: dict[str, Any]) -> None:
+    """Writes the figures, the table and the page, each whole or not at all."""
+    texts = {"results.json": json.dumps(cells, indent=1), "table.md": table(cells), "index.html": page(cells)}
+    for name, text in texts.items():
+        with atomic_path(out / name) as temporary:
+            Path(temporary).write_text(text + "\n", encoding="utf-8")
+
+
+def table(cells: dict[str, Any]) -> str:
+    """A Markdown table for each network: medians over the units that every row of it has."""
+    parts = []
+    for name in dict.fromkeys(cell["network"] for cell in cells.values()):
+        found = [cell for cell in cells.values() if cell["network"] == name]
+        rows = list(dict.fromkeys(cell["row"] for cell in found))
+        units = [
+            unit
+            for unit in dict.fromkeys(cell["unit"] for cell in found)
+            if all(key(name, row, unit) in cells for row in rows)
+        ]
+        parts.append(f"**{name}**: {len(units)} of {len(SUBJECTS[name].units)} units ({', '.join(units)})\n")
+        parts.append("| | " + " | ".join([*TITLES.values(), "gradients"]) + " |\n|---" * 1 + "|---" * 7 + "|")
+        for row in rows:
+            chosen = [cells[key(name, row, unit)] for unit in units]
+            values = [_median([cell["values"].get(column) for cell in chosen]) for column in COLUMNS]
+            gradients = _median([cell["gradients"] for cell in chosen], ",.0f")
+            parts.append(f"| {row} | {' | '.join([*values, gradients])} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def page(cells: dict[str, Any]) -> str:
+    """The pictures behind every cell."""
+    parts = []
+    for cell in cells.values():
+        figures = ", ".join(f"{TITLES[n]} {value:.2f}" for n, value in cell["values"].items() if value is not None)
+        parts.append(
+            f"<section><h2>{escape(cell['network'])}, {escape(cell['unit'])}: {escape(cell['row'])}</h2>"
+            f"<img src='{escape(cell['picture'])}' alt='pictures'><p>{escape(figures)}</p></section>"
+        )
+    title = "Visualizations measured against each other"
+    return f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{title}</title><h1>{title}</h1>{''.join(parts)}</html>"
+
+
+def _median(values: list[float | None], form: str = ".2f") -> str:
+    found = [value for value in values if value is not None and np.isfinite(value)]
+    return format(float(np.median(found)), form) if found else "-"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""The benchmarks of visualizations: their tables, resuming, and a quick run."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from benchmarks import fooling, leaderboard
+from benchmarks.visualizations import ROWS
+
+
+def cell(network, row, unit, value):
+    values = {name: value for name in leaderboard.COLUMNS}
+    return {"network": network, "row": row, "unit": unit, "gradients": 256.0, "values": values, "picture": "a.png"}
+
+
+def cells():
+    found = [cell("Shapes", row, unit, 0.1 * n) for row in ("optimised", "<MACO>") for n, unit in enumerate("abc")]
+    return {leaderboard.key(c["network"], c["row"], c["unit"]): c for c in found}
+
+
+def test_a_table_has_medians_over_the_units_that_all_rows_have():
+    found = cells()
+    text = leaderboard.table(found)
+    assert "3 of 12 units (a, b, c)" in text and "| optimised | 0.10 | 0.10 |" in text and "| 256 |" in text
+    del found["Shapes/optimised/a"]
+    assert "2 of 12 units (b, c)" in leaderboard.table(found)
+    found["Shapes/optimised/b"]["values"]["transfer"] = None
+    assert "| optimised | 0.15 | 0.20 |" in leaderboard.table(found)
+
+
+def test_the_page_escapes_and_shows_every_cell():
+    page = leaderboard.page(cells())
+    assert page.count("<img") == 6 and "<MACO>" not in page and "&lt;MACO&gt;" in page
+
+
+def test_the_table_of_the_fooling_circuit():
+    row = {"unit": "star", "named_unit": 1.0, "named_arbitrary": 0.0, "path_similarity": 0.5, "warned": True}
+    rows = [row | {"network": name, "method": "MACO"} for name in fooling.NETWORKS]
+    rows += [row | {"network": "Shapes", "method": "MACO", "unit": "ring", "named_unit": 0.5, "warned": False}]
+    lines = fooling.table(rows).splitlines()
+    assert lines[2] == "| MACO | `Shapes` | 75% | 0% | 0.50 | 1 of 2 | 2 |"
+    assert lines[3] == "| MACO | `FoolingShapes` | 100% | 0% | 0.50 | 1 of 1 | 1 |"
+
+
+@pytest.mark.slow
+def test_a_quick_leaderboard_orders_floor_and_ceiling_and_resumes(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["leaderboard", "--quick", "--out", str(tmp_path)])
+    leaderboard.main()
+    found = json.loads((tmp_path / "results.json").read_text())
+    floor, ceiling = (
+        next(c for c in found.values() if c["row"] == row) for row in ("draws of the prior", list(ROWS)[-1])
+    )
+    for name in ("level", "transfer", "forced_choice", "path_similarity", "diversity"):
+        assert floor["values"][name] < ceiling["values"][name], name
+    assert floor["values"]["plausibility"] > ceiling["values"]["plausibility"]
+    assert all((tmp_path / c["picture"]).is_file() for c in found.values())
+    assert (tmp_path / "table.md").read_text().startswith("**Shapes**: 1 of 12")
+    before = (tmp_path / "results.json").read_bytes()
+    leaderboard.main()
+    assert (tmp_path / "results.json").read_bytes() == before
