@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import keras
 import numpy as np
 
 import samplevis
@@ -30,8 +29,6 @@ def drawings(count: int, seed: int) -> np.ndarray:
 
 
 def train(options: argparse.Namespace) -> None:
-    if options.half:
-        keras.mixed_precision.set_global_policy("mixed_bfloat16")
     fitted = samplevis.fit_prior(
         drawings(options.drawings, SEED),
         SIZE,
@@ -44,7 +41,6 @@ def train(options: argparse.Namespace) -> None:
         seed=1,
     )
     print(fitted)
-    keras.mixed_precision.set_global_policy("float32")
     model = unet((SIZE, SIZE), widths=WIDTHS)
     for variable, value in zip(model.weights, fitted.prior.model.weights, strict=True):
         variable.assign(np.float32(np.float16(value)))
@@ -82,7 +78,6 @@ def main() -> None:
     parser.add_argument("--drawings", type=int, default=40_000)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
-    parser.add_argument("--half", action="store_true", help="compute in bfloat16")
     parser.add_argument("--checkpoint")
     parser.add_argument("--preview")
     parser.add_argument("--out", type=Path, default=FOLDER / "prior.npz")
