@@ -208,8 +208,8 @@ def flow(
       steps: of the solver, >= 1. Ignored if `schedule` has rows. Defaults to 8.
       solver: "heun" or "euler". Defaults to "heun".
       predicts: what the model returns: "velocity" (image - noise), "noise" or "image". Defaults to "velocity".
-      schedule: "linear" (a = time, s = 1 - time), "cosine" (a = sin, s = cos of pi time / 2), or rows (time, a, s) from noise to
-        image, steps + 1 of them; the last s may be 0. Defaults to "linear".
+      schedule: "linear" (a = time, s = 1 - time; the steps are shortest at both ends), "cosine" (a = sin, s = cos of
+        pi time / 2), or rows (time, a, s) from noise to image, steps + 1 of them; the last s may be 0. Defaults to "linear".
       decode: from the end of the flow to pixels, such as the decoder of an autoencoder, [N, *shape] -> [N, H, W, C].
         Defaults to none: the end is the image.
       fixed_inputs: further inputs of the model by name, each for one image, such as the embedding of a text. Defaults to none.
@@ -296,7 +296,9 @@ def _rows(schedule: Schedule | Sequence[Row] | np.ndarray, steps: int) -> tuple[
     if isinstance(schedule, str):
         check_choice("schedule", schedule, get_args(Schedule))
         if schedule == "linear":
-            return tuple((t, t, 1 - t) for t in np.linspace(0, 1, steps + 1).tolist())
+            # Large structures are decided at the beginning and grain at the end, in little time: steps are short there.
+            times = np.sin(np.linspace(0, 1, steps + 1) * np.pi / 2) ** 2
+            return tuple((t, t, 1 - t) for t in times.tolist())
         angles = np.linspace(FIRST_TIME, 1, steps + 1) * np.pi / 2
         ends = np.where(np.arange(steps + 1) == steps, 0.0, np.cos(angles))
         return tuple(zip((angles * 2 / np.pi).tolist(), np.sin(angles).tolist(), ends.tolist(), strict=True))
