@@ -15,17 +15,23 @@ import numpy as np
 import samplevis
 from samplevis import modelzoo
 from samplevis.modelzoo.shapes.network import FOLDER, read_report, save_weights
+from samplevis.param.flow import Flow
 from samplevis.param.unet import unet
 
 SIZE, WIDTHS = 32, (48, 80)
 SEED, HELD_OUT_SEED, PART = 20, 9020, 2000
-CHECKED = 1000
+CHECKED, LEARNED = 1000, 10_000
 
 
 def drawings(count: int, seed: int) -> np.ndarray:
     """Drawings in bytes, [count, SIZE, SIZE, 3]."""
     parts = [modelzoo.shapes.draw(PART, seed=seed + 1000 * i, size=SIZE)[0] for i in range(-(-count // PART))]
     return np.concatenate([np.round(255 * part).astype(np.uint8) for part in parts])[:count]
+
+
+def enlarged(prior: Flow, pixels: np.ndarray) -> np.ndarray:
+    """Drawings as the prior shows them."""
+    return prior.decode(pixels.astype(np.float32) / 255).numpy()
 
 
 def train(options: argparse.Namespace) -> None:
@@ -56,8 +62,8 @@ def train(options: argparse.Namespace) -> None:
 def check(options: argparse.Namespace) -> None:
     """Measures the prior on drawings that it has not seen, and notes the verdict."""
     prior = modelzoo.shapes.prior(weights=options.out)
-    pictures = drawings(4 * CHECKED, HELD_OUT_SEED).astype(np.float32) / 255
-    learned = drawings(options.drawings, SEED)[:20_000].astype(np.float32) / 255
+    pictures = enlarged(prior, drawings(4 * CHECKED, HELD_OUT_SEED))
+    learned = enlarged(prior, drawings(options.drawings, SEED)[:LEARNED])
     found = samplevis.check_prior(
         prior,
         pictures,
