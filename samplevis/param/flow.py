@@ -152,17 +152,18 @@ class Flow(base.Parameterization):
 
         def back(y: tf.Tensor) -> tf.Tensor:
             last = self._slope(y, after, change)
-            x = y - last
-            for _ in range(NUM_FIXED_POINT):
-                first = self._slope(x, before, change)
-                x = y - (first if self.solver == "euler" else (first + last) / 2)
-            return x
 
-        target, x = y, back(y)
-        for _ in range(NUM_CORRECTIONS):
+            def nearer(x: tf.Tensor) -> tf.Tensor:
+                first = self._slope(x, before, change)
+                return y - (first if self.solver == "euler" else (first + last) / 2)
+
+            return _repeated(nearer, NUM_FIXED_POINT, y - last)
+
+        def corrected(target: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             target += y - self._step(x, number)
-            x = back(target)
-        return x
+            return target, back(target)
+
+        return _repeated(corrected, NUM_CORRECTIONS, y, back(y))[1]
 
     def _step(self, x: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
         """A step of the solver from row `number` to the next, [N, *shape] -> [N, *shape]."""
@@ -351,6 +352,17 @@ def _rows(schedule: Schedule | Sequence[Row] | np.ndarray, steps: int) -> tuple[
     if np.any(rows[:, 1:] < 0) or np.any(rows[:, 1:].sum(1) <= 0) or np.any(np.diff(ratio) <= 0):
         raise ValueError("schedule: expected factors >= 0 that lead from noise to image: image / noise must rise")
     return tuple(map(tuple, rows.tolist()))
+
+
+def _repeated(update: Callable[..., Any], count: int, *values: tf.Tensor) -> Any:
+    """Values after `count` updates, which are traced once."""
+
+    def body(number: tf.Tensor, *values: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        after = update(*values)
+        return (number + 1, *(after if len(values) > 1 else (after,)))
+
+    found = tf.while_loop(lambda number, *_: number < count, body, (tf.constant(0), *values))[1:]
+    return found if len(found) > 1 else found[0]
 
 
 def _unrolled(step: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], count: int, x: tf.Tensor) -> tf.Tensor:

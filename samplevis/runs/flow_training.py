@@ -21,7 +21,7 @@ TIME_MEAN, TIME_SPREAD = -0.4, 1.2
 AVERAGED_SHARE = 0.05
 WARM_UP_SHARE, MAX_WARM_UP = 0.1, 200
 # The few pairs of early times have most of the loss: with fewer pairs, chance decides it.
-MIN_PAIRS = 1024
+MIN_PAIRS = 512
 # Crops whose mean, spectrum and colours are measured before the first step.
 NUM_MEASURED = 4096
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 import samplevis
-from samplevis import param
+from samplevis import modelzoo, param
 from samplevis.analysis.prior_pictures import read_pictures
 from samplevis.param.gaussian_velocity import moments
 from samplevis.param.unet import unet
@@ -67,6 +67,17 @@ def test_it_learns_what_a_gaussian_cannot():
     # A Gaussian of the same mean and variance would have 27 % there.
     assert near.mean() > 0.8
     assert 0.35 < (means > 0.5).mean() < 0.65
+
+
+@pytest.mark.slow
+def test_a_prior_that_is_not_trained_enough_is_caught():
+    """It has the colours and the spectrum of the drawings, and the features see that it has no shapes."""
+    drawings = modelzoo.shapes.draw(800, seed=3, size=32)[0]
+    fitted = samplevis.fit_prior(drawings[:400], 32, steps=8, widths=(8, 16), batch_size=8, progress=False)
+    found = samplevis.check_prior(fitted.prior, drawings[400:], network=modelzoo.Shapes(), draws=128)
+    failed = {finding.name for finding in found.findings if not finding.passed}
+    assert "features" in failed and found.prior.verdict.startswith("The draws of this prior are not like the pictures")
+    assert found["colours"].passed, str(found)
 
 
 @pytest.mark.slow
