@@ -20,7 +20,7 @@ from samplevis.param.unet import unet
 
 SIZE, WIDTHS = 32, (48, 80)
 SEED, HELD_OUT_SEED, PART = 20, 9020, 2000
-CHECKED, LEARNED = 1000, 10_000
+LEARNED = 10_000
 
 
 def drawings(count: int, seed: int) -> np.ndarray:
@@ -62,7 +62,7 @@ def train(options: argparse.Namespace) -> None:
 def check(options: argparse.Namespace) -> None:
     """Measures the prior on drawings that it has not seen, and notes the verdict."""
     prior = modelzoo.shapes.prior(weights=options.out)
-    pictures = enlarged(prior, drawings(4 * CHECKED, HELD_OUT_SEED))
+    pictures = enlarged(prior, drawings(2 * options.draws, HELD_OUT_SEED))
     learned = enlarged(prior, drawings(options.drawings, SEED)[:LEARNED])
     found = samplevis.check_prior(
         prior,
@@ -71,7 +71,7 @@ def check(options: argparse.Namespace) -> None:
         judge=modelzoo.ShapesJudge(),
         units=[f"logits:{name}" for name in modelzoo.shapes.LABELS],
         training=learned,
-        draws=2 * CHECKED,
+        draws=options.draws,
     )
     print(found)
     report = {name: value for name, value in read_report(options.out).items() if name != "sha256"}
@@ -88,6 +88,7 @@ def main() -> None:
     parser.add_argument("--preview")
     parser.add_argument("--out", type=Path, default=FOLDER / "prior.npz")
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--draws", type=int, default=2000, help="of the check")
     options = parser.parse_args()
     (check if options.check else train)(options)
 

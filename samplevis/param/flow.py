@@ -218,7 +218,7 @@ class Flow(base.Parameterization):
 def flow(
     model: keras.Model | Callable[..., tf.Tensor] | str | os.PathLike,
     shape: Sequence[int] | None = None,
-    steps: int = 8,
+    steps: int = 16,
     *,
     solver: Solver = "heun",
     predicts: Prediction = "velocity",
@@ -241,7 +241,8 @@ def flow(
       model: a Keras model whose first input is x [N, *shape] and whose second is the time [N] or [N, 1]; a function
         (x, time [N], **fixed_inputs) of TensorFlow tensors; or the path of a file that `samplevis.fit_prior` wrote.
       shape: of one latent. Defaults to that of the model's first input.
-      steps: of the solver, >= 1. Ignored if `schedule` has rows. Defaults to 8.
+      steps: of the solver, >= 1. Ignored if `schedule` has rows. Defaults to 16; with 8, large structures that have 600 times the
+        variance of the noise come out 20 % too faint.
       solver: "heun" or "euler". Defaults to "heun".
       predicts: what the model returns: "velocity" (image - noise), "noise" or "image". Defaults to "velocity".
       schedule: "linear" (a = time, s = 1 - time; the steps are shortest at both ends), "cosine" (a = sin, s = cos of

@@ -14,7 +14,7 @@ from samplevis.param.resize import along, resize_matrix
 from samplevis.param.unet import unet
 
 
-def prior(steps: int = 8, solver: Solver = "heun", weights: str | Path = FOLDER / "prior.npz") -> Flow:
+def prior(steps: int = 16, solver: Solver = "heun", weights: str | Path = FOLDER / "prior.npz") -> Flow:
     """The prior of the drawings: images like those of `draw`, as a flow from white noise.
 
     It learned drawings of 32 x 32 pixels, and its images are twice as large, since the bundled networks know drawings of 64:
@@ -24,7 +24,7 @@ def prior(steps: int = 8, solver: Solver = "heun", weights: str | Path = FOLDER 
     number of drawings and steps, the held-out loss and what `check_prior` said. The weights have 16 bits.
 
     Args:
-      steps: of the flow, >= 1. Defaults to 8.
+      steps: of the flow, >= 1. Defaults to 16.
       solver: "heun" or "euler". Defaults to "heun".
       weights: a file that the script wrote. Defaults to where it writes, beside the bundled networks.
 
