@@ -8,6 +8,7 @@ The draws of the prior are the same for all units: each row is what the kernel "
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ def logits(images: np.ndarray) -> np.ndarray:
     return np.concatenate([run(tf.constant(images[i : i + BATCH_SIZE])) for i in range(0, len(images), BATCH_SIZE)])
 
 
-def measure(parts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def measure(parts: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Logits and judged labels of images."""
     judge = modelzoo.ShapesJudge()
     found = [(logits(images), judged(judge, images)) for images in parts]
@@ -47,10 +48,14 @@ def main() -> None:
     options = parser.parse_args()
     prior = modelzoo.shapes.prior(weights=options.weights)
     print(prior.verdict)
-    pictures = modelzoo.shapes.draw(20, seed=77, size=SIZE)[0]
+
+    def drawings(count: int, seed: int) -> np.ndarray:
+        return prior.decode(modelzoo.shapes.draw(count, seed=seed, size=SIZE)[0]).numpy()
+
+    pictures = drawings(20, 77)
     print("round trip of 20 drawings, rms of a pixel:", prior.round_trip(pictures)[1].max())
     counts = range(-(-options.drawings // PART))
-    truth, names = measure([modelzoo.shapes.draw(PART, seed=50_000 + i, size=SIZE)[0] for i in counts])
+    truth, names = measure(drawings(PART, 50_000 + i) for i in counts)
     draws, labels = measure([prior_images(prior, options.draws, seeds.root(1), progress=True)])
     print(f"nothing: drawings {np.mean(names == 'nothing'):.3f}, draws {np.mean(labels == 'nothing'):.3f}")
     print("| unit | quantile | nats: drawings | prior | first concept: drawings | prior | second: drawings | prior |")

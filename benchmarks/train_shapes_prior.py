@@ -10,17 +10,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import keras
 import numpy as np
 
 import samplevis
 from samplevis import modelzoo
 from samplevis.modelzoo.shapes.network import FOLDER, read_report, save_weights
+from samplevis.param.flow import Flow
 from samplevis.param.unet import unet
 
 SIZE, WIDTHS = 32, (48, 80)
 SEED, HELD_OUT_SEED, PART = 20, 9020, 2000
-CHECKED = 1000
+LEARNED = 10_000
 
 
 def drawings(count: int, seed: int) -> np.ndarray:
@@ -29,9 +29,12 @@ def drawings(count: int, seed: int) -> np.ndarray:
     return np.concatenate([np.round(255 * part).astype(np.uint8) for part in parts])[:count]
 
 
+def enlarged(prior: Flow, pixels: np.ndarray) -> np.ndarray:
+    """Drawings as the prior shows them."""
+    return prior.decode(pixels.astype(np.float32) / 255).numpy()
+
+
 def train(options: argparse.Namespace) -> None:
-    if options.half:
-        keras.mixed_precision.set_global_policy("mixed_bfloat16")
     fitted = samplevis.fit_prior(
         drawings(options.drawings, SEED),
         SIZE,
@@ -44,7 +47,6 @@ def train(options: argparse.Namespace) -> None:
         seed=1,
     )
     print(fitted)
-    keras.mixed_precision.set_global_policy("float32")
     model = unet((SIZE, SIZE), widths=WIDTHS)
     for variable, value in zip(model.weights, fitted.prior.model.weights, strict=True):
         variable.assign(np.float32(np.float16(value)))
@@ -60,8 +62,8 @@ def train(options: argparse.Namespace) -> None:
 def check(options: argparse.Namespace) -> None:
     """Measures the prior on drawings that it has not seen, and notes the verdict."""
     prior = modelzoo.shapes.prior(weights=options.out)
-    pictures = drawings(4 * CHECKED, HELD_OUT_SEED).astype(np.float32) / 255
-    learned = drawings(options.drawings, SEED)[:20_000].astype(np.float32) / 255
+    pictures = enlarged(prior, drawings(2 * options.draws, HELD_OUT_SEED))
+    learned = enlarged(prior, drawings(options.drawings, SEED)[:LEARNED])
     found = samplevis.check_prior(
         prior,
         pictures,
@@ -69,7 +71,7 @@ def check(options: argparse.Namespace) -> None:
         judge=modelzoo.ShapesJudge(),
         units=[f"logits:{name}" for name in modelzoo.shapes.LABELS],
         training=learned,
-        draws=2 * CHECKED,
+        draws=options.draws,
     )
     print(found)
     report = {name: value for name, value in read_report(options.out).items() if name != "sha256"}
@@ -82,11 +84,11 @@ def main() -> None:
     parser.add_argument("--drawings", type=int, default=40_000)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
-    parser.add_argument("--half", action="store_true", help="compute in bfloat16")
     parser.add_argument("--checkpoint")
     parser.add_argument("--preview")
     parser.add_argument("--out", type=Path, default=FOLDER / "prior.npz")
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--draws", type=int, default=2000, help="of the check")
     options = parser.parse_args()
     (check if options.check else train)(options)
 

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from samplevis.param.gaussian_velocity import GaussianVelocity, Moments
+
 # Side of a patch of pixels that one place of the first level holds, and frequencies of the time's sines.
 PATCH, NUM_FREQUENCIES = 2, 8
 EMBEDDING = 64
@@ -53,6 +55,10 @@ class VelocityUNet(keras.Model):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> VelocityUNet:
         return cls(**config)
 
+    def set_moments(self, found: Moments) -> None:
+        """Takes the Gaussian of pictures, whose velocity the network adds to."""
+        self.get_layer("gaussian").set_moments(found)
+
     def with_weights(self, weights: Sequence[np.ndarray]) -> VelocityUNet:
         """A copy with other weights."""
         copy = type(self)(**self.get_config())
@@ -63,8 +69,8 @@ class VelocityUNet(keras.Model):
 def unet(size: tuple[int, int], channels: int = 3, widths: Sequence[int] | None = None, seed: int = 0) -> VelocityUNet:
     """Makes a U-Net, untrained: the velocity of a flow at a place and a time.
 
-    The velocity of white noise that turns into white noise of the same variance is linear and known; the network adds to it. It is
-    zero at first.
+    The velocity of noise that turns into a Gaussian is linear and known (`GaussianVelocity`); the network adds to it what the
+    Gaussian does not know, and is zero at first.
 
     Args:
       size: (height, width) of the pictures, multiples of 4 for pictures up to 24 pixels, of 8 up to 48, of 16 beyond.
@@ -74,7 +80,8 @@ def unet(size: tuple[int, int], channels: int = 3, widths: Sequence[int] | None 
 
     Returns:
       A Keras model of two inputs, pictures between noise and data [N, height, width, channels] and times [N, 1] from 0
-      (noise) to 1 (data), whose output has the shape of the pictures.
+      (noise) to 1 (data), whose output has the shape of the pictures. Give it the Gaussian of the pictures by `set_moments`; until
+      then it is white noise of variance 1.
 
     Raises:
       ValueError: if the size does not fit the levels.
@@ -95,9 +102,8 @@ def _graph(
     picture = keras.Input((*size, channels), name="picture")
     time = keras.Input((1,), name="time")
     embedding = make.embedding(time)
-    moved = layers.Reshape((1, 1, 1))(time)
-    power = ops.square(moved) + ops.square(1.0 - moved)
-    x = make.conv(_patches(picture / ops.sqrt(power), size, channels), widths[0])
+    linear, seen, scale = GaussianVelocity(size, channels)(picture, time)
+    x = make.conv(_patches(seen, size, 2 * channels), widths[0])
     skips = []
     for width in widths[:-1]:
         for _ in range(BLOCKS):
@@ -113,7 +119,7 @@ def _graph(
         for _ in range(BLOCKS):
             x = make.block(x, embedding, width)
     x = _pixels(make.conv(layers.Activation("silu")(make.norm(x)), PATCH**2 * channels, zero=True), size, channels)
-    return [picture, time], (2.0 * moved - 1.0) / power * picture + x / ops.sqrt(power)
+    return [picture, time], linear + scale * x
 
 
 class _Layers:

@@ -22,8 +22,8 @@ from samplevis.runs.flow_training import (
     FlowTrainer,
     Pairs,
     PictureSet,
-    gaussian_loss,
     held_out_pairs,
+    loss,
 )
 from samplevis.runtime import seeds
 from samplevis.runtime.callbacks import Callback, as_callbacks
@@ -46,8 +46,8 @@ class FittedPrior(NamedTuple):
       prior: the prior, for `param=`.
       losses: mean loss of the batches since the last measure, [measure].
       held_out_losses: loss of the averaged weights on held-out pictures, [measure].
-      gaussian_loss: the held-out loss of the best Gaussian with the spectrum and colours of the pictures: what `param.measured`
-        would have.
+      gaussian_loss: the held-out loss of a Gaussian with the mean, spectrum and colours of the pictures, with which the network
+        begins; it is about what `param.measured` would have.
       steps: at each measure, [measure].
       num_pictures: pictures that were learned from.
       seconds: wall time, summed over all processes that worked on it.
@@ -89,8 +89,9 @@ def fit_prior(
 ) -> FittedPrior:
     """Learns a prior over images from pictures: a small flow, trained from nothing.
 
-    A U-Net learns the velocity of straight paths from noise to pictures (flow matching, Lipman et al. 2023, arXiv:2210.02747). A
-    share of the pictures is held out; the loss on them is compared with a Gaussian's. Ask `check_prior` whether the result
+    A U-Net learns the velocity of straight paths from noise to pictures (flow matching, Lipman et al. 2023, arXiv:2210.02747). It
+    begins as the velocity of a Gaussian with the mean, spectrum and colours of the pictures, and learns what that leaves. A
+    share of the pictures is held out; the loss on them is compared with the Gaussian's. Ask `check_prior` whether the result
     is good enough: a prior that is not trained enough has the colours of the pictures and not their shapes.
 
     Args:
@@ -143,19 +144,21 @@ def fit_prior(
         "size": list(size), "steps": steps, "batch_size": batch_size, "learning_rate": learning_rate, "mirror": mirror,
         "widths": list(widths or ()), "seed": seed, "pictures": hashlib.sha256(pixels.tobytes()).hexdigest(),
     }  # fmt: skip
-    heard = as_callbacks(progress, callbacks)
+    heard, known = as_callbacks(progress, callbacks), held_out_pairs(held_out, seed)
+    # The network is zero at first.
+    gaussian_loss = loss(model, known)
     with Checkpoint(checkpoint, checkpoint_interval, run_id) as saved:
         saved.start_timer("fit")
         if progress:
             print(f"fit_prior: {len(learned)} pictures, about {_estimate(trainer)}", file=sys.stderr)
-        measures = _train(trainer, held_out_pairs(held_out, seed), saved, heard, preview)
+        measures = _train(trainer, known, saved, heard, preview)
         seconds = sum(saved.seconds.values())
     averaged = trainer.averaged()
     fitted = FittedPrior(
         prior=flow(averaged, value_range=VALUE_RANGE),
         losses=measures[:, 1],
         held_out_losses=measures[:, 2],
-        gaussian_loss=gaussian_loss(held_out),
+        gaussian_loss=gaussian_loss,
         steps=measures[:, 0].astype(int),
         num_pictures=len(learned),
         seconds=seconds,
@@ -214,8 +217,7 @@ def _train(
             recent.append(trainer.step())
             if trainer.done % interval == 0 or trainer.done == trainer.steps:
                 averaged = trainer.averaged()
-                loss = _loss(averaged, held_out)
-                measures.append([trainer.done, float(np.mean(recent)), loss])
+                measures.append([trainer.done, float(np.mean(recent)), loss(averaged, held_out)])
                 recent.clear()
                 if preview is not None:
                     _write_preview(averaged, preview)
@@ -228,12 +230,6 @@ def _train(
     if bar.interrupted:
         raise KeyboardInterrupt(f"stopped after {trainer.done} of {trainer.steps} steps")
     return np.reshape(measures, (-1, 3))
-
-
-def _loss(model: keras.Model, pairs: Pairs) -> float:
-    """The mean squared error of a velocity."""
-    found = np.asarray(model.predict([pairs.place, pairs.time], verbose=0))
-    return float(np.mean(np.square(found - pairs.velocity)))
 
 
 def _estimate(trainer: FlowTrainer) -> str:

@@ -235,6 +235,23 @@ def test_round_trip_of_images_that_the_flow_makes():
     np.testing.assert_allclose(flow.image(flow.latent(images)), images, atol=0.05)
 
 
+@pytest.mark.parametrize("solver", ["euler", "heun"])
+def test_the_reverse_flow_undoes_expanding_and_shrinking_steps(solver):
+    """A Gaussian with deviations of 1/50 and of 20: the first steps expand the one, and the last shrink the other."""
+    variance = tf.constant([0.02, 0.3, 20.0]) ** 2
+
+    def velocity(x, time):
+        t = time[:, None]
+        return (t * variance - (1 - t)) / ((1 - t) ** 2 + t**2 * variance) * x
+
+    flow = param.flow(
+        velocity, (3,), 16, solver=solver, decode=lambda x: x[:, None, None] * 2, encode=lambda y: y[:, 0, 0] / 2
+    )  # fmt: skip
+    z = flow.prior(seeds.root(0), 8)
+    images = flow.decode(flow.end(z)) / 2 + 0.5
+    np.testing.assert_allclose(flow._reversed(images), z, atol=2e-3)
+
+
 @pytest.mark.slow
 def test_images_that_the_flow_does_not_make_are_reported():
     flow = param.flow(
@@ -295,6 +312,7 @@ def test_fixed_inputs_and_decode():
         (dict(value_range=(1, 1)), "value_range: expected"),
         (dict(fixed_inputs={"text": 1.0}), "Received the inputs"),
         (dict(decode=lambda x: x[:, 0, 0]), "decode: expected images"),
+        (dict(encode=lambda x: x), "encode: expected with decode"),
     ],
 )
 def test_what_does_not_fit_is_refused(arguments, message):
