@@ -14,8 +14,8 @@ from samplevis.atlas.similarity import layout
 
 # Figures that sheets can be sorted by: column -> what the page calls it.
 FIGURES = {
-    "level": "level reached",
-    "reached": "share of chains at the level",
+    "level": "level on the network itself",
+    "reached": "share of chains that came to the level",
     "diversity": "diversity",
     "surprisal_slope": "surprisal slope (nats per level)",
     "percentile": "percentile of samples among the images",
