@@ -28,7 +28,7 @@ CLASSES = {"volcano": 980, "zebra": 340, "monarch": 323, "goldfish": 1, "balloon
 CLASS, CONCEPT = "volcano", "heart"
 # It responds to the faces of dogs.
 CHANNEL = "block5c_add:15"
-SIZES = {"Shapes": 64, "class": 128, "channel": 128}
+SIZES = {"Shapes": 64, "class": 128, "channel": 96}
 # What fits into four minutes on two cores, where no flag says otherwise: one batch of chains.
 QUICK = {"num_chains": 4}
 PREVIEW_STEPS, SHEET_DRAWS = 128, 4

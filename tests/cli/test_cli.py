@@ -178,7 +178,7 @@ def test_a_unit_that_does_not_exist_leaves_no_folder(capsys, tmp_path, model_fil
 
 WITHOUT_TENSORFLOW = """
 import sys
-from samplevis import cli, export, modelzoo
+from samplevis import cli
 print(cli.main({words}), "tensorflow" in sys.modules)
 """
 

@@ -58,6 +58,7 @@ OBJECTIVES = {
     "random_direction": objectives.random_direction("conv2", 3),
     "tensor_direction": objectives.tensor_direction("conv2", np.tile(VECTOR, (4, 4, 1))),
     "total_variation": -objectives.total_variation(),
+    "match_features": objectives.match_features("conv2", PICTURE[None]),
 }
 PARAMS = {
     "fourier": lambda: param.fourier(SIZE),
