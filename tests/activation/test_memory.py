@@ -165,6 +165,7 @@ def test_other_errors_pass():
             tf.reshape(tf.zeros(3), (2, 2))
 
 
+@pytest.mark.slow
 def test_the_command_tells_it_on_one_line(tmp_path, monkeypatch, capsys):
     from samplevis import cli
 

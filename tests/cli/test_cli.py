@@ -63,6 +63,7 @@ def test_demo_writes_what_it_says(tmp_path, capsys):
     assert np.array_equal(np.asarray(Image.open(out / "samples.png")), samples.grid())
 
 
+@pytest.mark.slow
 def test_render_a_file_with_its_preprocessing(tmp_path, model_file):
     arguments = ["render", str(model_file), "conv2:1", "--size", "16", "--out", str(tmp_path / "out"), *QUICK]
     assert cli.main([*arguments, "--value-range", "-1", "1"]) == 0

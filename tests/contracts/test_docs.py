@@ -36,6 +36,7 @@ COSTLY = (
     "howto/either_or.md",
     "howto/long_runs.md",
     "howto/own_model.md",
+    "howto/render_by_hand.md",
     "howto/signals_and_volumes.md",
 )
 MODULES = ("objectives", "param", "transform", "optimizers", "overrides", "recipes", "export", "sampling", "atlas")

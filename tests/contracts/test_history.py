@@ -321,7 +321,7 @@ def test_chains_do_not_depend_on_earlier_ones():
     assert faults(CHAINS, dict) == []
 
 
-@pytest.mark.parametrize("group", DEFAULT)
+@pytest.mark.parametrize("group", with_slow(DEFAULT, ["render"]))
 def test_calls_do_not_depend_on_earlier_ones(group):
     assert faults(DEFAULT[group], new_network) == []
 

@@ -382,6 +382,7 @@ def test_two_ends_have_a_folder_each(tiny_network, uninterrupted, tmp_path, monk
     assert folders == [str(tmp_path / "optimize"), str(tmp_path / "prior"), None, None]
 
 
+@pytest.mark.slow
 def test_the_command_keeps_a_run_and_says_how_to_go_on(tmp_path, monkeypatch, capsys):
     asked = {}
 

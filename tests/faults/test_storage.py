@@ -188,6 +188,7 @@ def test_disk_needs_a_folder(tiny_network):
         render(tiny_network, storage="disc")
 
 
+@pytest.mark.slow
 def test_the_command_asks_for_it(tmp_path, monkeypatch):
     asked = {}
 

@@ -69,6 +69,7 @@ def test_the_bias_is_below_a_nat_and_intervals_cover(nats):
     assert nats == NATS[0] or old["bias"] - 2 * old["standard_error"] > MAX_BIAS
 
 
+@pytest.mark.slow
 def test_a_large_surprisal_has_a_small_bias():
     now, old = rows_at(132.0, 2)
     assert abs(now["bias"]) < MAX_BIAS

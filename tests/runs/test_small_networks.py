@@ -110,6 +110,7 @@ def test_nothing_is_weakened_for_an_activation_that_is_not_finite(monkeypatch):
     assert len(tolerated(lambda amplitude: None, RunContext(seeds.root(0))).retained) == 1
 
 
+@pytest.mark.slow
 def test_a_run_weakens_the_default_set_and_no_other():
     network, settings = linear(1), dict(progress=False, optimize_steps=64, anneal_steps=25)
     samples = samplevis.render(network, "unit:0", QUICK, **settings)
@@ -129,6 +130,7 @@ def test_a_tolerant_unit_keeps_the_default_set():
     assert share >= MIN_RETAINED and "shift=2.0" in samples.options["transforms"]
 
 
+@pytest.mark.slow
 def test_a_run_that_weakened_its_transforms_resumes_from_its_checkpoint(tmp_path):
     network, settings = linear(1), dict(progress=False, optimize_steps=32, anneal_steps=25, checkpoint=tmp_path / "run")
     first = samplevis.render(network, "unit:0", QUICK, **settings)

@@ -146,12 +146,13 @@ def test_geweke(model, name):
     assert geweke(model, by_name(name)) < 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "how"),
     [
-        pytest.param(lambda target: WrongSign(target, STEP_SIZE, STEPS), {}, id="wrong sign", marks=pytest.mark.slow),
+        pytest.param(lambda target: WrongSign(target, STEP_SIZE, STEPS), {}, id="wrong sign"),
         pytest.param(split, {"stale": True}, id="stale tilt and gradient"),
-        pytest.param(split, {"fresh": True}, id="fresh transforms inside the accept step", marks=pytest.mark.slow),
+        pytest.param(split, {"fresh": True}, id="fresh transforms inside the accept step"),
     ],
 )
 def test_geweke_rejects_broken_kernels(model, make, how):
