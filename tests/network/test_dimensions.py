@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import with_slow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -333,7 +332,8 @@ def drawn(directions: int) -> Samples:
     return samplevis.render(network(directions), "logits:a", FEW, **QUICK)
 
 
-@pytest.mark.parametrize("directions", with_slow([1, 3], [3]))
+@pytest.mark.slow
+@pytest.mark.parametrize("directions", [1, 3])
 def test_samples_of_signals_and_volumes(directions, tmp_path):
     samples, size = drawn(directions), SIZES[directions]
     assert samples.images.shape == (2, 3, *size, 1) and samples.dimensions == directions

@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import with_slow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -137,9 +136,10 @@ def small_network(size: int | None, channels: int) -> Network:
     return Network(keras.Model(image, keras.layers.GlobalAveragePooling2D(name="logits")(x)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "channels", "shape"),
-    with_slow([(24, 3, (24, 24, 3)), (None, 1, (128, 128, 1))], lambda case: case[1] == 3),
+    [(24, 3, (24, 24, 3)), (None, 1, (128, 128, 1))],
 )
 def test_the_default_parameterization_is_of_the_network(size, channels, shape):
     network = small_network(size, channels)

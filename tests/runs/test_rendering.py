@@ -60,6 +60,7 @@ def kinked():
     return samplevis.Network(keras.Model(image, x, name="kinked"))
 
 
+@pytest.mark.slow
 def test_kinks_are_smoothed_and_the_network_itself_is_reported(kinked):
     settings = dict(transforms=None, init="prior", anneal_steps=150)
     smooth, plain = render(kinked, **settings), render(kinked, smooth=None, **settings)

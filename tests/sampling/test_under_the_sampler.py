@@ -183,6 +183,7 @@ def test_opacity_has_a_blur_of_its_own(tiny_network):
     check(render_with_alpha(tiny_network, UNIT - 0.01 * objectives.blur_alpha_each_step()), channels=4)
 
 
+@pytest.mark.slow
 def test_opacity_can_be_a_cost_of_what_is_sampled(tiny_network):
     """`T("input")[..., 3]` is the alpha channel of the images before transforms, for chains as for the optimiser."""
 
