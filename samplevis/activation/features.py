@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from samplevis.activation.row_batches import padded
 from samplevis.network import Network
 from samplevis.runtime import compiled
 
@@ -35,11 +36,8 @@ def feature_layer(network: Network) -> str:
       >>> feature_layer(modelzoo.Shapes())
       'conv5'
     """
-    layers = list(network.layers.items())
-    output, outputs = layers[-1][0], layers[-1][1][-1:]
-    hidden = [(name, shape) for name, shape in layers if shape and shape[-1:] != outputs and _is_feature(shape)]
-    spatial = [name for name, shape in hidden if len(shape) > 1 and shape[-1] > network.image_shape[-1]]
-    return [output, *(name for name, shape in hidden if len(shape) == 1), *spatial][-1]
+    spatial = [name for name, shape in _hidden(network) if len(shape) > 1 and shape[-1] > network.image_shape[-1]]
+    return [list(network.layers)[-1], *_vectors(network), *spatial][-1]
 
 
 def embedding_layer(network: Network) -> str:
@@ -57,10 +55,7 @@ def embedding_layer(network: Network) -> str:
       >>> embedding_layer(modelzoo.ShapesJudge())
       'features'
     """
-    layers = list(network.layers.items())
-    outputs = layers[-1][1][-1:]
-    vectors = [name for name, shape in layers if len(shape) == 1 and shape != outputs and _is_feature(shape)]
-    return vectors[-1] if vectors else feature_layer(network)
+    return (_vectors(network) or [feature_layer(network)])[-1]
 
 
 def deep_features(network: Network, images: np.ndarray) -> np.ndarray:
@@ -114,7 +109,7 @@ def channel_means(network: Network, images: np.ndarray, layers: Sequence[str]) -
     found = []
     for first in range(0, len(images), BATCH_SIZE):
         batch = np.asarray(images[first : first + BATCH_SIZE], np.float32)
-        full = np.concatenate([batch, np.repeat(batch[-1:], BATCH_SIZE - len(batch), axis=0)])
+        full = np.stack(padded(batch, BATCH_SIZE))
         found.append([values.numpy()[: len(batch)] for values in mean_fn(tf.constant(full))])
     return {layer: np.concatenate(parts) for layer, parts in zip(layers, zip(*found, strict=True), strict=True)}
 
@@ -142,6 +137,18 @@ def spread_layers(network: Network, count: int, before: str | None = None) -> tu
     fit = [n for n, shape in shapes.items() if shape and _is_feature(shape) and shape[-1] > network.image_shape[-1]]
     chosen = np.linspace(0, len(fit) - 1, min(count, len(fit))).round().astype(int)
     return tuple(fit[i] for i in chosen)
+
+
+def _hidden(network: Network) -> list[tuple[str, tuple[int | None, ...]]]:
+    """Names and shapes of the layers that hold features and have not as many channels as the output."""
+    layers = list(network.layers.items())
+    outputs = layers[-1][1][-1:]
+    return [(name, shape) for name, shape in layers if shape and shape[-1:] != outputs and _is_feature(shape)]
+
+
+def _vectors(network: Network) -> list[str]:
+    """Names of the hidden layers without places."""
+    return [name for name, shape in _hidden(network) if len(shape) == 1]
 
 
 def _is_feature(shape: tuple[int | None, ...]) -> bool:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from samplevis.activation.activation import Activation
 from samplevis.activation.chunked import bank_size
+from samplevis.activation.row_batches import in_batches
 
 # Transformed images of a batch.
 BATCH_SIZE = 64
@@ -41,10 +42,5 @@ def image_scores(activation: Activation, images: np.ndarray, bank: Any = ()) -> 
         scores = activation.of_images(batch, tiled, num_transforms, parameters)
         return tf.reduce_mean(tf.reshape(scores, (part, num_transforms)), axis=1)
 
-    run, parameters, found = activation.compiler(part)("image scores", mean), activation.parameters, []
-    for first in range(0, len(images), part):
-        batch = np.asarray(images[first : first + part], np.float32)
-        # Filled up, so that one graph serves all.
-        full = np.concatenate([batch, np.repeat(batch[-1:], part - len(batch), axis=0)])
-        found.append(run(tf.constant(full), bank, parameters).numpy()[: len(batch)])
-    return np.concatenate(found)
+    run, parameters = activation.compiler(part)("image scores", mean), activation.parameters
+    return in_batches(lambda batch: run(tf.constant(np.float32(batch)), bank, parameters).numpy(), part, images)

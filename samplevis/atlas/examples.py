@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from samplevis.activation.row_batches import padded
 from samplevis.analysis import image_stream
 from samplevis.atlas.layers import LayerPlan
 from samplevis.atlas.pictures import to_webp
@@ -196,8 +197,7 @@ class _Pass:
         """Adds a batch of images of one size."""
         # Checks the images, and computes nothing.
         self.plan.network.activations(batch, ())
-        padding = np.repeat(batch[-1:], BATCH_SIZE - len(batch), axis=0)
-        responses = self.respond(np.concatenate([batch, padding]))[: len(batch)]
+        responses = self.respond(np.stack(padded(batch, BATCH_SIZE)))[: len(batch)]
         self.extremes.add(responses, self.count)
         wanted = self.extremes.numbers
         for n, (image, name) in enumerate(zip(batch, names, strict=True), start=self.count):

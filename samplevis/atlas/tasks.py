@@ -12,13 +12,14 @@ import tensorflow as tf
 from samplevis.activation import Activation, default_param
 from samplevis.activation.chunked import bank_size, largest_divisor
 from samplevis.activation.features import deep_features
+from samplevis.activation.row_batches import in_batches, padded
 from samplevis.atlas import rows
 from samplevis.atlas.cost import EXACT, gradients_of_starts
 from samplevis.atlas.draft import Draft, UnitProblem, draft_units
 from samplevis.atlas.pictures import to_webp
 from samplevis.atlas.plan import Task
 from samplevis.atlas.store import Store
-from samplevis.atlas.unit_rows import in_batches, layer_activation, padded, unit_seeds, weighted_sums, with_units
+from samplevis.atlas.unit_rows import layer_activation, unit_seeds, weighted_sums, with_units
 from samplevis.network import Network
 from samplevis.objectives import channel, direction
 from samplevis.optimizers.ascent import AscentOptions, ascend, first_latents, unmoved

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -88,26 +88,3 @@ def weighted_sums(values: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 def unit_seeds(seed: int, keys: Sequence[str]) -> tf.Tensor:
     """A seed for each unit, of its name alone: int32 [units, 2]."""
     return tf.stack([seeds.fold(seeds.root(seed), "atlas", key) for key in keys])
-
-
-def padded(values: Sequence[Any], size: int) -> list[Any]:
-    """Values, repeated at the end up to a fixed size, so that the last batch runs the code of the others."""
-    return [*values, *[values[-1]] * (size - len(values))]
-
-
-def in_batches(run: Callable[..., np.ndarray], size: int, *arrays: np.ndarray) -> np.ndarray:
-    """What a function makes of rows, in batches of one size.
-
-    Args:
-      run: takes a batch of each array, [size, ...], and returns [size, ...].
-      size: rows of a batch, >= 1; the last one is `padded`.
-      *arrays: of the same length, at least 1.
-
-    Returns:
-      The results, [rows, ...].
-    """
-    found = []
-    for first in range(0, len(arrays[0]), size):
-        parts = [each[first : first + size] for each in arrays]
-        found.append(run(*(np.stack(padded(part, size)) for part in parts))[: len(parts[0])])
-    return np.concatenate(found)
