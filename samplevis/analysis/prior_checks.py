@@ -14,13 +14,7 @@ from samplevis.activation import make_activation
 from samplevis.activation.features import deep_features
 from samplevis.activation.image_scores import image_scores
 from samplevis.analysis.prior_pictures import read_pictures
-from samplevis.analysis.two_samples import (
-    classifier_accuracy,
-    mmd_and_band,
-    nearest_distances,
-    ring_power,
-    thumbnails,
-)
+from samplevis.analysis.two_samples import classifier_accuracy, mmd_and_band, nearest_distances, ring_power
 from samplevis.network import Network, as_network
 from samplevis.param import Parameterization
 from samplevis.param.base import check_base
@@ -29,6 +23,7 @@ from samplevis.results.shares import Judge, judged
 from samplevis.runtime import seeds
 from samplevis.runtime.checks import check_whole
 from samplevis.runtime.progress import Progress
+from samplevis.sampling.compositions import thumbnails
 
 # Where a figure turns bad. Ratio of powers in a ring; difference of a channel's mean or deviation; accuracy of the classifier;
 # difference of a label's shares; share of the draws that reach what a tenth of the pictures reach; distance to the nearest
@@ -219,9 +214,8 @@ def _of_pixels(draws: np.ndarray, pictures: np.ndarray) -> Iterator[Finding]:
 
 def _of_features(network: Network | None, draws: np.ndarray, pictures: np.ndarray) -> Iterator[Finding]:
     """Distance in features, and the classifier."""
-    features = thumbnails if network is None else (lambda images: deep_features(network, images))
     what = "thumbnails" if network is None else f"the features of {network.name}"
-    ours, theirs = features(draws), features(pictures)
+    ours, theirs = (_features(network, images) for images in (draws, pictures))
     found, band = mmd_and_band(ours, theirs)
     text = f"the squared MMD in {what} is {found:.2g}, that of two halves of the pictures at most {band:.2g}"
     yield Finding("features", found, band, found <= band, text)
@@ -230,6 +224,11 @@ def _of_features(network: Network | None, draws: np.ndarray, pictures: np.ndarra
     limit = max(MAX_ACCURACY, chance)
     text = f"a classifier tells draws from pictures in {accuracy:.0%} of the cases"
     yield Finding("classifier", accuracy, limit, accuracy <= limit, text)
+
+
+def _features(network: Network | None, images: np.ndarray) -> np.ndarray:
+    """Features of a network, or the cells of thumbnails: [N, H, W, C] -> [N, features]."""
+    return thumbnails(images[None])[0].reshape(len(images), -1) if network is None else deep_features(network, images)
 
 
 def _labels(draws: np.ndarray, pictures: np.ndarray) -> Finding:

@@ -6,8 +6,6 @@ import numpy as np
 
 # Rings of the spectrum, splits into halves that give a band, folds and steps of the classifier, and its ridge.
 NUM_RINGS, NUM_SPLITS, NUM_FOLDS, NEWTON_STEPS, RIDGE = 8, 200, 5, 12, 1e-2
-# Side of the thumbnails that stand for features where there is no network.
-THUMBNAIL = 8
 
 
 def ring_power(images: np.ndarray) -> np.ndarray:
@@ -21,13 +19,6 @@ def ring_power(images: np.ndarray) -> np.ndarray:
     sums = np.bincount(ring[inside], power[inside], NUM_RINGS)
     counts = np.bincount(ring[inside], minlength=NUM_RINGS)
     return np.log(sums[counts > 0] / counts[counts > 0] + 1e-12)
-
-
-def thumbnails(images: np.ndarray) -> np.ndarray:
-    """Means over a grid of cells: [N, H, W, C] -> [N, features]."""
-    rows, columns = (np.array_split(np.arange(side), min(side, THUMBNAIL)) for side in images.shape[1:3])
-    cells = [images[:, r[0] : r[-1] + 1, c[0] : c[-1] + 1].mean((1, 2)) for r in rows for c in columns]
-    return np.concatenate(cells, axis=1)
 
 
 def standardized(features: np.ndarray, reference: np.ndarray) -> np.ndarray:
