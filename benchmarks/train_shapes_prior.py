@@ -8,6 +8,7 @@ Rerun the same command to resume. With `--check`, only measures the prior that i
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,13 @@ def enlarged(prior: Flow, pixels: np.ndarray) -> np.ndarray:
     return prior.decode(pixels.astype(np.float32) / 255).numpy()
 
 
+def learned_flow(weights: Path) -> Flow:
+    """The flow of a file of weights, without the enlargement."""
+    return dataclasses.replace(
+        modelzoo.shapes.prior(weights=weights), decode=None, encode=None, image_shape=(SIZE, SIZE, 3)
+    )
+
+
 def train(options: argparse.Namespace) -> None:
     fitted = samplevis.fit_prior(
         drawings(options.drawings, SEED),
@@ -42,6 +50,7 @@ def train(options: argparse.Namespace) -> None:
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
         widths=WIDTHS,
+        start=None if options.start is None else learned_flow(options.start),
         checkpoint=options.checkpoint,
         preview=options.preview,
         seed=1,
@@ -50,9 +59,10 @@ def train(options: argparse.Namespace) -> None:
     model = unet((SIZE, SIZE), widths=WIDTHS)
     for variable, value in zip(model.weights, fitted.prior.model.weights, strict=True):
         variable.assign(np.float32(np.float16(value)))
+    before = 0 if options.start is None else read_report(options.start)["steps"]
     report = {
         "size": [SIZE, SIZE], "widths": list(WIDTHS), "value_range": list(fitted.prior.value_range),
-        "pictures": fitted.num_pictures, "steps": options.steps, "batch_size": options.batch_size,
+        "pictures": fitted.num_pictures, "steps": options.steps + before, "batch_size": options.batch_size,
         "held_out_loss": float(fitted.held_out_losses[-1]), "gaussian_loss": fitted.gaussian_loss,
         "seconds": round(fitted.seconds),
     }  # fmt: skip
@@ -84,6 +94,7 @@ def main() -> None:
     parser.add_argument("--drawings", type=int, default=40_000)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--start", type=Path, help="weights to go on from, such as those of the package")
     parser.add_argument("--checkpoint")
     parser.add_argument("--preview")
     parser.add_argument("--out", type=Path, default=FOLDER / "prior.npz")

@@ -15,6 +15,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     group = fit.add_argument_group("training")
     group.add_argument("--size", type=int, default=32, metavar="PIXELS", help="side of the images (default: 32)")
     group.add_argument("--steps", type=int, default=6000, metavar="N", help="updates (default: 6000)")
+    group.add_argument("--start", metavar="FILE", help="prior to go on from, which an earlier fit-prior wrote")
     group.add_argument("--no-mirror", action="store_true", help="do not learn from mirrored pictures")
     group.add_argument("--grey", action="store_true", help="learn in grey")
     group.add_argument(
@@ -46,6 +47,7 @@ def run_fit(options: argparse.Namespace) -> None:
         options.pictures,
         options.size,
         steps=options.steps,
+        start=options.start,
         channels=1 if options.grey else 3,
         mirror=not options.no_mirror,
         path=options.out,

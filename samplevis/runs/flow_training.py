@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
@@ -129,6 +129,11 @@ class FlowTrainer:
         batch = pairs(data, normal_quantiles((order + rng.random(self._batch_size)) / self._batch_size), rng)
         self.done += 1
         return float(self.model.train_on_batch([batch.place, batch.time], batch.velocity))
+
+    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
+        """Begins with the weights of another velocity, before the first step."""
+        self.model.set_weights(weights)
+        self._averaged.set_weights(weights)
 
     def averaged(self) -> VelocityUNet:
         """The velocity with averaged weights."""

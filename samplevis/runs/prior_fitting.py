@@ -14,9 +14,10 @@ import numpy as np
 
 from samplevis import export
 from samplevis.analysis.prior_pictures import read_pictures
+from samplevis.network import fingerprint
 from samplevis.param.flow import Flow, flow
 from samplevis.param.prior_file import write_prior
-from samplevis.param.unet import check_size, unet
+from samplevis.param.unet import VelocityUNet, check_size, unet
 from samplevis.runs.flow_training import (
     VALUE_RANGE,
     FlowTrainer,
@@ -28,7 +29,7 @@ from samplevis.runs.flow_training import (
 from samplevis.runtime import seeds
 from samplevis.runtime.callbacks import Callback, as_callbacks
 from samplevis.runtime.checkpoint import Checkpoint
-from samplevis.runtime.checks import check_flag, check_number, check_whole, check_wholes, is_list
+from samplevis.runtime.checks import brief, check_flag, check_number, check_whole, check_wholes, is_list
 from samplevis.runtime.files import check_suffix, check_writable
 from samplevis.runtime.progress import Progress
 
@@ -76,6 +77,7 @@ def fit_prior(
     batch_size: int = 32,
     learning_rate: float = 2e-3,
     widths: Sequence[int] | None = None,
+    start: Flow | str | os.PathLike | None = None,
     channels: int | None = None,
     mirror: bool = True,
     max_pictures: int = MAX_PICTURES,
@@ -102,6 +104,8 @@ def fit_prior(
       batch_size: crops of an update, >= 1. Defaults to 32.
       learning_rate: the highest, > 0. Defaults to 2e-3.
       widths: channels of the network's levels, multiples of 8. Defaults to 48, 80, 96 and 112, as many as the size needs.
+      start: prior to go on from, of the same size, such as one of other pictures: what `fit_prior` returned, or the file. It brings
+        its widths. Defaults to none: the Gaussian of the pictures.
       channels: 1 or 3. Defaults to those of the pictures; files are read in colour.
       mirror: whether to learn from mirrored pictures, too. Defaults to True.
       max_pictures: how many are read. Defaults to 200,000.
@@ -138,7 +142,8 @@ def fit_prior(
     seeds.root(seed)
     pixels = read_pictures(pictures, size, channels, max_pictures)
     learned, held_out = _split(pixels, size, seed)
-    model = unet(size, pixels.shape[-1], widths, seed)
+    begun = None if start is None else _start(start, (*size, pixels.shape[-1]), widths)
+    model = unet(size, pixels.shape[-1], widths if begun is None else begun.get_config()["widths"], seed)
     trainer = FlowTrainer(model, PictureSet(learned, size, mirror), steps, batch_size, learning_rate, seed)
     run_id = {
         "size": list(size), "steps": steps, "batch_size": batch_size, "learning_rate": learning_rate, "mirror": mirror,
@@ -147,6 +152,9 @@ def fit_prior(
     heard, known = as_callbacks(progress, callbacks), held_out_pairs(held_out, seed)
     # The network is zero at first.
     gaussian_loss = loss(model, known)
+    if begun is not None:
+        trainer.set_weights(begun.get_weights())
+        run_id["start"] = [fingerprint.array(value) for value in begun.get_weights()]
     with Checkpoint(checkpoint, checkpoint_interval, run_id) as saved:
         saved.start_timer("fit")
         if progress:
@@ -184,6 +192,21 @@ def _check_arguments(
         if width % 8:
             raise ValueError(f"widths: expected multiples of 8. Received: {tuple(widths)}")
     return int(sides[0]), int(sides[1])
+
+
+def _start(start: Any, shape: tuple[int, ...], widths: Sequence[int] | None) -> VelocityUNet:
+    """The network of a prior to go on from."""
+    prior = flow(start) if isinstance(start, (str, os.PathLike)) else start
+    if not isinstance(prior, Flow) or not isinstance(prior.model, VelocityUNet):
+        raise TypeError(f"start: expected a prior of fit_prior, or its file. Received: {brief(start)}")
+    if prior.shape != shape or prior.value_range != VALUE_RANGE:
+        raise ValueError(
+            f"start: expected a prior of {shape} and of values from {VALUE_RANGE[0]:g} to {VALUE_RANGE[1]:g}, as the pictures are. "
+            f"Received: {prior.shape} and {prior.value_range}"
+        )
+    if widths is not None and list(widths) != prior.model.get_config()["widths"]:
+        raise ValueError(f"widths: expected those of start, {prior.model.get_config()['widths']}. Received: {widths}")
+    return prior.model
 
 
 def _split(pixels: np.ndarray, size: tuple[int, int], seed: int) -> tuple[np.ndarray, np.ndarray]:

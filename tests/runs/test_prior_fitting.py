@@ -106,6 +106,25 @@ def test_a_run_that_was_stopped_writes_the_same_bytes(tmp_path):
     assert "held out" in str(whole)
 
 
+@pytest.mark.slow
+def test_a_fit_goes_on_from_a_prior_that_is_there(tmp_path):
+    pictures, settings = blobs(512), dict(widths=(16,), learning_rate=4e-3, progress=False)
+    first = samplevis.fit_prior(pictures, 8, path=tmp_path / "first.keras", steps=200, **settings)
+    settings |= dict(steps=1, learning_rate=1e-9)
+    again = samplevis.fit_prior(pictures, 8, start=tmp_path / "first.keras", **settings)
+    assert again.held_out_losses[-1] == pytest.approx(first.held_out_losses[-1], rel=1e-4)
+    assert again.gaussian_loss == pytest.approx(first.gaussian_loss, rel=1e-4)
+    anew = samplevis.fit_prior(pictures, 8, **settings)
+    assert anew.held_out_losses[-1] > 1.05 * again.held_out_losses[-1], "the control begins as the Gaussian"
+    for start, size, more, message in (
+        (first.prior, 16, {}, "start: expected a prior of \\(16, 16, 3\\)"),
+        (param.fourier(8), 8, {}, "start: expected a prior of fit_prior"),
+        (first.prior, 8, {"widths": (8,)}, "widths: expected those of start"),
+    ):
+        with pytest.raises((ValueError, TypeError), match=message):
+            samplevis.fit_prior(blobs(size=size), size, start=start, **settings | more)
+
+
 # Pictures
 
 
