@@ -24,6 +24,7 @@ FIGURES = {
     "gradients": "gradients",
 }
 NEAR_HERE, NEAR_ELSEWHERE = 8, 8
+STRONGEST = 8
 DIGITS = 5
 
 
@@ -121,3 +122,25 @@ def _near(atlas: Atlas, n: int, groups: Sequence[str], number: Mapping[int, int]
     pairs = [(m, float(value)) for m, value in zip(numbers.tolist(), values, strict=True) if m in number]
     here = [(number[m], value) for m, value in pairs if groups[m] == groups[n]][:NEAR_HERE]
     return [here, [(number[m], value) for m, value in pairs if groups[m] != groups[n]][:NEAR_ELSEWHERE]]
+
+
+def weight_data(atlas: Atlas, keys: Sequence[str]) -> tuple[list[str], dict[str, list[list[tuple[int, int, float]]]]]:
+    """The strongest weights of units.
+
+    Args:
+      atlas: an atlas.
+      keys: its units.
+
+    Returns:
+      (names of the layers beside theirs, key -> [inputs, outputs], each (number of the layer's name, unit, weight)).
+    """
+    numbers: dict[str, int] = {}
+    found = {}
+    for key in keys:
+        ends = atlas.weights.get(key, ([], []))
+        split = [[(*other.rpartition(":")[::2], weight) for other, weight in end[:STRONGEST]] for end in ends]
+        found[key] = [
+            [(numbers.setdefault(layer, len(numbers)), int(unit), weight) for layer, unit, weight in end]
+            for end in split
+        ]
+    return list(numbers), found

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from samplevis.atlas import rows
-from samplevis.atlas.page_data import FIGURES, as_script, near_data, unit_data
+from samplevis.atlas.page_data import FIGURES, as_script, near_data, unit_data, weight_data
 from samplevis.atlas.pictures import sheet
 from samplevis.atlas.reading import Atlas, Unit
 from samplevis.atlas.store import SITE, Store
@@ -118,15 +118,18 @@ class _Model:
 
     def _write_layer(self, layer: _Layer, near: dict[str, Any]) -> dict[str, Any]:
         data = [unit_data(unit) for unit in layer.units]
+        linked, weights = weight_data(self.atlas, [unit.key for unit in layer.units])
         for unit, found in zip(layer.units, data, strict=True):
             found["near"] = near.get(unit.key, [[], []])
+            found["weights"] = weights[unit.key]
             for end in ("top", "bottom") if "examples" in found else ():
                 found["examples"][end] = [(self.thumbs[n], value) for n, value in found["examples"][end]]
             self._write_strip(layer.number, unit)
         for view in VIEWS:
             self._write_sheets(f"{layer.number}-{view}", [self._tile(unit, view) for unit in layer.units])
         self.site.write_text(
-            f"data/layer-{layer.number}.js", as_script("atlas.layer", {"id": layer.number, "units": data})
+            f"data/layer-{layer.number}.js",
+            as_script("atlas.layer", {"id": layer.number, "linked": linked, "units": data}),
         )
         note = self.notes.get(layer.name, {})
         statuses = [found["status"] for found in data]

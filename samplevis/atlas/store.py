@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 ATLAS, LAYERS = "atlas.json", "layers.json"
-PARTS, EXAMPLES, SITE = "parts", "examples", "site"
+PARTS, EXAMPLES, WEIGHTS, SITE = "parts", "examples", "weights", "site"
 MISSING = "atlas: Parquet files need pyarrow and fsspec: pip install 'samplevis[atlas]'"
 # How often a write to a store that does not answer is tried, and seconds before the second time, doubled each time.
 ATTEMPTS, FIRST_WAIT = 4, 0.5

@@ -271,7 +271,7 @@ const atlas = (() => {
       parts.push(el("h2", {}, `Most active of ${unit.examples.count} images`), exampleRow(place, unit.examples.top, names),
         el("h2", {}, "Least active"), exampleRow(place, unit.examples.bottom, names), histogram(unit.examples));
     }
-    parts.push(...(await nearList(place, unit)));
+    parts.push(...(await weightList(place, unit)), ...(await nearList(place, unit)));
     return parts.filter(Boolean);
   }
   function histogram(examples) {
@@ -292,6 +292,21 @@ const atlas = (() => {
     for (const value of marks) node.append(svg("line", { class: "tick", x1: x(value), x2: x(value), y1: 0, y2: height }));
     return el("figure", {}, el("h2", {}, "Activations of the images, and of the samples (red)"), node,
       el("p", { class: "soft" }, `Images from ${figure(low)} to ${figure(high)}; samples ${marks.map(figure).join(", ") || "none"}; optimised ${figure(best)}.`));
+  }
+  async function weightList(place, unit) {
+    const { linked } = await loadLayer(place.entry), parts = [];
+    for (const [n, words] of [[0, "Strongest weights in"], [1, "Strongest weights out"]]) {
+      const items = [];
+      for (const [layer, number, weight] of (unit.weights || [])[n] || []) {
+        const other = findLayer(place.modelName, linked[layer]), text = (weight < 0 ? "−" : "+") + figure(Math.abs(weight));
+        const data = other ? await loadLayer(other.entry) : null, at = data ? data.units.findIndex((each) => each.unit === number) : -1;
+        const name = `${linked[layer]}:${number}`;
+        items.push(el("li", {}, el("figure", {}, at < 0 ? null : tile(other, data.units, at, 80), el("figcaption", { title: short(name, 200) }, short(name, 40)),
+          el("figcaption", {}, text))));
+      }
+      if (items.length) parts.push(el("h2", {}, `${words}: + excites, − inhibits`), el("ul", { class: "row" }, items));
+    }
+    return parts;
   }
   async function nearList(place, unit) {
     if (!place.model.map) return [];
