@@ -15,8 +15,8 @@ from samplevis.atlas import rows
 from samplevis.atlas.model_spec import make_spec
 from samplevis.atlas.pictures import from_webp
 from samplevis.atlas.settings import AtlasSettings
-from samplevis.atlas.similarity import nearest
-from samplevis.atlas.store import EXAMPLES, PARTS, WEIGHTS, Store
+from samplevis.atlas.similarity import nearest, nearest_in
+from samplevis.atlas.store import EXAMPLES, PARTS, SHARED, WEIGHTS, Store
 from samplevis.runtime.checks import check_choice, did_you_mean
 
 if TYPE_CHECKING:
@@ -166,26 +166,47 @@ class Atlas:
         found = dict(self.identity["settings"])
         return AtlasSettings(**found | {"methods": tuple(found["methods"])})
 
-    def nearest(self, key: str, count: int = 16) -> list[tuple[str, float]]:
+    def nearest(self, key: str, count: int = 16, other: Atlas | None = None) -> list[tuple[str, float]]:
         """The units whose responses to the shared images correlate most with a unit's.
 
         Args:
           key: "layer:unit".
           count: how many, at most 64. Defaults to 16.
+          other: the atlas of another network in which to look, with dataset examples from the same images and the same seed.
+            Defaults to this atlas.
 
         Returns:
           (key, correlation), the nearest first; empty without dataset examples.
 
         Raises:
           KeyError: if the unit is not in the atlas.
+          ValueError: if the other atlas is of other images.
+
+        Example:
+          >>> samplevis.atlas.open("squeezenet").nearest("fire9:3", 2, other=samplevis.atlas.open("efficientnet"))
+          [('block5c:77', 0.74), ('block5b:13', 0.7)]
         """
         if key not in self._places:
             self[key]
+        if other is not None and not self.shares_images(other):
+            raise ValueError(f"other: {other.store.url} has no dataset examples from the images of {self.store.url}")
         if key not in self._example_places:
             return []
-        keys = list(self._example_places)
-        numbers, values = (each[self._example_places[key], :count] for each in self.nearest_of_all)
+        place, keys = self._example_places[key], list((other or self)._example_places)
+        if other is None:
+            numbers, values = (each[place, :count] for each in self.nearest_of_all)
+        else:
+            pairs = nearest_in(self.responses[place : place + 1], other.responses, min(count, MAX_NEAREST))
+            numbers, values = (each[0] for each in pairs)
         return [(keys[n], float(value)) for n, value in zip(numbers, values, strict=True)]
+
+    def shares_images(self, other: Atlas) -> bool:
+        """Whether the responses of both atlases are to the same images, so that units of one can be looked up in the other."""
+        mine, theirs = (atlas.example_table for atlas in (self, other))
+        if mine is None or theirs is None:
+            return False
+        marks = [(table.schema.metadata or {}).get(SHARED.encode()) for table in (mine, theirs)]
+        return bool(marks[0]) and marks[0] == marks[1]
 
     def strongest(self, key: str, end: Literal["inputs", "outputs"] = "inputs") -> list[tuple[str, float]]:
         """The units of adjacent layers that a unit reads with the largest weights, or those that read it so.

@@ -271,7 +271,7 @@ const atlas = (() => {
       parts.push(el("h2", {}, `Most active of ${unit.examples.count} images`), exampleRow(place, unit.examples.top, names),
         el("h2", {}, "Least active"), exampleRow(place, unit.examples.bottom, names), histogram(unit.examples));
     }
-    parts.push(...(await weightList(place, unit)), ...(await nearList(place, unit)));
+    parts.push(...(await weightList(place, unit)), ...(await nearList(place, unit)), ...(await elsewhereList(unit)));
     return parts.filter(Boolean);
   }
   function histogram(examples) {
@@ -320,12 +320,28 @@ const atlas = (() => {
         if (!other) continue;
         const data = await loadLayer(other.entry), at = data.units.findIndex((each) => each.unit === number);
         if (at < 0) continue;
-        items.push(el("li", {}, el("figure", {}, tile(other, data.units, at, 80), el("figcaption", { title: short(title(other, data.units[at]), 200) }, title(other, data.units[at])),
-          el("figcaption", {}, `r = ${value.toFixed(2)}`))));
+        items.push(tileItem(other, data, at, `r = ${value.toFixed(2)}`));
       }
       parts.push(el("h2", {}, words + ", by response to the same images"), el("ul", { class: "row" }, items));
     }
     return parts;
+  }
+
+  async function elsewhereList(unit) {
+    const names = modelNames(), parts = [];
+    for (const m of new Set((unit.elsewhere || []).map(([model]) => model))) {
+      const items = [];
+      for (const [, group, number, value] of unit.elsewhere.filter(([model]) => model === m)) {
+        const other = findLayer(names[m], group), data = await loadLayer(other.entry), at = data.units.findIndex((each) => each.unit === number);
+        items.push(tileItem(other, data, at, `r = ${value.toFixed(2)}`));
+      }
+      parts.push(el("h2", {}, `Nearest in ${names[m]}, by response to the same images`), el("ul", { class: "row" }, items));
+    }
+    return parts;
+  }
+  function tileItem(place, data, at, caption) {
+    const name = title(place, data.units[at]);
+    return el("li", {}, el("figure", {}, tile(place, data.units, at, 80), el("figcaption", { title: short(name, 200) }, short(name, 40)), el("figcaption", {}, caption)));
   }
 
   async function mapPage(modelName) {
