@@ -24,6 +24,8 @@ ROOT = Path(__file__).parents[2]
 KINDS = ("worker", "nanny", "scheduler", "client", "all")
 WORKERS, LAYERS = 2, ["conv4", "conv5", "logits"]
 SETTINGS = {"methods": ["optimize"], "size": 32, "units_per_part": 1}
+# A machine that does other work, too, takes minutes to start a process.
+PATIENT = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "300s"}
 CLIENT = """
 import sys
 from samplevis import atlas
@@ -47,14 +49,14 @@ class Machines:
             self.spawn("scheduler", "-m", "distributed.cli.dask_scheduler", "--port", str(self.port), "--no-dashboard")
         address = f"tcp://127.0.0.1:{self.port}"
         if not self.runs("nanny"):
-            options = ["--nworkers", str(WORKERS), "--nthreads", "1", "--no-dashboard", "--death-timeout", "60"]
+            options = ["--nworkers", str(WORKERS), "--nthreads", "1", "--no-dashboard", "--death-timeout", "600"]
             preload = ["--preload", str(ROOT / "tests/atlas/fake_work.py")]
             self.spawn("nanny", "-m", "distributed.cli.dask_worker", address, *options, *preload)
         if not self.runs("client"):
             self.spawn("client", "-c", CLIENT, address, str(self.folder), repr(LAYERS), repr(SETTINGS))
 
     def spawn(self, name: str, *words: str) -> None:
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "SAMPLEVIS_TEST_LOG": str(self.log)}
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "SAMPLEVIS_TEST_LOG": str(self.log)} | PATIENT
         self.running[name] = subprocess.Popen(
             [sys.executable, *words], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -119,6 +121,9 @@ def test_kills_at_random_moments_leave_the_bytes_of_an_undisturbed_run(kills, tm
                     machines.kill(KINDS[done % len(KINDS)], random)
                     moments.append((len(begun(log)), KINDS[done % len(KINDS)]))
                     done += 1
+                    print(
+                        f"{done} {moments[-1][1]}: {finished} tasks done, {time.monotonic() - start:.0f} s", flush=True
+                    )
                 else:
                     wait_for_progress(machines, folder, finished, 0.2)
             assert machines.running["client"].wait(120) in (0, -9, 1) if machines.runs("client") else True

@@ -10,8 +10,8 @@ import tensorflow as tf
 from samplevis.network.prepared.folding import FoldedLayer, Folding
 
 # Up to this many channels, and from this side of the kernel on, blocks were faster on a processor: a gradient of 7 x 7 x 3 kernels
-# at stride 2 takes .55 of the time, of 11 x 11 at stride 4 .45, of 16 x 16 patches .3; 3 x 3 kernels gain nothing, and
-# convolutions of 16 channels lose (`benchmarks/NOTES.md`).
+# at stride 2 takes .57 of the time, of 11 x 11 at stride 4 .5, of 16 x 16 patches .3; 3 x 3 kernels lose, and so do convolutions of
+# 16 channels (`python -m benchmarks.prepared --parts strides`).
 MAX_CHANNELS, MIN_KERNEL = 4, 4
 
 
