@@ -36,12 +36,13 @@ from samplevis.network.prepared.strides import BlockedLayer
 from samplevis.overrides.smooth import DEFAULT_SOFTNESS, smoothed
 
 BATCH, LOGIT = 16, 5
-# First convolutions: (side of the kernel, channels, outputs, stride). The last two are not computed on blocks, and this is why.
+# First convolutions: (side of the kernel, channels, outputs, stride). The last three are not computed on blocks, and this is why.
 STRIDES = {
     "SqueezeNet": (7, 3, 96, 2),
     "InceptionV1": (7, 3, 64, 2),
     "AlexNet": (11, 3, 64, 4),
     "patches of 16": (16, 3, 192, 16),
+    "Shapes": (5, 3, 24, 2),
     "EfficientNet-Lite0": (3, 3, 32, 2),
     "a later layer": (5, 16, 32, 2),
 }

@@ -190,11 +190,12 @@ def test_a_first_convolution_with_a_stride_is_computed_on_blocks(size, padding):
 
 PLAIN = {
     "no stride": (dict(kernel_size=7), (33, 34, 3)),
-    "a small kernel": (dict(kernel_size=3, strides=2), (33, 34, 3)),
-    "many channels": (dict(kernel_size=5, strides=2), (33, 34, 5)),
-    "in groups": (dict(kernel_size=5, strides=2, groups=2), (33, 34, 4)),
-    "oblong": (dict(kernel_size=5, strides=(2, 3)), (33, 34, 3)),
-    "channels first": (dict(kernel_size=5, strides=2, data_format="channels_first"), (3, 33, 34)),
+    "a small kernel": (dict(kernel_size=5, strides=2), (33, 34, 3)),
+    "small patches": (dict(kernel_size=2, strides=2), (33, 34, 3)),
+    "many channels": (dict(kernel_size=7, strides=2), (33, 34, 5)),
+    "in groups": (dict(kernel_size=7, strides=2, groups=2), (33, 34, 4)),
+    "oblong": (dict(kernel_size=7, strides=(2, 3)), (33, 34, 3)),
+    "channels first": (dict(kernel_size=7, strides=2, data_format="channels_first"), (3, 33, 34)),
 }
 
 

@@ -9,10 +9,11 @@ import tensorflow as tf
 
 from samplevis.network.prepared.folding import FoldedLayer, Folding
 
-# Up to this many channels, and from this side of the kernel on, blocks were faster on a processor: a gradient of 7 x 7 x 3 kernels
-# at stride 2 takes .57 of the time, of 11 x 11 at stride 4 .5, of 16 x 16 patches .3; 3 x 3 kernels lose, and so do convolutions of
-# 16 channels (`python -m benchmarks.prepared --parts strides`).
-MAX_CHANNELS, MIN_KERNEL = 4, 4
+# Up to this many channels, and from these sides of the kernel on, blocks were faster on a processor: a gradient of 7 x 7 x 3 kernels
+# at stride 2 takes .57 of the time, of 11 x 11 at stride 4 .5, of patches of 16 x 16 .3. 5 x 5 kernels gain a tenth, too little of
+# a network for other bits; 3 x 3 kernels lose, and so do convolutions of 16 channels
+# (`python -m benchmarks.prepared --parts strides`).
+MAX_CHANNELS, MIN_KERNEL, MIN_PATCH = 4, 6, 4
 
 
 def takes_blocks(layer: Any) -> bool:
@@ -21,10 +22,11 @@ def takes_blocks(layer: Any) -> bool:
         return False
     plain = layer.padding in ("same", "valid") and set(layer.dilation_rate) == {1} and layer.groups == 1
     down, across = layer.strides
+    patches = set(layer.kernel_size) == {down} and down >= MIN_PATCH
     return (
         plain
         and down == across > 1
-        and max(layer.kernel_size) >= MIN_KERNEL
+        and (patches or max(layer.kernel_size) >= MIN_KERNEL)
         and tf.convert_to_tensor(layer.kernel).shape[-2] <= MAX_CHANNELS
         # What a graphics processor makes of it was not measured.
         and not tf.config.list_physical_devices("GPU")
