@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from samplevis.network.prepared.folding import FoldedLayer, Folding
 
-# Up to this many channels, and from these sides of the kernel on, blocks were faster on a processor: a gradient of 7 x 7 x 3 kernels
-# at stride 2 takes .57 of the time, of 11 x 11 at stride 4 .5, of patches of 16 x 16 .3. 5 x 5 kernels gain a tenth, too little of
-# a network for other bits; 3 x 3 kernels lose, and so do convolutions of 16 channels
+# Up to this many channels, and from these sides of the kernel on, blocks were faster on a processor: a gradient of 7 x 7 x 3
+# kernels at stride 2 takes .57 of the time, of 11 x 11 at stride 4 .5, of patches of 16 x 16 .3. 5 x 5 kernels gain a tenth, too
+# little of a network for other bits; 3 x 3 kernels lose, and so do convolutions of 16 channels
 # (`python -m benchmarks.prepared --parts strides`).
 MAX_CHANNELS, MIN_KERNEL, MIN_PATCH = 4, 6, 4
 
