@@ -22,6 +22,7 @@ from tests.atlas_fixtures import fake_task  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 KINDS = ("worker", "nanny", "scheduler", "client", "all")
+KILLS_PER_ROUND = 10
 WORKERS, LAYERS = 2, ["conv4", "conv5", "logits"]
 SETTINGS = {"methods": ["optimize"], "size": 32, "units_per_part": 1}
 # A machine that does other work, too, takes minutes to start a process.
@@ -97,8 +98,13 @@ class Machines:
             self.running.pop(name).wait(30)
 
 
+def finished_paths(folder: Path) -> list[Path]:
+    """The finished files; those that are being written may be gone when they are looked at."""
+    return [path for path in sorted(folder.rglob("*.parquet")) if not path.name.startswith(".")]
+
+
 def parts(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.parquet"))}
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in finished_paths(folder)}
 
 
 @pytest.mark.long
@@ -111,12 +117,12 @@ def test_kills_at_random_moments_leave_the_bytes_of_an_undisturbed_run(kills, tm
     lost, start = collections.defaultdict(list), time.monotonic()
     while done < kills:
         folder, log = tmp_path / f"killed-{rounds}", tmp_path / f"log-{rounds}"
-        machines, moments = Machines(folder, log), []
+        machines, moments, before = Machines(folder, log), [], done
         try:
-            while len(parts(folder)) < len(undisturbed):
+            while len(finished_paths(folder)) < len(undisturbed):
                 machines.start()
-                finished = len(parts(folder))
-                if done < kills and finished < len(undisturbed):
+                finished = len(finished_paths(folder))
+                if done < min(kills, before + KILLS_PER_ROUND) and finished < len(undisturbed):
                     wait_for_progress(machines, folder, finished, float(random.uniform(0, 1.5)))
                     machines.kill(KINDS[done % len(KINDS)], random)
                     moments.append((len(begun(log)), KINDS[done % len(KINDS)]))
@@ -182,7 +188,7 @@ def test_a_task_that_is_done_again_counts_for_the_kill_that_took_it():
 def wait_for_progress(machines: Machines, folder: Path, finished: int, seconds: float) -> None:
     """Waits until a part more is there, or a process has ended, and then for so many seconds."""
     deadline = time.monotonic() + 600
-    while len(parts(folder)) <= finished and all(map(machines.runs, ("scheduler", "nanny", "client"))):
+    while len(finished_paths(folder)) <= finished and all(map(machines.runs, ("scheduler", "nanny", "client"))):
         assert time.monotonic() < deadline, "nothing is done any more"
-        time.sleep(0.05)
+        time.sleep(0.1)
     time.sleep(seconds)
