@@ -2,6 +2,7 @@
 
 python -m benchmarks.atlas_scale memory                # resident memory of the process that builds 10,000 units
 python -m benchmarks.atlas_scale workers --seconds 60  # tasks of a minute: measured client, scheduler and store; simulated workers
+python -m benchmarks.atlas_scale dask                  # what two workers of Dask cost over this process, in seconds of processors
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import heapq
+import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -130,17 +134,58 @@ def print_workers(seconds: float) -> None:
     print(f"the first bottleneck is {bound[0]}, at {bound[1] * seconds:,.0f} workers")
 
 
+# What `print_dask` builds: (folder, layers, workers) are given as words.
+BUILD = """
+import sys
+from samplevis import atlas
+folder, layer, workers = sys.argv[1:]
+settings = dict(methods=["optimize", "draft"], size=32, units_per_part=4, batch_size=16, optimize_steps=64, anneal_steps=100)
+atlas.build("Shapes", folder, [layer], settings=settings, workers=int(workers), progress=False)
+"""
+
+
+def processor_seconds(layer: str, workers: int) -> float:
+    """Seconds of processors that a build takes, with those of its workers."""
+    words = [sys.executable, "-c", BUILD]
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen([*words, folder, layer, str(workers)], env=os.environ | {"OMP_NUM_THREADS": "1"})
+        _, status, usage = os.wait4(process.pid, 0)
+        if status:
+            raise RuntimeError(f"the build ended with {status}")
+        return usage.ru_utime + usage.ru_stime
+
+
+def print_dask(units: tuple[int, int]) -> None:
+    """Prints what a process costs, and what a unit costs beyond that, in this process and in two workers.
+
+    Two builds of different length tell them apart. Where processors are busy with other things, time on the clock says nothing.
+    """
+    few, many = units
+    found = {}
+    for workers in (0, 2):
+        short, long = (processor_seconds(f"conv5:0-{count - 1}", workers) for count in (few, many))
+        found[workers] = (long - short) / (many - few)
+        print(
+            f"{workers or 'no'} workers: {short:6.1f} s for {few} units, {long:6.1f} s for {many}; "
+            f"{found[workers]:.3f} s for a unit, {short - few * found[workers]:.1f} s for the rest",
+            flush=True,
+        )
+    print(f"a unit in this process over a unit in a worker: {found[0] / found[2]:.2f}")
+
+
 def main() -> None:
-    """Prints one of the two."""
+    """Prints one of the three."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["memory", "workers"])
+    parser.add_argument("what", choices=["memory", "workers", "dask"])
     parser.add_argument("--units", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=60.0)
     options = parser.parse_args()
-    run: Callable[[], None] = (
-        (lambda: print_memory(options.units)) if options.what == "memory" else (lambda: print_workers(options.seconds))
-    )
-    run()
+    run: dict[str, Callable[[], None]] = {
+        "memory": lambda: print_memory(options.units),
+        "workers": lambda: print_workers(options.seconds),
+        "dask": lambda: print_dask((16, 64)),
+    }
+    run[options.what]()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from the folder SAMPLEVIS_TEST_DATA (default ../shared/models), EfficientNet-Lit
 - `gradients`: a compiled gradient of a logit, batch 16. "prepared": the network as `optimize` computes it, over the network as it
   is. "smooth": the smooth network as `render` computes it, over the prepared one. Required of the latter: at most 1.15 for
   SqueezeNet at 96 pixels, 1.25 for EfficientNet-Lite0 at 128.
+- `strides`: a gradient of a first convolution alone, on blocks of pixels over as it is, in seconds of processors.
 - `memory`: memory at the peak of five such gradients beyond that of the loaded network, prepared over as it is, each in a process
   of its own (Linux only). Required: at most 1.
 
@@ -15,10 +16,12 @@ What a step of `optimize` costs over a hand-written one of the network as it is:
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -28,9 +31,21 @@ from benchmarks.rows import run_parts
 from benchmarks.timing import in_turn, ratio, seconds
 from samplevis import Network, modelzoo
 from samplevis.network.cuts import Cut
+from samplevis.network.prepared.folding import Folding
+from samplevis.network.prepared.strides import BlockedLayer
 from samplevis.overrides.smooth import DEFAULT_SOFTNESS, smoothed
 
 BATCH, LOGIT = 16, 5
+# First convolutions: (side of the kernel, channels, outputs, stride). The last three are not computed on blocks, and this is why.
+STRIDES = {
+    "SqueezeNet": (7, 3, 96, 2),
+    "InceptionV1": (7, 3, 64, 2),
+    "AlexNet": (11, 3, 64, 4),
+    "patches of 16": (16, 3, 192, 16),
+    "Shapes": (5, 3, 24, 2),
+    "EfficientNet-Lite0": (3, 3, 32, 2),
+    "a later layer": (5, 16, 32, 2),
+}
 NETWORKS = {"SqueezeNet": (squeezenet, 96), "EfficientNetLite0": (modelzoo.EfficientNetLite0, 128)}
 
 
@@ -59,6 +74,43 @@ def gradients(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
             "smooth over prepared": ratio(times["smooth"], times["prepared"]),
             "smooth over as it is": ratio(times["smooth"], times["as it is"]),
         }
+
+
+def strides(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Seconds of processors of gradients of first convolutions, as ratios."""
+    for name, (side, channels, outputs, stride) in STRIDES.items():
+        layer = keras.layers.Conv2D(outputs, side, stride, padding="same")
+        layer.build((None, None, None, channels))
+        blocks = BlockedLayer(Folding(layer))
+        for size in (64, 224):
+            images = tf.random.stateless_normal((BATCH, size, size, channels), [0, 1])
+            runs = {label: busy(of_layer(one), images) for label, one in {"as it is": layer, "blocks": blocks}.items()}
+            times = in_turn(runs, options.rounds)
+            yield {"network": name, "size": size, "blocks over as it is": ratio(times["blocks"], times["as it is"])}
+
+
+def of_layer(layer: Callable[[tf.Tensor], tf.Tensor]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The compiled gradient of the sum of a layer's squares."""
+
+    @tf.function(autograph=False)
+    def compiled(images: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            score = tf.reduce_sum(tf.square(layer(images)))
+        return tape.gradient(score, images)
+
+    return compiled
+
+
+def busy(run: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor) -> Callable[[], float]:
+    """A function that measures the time of the processors in one call."""
+
+    def spent() -> float:
+        clock = time.process_time()
+        run(images).numpy()
+        return time.process_time() - clock
+
+    return spent
 
 
 def memory(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -103,7 +155,7 @@ def timed(run: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor) -> Callable[
     return lambda: seconds(lambda: run(images).numpy())
 
 
-PARTS: dict[str, Any] = {"gradients": gradients, "memory": memory}
+PARTS: dict[str, Any] = {"gradients": gradients, "strides": strides, "memory": memory}
 
 if __name__ == "__main__":
     main()

@@ -24,6 +24,7 @@ from samplevis.atlas.settings import AtlasSettings
 from samplevis.atlas.store import PARTS, Store
 from samplevis.atlas.tasks import TRANSFORMS, Outcome, run_task
 from samplevis.atlas.unit_rows import layer_activation
+from samplevis.atlas.weights import store_weights
 from samplevis.network import Network, as_network
 from samplevis.overrides.smooth import smoothed
 from samplevis.runtime.callbacks import Callback, as_callbacks
@@ -136,6 +137,7 @@ def carry_out(
     store = Store(folder)
     store.claim(plan.identity)
     store.note_layers(plan.layer_notes)
+    store_weights(plan.network, plan.model, store)
     interrupted = False
     if images is not None and "examples" in plan.settings.methods:
         with Progress("examples", _length(images), "image", callbacks) as bar:

@@ -18,7 +18,7 @@ from samplevis.atlas.layers import LayerPlan
 from samplevis.atlas.pictures import to_webp
 from samplevis.atlas.plan import AtlasPlan
 from samplevis.atlas.settings import digest
-from samplevis.atlas.store import EXAMPLES, Store
+from samplevis.atlas.store import EXAMPLES, SHARED, Store
 from samplevis.network import Network, fingerprint
 from samplevis.param.picture_files import picture_files
 
@@ -136,6 +136,11 @@ def identify(images: Any) -> Any:
     return f"{type(images).__name__} of {len(images)}" if hasattr(images, "__len__") else type(images).__name__
 
 
+def is_identified(images: Any) -> bool:
+    """Whether `identify` tells these images from any others."""
+    return isinstance(images, (str, os.PathLike, np.ndarray))
+
+
 def _text(layer: LayerPlan) -> str:
     return "" if layer.vectors is None else fingerprint.array(layer.vectors)
 
@@ -168,7 +173,9 @@ def make_examples(
     if not found.count:
         raise ValueError("images: expected at least one. Received: none")
     store.write_table(f"{name}-images.parquet", found.images_table())
-    store.write_table(f"{name}-units.parquet", found.units_table())
+    # Responses of two atlases can be compared if they are to the same images, of which the seed draws the same.
+    shared = digest([identify(images), found.count, plan.settings.seed, MAX_SHARED]) if is_identified(images) else ""
+    store.write_table(f"{name}-units.parquet", found.units_table().replace_schema_metadata({SHARED: shared}))
     return name
 
 

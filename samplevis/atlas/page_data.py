@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from samplevis.atlas.reading import Atlas, Unit
-from samplevis.atlas.similarity import layout
+from samplevis.atlas.similarity import layout, nearest_in
 
 # Figures that sheets can be sorted by: column -> what the page calls it.
 FIGURES = {
@@ -24,6 +24,8 @@ FIGURES = {
     "gradients": "gradients",
 }
 NEAR_HERE, NEAR_ELSEWHERE = 8, 8
+NEAR_IN_OTHER_MODEL = 6
+STRONGEST = 8
 DIGITS = 5
 
 
@@ -106,7 +108,7 @@ def near_data(atlas: Atlas) -> tuple[list[list[Any]], dict[str, list[list[tuple[
     """
     if atlas.example_table is None:
         return [], {}
-    groups, units = (atlas.example_table[name].to_pylist() for name in ("group", "unit"))
+    groups, units = _example_units(atlas)
     keys = [f"{group}:{unit}" for group, unit in zip(groups, units, strict=True)]
     known = [n for n, key in enumerate(keys) if key in atlas]
     places = layout(atlas.responses[known]) if known else np.zeros((0, 2))
@@ -121,3 +123,57 @@ def _near(atlas: Atlas, n: int, groups: Sequence[str], number: Mapping[int, int]
     pairs = [(m, float(value)) for m, value in zip(numbers.tolist(), values, strict=True) if m in number]
     here = [(number[m], value) for m, value in pairs if groups[m] == groups[n]][:NEAR_HERE]
     return [here, [(number[m], value) for m, value in pairs if groups[m] != groups[n]][:NEAR_ELSEWHERE]]
+
+
+def elsewhere_data(atlas: Atlas, others: Mapping[int, Atlas]) -> dict[str, list[tuple[int, str, int, float]]]:
+    """The nearest units in other atlases.
+
+    Args:
+      atlas: an atlas.
+      others: number of a model on the page -> its atlas; those of other images are left out.
+
+    Returns:
+      key -> (number of the model, layer, unit, correlation), the nearest first, model by model.
+    """
+    found: dict[str, list[tuple[int, str, int, float]]] = {}
+    for number, other in others.items():
+        if not atlas.shares_images(other):
+            continue
+        (groups, units), (there, their_units) = _example_units(atlas), _example_units(other)
+        known = [n for n, pair in enumerate(zip(there, their_units, strict=True)) if "{}:{}".format(*pair) in other]
+        if not known:
+            continue
+        near = nearest_in(atlas.responses, other.responses[known], NEAR_IN_OTHER_MODEL)
+        for group, unit, places, values in zip(groups, units, *near, strict=True):
+            pairs = [(known[n], float(value)) for n, value in zip(places, values, strict=True)]
+            found.setdefault(f"{group}:{unit}", []).extend(
+                (number, there[n], their_units[n], value) for n, value in pairs
+            )
+    return found
+
+
+def _example_units(atlas: Atlas) -> tuple[list[str], list[int]]:
+    """(layers, numbers) of the units with dataset examples."""
+    return tuple(atlas.example_table[name].to_pylist() for name in ("group", "unit"))
+
+
+def weight_data(atlas: Atlas, keys: Sequence[str]) -> tuple[list[str], dict[str, list[list[tuple[int, int, float]]]]]:
+    """The strongest weights of units.
+
+    Args:
+      atlas: an atlas.
+      keys: its units.
+
+    Returns:
+      (names of the layers beside theirs, key -> [inputs, outputs], each (number of the layer's name, unit, weight)).
+    """
+    numbers: dict[str, int] = {}
+    found = {}
+    for key in keys:
+        ends = atlas.weights.get(key, ([], []))
+        split = [[(*other.rpartition(":")[::2], weight) for other, weight in end[:STRONGEST]] for end in ends]
+        found[key] = [
+            [(numbers.setdefault(layer, len(numbers)), int(unit), weight) for layer, unit, weight in end]
+            for end in split
+        ]
+    return list(numbers), found

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from samplevis.atlas import rows
-from samplevis.atlas.page_data import FIGURES, as_script, near_data, unit_data
+from samplevis.atlas.page_data import FIGURES, as_script, elsewhere_data, near_data, unit_data, weight_data
 from samplevis.atlas.pictures import sheet
 from samplevis.atlas.reading import Atlas, Unit
 from samplevis.atlas.store import SITE, Store
@@ -53,7 +53,7 @@ def publish(folders: str | os.PathLike | Sequence[str | os.PathLike], out: str |
     out = posixpath.join(atlases[0].store.url, SITE) if out is None else os.fspath(out)
     site = Store(out, durable=False)
     atlases[0].store.write_table("units.parquet", atlases[0].to_arrow())
-    models = [_Model(number, atlas, site).publish() for number, atlas in enumerate(atlases)]
+    models = [_Model(number, atlases, site).publish() for number in range(len(atlases))]
     site.write_text("data/index.js", as_script("atlas.index", {"models": models, "figures": FIGURES, "views": VIEWS}))
     for name in FILES:
         text = importlib.resources.files("samplevis.atlas.site").joinpath(name).read_text(encoding="utf-8")
@@ -70,10 +70,12 @@ class _Layer(NamedTuple):
 
 
 class _Model:
-    """The page's part of one atlas."""
+    """The page's part of one of several atlases."""
 
-    def __init__(self, number: int, atlas: Atlas, site: Store):
-        self.number, self.atlas, self.site = number, atlas, site
+    def __init__(self, number: int, atlases: Sequence[Atlas], site: Store):
+        self.number, self.atlas, self.site = number, atlases[number], site
+        atlas = self.atlas
+        self.others = {n: other for n, other in enumerate(atlases) if n != number}
         self.tile = min(MAX_TILE, atlas.settings.size)
         self.notes = atlas.store.layers()
         # Number of an image -> its place among the thumbnails.
@@ -81,11 +83,11 @@ class _Model:
 
     def publish(self) -> dict[str, Any]:
         """Writes the data and the sheets of all layers; returns what the index says of the model."""
-        points, near = near_data(self.atlas)
+        (points, near), elsewhere = near_data(self.atlas), elsewhere_data(self.atlas, self.others)
         self._write_sheets(f"thumbs-{self.number}", [self.atlas.thumbnails[n][1] for n in self.thumbs])
         layers = []
         for layer in self._layers():
-            layers.append(self._write_layer(layer, near))
+            layers.append(self._write_layer(layer, near, elsewhere))
         self.site.write_text(
             f"data/map-{self.number}.js", as_script("atlas.map", {"model": self.number, "points": points})
         )
@@ -116,17 +118,20 @@ class _Model:
             units = sorted(self.atlas.units(groups[name]), key=lambda unit: unit.record["unit"])
             yield _Layer(f"{self.number}-{number}", name, units)
 
-    def _write_layer(self, layer: _Layer, near: dict[str, Any]) -> dict[str, Any]:
+    def _write_layer(self, layer: _Layer, near: dict[str, Any], elsewhere: dict[str, Any]) -> dict[str, Any]:
         data = [unit_data(unit) for unit in layer.units]
+        linked, weights = weight_data(self.atlas, [unit.key for unit in layer.units])
         for unit, found in zip(layer.units, data, strict=True):
             found["near"] = near.get(unit.key, [[], []])
+            found["elsewhere"], found["weights"] = elsewhere.get(unit.key, []), weights[unit.key]
             for end in ("top", "bottom") if "examples" in found else ():
                 found["examples"][end] = [(self.thumbs[n], value) for n, value in found["examples"][end]]
             self._write_strip(layer.number, unit)
         for view in VIEWS:
             self._write_sheets(f"{layer.number}-{view}", [self._tile(unit, view) for unit in layer.units])
         self.site.write_text(
-            f"data/layer-{layer.number}.js", as_script("atlas.layer", {"id": layer.number, "units": data})
+            f"data/layer-{layer.number}.js",
+            as_script("atlas.layer", {"id": layer.number, "linked": linked, "units": data}),
         )
         note = self.notes.get(layer.name, {})
         statuses = [found["status"] for found in data]

@@ -7,7 +7,7 @@ import functools
 import os
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -15,9 +15,9 @@ from samplevis.atlas import rows
 from samplevis.atlas.model_spec import make_spec
 from samplevis.atlas.pictures import from_webp
 from samplevis.atlas.settings import AtlasSettings
-from samplevis.atlas.similarity import nearest
-from samplevis.atlas.store import EXAMPLES, PARTS, Store
-from samplevis.runtime.checks import did_you_mean
+from samplevis.atlas.similarity import nearest, nearest_in
+from samplevis.atlas.store import EXAMPLES, PARTS, SHARED, WEIGHTS, Store
+from samplevis.runtime.checks import check_choice, did_you_mean
 
 if TYPE_CHECKING:
     import keras
@@ -166,26 +166,74 @@ class Atlas:
         found = dict(self.identity["settings"])
         return AtlasSettings(**found | {"methods": tuple(found["methods"])})
 
-    def nearest(self, key: str, count: int = 16) -> list[tuple[str, float]]:
+    def nearest(self, key: str, count: int = 16, other: Atlas | None = None) -> list[tuple[str, float]]:
         """The units whose responses to the shared images correlate most with a unit's.
 
         Args:
           key: "layer:unit".
           count: how many, at most 64. Defaults to 16.
+          other: the atlas of another network in which to look, with dataset examples from the same images and the same seed.
+            Defaults to this atlas.
 
         Returns:
           (key, correlation), the nearest first; empty without dataset examples.
 
         Raises:
           KeyError: if the unit is not in the atlas.
+          ValueError: if the other atlas is of other images.
+
+        Example:
+          >>> samplevis.atlas.open("squeezenet").nearest("fire9:3", 2, other=samplevis.atlas.open("efficientnet"))
+          [('block5c:77', 0.74), ('block5b:13', 0.7)]
         """
         if key not in self._places:
             self[key]
+        if other is not None and not self.shares_images(other):
+            raise ValueError(f"other: {other.store.url} has no dataset examples from the images of {self.store.url}")
         if key not in self._example_places:
             return []
-        keys = list(self._example_places)
-        numbers, values = (each[self._example_places[key], :count] for each in self.nearest_of_all)
+        place, keys = self._example_places[key], list((other or self)._example_places)
+        if other is None:
+            numbers, values = (each[place, :count] for each in self.nearest_of_all)
+        else:
+            pairs = nearest_in(self.responses[place : place + 1], other.responses, min(count, MAX_NEAREST))
+            numbers, values = (each[0] for each in pairs)
         return [(keys[n], float(value)) for n, value in zip(numbers, values, strict=True)]
+
+    def shares_images(self, other: Atlas) -> bool:
+        """Whether the responses of both atlases are to the same images, so that units of one can be looked up in the other."""
+        mine, theirs = (atlas.example_table for atlas in (self, other))
+        if mine is None or theirs is None:
+            return False
+        marks = [(table.schema.metadata or {}).get(SHARED.encode()) for table in (mine, theirs)]
+        return bool(marks[0]) and marks[0] == marks[1]
+
+    def strongest(self, key: str, end: Literal["inputs", "outputs"] = "inputs") -> list[tuple[str, float]]:
+        """The units of adjacent layers that a unit reads with the largest weights, or those that read it so.
+
+        Layers are adjacent if one reads the other through a single convolution or dense layer, and what leaves channels apart,
+        and both are in the atlas. The size of a weight is the norm of its kernel over positions, its sign that of their sum.
+
+        Args:
+          key: "layer:unit" of a channel.
+          end: "inputs", or "outputs" for the units that read it. Defaults to "inputs".
+
+        Returns:
+          (key, weight), at most 16, the strongest first; empty without adjacent layers. Channels that the atlas does not have are
+          among them.
+
+        Raises:
+          KeyError: if the unit is not in the atlas.
+          ValueError: if `end` is something else.
+
+        Example:
+          >>> samplevis.atlas.open("atlas").strongest("logits:4")
+          [('fire9:77', 0.31), ('fire9:3', -0.28), ...]
+        """
+        check_choice("end", end, ("inputs", "outputs"))
+        if key not in self._places:
+            self[key]
+        return self.weights.get(key, ([], []))[end == "outputs"]
 
     def example_images(self, key: str, end: str = "top") -> list[tuple[str, np.ndarray]]:
         """The dataset examples of a unit.
@@ -284,6 +332,21 @@ class Atlas:
     def nearest_of_all(self) -> tuple[np.ndarray, np.ndarray]:
         """(numbers, correlations) of the nearest units of every row of `example_table`, [unit, 64]."""
         return nearest(self.responses, MAX_NEAREST)
+
+    @functools.cached_property
+    def weights(self) -> dict[str, tuple[list[tuple[str, float]], list[tuple[str, float]]]]:
+        """Unit -> (its strongest inputs, its strongest outputs), as `strongest` returns them."""
+        tables = [self.store.read_table(name) for name in self.store.names(WEIGHTS)]
+        if not tables:
+            return {}
+        # That of the most layers; a later call may have added some.
+        found = max(tables, key=lambda table: table.num_rows).to_pydict()
+        keys = [f"{group}:{unit}" for group, unit in zip(found["group"], found["unit"], strict=True)]
+        ends = [
+            [list(zip(*pair, strict=True)) for pair in zip(found[name], found[weights], strict=True)]
+            for name, weights in (("inputs", "input_weights"), ("outputs", "output_weights"))
+        ]
+        return dict(zip(keys, zip(*ends, strict=True), strict=True))
 
     def _examples_row(self, key: str) -> dict[str, Any]:
         place = self._example_places.get(key)

@@ -47,6 +47,31 @@ def nearest(responses: np.ndarray, count: int = NUM_NEAREST) -> tuple[np.ndarray
     return numbers, values
 
 
+def nearest_in(responses: np.ndarray, others: np.ndarray, count: int = NUM_NEAREST) -> tuple[np.ndarray, np.ndarray]:
+    """The units of another network whose responses to the same images correlate most.
+
+    Args:
+      responses: [unit, image].
+      others: [other unit, image], of the same images in the same order.
+      count: units to find for each. Defaults to 16.
+
+    Returns:
+      (numbers [unit, count], correlations [unit, count]), the nearest first.
+
+    Example:
+      >>> import numpy as np
+      >>> nearest_in(np.array([[0.0, 1, 2]]), np.array([[5.0, 3, 1], [1, 2, 2.9]]), 1)[0].tolist()
+      [[1]]
+    """
+    rows, columns = standardized(responses), standardized(others).T
+    numbers, values = [], []
+    for first in range(0, len(rows), BLOCK):
+        part = rows[first : first + BLOCK] @ columns
+        numbers.append(np.argsort(-part, axis=1, kind="stable")[:, :count])
+        values.append(np.take_along_axis(part, numbers[-1], 1))
+    return np.concatenate(numbers), np.concatenate(values)
+
+
 def layout(responses: np.ndarray) -> np.ndarray:
     """A place for each unit on a map, near those that respond alike: UMAP if it is installed, else principal components.
 

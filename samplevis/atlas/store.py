@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 ATLAS, LAYERS = "atlas.json", "layers.json"
-PARTS, EXAMPLES, SITE = "parts", "examples", "site"
+PARTS, EXAMPLES, WEIGHTS, SITE = "parts", "examples", "weights", "site"
+# Metadata of a table of dataset examples: a digest of the shared images, empty for images that nothing tells from others.
+SHARED = "shared_images"
 MISSING = "atlas: Parquet files need pyarrow and fsspec: pip install 'samplevis[atlas]'"
 # How often a write to a store that does not answer is tried, and seconds before the second time, doubled each time.
 ATTEMPTS, FIRST_WAIT = 4, 0.5

@@ -247,6 +247,14 @@ def _judged(scale: LevelScale, moved: bool) -> tuple[str, str]:
     return "optimized", ""
 
 
+def _judged_for_draft(scale: LevelScale) -> tuple[str, str]:
+    """The same on the smoothed network: a unit that it does not excite is not dead, and has no draft."""
+    status, error = _judged(scale, True)
+    if status != "dead":
+        return status, error
+    return "below", "no draft: optimising does not raise the activation on the smoothed network; try a smaller smooth"
+
+
 def _add_drafts(lab: _Lab, records: list[dict[str, Any]]) -> None:
     """Adds the samples of the units that can be sampled."""
     settings, size = lab.task.settings, lab.task.settings.units_per_batch
@@ -254,7 +262,7 @@ def _add_drafts(lab: _Lab, records: list[dict[str, Any]]) -> None:
     for record, scale in zip(records, scales, strict=True):
         if record["status"] == "optimized":
             record["gradients"] += gradients_of_starts(settings)
-            record["status"], record["error"] = _judged(scale, True)
+            record["status"], record["error"] = _judged_for_draft(scale)
     alive = [n for n, record in enumerate(records) if record["status"] == "optimized"]
     all_seeds, keys = unit_seeds(settings.seed, lab.task.keys()), lab.task.keys()
     for first in range(0, len(alive), size):

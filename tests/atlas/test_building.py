@@ -16,9 +16,10 @@ pytest.importorskip("pyarrow", reason="ATLAS NOT TESTED: pip install samplevis[a
 
 import samplevis  # noqa: E402
 from samplevis import Network, atlas, modelzoo  # noqa: E402
-from samplevis.atlas import building, rows  # noqa: E402
+from samplevis.atlas import building, rows, tasks  # noqa: E402
 from samplevis.atlas.layers import default_layers  # noqa: E402
 from samplevis.atlas.store import Store  # noqa: E402
+from samplevis.sampling.level_scale import LevelScale  # noqa: E402
 
 QUICK = {"size": 32, "methods": ["optimize"], "optimize_steps": 4, "units_per_part": 4, "batch_size": 4}
 HOSTILE = ("<script>alert(1)</script>", "../../x", "a" * 10_000, "\u202e\0 'quoted\"")
@@ -133,6 +134,14 @@ def test_a_unit_that_is_dead_or_not_finite_is_named_and_the_others_go_on(tmp_pat
     assert any("out:1" in str(each.message) for each in caught)
     alone = atlas.build(two_faced(kind), tmp_path / "alone", ["out:0"], settings=settings, progress=False)
     assert repr(alone["out:0"].record) == repr(found["out:0"].record)
+
+
+def test_a_unit_that_only_the_smoothed_network_leaves_cold_is_not_dead():
+    assert tasks._judged(LevelScale(0.2, 0.1), True)[0] == "dead"
+    status, error = tasks._judged_for_draft(LevelScale(0.2, 0.1))
+    assert status == "below" and "smoothed network" in error
+    assert tasks._judged_for_draft(LevelScale(0.1, 0.2)) == ("optimized", "")
+    assert tasks._judged_for_draft(LevelScale(0.1, float("nan")))[0] == "failed"
 
 
 def test_hostile_names_stay_in_the_folder_and_come_back_whole(tmp_path, tiny_network, no_compute):

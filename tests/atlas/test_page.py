@@ -142,3 +142,44 @@ def test_hostile_names_are_shown_as_text(hostile_page):
         assert "<title>hacked" not in dom and console == ""
         assert "document.title='hacked'&lt;/script&gt;" in dom.replace("</script>", "&lt;/script&gt;") or place == ""
         assert not re.search(r"<script>document", dom)
+
+
+def images_model(name: str, kernel: np.ndarray) -> Network:
+    """Channels that are fixed mixtures of colours."""
+    import keras
+
+    image = keras.Input((8, 8, 3))
+    model = keras.Model(image, keras.layers.Conv2D(kernel.shape[1], 1, use_bias=False, name="mix")(image))
+    model.get_layer("mix").kernel.assign(kernel[None, None])
+    return Network(model, value_range=(0, 1), name=name)
+
+
+def test_nearest_units_in_another_model(tmp_path, no_compute):
+    random = np.random.default_rng(0)
+    images, kernel = random.uniform(size=(40, 8, 8, 3)).astype(np.float32), random.normal(size=(3, 4))
+    order, settings = [2, 0, 3, 1], {"size": 8, "methods": ["examples"]}
+    atlases = []
+    for name, weights, pictures, seed in (
+        ("one", kernel, images, 0),
+        ("two", 3 * kernel[:, order], images, 0),
+        ("other images", kernel, images[:-1], 0),
+        ("other seed", kernel, images, 1),
+        ("unknown images", kernel, list(images), 0),
+    ):
+        options = dict(images=pictures, settings=settings | {"seed": seed}, progress=False)
+        atlases.append(atlas.build(images_model(name, weights), tmp_path / name, ["mix"], **options))
+    one, two, *others = atlases
+    # The same mixtures in another order correlate perfectly, and a unit finds itself in its own atlas, opened again.
+    for unit, twin in enumerate(np.argsort(order)):
+        assert one.nearest(f"mix:{unit}", 1, other=two) == [(f"mix:{twin}", pytest.approx(1, abs=1e-5))]
+        assert one.nearest(f"mix:{unit}", 1, other=atlas.open(tmp_path / "one"))[0][0] == f"mix:{unit}"
+    assert [len(one.nearest("mix:0", count, other=two)) for count in (2, 64)] == [2, 4]
+    for other in others:
+        with pytest.raises(ValueError, match="other: .* no dataset examples from the images of"):
+            one.nearest("mix:0", other=other)
+    page = Path(
+        atlas.publish([tmp_path / "one", tmp_path / "two", tmp_path / "other images"], tmp_path / "site")
+    ).parent
+    layer = json.loads(re.fullmatch(r"atlas\.layer\((.*)\);\n", (page / "data/layer-0-0.js").read_text())[1])
+    assert [unit["elsewhere"][0][:3] for unit in layer["units"]] == [[1, "mix", n] for n in np.argsort(order)]
+    assert {each[0] for unit in layer["units"] for each in unit["elsewhere"]} == {1}, "no unit of other images"

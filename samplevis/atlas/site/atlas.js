@@ -271,7 +271,7 @@ const atlas = (() => {
       parts.push(el("h2", {}, `Most active of ${unit.examples.count} images`), exampleRow(place, unit.examples.top, names),
         el("h2", {}, "Least active"), exampleRow(place, unit.examples.bottom, names), histogram(unit.examples));
     }
-    parts.push(...(await nearList(place, unit)));
+    parts.push(...(await weightList(place, unit)), ...(await nearList(place, unit)), ...(await elsewhereList(unit)));
     return parts.filter(Boolean);
   }
   function histogram(examples) {
@@ -293,6 +293,21 @@ const atlas = (() => {
     return el("figure", {}, el("h2", {}, "Activations of the images, and of the samples (red)"), node,
       el("p", { class: "soft" }, `Images from ${figure(low)} to ${figure(high)}; samples ${marks.map(figure).join(", ") || "none"}; optimised ${figure(best)}.`));
   }
+  async function weightList(place, unit) {
+    const { linked } = await loadLayer(place.entry), parts = [];
+    for (const [n, words] of [[0, "Strongest weights in"], [1, "Strongest weights out"]]) {
+      const items = [];
+      for (const [layer, number, weight] of (unit.weights || [])[n] || []) {
+        const other = findLayer(place.modelName, linked[layer]), text = (weight < 0 ? "−" : "+") + figure(Math.abs(weight));
+        const data = other ? await loadLayer(other.entry) : null, at = data ? data.units.findIndex((each) => each.unit === number) : -1;
+        const name = `${linked[layer]}:${number}`;
+        items.push(el("li", {}, el("figure", {}, at < 0 ? null : tile(other, data.units, at, 80), el("figcaption", { title: short(name, 200) }, short(name, 40)),
+          el("figcaption", {}, text))));
+      }
+      if (items.length) parts.push(el("h2", {}, `${words}: + excites, − inhibits`), el("ul", { class: "row" }, items));
+    }
+    return parts;
+  }
   async function nearList(place, unit) {
     if (!place.model.map) return [];
     const { points } = await loadMap(place.m), parts = [];
@@ -305,12 +320,28 @@ const atlas = (() => {
         if (!other) continue;
         const data = await loadLayer(other.entry), at = data.units.findIndex((each) => each.unit === number);
         if (at < 0) continue;
-        items.push(el("li", {}, el("figure", {}, tile(other, data.units, at, 80), el("figcaption", { title: short(title(other, data.units[at]), 200) }, title(other, data.units[at])),
-          el("figcaption", {}, `r = ${value.toFixed(2)}`))));
+        items.push(tileItem(other, data, at, `r = ${value.toFixed(2)}`));
       }
       parts.push(el("h2", {}, words + ", by response to the same images"), el("ul", { class: "row" }, items));
     }
     return parts;
+  }
+
+  async function elsewhereList(unit) {
+    const names = modelNames(), parts = [];
+    for (const m of new Set((unit.elsewhere || []).map(([model]) => model))) {
+      const items = [];
+      for (const [, group, number, value] of unit.elsewhere.filter(([model]) => model === m)) {
+        const other = findLayer(names[m], group), data = await loadLayer(other.entry), at = data.units.findIndex((each) => each.unit === number);
+        items.push(tileItem(other, data, at, `r = ${value.toFixed(2)}`));
+      }
+      parts.push(el("h2", {}, `Nearest in ${names[m]}, by response to the same images`), el("ul", { class: "row" }, items));
+    }
+    return parts;
+  }
+  function tileItem(place, data, at, caption) {
+    const name = title(place, data.units[at]);
+    return el("li", {}, el("figure", {}, tile(place, data.units, at, 80), el("figcaption", { title: short(name, 200) }, short(name, 40)), el("figcaption", {}, caption)));
   }
 
   async function mapPage(modelName) {

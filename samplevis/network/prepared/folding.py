@@ -89,7 +89,7 @@ class FoldedLayer:
         layer = folding.layer
         # Outside any function that is being traced, in which the weights would have no values.
         with tf.init_scope():
-            kernels, bias = folding.weights()
+            kernels, bias = self._weights()
             self._kernels = {name: tf.Variable(value, trainable=False) for name, value in kernels.items()}
             self._bias = tf.Variable(bias, trainable=False)
         self._activation = layer.activation
@@ -102,14 +102,22 @@ class FoldedLayer:
 
     def refresh(self) -> None:
         """Reads the layers' weights again."""
-        kernels, bias = self.folding.weights()
+        kernels, bias = self._weights()
         for name, value in kernels.items():
             self._kernels[name].assign(value)
         self._bias.assign(bias)
 
     def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
-        values = tf.nn.bias_add(self._twin.call(inputs), self._bias, self._format)
+        values = tf.nn.bias_add(self._linear(inputs), self._bias, self._format)
         return values if self._activation is None else self._activation(values)
+
+    def _weights(self) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """The kernels and the bias as this layer computes with them."""
+        return self.folding.weights()
+
+    def _linear(self, inputs: tf.Tensor) -> tf.Tensor:
+        """The layer without its bias and its activation function."""
+        return self._twin.call(inputs)
 
 
 def _kernels(layer: Any) -> dict[str, tf.Tensor]:

@@ -19,6 +19,7 @@ from samplevis.network.prepared.folding import (
     takes_shift_before,
 )
 from samplevis.network.prepared.plan import Plan, Step, Value
+from samplevis.network.prepared.strides import takes_blocks
 from samplevis.network.sources.functions import kind
 
 _KERAS = keras.layers
@@ -50,7 +51,7 @@ def drop(plan: Plan) -> Plan:
 
 
 def fold(plan: Plan, make: MakeFolded) -> Plan:
-    """Folds affine layers into the linear layers before them, and the others into those after them.
+    """Folds affine layers into the linear layers before them, and the others into those after them; blocks for strides.
 
     Layers that are called more than once stay as they are, and so do those with values between them that something else reads.
 
@@ -59,7 +60,7 @@ def fold(plan: Plan, make: MakeFolded) -> Plan:
       make: see `MakeFolded`.
 
     Returns:
-      The new plan; `plan` itself if nothing is folded.
+      The new plan; `plan` itself if nothing is folded, and no convolution takes blocks of pixels.
     """
     shared = plan.shared()
     single = {
@@ -69,13 +70,10 @@ def fold(plan: Plan, make: MakeFolded) -> Plan:
     linears = {step: _Linear(step) for step in single.values() if is_linear(step.operation)}
     gone = _fold_after(linears, single, links)
     gone |= _fold_before(linears, single, links, gone)
-    if not gone:
+    changed = {step for step, linear in linears.items() if linear.grown or takes_blocks(linear.layer)}
+    if not changed:
         return plan
-    steps = [
-        linears[step].folded(make) if step in linears and linears[step].grown else step
-        for step in plan.steps
-        if step not in gone
-    ]
+    steps = [linears[step].folded(make) if step in changed else step for step in plan.steps if step not in gone]
     return dataclasses.replace(plan, steps=tuple(steps))
 
 

@@ -11,6 +11,7 @@ from samplevis.network.prepared.affine import AFFINE
 from samplevis.network.prepared.folding import FoldedLayer, Folding
 from samplevis.network.prepared.passes import drop, fold
 from samplevis.network.prepared.plan import Plan, plan_of
+from samplevis.network.prepared.strides import BlockedLayer, takes_blocks
 from samplevis.network.sources import FunctionalSource, Source
 
 # Models that compute in these are left alone: folding would round elsewhere.
@@ -27,11 +28,13 @@ class Changes:
       folded: affine layers that are folded.
       dropped: layers that are left out, since they do nothing.
       left: affine layers that are computed as before.
+      blocked: convolutions with a stride that are computed on blocks of pixels.
     """
 
     folded: tuple[str, ...]
     dropped: tuple[str, ...]
     left: tuple[str, ...]
+    blocked: tuple[str, ...] = ()
 
 
 class Prepared:
@@ -78,7 +81,8 @@ class Prepared:
         }
         dropped = [step.operation for step in plan.steps if id(step.operation) not in still]
         left = [step.operation for step in steps if type(step.operation) in AFFINE]
-        return Changes(*(tuple(layer.name for layer in layers) for layers in (folded, dropped, left)))
+        blocked = [step.operation.folding.layer for step in steps if isinstance(step.operation, BlockedLayer)]
+        return Changes(*(tuple(layer.name for layer in layers) for layers in (folded, dropped, left, blocked)))
 
     def _plan(self, names: tuple[str, ...]) -> Plan | None:
         """The part as it is, or None if it cannot be rewritten."""
@@ -95,5 +99,5 @@ class Prepared:
 
     def _make(self, folding: Folding) -> FoldedLayer:
         if folding not in self._folded:
-            self._folded[folding] = FoldedLayer(folding)
+            self._folded[folding] = (BlockedLayer if takes_blocks(folding.layer) else FoldedLayer)(folding)
         return self._folded[folding]
