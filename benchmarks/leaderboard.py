@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import samplevis
-from benchmarks.visualizations import ROWS, Case, Made
+from benchmarks.visualizations import ROWS, Case, Made, Unavailable
 from samplevis import Network, export, modelzoo, param
 from samplevis.activation import make_activation
 from samplevis.activation.image_scores import image_scores
@@ -39,7 +39,7 @@ MODELS = Path(os.environ.get("SAMPLEVIS_TEST_DATA", "../shared/models"))
 PICTURES = Path("imagenet_one_per_class")
 # Classes of ImageNet from all of its kinds: animals, things, food, places.
 CLASSES = (1, 130, 207, 285, 340, 404, 482, 555, 751, 852, 949, 980)
-COLUMNS = ("level", "transfer", "plausibility", "forced_choice", "path_similarity", "diversity")
+COLUMNS = ("level", "transfer", "plausibility", "forced_choice", "path_similarity", "diversity", "perceptual_distance")
 TITLES = {
     "level": "level",
     "transfer": "named by the judge",
@@ -47,6 +47,7 @@ TITLES = {
     "forced_choice": "forced choice",
     "path_similarity": "path similarity",
     "diversity": "different pictures",
+    "perceptual_distance": "perceptual distance",
 }
 
 
@@ -127,9 +128,11 @@ def main() -> None:
     rows: dict[str, Callable[[Case], Made]] = {name: ROWS[name] for name in options.rows}
     rows |= {name: from_folder(Path(path)) for name, path in (given.split("=", 1) for given in options.folder)}
     cells = read(options.out)
-    for name in options.networks:
-        for unit in SUBJECTS[name].units[: options.num_units]:
-            run_unit(name, unit, rows, cells, options)
+    # A unit of each network before the next one, so that an interrupted run has as many of each.
+    for number in range(options.num_units):
+        for name in options.networks:
+            for unit in SUBJECTS[name].units[number : number + 1]:
+                run_unit(name, unit, rows, cells, options)
     print(table(cells))
 
 
@@ -151,7 +154,8 @@ def run_unit(
         clock = time.perf_counter()
         try:
             made = rows[row](case)
-        except NotADirectoryError:
+        except (NotADirectoryError, Unavailable) as error:
+            print(f"{key(name, row, unit)} was left out: {error}", flush=True)
             continue
         found = samplevis.evaluate(
             made.images, network, objective, examples=real, judge=subject.judge(), scale=scale, progress=False
@@ -214,7 +218,7 @@ def table(cells: dict[str, Any]) -> str:
             if all(key(name, row, unit) in cells for row in rows)
         ]
         parts.append(f"**{name}**: {len(units)} of {len(SUBJECTS[name].units)} units ({', '.join(units)})\n")
-        parts.append("| | " + " | ".join([*TITLES.values(), "gradients"]) + " |\n|---" * 1 + "|---" * 7 + "|")
+        parts.append("| | " + " | ".join([*TITLES.values(), "gradients"]) + " |\n" + "|---" * (len(TITLES) + 2) + "|")
         for row in rows:
             chosen = [cells[key(name, row, unit)] for unit in units]
             values = [_median([cell["values"].get(column) for cell in chosen]) for column in COLUMNS]

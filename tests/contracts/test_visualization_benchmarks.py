@@ -53,7 +53,7 @@ def test_a_quick_leaderboard_orders_floor_and_ceiling_and_resumes(tmp_path, monk
     floor, ceiling = (
         next(c for c in found.values() if c["row"] == row) for row in ("draws of the prior", list(ROWS)[-1])
     )
-    for name in ("level", "transfer", "forced_choice", "path_similarity", "diversity"):
+    for name in ("level", "transfer", "forced_choice", "path_similarity", "diversity", "perceptual_distance"):
         assert floor["values"][name] < ceiling["values"][name], name
     assert floor["values"]["plausibility"] > ceiling["values"]["plausibility"]
     assert all((tmp_path / c["picture"]).is_file() for c in found.values())
