@@ -24,11 +24,25 @@ def cells():
 def test_a_table_has_medians_over_the_units_that_all_rows_have():
     found = cells()
     text = leaderboard.table(found)
-    assert "3 of 12 units (a, b, c)" in text and "| optimised | 0.10 | 0.10 |" in text and "| 256 |" in text
+    assert "3 of 12 units (a, b, c)" in text and "| optimised | **0.10** | **0.10** |" in text and "| 256 |" in text
     del found["Shapes/optimised/a"]
     assert "2 of 12 units (b, c)" in leaderboard.table(found)
     found["Shapes/optimised/b"]["values"]["transfer"] = None
-    assert "| optimised | 0.15 | 0.20 |" in leaderboard.table(found)
+    assert "| optimised | **0.15** | **0.20** |" in leaderboard.table(found)
+
+
+def test_the_best_of_the_methods_is_bold_and_the_ends_are_not():
+    """The floor and the ceiling compete with nobody; low distances are good; a row that was begun does not take units away."""
+    found = {}
+    for row, value in {"draws of the prior": 0.0, "optimised": 0.5, "MACO": 0.2, "best dataset examples": 1.0}.items():
+        found |= {leaderboard.key("Shapes", row, unit): cell("Shapes", row, unit, value) for unit in "abc"}
+    found[leaderboard.key("Shapes", "VITAL", "a")] = cell("Shapes", "VITAL", "a", 0.9)
+    lines = leaderboard.table(found).splitlines()
+    assert lines[0].startswith("**Shapes**: 3 of 12 units") and not any("VITAL" in line for line in lines)
+    assert lines[4].startswith("| draws of the prior | 0.00 | 0.00 | 0.00 |")
+    assert lines[5].startswith("| optimised | **0.50** | **0.50** | 0.50 | **0.50**")
+    assert lines[6].startswith("| MACO | 0.20 | 0.20 | **0.20** |")
+    assert lines[7].startswith("| best dataset examples | 1.00 |")
 
 
 def test_the_page_escapes_and_shows_every_cell():
