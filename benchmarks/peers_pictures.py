@@ -5,8 +5,8 @@
     python -m benchmarks.leaderboard --out board --folder Xplique=peers/xplique --folder tf-keras-vis=peers/tf-keras-vis
 
 Each tool has its own defaults, but for the size of the pictures and the number of steps, which is that of the other optimisers.
-`xplique-maco` takes the mean spectrum of the real pictures instead of ImageNet's, and 32 crops, so 32 gradients, in each step. FOLDER
-gets TOOL/NETWORK/UNIT/NUMBER.png; what is there is not made again.
+`xplique-maco` takes the mean spectrum of the real pictures instead of ImageNet's, and 32 crops in each step, each with a gradient.
+FOLDER gets TOOL/NETWORK/UNIT/NUMBER.png; what is there is not made again.
 """
 
 from __future__ import annotations
