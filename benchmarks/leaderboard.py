@@ -44,6 +44,8 @@ CLASSES = (1, 130, 207, 285, 340, 404, 482, 555, 751, 852, 949, 980)
 COLUMNS = ("level", "transfer", "plausibility", "forced_choice", "path_similarity", "diversity", "perceptual_distance")
 # Rows that no method competes with: the floor and the ceiling.
 ENDS = ("draws of the prior", "best dataset examples")
+# The row that is compared with each other one.
+OURS = "samples, fourier"
 TITLES = {
     "level": "level",
     "transfer": "named by the judge",
@@ -223,8 +225,30 @@ def table(cells: dict[str, Any]) -> str:
             texts = [_text(value, row not in ENDS and value == b) for value, b in zip(medians[row], best, strict=True)]
             gradients = np.median([cells[key(name, row, unit)]["gradients"] for unit in units])
             parts.append(f"| {row} | {' | '.join([*texts, _text(gradients, form=',.0f')])} |")
-        parts.append("")
+        parts += ["", *against(cells, name, rows, units)]
     return "\n".join(parts)
+
+
+def against(cells: dict[str, Any], name: str, rows: list[str], units: list[str]) -> list[str]:
+    """Lines of a table: in how many units the samples of the default prior are better than each row, ties counted half."""
+    if OURS not in rows or len(units) < 2:
+        return []
+    lines = [f"Units of {len(units)} in which `{OURS}` does better than:\n"]
+    lines.append("| | " + " | ".join(TITLES.values()) + " |\n" + "|---" * (len(TITLES) + 1) + "|")
+    for row in rows:
+        if row == OURS:
+            continue
+        counts = [sum(_better(cells, name, row, unit, column) for unit in units) for column in COLUMNS]
+        lines.append(f"| {row} | {' | '.join(f'{count:g}' for count in counts)} |")
+    return [*lines, ""]
+
+
+def _better(cells: dict[str, Any], name: str, row: str, unit: str, column: str) -> float:
+    """1 if the samples of the default prior are better in a cell, 0.5 if they are as good, 0 if not; what is missing is worst."""
+    sign = -1 if column == "plausibility" else 1
+    ours, theirs = (median(cells, name, which, [unit], column) * sign for which in (OURS, row))
+    ours, theirs = (-np.inf if np.isnan(value) else value for value in (ours, theirs))
+    return float((ours > theirs) + 0.5 * (ours == theirs))
 
 
 def rows_and_units(cells: dict[str, Any], name: str) -> tuple[list[str], list[str]]:

@@ -5,6 +5,7 @@
     python -m benchmarks.leaderboard --out board --folder Xplique=peers/xplique --folder tf-keras-vis=peers/tf-keras-vis
 
 Each tool has its own defaults, but for the size of the pictures and the number of steps, which is that of the other optimisers.
+`tf-keras-vis-unpenalised` has none of its penalties, which leave nothing of a picture where logits are smaller than VGG16's.
 `xplique-maco` takes the mean spectrum of the real pictures instead of ImageNet's, and 32 crops in each step, each with a gradient.
 FOLDER gets TOOL/NETWORK/UNIT/NUMBER.png; what is there is not made again.
 """
@@ -15,6 +16,7 @@ import argparse
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -63,7 +65,7 @@ def xplique_maco(subject: Subject, unit: int, count: int) -> np.ndarray:
     return np.stack(made)
 
 
-def tf_keras_vis(subject: Subject, unit: int, count: int) -> np.ndarray:
+def tf_keras_vis(subject: Subject, unit: int, count: int, **settings: Any) -> np.ndarray:
     """`tf_keras_vis.activation_maximization.ActivationMaximization`, from uniform noise; its defaults are for pixels up to 255."""
     from tf_keras_vis.activation_maximization import ActivationMaximization
     from tf_keras_vis.utils.scores import CategoricalScore
@@ -71,12 +73,19 @@ def tf_keras_vis(subject: Subject, unit: int, count: int) -> np.ndarray:
     keras.utils.set_random_seed(0)
     noise = tf.random.uniform((count, subject.size, subject.size, 3), 0, 255)
     ascent = ActivationMaximization(model_of(subject, 255.0), clone=False)
-    return np.asarray(ascent(CategoricalScore([unit] * count), seed_input=noise, steps=BUDGET)) / 255
+    score = CategoricalScore([unit] * count)
+    return np.asarray(ascent(score, seed_input=noise, steps=BUDGET, **settings)) / 255
+
+
+def unpenalised(subject: Subject, unit: int, count: int) -> np.ndarray:
+    """tf-keras-vis without its penalties, whose default weights suit the logits of VGG16."""
+    return tf_keras_vis(subject, unit, count, regularizers=[])
 
 
 TOOLS: dict[str, Callable[[Subject, int, int], np.ndarray]] = {
     "xplique": xplique,
     "tf-keras-vis": tf_keras_vis,
+    "tf-keras-vis-unpenalised": unpenalised,
     "xplique-maco": xplique_maco,
 }
 
@@ -85,7 +94,7 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--tools", nargs="+", default=["xplique", "tf-keras-vis"], choices=list(TOOLS))
+    parser.add_argument("--tools", nargs="+", default=list(TOOLS)[:3], choices=list(TOOLS))
     parser.add_argument("--networks", nargs="+", default=list(SUBJECTS), choices=list(SUBJECTS))
     parser.add_argument("--num-units", type=int, default=12)
     parser.add_argument("--count", type=int, default=8)

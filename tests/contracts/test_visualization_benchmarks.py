@@ -45,6 +45,16 @@ def test_the_best_of_the_methods_is_bold_and_the_ends_are_not():
     assert lines[7].startswith("| best dataset examples | 1.00 |")
 
 
+def test_samples_are_compared_unit_by_unit():
+    """Better in b and c, as good in a; for the distance from real pictures, the lower value is better."""
+    found = {}
+    for row, values in {leaderboard.OURS: (0.5, 0.5, 0.5), "MACO": (0.5, 0.1, 0.2)}.items():
+        for unit, value in zip("abc", values, strict=True):
+            found[leaderboard.key("Shapes", row, unit)] = cell("Shapes", row, unit, value)
+    lines = leaderboard.against(found, "Shapes", [leaderboard.OURS, "MACO"], ["a", "b", "c"])
+    assert lines[2] == "| MACO | 2.5 | 2.5 | 0.5 | 2.5 | 2.5 | 2.5 | 2.5 |"
+
+
 def test_the_page_escapes_and_shows_every_cell():
     page = leaderboard.page(cells())
     assert page.count("<img") == 6 and "<MACO>" not in page and "&lt;MACO&gt;" in page
