@@ -17,7 +17,7 @@ import numpy as np
 
 import samplevis
 from benchmarks.rows import write
-from benchmarks.visualizations import ROWS, Case, Unavailable
+from benchmarks.visualizations import ROWS, VARIANTS, Case, Unavailable
 from samplevis import modelzoo, param
 from samplevis.activation import make_activation
 from samplevis.analysis.evaluation.pictures import read_evaluated
@@ -30,8 +30,8 @@ from samplevis.runtime import seeds
 NETWORKS = {"Shapes": modelzoo.Shapes, "FoolingShapes": modelzoo.shapes.FoolingShapes}
 SIZE, EXAMPLES = 64, 600
 METHODS = [
-    "optimised", "optimised, diversity", "MACO", "VITAL", "samples, fourier", "samples, pyramid", "samples, flow",
-    "best dataset examples",
+    "optimised", "optimised, diversity", "MACO, 1/f spectrum", "MACO", "VITAL", "samples, fourier", "samples, pyramid",
+    "samples, flow", "best dataset examples",
 ]  # fmt: skip
 
 
@@ -82,7 +82,7 @@ def run(name: str, unit: str, method: str, options: argparse.Namespace) -> dict[
     network, judge = NETWORKS[name](), modelzoo.ShapesJudge()
     drawings, _ = modelzoo.shapes.draw(EXAMPLES, seed=5)
     order = np.argsort(-network(drawings, "logits")["logits"].numpy()[:, LABELS.index(unit)])
-    made = ROWS[method](Case(network, f"logits:{unit}", SIZE, options.count, drawings[order], 0))
+    made = (ROWS | VARIANTS)[method](Case(network, f"logits:{unit}", SIZE, options.count, drawings[order], 0))
     images = read_evaluated(network, made.images).images
     if options.save:
         options.save.mkdir(parents=True, exist_ok=True)

@@ -72,10 +72,21 @@ def diverse(case: Case) -> Made:
 
 
 def maco(case: Case) -> Made:
-    """Magnitude-constrained optimisation: the mean spectrum of real pictures, and its authors' transforms and optimiser."""
+    """Magnitude-constrained optimisation: the mean spectrum of real pictures, and its authors' optimiser."""
     prior = param.maco(param.measured(case.size, case.examples))
-    crops = [transform.shift(case.size // 2), transform.random_scale([1, 1.5, 2, 3]), transform.noise(0.1)]
-    return _optimised(case, case.unit, param=prior, transforms=crops, optimizer=keras.optimizers.Nadam(1.0))
+    return _optimised(case, case.unit, param=prior, transforms=_crops(case), optimizer=keras.optimizers.Nadam(1.0))
+
+
+def maco_without_pictures(case: Case) -> Made:
+    """Magnitude-constrained optimisation under a 1/f spectrum, with the optimiser of the other rows."""
+    return _optimised(
+        case, case.unit, param=param.maco(param.fourier(case.size, contrast=1.0)), transforms=_crops(case)
+    )
+
+
+def _crops(case: Case) -> list[transform.Transform]:
+    """MACO's transforms."""
+    return [transform.shift(case.size // 2), transform.random_scale([1, 1.5, 2, 3]), transform.noise(0.1)]
 
 
 def vital(case: Case) -> Made:
@@ -159,6 +170,10 @@ ROWS: dict[str, Callable[[Case], Made]] = {
     "chain means, fourier": chain_means,
     "best dataset examples": best_examples,
 }
+
+
+# Other settings of a way, for benchmarks/fooling.py.
+VARIANTS: dict[str, Callable[[Case], Made]] = {"MACO, 1/f spectrum": maco_without_pictures}
 
 
 def _optimised(case: Case, unit: Any, **settings: Any) -> Made:

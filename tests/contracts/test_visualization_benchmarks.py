@@ -62,11 +62,13 @@ def test_the_page_escapes_and_shows_every_cell():
 
 def test_the_table_of_the_fooling_circuit():
     row = {"unit": "star", "named_unit": 1.0, "named_arbitrary": 0.0, "path_similarity": 0.5, "warned": True}
-    rows = [row | {"network": name, "method": "MACO"} for name in fooling.NETWORKS]
-    rows += [row | {"network": "Shapes", "method": "MACO", "unit": "ring", "named_unit": 0.5, "warned": False}]
+    rows = [row | {"network": name, "method": "MACO, 1/f spectrum"} for name in fooling.NETWORKS]
+    rows += [
+        row | {"network": "Shapes", "method": "MACO, 1/f spectrum", "unit": "ring", "named_unit": 0.5, "warned": False}
+    ]
     lines = fooling.table(rows).splitlines()
-    assert lines[2] == "| MACO | `Shapes` | 75% | 0% | 0.50 | 1 of 2 | 2 |"
-    assert lines[3] == "| MACO | `FoolingShapes` | 100% | 0% | 0.50 | 1 of 1 | 1 |"
+    assert lines[2] == "| MACO, 1/f spectrum | `Shapes` | 75% | 0% | 0.50 | 1 of 2 | 2 |"
+    assert lines[3] == "| MACO, 1/f spectrum | `FoolingShapes` | 100% | 0% | 0.50 | 1 of 1 | 1 |"
 
 
 @pytest.mark.slow
