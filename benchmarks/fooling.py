@@ -17,7 +17,7 @@ import numpy as np
 
 import samplevis
 from benchmarks.rows import write
-from benchmarks.visualizations import ROWS, Case
+from benchmarks.visualizations import ROWS, VARIANTS, Case, Unavailable
 from samplevis import modelzoo, param
 from samplevis.activation import make_activation
 from samplevis.analysis.evaluation.pictures import read_evaluated
@@ -30,7 +30,8 @@ from samplevis.runtime import seeds
 NETWORKS = {"Shapes": modelzoo.Shapes, "FoolingShapes": modelzoo.shapes.FoolingShapes}
 SIZE, EXAMPLES = 64, 600
 METHODS = [
-    "optimised", "optimised, diversity", "MACO", "samples, fourier", "samples, pyramid", "best dataset examples",
+    "optimised", "optimised, diversity", "MACO, 1/f spectrum", "MACO", "VITAL", "samples, fourier", "samples, pyramid",
+    "samples, flow", "best dataset examples",
 ]  # fmt: skip
 
 
@@ -49,9 +50,14 @@ def main() -> None:
     for unit in options.units:
         for name in options.networks:
             for method in options.methods:
-                if (name, unit, method) not in done:
+                if (name, unit, method) in done:
+                    continue
+                try:
                     rows.append(run(name, unit, method, options))
-                    write(rows, options.json)
+                except Unavailable as error:
+                    print(f"{name}, {unit}, {method} was left out: {error}", flush=True)
+                    continue
+                write(rows, options.json)
     print(table(rows))
     if options.sheet:
         samplevis.export.save_png(sheet(options.save, options.units[0]), options.sheet)
@@ -64,9 +70,10 @@ def place(folder: Path, name: str, unit: str, method: str) -> Path:
 
 def sheet(folder: Path, unit: str) -> np.ndarray:
     """The pictures of a unit by all methods, without the circuit and with it."""
-    found = [[samplevis.export.load_image(place(folder, name, unit, m)) for name in NETWORKS] for m in METHODS]
+    methods = [m for m in METHODS if all(place(folder, name, unit, m).is_file() for name in NETWORKS)]
+    found = [[samplevis.export.load_image(place(folder, name, unit, m)) for name in NETWORKS] for m in methods]
     names = [f"{name}, {unit}" for name in NETWORKS]
-    return samplevis.export.grid(np.array(found), row_labels=METHODS, column_labels=names)
+    return samplevis.export.grid(np.array(found), row_labels=methods, column_labels=names)
 
 
 def run(name: str, unit: str, method: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -75,7 +82,7 @@ def run(name: str, unit: str, method: str, options: argparse.Namespace) -> dict[
     network, judge = NETWORKS[name](), modelzoo.ShapesJudge()
     drawings, _ = modelzoo.shapes.draw(EXAMPLES, seed=5)
     order = np.argsort(-network(drawings, "logits")["logits"].numpy()[:, LABELS.index(unit)])
-    made = ROWS[method](Case(network, f"logits:{unit}", SIZE, options.count, drawings[order], 0))
+    made = (ROWS | VARIANTS)[method](Case(network, f"logits:{unit}", SIZE, options.count, drawings[order], 0))
     images = read_evaluated(network, made.images).images
     if options.save:
         options.save.mkdir(parents=True, exist_ok=True)

@@ -16,16 +16,18 @@ import argparse
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import numpy as np
 
 import samplevis
-from benchmarks.visualizations import ROWS, Case, Made
+from benchmarks.visualizations import ROWS, Case, Made, Unavailable
 from samplevis import Network, export, modelzoo, param
 from samplevis.activation import make_activation
 from samplevis.activation.image_scores import image_scores
@@ -39,7 +41,11 @@ MODELS = Path(os.environ.get("SAMPLEVIS_TEST_DATA", "../shared/models"))
 PICTURES = Path("imagenet_one_per_class")
 # Classes of ImageNet from all of its kinds: animals, things, food, places.
 CLASSES = (1, 130, 207, 285, 340, 404, 482, 555, 751, 852, 949, 980)
-COLUMNS = ("level", "transfer", "plausibility", "forced_choice", "path_similarity", "diversity")
+COLUMNS = ("level", "transfer", "plausibility", "forced_choice", "path_similarity", "diversity", "perceptual_distance")
+# Rows that no method competes with: the floor and the ceiling.
+ENDS = ("draws of the prior", "best dataset examples")
+# The row that is compared with each other one.
+OURS = "samples, fourier"
 TITLES = {
     "level": "level",
     "transfer": "named by the judge",
@@ -47,6 +53,7 @@ TITLES = {
     "forced_choice": "forced choice",
     "path_similarity": "path similarity",
     "diversity": "different pictures",
+    "perceptual_distance": "perceptual distance",
 }
 
 
@@ -127,9 +134,11 @@ def main() -> None:
     rows: dict[str, Callable[[Case], Made]] = {name: ROWS[name] for name in options.rows}
     rows |= {name: from_folder(Path(path)) for name, path in (given.split("=", 1) for given in options.folder)}
     cells = read(options.out)
-    for name in options.networks:
-        for unit in SUBJECTS[name].units[: options.num_units]:
-            run_unit(name, unit, rows, cells, options)
+    # A unit of each network before the next one, so that an interrupted run has as many of each.
+    for number in range(options.num_units):
+        for name in options.networks:
+            for unit in SUBJECTS[name].units[number : number + 1]:
+                run_unit(name, unit, rows, cells, options)
     print(table(cells))
 
 
@@ -151,7 +160,8 @@ def run_unit(
         clock = time.perf_counter()
         try:
             made = rows[row](case)
-        except NotADirectoryError:
+        except (NotADirectoryError, Unavailable) as error:
+            print(f"{key(name, row, unit)} was left out: {error}", flush=True)
             continue
         found = samplevis.evaluate(
             made.images, network, objective, examples=real, judge=subject.judge(), scale=scale, progress=False
@@ -203,43 +213,109 @@ def write_all(out: Path, cells: dict[str, Any]) -> None:
 
 
 def table(cells: dict[str, Any]) -> str:
-    """A Markdown table for each network: medians over the units that every row of it has."""
+    """A Markdown table for each network: medians over the units that every row of it has; the best of the methods is bold."""
     parts = []
     for name in dict.fromkeys(cell["network"] for cell in cells.values()):
-        found = [cell for cell in cells.values() if cell["network"] == name]
-        rows = list(dict.fromkeys(cell["row"] for cell in found))
-        units = [
-            unit
-            for unit in dict.fromkeys(cell["unit"] for cell in found)
-            if all(key(name, row, unit) in cells for row in rows)
-        ]
+        rows, units = rows_and_units(cells, name)
         parts.append(f"**{name}**: {len(units)} of {len(SUBJECTS[name].units)} units ({', '.join(units)})\n")
-        parts.append("| | " + " | ".join([*TITLES.values(), "gradients"]) + " |\n|---" * 1 + "|---" * 7 + "|")
+        parts.append("| | " + " | ".join([*TITLES.values(), "gradients"]) + " |\n" + "|---" * (len(TITLES) + 2) + "|")
+        medians = {row: [median(cells, name, row, units, column) for column in COLUMNS] for row in rows}
+        best = [_best([medians[row][place] for row in rows if row not in ENDS], c) for place, c in enumerate(COLUMNS)]
         for row in rows:
-            chosen = [cells[key(name, row, unit)] for unit in units]
-            values = [_median([cell["values"].get(column) for cell in chosen]) for column in COLUMNS]
-            gradients = _median([cell["gradients"] for cell in chosen], ",.0f")
-            parts.append(f"| {row} | {' | '.join([*values, gradients])} |")
-        parts.append("")
+            texts = [_text(value, row not in ENDS and value == b) for value, b in zip(medians[row], best, strict=True)]
+            gradients = np.median([cells[key(name, row, unit)]["gradients"] for unit in units])
+            parts.append(f"| {row} | {' | '.join([*texts, _text(gradients, form=',.0f')])} |")
+        parts += ["", *against(cells, name, rows, units)]
     return "\n".join(parts)
 
 
+def against(cells: dict[str, Any], name: str, rows: list[str], units: list[str]) -> list[str]:
+    """Lines of a table: in how many units the samples of the default prior are better than each row, ties counted half."""
+    if OURS not in rows or len(units) < 2:
+        return []
+    lines = [f"Units of {len(units)} in which `{OURS}` does better than:\n"]
+    lines.append("| | " + " | ".join(TITLES.values()) + " |\n" + "|---" * (len(TITLES) + 1) + "|")
+    for row in rows:
+        if row == OURS:
+            continue
+        counts = [sum(_better(cells, name, row, unit, column) for unit in units) for column in COLUMNS]
+        lines.append(f"| {row} | {' | '.join(f'{count:g}' for count in counts)} |")
+    return [*lines, ""]
+
+
+def _better(cells: dict[str, Any], name: str, row: str, unit: str, column: str) -> float:
+    """1 if the samples of the default prior are better in a cell, 0.5 if they are as good, 0 if not; what is missing is worst."""
+    sign = -1 if column == "plausibility" else 1
+    ours, theirs = (median(cells, name, which, [unit], column) * sign for which in (OURS, row))
+    ours, theirs = (-np.inf if np.isnan(value) else value for value in (ours, theirs))
+    return float((ours > theirs) + 0.5 * (ours == theirs))
+
+
+def rows_and_units(cells: dict[str, Any], name: str) -> tuple[list[str], list[str]]:
+    """The rows of a network, floor first and ceiling last, and the units that all of them have.
+
+    A row that most units lack, such as one that an interrupted run has begun, is left out.
+    """
+    found = [cell for cell in cells.values() if cell["network"] == name]
+    counts = Counter(cell["row"] for cell in found)
+    order = [row for row in ROWS if row in counts] + [row for row in counts if row not in ROWS]
+    rows = [row for row in order if row not in ENDS and 2 * counts[row] > max(counts.values())]
+    rows = [ENDS[0]] * (ENDS[0] in counts) + rows + [ENDS[1]] * (ENDS[1] in counts)
+    units = dict.fromkeys(cell["unit"] for cell in found)
+    return rows, [unit for unit in units if all(key(name, row, unit) in cells for row in rows)]
+
+
+def median(cells: dict[str, Any], name: str, row: str, units: list[str], column: str) -> float:
+    """The median of a figure over units; nan if none has it."""
+    found = [cells[key(name, row, unit)]["values"].get(column) for unit in units]
+    finite = [value for value in found if value is not None and np.isfinite(value)]
+    return float(np.median(finite)) if finite else np.nan
+
+
 def page(cells: dict[str, Any]) -> str:
-    """The pictures behind every cell."""
+    """The pictures behind every cell, unit by unit."""
     parts = []
-    for cell in cells.values():
-        figures = ", ".join(f"{TITLES[n]} {value:.2f}" for n, value in cell["values"].items() if value is not None)
-        parts.append(
-            f"<section><h2>{escape(cell['network'])}, {escape(cell['unit'])}: {escape(cell['row'])}</h2>"
-            f"<img src='{escape(cell['picture'])}' alt='pictures'><p>{escape(figures)}</p></section>"
-        )
+    for name, unit in dict.fromkeys((cell["network"], cell["unit"]) for cell in cells.values()):
+        parts.append(f"<h2>{escape(name)}, {escape(_label(name, unit))}</h2><div>")
+        for cell in cells.values():
+            if (cell["network"], cell["unit"]) == (name, unit):
+                parts.append(_section(cell))
+        parts.append("</div>")
     title = "Visualizations measured against each other"
-    return f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{title}</title><h1>{title}</h1>{''.join(parts)}</html>"
+    style = (
+        "body{font:15px sans-serif;margin:2em;background:#fff;color:#222}div{display:flex;flex-wrap:wrap;gap:1.5em}"
+        "section{width:300px}section h3{margin:.3em 0}img{width:100%}table{width:100%;border-collapse:collapse}"
+        "td:last-child{text-align:right}"
+    )
+    return (
+        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{title}</title><style>{style}</style>"
+        f"<h1>{title}</h1>{''.join(parts)}</html>"
+    )
 
 
-def _median(values: list[float | None], form: str = ".2f") -> str:
-    found = [value for value in values if value is not None and np.isfinite(value)]
-    return format(float(np.median(found)), form) if found else "-"
+def _section(cell: dict[str, Any]) -> str:
+    figures = "".join(
+        f"<tr><td>{TITLES[column]}</td><td>{value:.2f}</td></tr>"
+        for column, value in cell["values"].items()
+        if value is not None
+    )
+    picture = f"<img src='{quote(cell['picture'])}' alt='pictures'>"
+    return f"<section><h3>{escape(cell['row'])}</h3>{picture}<table>{figures}</table></section>"
+
+
+def _label(network: str, unit: str) -> str:
+    """The unit's name, with the label of a class."""
+    return f"{unit} ({SUBJECTS[network].network().labels[int(unit)]})" if unit.isdigit() else unit
+
+
+def _best(values: list[float], column: str) -> float:
+    finite = [value for value in values if np.isfinite(value)]
+    return np.nan if not finite else min(finite) if column == "plausibility" else max(finite)
+
+
+def _text(value: float, bold: bool = False, form: str = ".2f") -> str:
+    text = format(float(value), form) if np.isfinite(value) else "-"
+    return f"**{text}**" if bold else text
 
 
 if __name__ == "__main__":

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 
 import samplevis
-from samplevis import Network, objectives, param, recipes, transform
-from samplevis.activation.features import feature_layer
+from samplevis import Network, modelzoo, objectives, param, recipes, transform
+from samplevis.activation.features import feature_layer, place_layers
 from samplevis.analysis.prior_checks import prior_images
+from samplevis.runs.evaluation import BEST_SHARE
 from samplevis.runtime import seeds
 
 # Gradients of an image that optimisers get. Lucid's weight of diversity is 100 for the mean of a channel; this is for logits.
@@ -18,6 +20,12 @@ BUDGET, DIVERSITY = 256, 3.0
 # What the samplers get: smaller than the defaults of `render`. Their gradients are counted, and are more than the optimisers'.
 ANNEAL_STEPS, NUM_TRANSFORMS, MEAN_TRANSITIONS = 150, 4, 12
 OCTAVES = (0.6, 0.8, 1.0)
+# VITAL's, as published for images of 224 pixels and 2,000 steps: layers, jitter and warm-up.
+VITAL_LAYERS, VITAL_JITTER, VITAL_WARMUP = 5, 30 / 224, 100 / 2000
+
+
+class Unavailable(Exception):
+    """A way that there is not for a network, or not here; the message says why."""
 
 
 class Case(NamedTuple):
@@ -64,10 +72,36 @@ def diverse(case: Case) -> Made:
 
 
 def maco(case: Case) -> Made:
-    """Magnitude-constrained optimisation, under its own transforms."""
-    prior = param.maco(param.fourier(case.size, contrast=1.0))
-    crops = [transform.shift(case.size // 2), transform.random_scale([1, 1.5, 2, 3]), transform.noise(0.1)]
-    return _optimised(case, case.unit, param=prior, transforms=crops)
+    """Magnitude-constrained optimisation: the mean spectrum of real pictures, and its authors' optimiser."""
+    prior = param.maco(param.measured(case.size, case.examples))
+    return _optimised(case, case.unit, param=prior, transforms=_crops(case), optimizer=keras.optimizers.Nadam(1.0))
+
+
+def maco_without_pictures(case: Case) -> Made:
+    """Magnitude-constrained optimisation under a 1/f spectrum, with the optimiser of the other rows."""
+    return _optimised(
+        case, case.unit, param=param.maco(param.fourier(case.size, contrast=1.0)), transforms=_crops(case)
+    )
+
+
+def _crops(case: Case) -> list[transform.Transform]:
+    """MACO's transforms."""
+    return [transform.shift(case.size // 2), transform.random_scale([1, 1.5, 2, 3]), transform.noise(0.1)]
+
+
+def vital(case: Case) -> Made:
+    """VITAL's matching of features, with its published settings, but for fewer steps: 2,000 there. It looks at real pictures."""
+    # Every second one of the unit's best: `evaluate` compares with the others.
+    best = case.examples[: 2 * int(BEST_SHARE * len(case.examples) // 2) : 2]
+    warmup = round(VITAL_WARMUP * BUDGET)
+    rate = keras.optimizers.schedules.CosineDecay(0.0, BUDGET - warmup, warmup_target=1.0, warmup_steps=warmup)
+    return _optimised(
+        case,
+        objectives.match_features(place_layers(case.network, VITAL_LAYERS), best),
+        param=param.pixel(case.size),
+        transforms=[transform.shift(round(VITAL_JITTER * case.size))],
+        optimizer=keras.optimizers.Adam(rate, beta_1=0.5, beta_2=0.9),
+    )
 
 
 def deep_dream(case: Case) -> Made:
@@ -90,14 +124,24 @@ def accentuated(case: Case) -> Made:
     return Made(found.samples, found.samples.gradients)
 
 
-def sampled(prior: Callable[[int], param.Parameterization]) -> Callable[[Case], Made]:
-    """Draws of a prior, one of each chain."""
+def sampled(prior: Callable[[Case], param.Parameterization]) -> Callable[[Case], Made]:
+    """Draws under a prior, one of each chain."""
 
     def make(case: Case) -> Made:
-        samples = _render(case, prior(case.size))
+        samples = _render(case, prior(case))
         return Made(samples, samples.gradients)
 
     return make
+
+
+def drawings_flow(case: Case) -> param.Parameterization:
+    """The prior that learned the drawings of the bundled networks."""
+    if case.network.name not in ("Shapes", "FoolingShapes"):
+        raise Unavailable("there is no learned prior of photographs")
+    try:
+        return modelzoo.shapes.prior()
+    except FileNotFoundError as error:
+        raise Unavailable(str(error)) from error
 
 
 def chain_means(case: Case) -> Made:
@@ -117,12 +161,19 @@ ROWS: dict[str, Callable[[Case], Made]] = {
     "optimised, diversity": diverse,
     "deep dream": deep_dream,
     "MACO": maco,
+    "VITAL": vital,
     "accentuation": accentuated,
-    "samples, fourier": sampled(param.fourier),
-    "samples, pyramid": sampled(param.pyramid),
+    "samples, fourier": sampled(lambda case: param.fourier(case.size)),
+    "samples, pyramid": sampled(lambda case: param.pyramid(case.size)),
+    "samples, measured": sampled(lambda case: param.measured(case.size, case.examples)),
+    "samples, flow": sampled(drawings_flow),
     "chain means, fourier": chain_means,
     "best dataset examples": best_examples,
 }
+
+
+# Other settings of a way, for benchmarks/fooling.py.
+VARIANTS: dict[str, Callable[[Case], Made]] = {"MACO, 1/f spectrum": maco_without_pictures}
 
 
 def _optimised(case: Case, unit: Any, **settings: Any) -> Made:

@@ -36,8 +36,7 @@ def feature_layer(network: Network) -> str:
       >>> feature_layer(modelzoo.Shapes())
       'conv5'
     """
-    spatial = [name for name, shape in _hidden(network) if len(shape) > 1 and shape[-1] > network.image_shape[-1]]
-    return [list(network.layers)[-1], *_vectors(network), *spatial][-1]
+    return [list(network.layers)[-1], *_vectors(network), *_spatial(network)][-1]
 
 
 def embedding_layer(network: Network) -> str:
@@ -114,6 +113,28 @@ def channel_means(network: Network, images: np.ndarray, layers: Sequence[str]) -
     return {layer: np.concatenate(parts) for layer, parts in zip(layers, zip(*found, strict=True), strict=True)}
 
 
+def place_layers(network: Network, count: int) -> tuple[str, ...]:
+    """Hidden layers that keep places apart, evenly spaced: what the network sees, and where.
+
+    Args:
+      network: the network.
+      count: how many at most, >= 1.
+
+    Returns:
+      Names from `Network.layers` in the order of computation, the deepest being `feature_layer`; that layer alone if no layer
+      keeps places apart.
+
+    Example:
+      >>> from samplevis import modelzoo
+      >>> from samplevis.activation.features import place_layers
+      >>> place_layers(modelzoo.ShapesJudge(), 3)
+      ('linear1', 'linear3', 'pool4')
+    """
+    fit = _spatial(network) or [feature_layer(network)]
+    chosen = np.linspace(0, len(fit) - 1, min(count, len(fit))).round().astype(int)
+    return tuple(fit[i] for i in chosen)
+
+
 def spread_layers(network: Network, count: int, before: str | None = None) -> tuple[str, ...]:
     """Layers that lead to a layer, evenly spaced: the path through the network.
 
@@ -149,6 +170,11 @@ def _hidden(network: Network) -> list[tuple[str, tuple[int | None, ...]]]:
 def _vectors(network: Network) -> list[str]:
     """Names of the hidden layers without places."""
     return [name for name, shape in _hidden(network) if len(shape) == 1]
+
+
+def _spatial(network: Network) -> list[str]:
+    """Names of the hidden layers with places and more channels than an image."""
+    return [name for name, shape in _hidden(network) if len(shape) > 1 and shape[-1] > network.image_shape[-1]]
 
 
 def _is_feature(shape: tuple[int | None, ...]) -> bool:

@@ -12,12 +12,13 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.activation import Activation, default_param, make_activation
-from samplevis.activation.features import channel_means, embedding_layer, spread_layers
+from samplevis.activation.features import channel_means, embedding_layer, place_layers, spread_layers
 from samplevis.activation.image_scores import image_scores
 from samplevis.analysis.evaluation.diversity import diversity
 from samplevis.analysis.evaluation.forced_choice import Queries, forced_choice
 from samplevis.analysis.evaluation.level import level
 from samplevis.analysis.evaluation.path_similarity import OFF_PATH, LayerFeatures, path_similarity
+from samplevis.analysis.evaluation.perceptual_distance import perceptual_distance, perceptual_distances
 from samplevis.analysis.evaluation.pictures import (
     Pictures,
     random_phases,
@@ -44,6 +45,8 @@ from samplevis.transform import identity
 MIN_EXAMPLES, MAX_EXAMPLES, BEST_SHARE, MIN_BEST = 64, 2000, 0.05, 8
 # Those that do not excite the unit, for trials and as others; layers of the path.
 MAX_WEAK, NUM_LAYERS = 200, 12
+# The judge's layers in which distances are measured, as many as LPIPS has, and pictures of which all pairs are compared.
+DISTANCE_LAYERS, MAX_COMPARED = 5, 32
 # Images and updates that find the upper end of the level's scale, as many as for `render`.
 SCALE_IMAGES, SCALE_STEPS = 4, 128
 NEEDS_JUDGE = "it needs judge, a network"
@@ -64,7 +67,7 @@ def evaluate(
     progress: bool = True,
     callbacks: Sequence[Callback] = (),
 ) -> Evaluation:
-    """Measures how good visualizations of a unit are: their level, transfer, plausibility, use to an observer, path and diversity.
+    """Measures how good visualizations of a unit are: their level, transfer, plausibility, use to an observer, paths and diversity.
 
     Each figure has an interval, the value of a control that must do worse, and that of the unit's best dataset examples. Draws of
     one chain count as one independent picture. No figure stands for all: pictures that fool a network have a high level.
@@ -199,7 +202,9 @@ class _Setting:
     def skipped(self) -> Iterator[tuple[str, str]]:
         """Measures that cannot be made, and why."""
         if not isinstance(self.judge, Network):
-            yield from ((name, NEEDS_JUDGE) for name in ("plausibility", "forced_choice", "diversity"))
+            yield from (
+                (name, NEEDS_JUDGE) for name in ("plausibility", "forced_choice", "diversity", "perceptual_distance")
+            )
         if self.judge is None:
             yield "transfer", NEEDS_JUDGE
         elif not self.labels:
@@ -258,6 +263,18 @@ class _Setting:
     def real_features(self) -> np.ndarray:
         """What it sees in the real ones."""
         return self.seen(self.real)
+
+    @cached_property
+    def strong(self) -> np.ndarray:
+        """Whether each picture excites the unit as much as the last of its best examples does."""
+        return image_scores(self.plain, self.pictures.images) >= self.real_scores[self.order[self.num_best - 1]]
+
+    @cached_property
+    def copies(self) -> np.ndarray:
+        """The first picture under random transforms, as often as there are pictures."""
+        images, seed = self.pictures.images, seeds.fold(self.seed, "copies")
+        repeated = tf.repeat(tf.constant(images[:1]), len(images), axis=0)
+        return np.clip(self.activation.transform(repeated, seed).numpy(), 0, 1)
 
     def seen(self, images: np.ndarray) -> np.ndarray:
         """The judge's features, which nothing optimised."""
@@ -322,20 +339,24 @@ def _path(setting: _Setting) -> Metric:
 
 
 def _diversity(setting: _Setting) -> Metric:
-    images = setting.pictures.images
-    strong = image_scores(setting.plain, images) >= setting.real_scores[setting.order[setting.num_best - 1]]
-    transform, seed = setting.activation.transform, seeds.fold(setting.seed, "copies")
-    copies = transform(tf.repeat(tf.constant(images[:1]), len(images), axis=0), seed).numpy()
-    best = setting.real_features[setting.order[: len(images)]]
-    return diversity(
-        setting.features,
-        setting.pictures.groups,
-        strong,
-        setting.real_features,
-        setting.seen(np.clip(copies, 0, 1)),
-        best,
-        setting.coverage,
-    )
+    copies, best = setting.seen(setting.copies), setting.real_features[setting.order[: len(setting.copies)]]
+    groups, real = setting.pictures.groups, setting.real_features
+    return diversity(setting.features, groups, setting.strong, real, copies, best, setting.coverage)
+
+
+def _perceptual_distance(setting: _Setting) -> Metric:
+    images, groups = setting.pictures
+    chosen = np.sort(setting.rng("distance").permutation(len(images))[:MAX_COMPARED])
+    count = len(chosen)
+    sets = (images[chosen], setting.copies[:count], setting.real[setting.order[:count]])
+    found, copies, best = (_distances(setting.judge, each) for each in sets)
+    return perceptual_distance(found, groups[chosen], setting.strong[chosen], copies, best, setting.coverage)
+
+
+def _distances(judge: Network, images: np.ndarray) -> np.ndarray:
+    """Distances of all pairs of images to the judge."""
+    found = judge.activations(_fitting(judge, images), place_layers(judge, DISTANCE_LAYERS))
+    return perceptual_distances(values.numpy() for values in found.values())
 
 
 _MEASURES: dict[str, Callable[[_Setting], Metric]] = {
@@ -345,6 +366,7 @@ _MEASURES: dict[str, Callable[[_Setting], Metric]] = {
     "forced_choice": _forced_choice,
     "path_similarity": _path,
     "diversity": _diversity,
+    "perceptual_distance": _perceptual_distance,
 }
 
 

@@ -15,6 +15,7 @@ from samplevis.analysis.evaluation.forced_choice import Queries, forced_choice, 
 from samplevis.analysis.evaluation.intervals import bootstrap_mean, jackknife, resample_weights
 from samplevis.analysis.evaluation.level import level
 from samplevis.analysis.evaluation.path_similarity import LayerFeatures, path_similarity
+from samplevis.analysis.evaluation.perceptual_distance import perceptual_distance, perceptual_distances
 from samplevis.analysis.evaluation.plausibility import band_of_parts, plausibility, squared_mmd
 from samplevis.analysis.evaluation.result import Evaluation, Metric
 from samplevis.analysis.evaluation.transfer import MEASURE, transfer
@@ -218,6 +219,32 @@ def test_diversity_counts_pictures_that_are_active_enough():
     assert diversity(features, alone(12), weak, real, copies, features, 0.9).value == pytest.approx(2)
     none = diversity(features, alone(12), ~strong, real, copies, features, 0.9)
     assert none.value == 0 and not none.distinct
+
+
+def test_perceptual_distances_are_those_of_the_formula():
+    """LPIPS (Zhang et al. 2018, equation 1) with equal weights, place by place; lengths do not count."""
+    layers = [normal(0, 3, 4, 5, 6), normal(1, 3, 2, 7)]
+    expected = np.zeros((3, 3))
+    for i, j in np.ndindex(3, 3):
+        for layer in layers:
+            x, y = (layer[k] / np.linalg.norm(layer[k], axis=-1, keepdims=True) for k in (i, j))
+            expected[i, j] += np.square(x - y).sum(-1).mean() / 2
+    found = perceptual_distances(layers)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    np.testing.assert_allclose(perceptual_distances([3.0 * layers[0], layers[1]]), found, atol=1e-12)
+    # What has no activation anywhere has no direction: its distance from the others is 1, and 0 from itself.
+    np.testing.assert_allclose(perceptual_distances([np.array([[[0.0, 0.0]], [[0.0, 2.0]]])]), 1 - np.eye(2))
+
+
+def test_perceptual_distance_is_of_active_pictures_from_different_groups():
+    distances = np.array([[0.0, 0.1, 1.0, 9.0], [0.1, 0.0, 1.2, 9.0], [1.0, 1.2, 0.0, 9.0], [9.0, 9.0, 9.0, 0.0]])
+    groups, strong = np.array([0, 0, 1, 2]), np.array([True, True, True, False])
+    copies, examples = np.full((3, 3), 0.2), np.full((3, 3), 2.0)
+    found = perceptual_distance(distances, groups, strong, copies, examples, 0.9)
+    assert found.value == pytest.approx(1.1) and found.control == pytest.approx(0.2) and found.examples == 2
+    assert perceptual_distance(distances, alone(4), strong, copies, examples, 0.9).value == pytest.approx(2.3 / 3)
+    one = perceptual_distance(distances, groups, np.array([True, True, False, False]), copies, examples, 0.9)
+    assert one.value == 0 and not one.distinct
 
 
 # --- Pictures and result ----------------------------------------------------------------------------------------------

@@ -24,11 +24,35 @@ def cells():
 def test_a_table_has_medians_over_the_units_that_all_rows_have():
     found = cells()
     text = leaderboard.table(found)
-    assert "3 of 12 units (a, b, c)" in text and "| optimised | 0.10 | 0.10 |" in text and "| 256 |" in text
+    assert "3 of 12 units (a, b, c)" in text and "| optimised | **0.10** | **0.10** |" in text and "| 256 |" in text
     del found["Shapes/optimised/a"]
     assert "2 of 12 units (b, c)" in leaderboard.table(found)
     found["Shapes/optimised/b"]["values"]["transfer"] = None
-    assert "| optimised | 0.15 | 0.20 |" in leaderboard.table(found)
+    assert "| optimised | **0.15** | **0.20** |" in leaderboard.table(found)
+
+
+def test_the_best_of_the_methods_is_bold_and_the_ends_are_not():
+    """The floor and the ceiling compete with nobody; low distances are good; a row that was begun does not take units away."""
+    found = {}
+    for row, value in {"draws of the prior": 0.0, "optimised": 0.5, "MACO": 0.2, "best dataset examples": 1.0}.items():
+        found |= {leaderboard.key("Shapes", row, unit): cell("Shapes", row, unit, value) for unit in "abc"}
+    found[leaderboard.key("Shapes", "VITAL", "a")] = cell("Shapes", "VITAL", "a", 0.9)
+    lines = leaderboard.table(found).splitlines()
+    assert lines[0].startswith("**Shapes**: 3 of 12 units") and not any("VITAL" in line for line in lines)
+    assert lines[4].startswith("| draws of the prior | 0.00 | 0.00 | 0.00 |")
+    assert lines[5].startswith("| optimised | **0.50** | **0.50** | 0.50 | **0.50**")
+    assert lines[6].startswith("| MACO | 0.20 | 0.20 | **0.20** |")
+    assert lines[7].startswith("| best dataset examples | 1.00 |")
+
+
+def test_samples_are_compared_unit_by_unit():
+    """Better in b and c, as good in a; for the distance from real pictures, the lower value is better."""
+    found = {}
+    for row, values in {leaderboard.OURS: (0.5, 0.5, 0.5), "MACO": (0.5, 0.1, 0.2)}.items():
+        for unit, value in zip("abc", values, strict=True):
+            found[leaderboard.key("Shapes", row, unit)] = cell("Shapes", row, unit, value)
+    lines = leaderboard.against(found, "Shapes", [leaderboard.OURS, "MACO"], ["a", "b", "c"])
+    assert lines[2] == "| MACO | 2.5 | 2.5 | 0.5 | 2.5 | 2.5 | 2.5 | 2.5 |"
 
 
 def test_the_page_escapes_and_shows_every_cell():
@@ -38,11 +62,13 @@ def test_the_page_escapes_and_shows_every_cell():
 
 def test_the_table_of_the_fooling_circuit():
     row = {"unit": "star", "named_unit": 1.0, "named_arbitrary": 0.0, "path_similarity": 0.5, "warned": True}
-    rows = [row | {"network": name, "method": "MACO"} for name in fooling.NETWORKS]
-    rows += [row | {"network": "Shapes", "method": "MACO", "unit": "ring", "named_unit": 0.5, "warned": False}]
+    rows = [row | {"network": name, "method": "MACO, 1/f spectrum"} for name in fooling.NETWORKS]
+    rows += [
+        row | {"network": "Shapes", "method": "MACO, 1/f spectrum", "unit": "ring", "named_unit": 0.5, "warned": False}
+    ]
     lines = fooling.table(rows).splitlines()
-    assert lines[2] == "| MACO | `Shapes` | 75% | 0% | 0.50 | 1 of 2 | 2 |"
-    assert lines[3] == "| MACO | `FoolingShapes` | 100% | 0% | 0.50 | 1 of 1 | 1 |"
+    assert lines[2] == "| MACO, 1/f spectrum | `Shapes` | 75% | 0% | 0.50 | 1 of 2 | 2 |"
+    assert lines[3] == "| MACO, 1/f spectrum | `FoolingShapes` | 100% | 0% | 0.50 | 1 of 1 | 1 |"
 
 
 @pytest.mark.slow
@@ -53,7 +79,7 @@ def test_a_quick_leaderboard_orders_floor_and_ceiling_and_resumes(tmp_path, monk
     floor, ceiling = (
         next(c for c in found.values() if c["row"] == row) for row in ("draws of the prior", list(ROWS)[-1])
     )
-    for name in ("level", "transfer", "forced_choice", "path_similarity", "diversity"):
+    for name in ("level", "transfer", "forced_choice", "path_similarity", "diversity", "perceptual_distance"):
         assert floor["values"][name] < ceiling["values"][name], name
     assert floor["values"]["plausibility"] > ceiling["values"]["plausibility"]
     assert all((tmp_path / c["picture"]).is_file() for c in found.values())

@@ -56,7 +56,9 @@ def test_floor_degraded_ceiling(networks, drawings):
         assert floor <= middle < ceiling, name
     floor, middle, ceiling = (each["plausibility"].value for each in found)
     assert floor > ceiling and middle > ceiling
-    assert found[0]["diversity"].value == 0 < found[2]["diversity"].value
+    for name in ("diversity", "perceptual_distance"):
+        assert found[0][name].value == 0 < found[2][name].low, name
+    assert found[2]["perceptual_distance"].distinct
     # What is certain of the ends, each with its control.
     assert found[2]["transfer"].value > 0.9 and found[2]["transfer"].control < 0.1 and found[2]["transfer"].distinct
     assert found[0]["transfer"].value < 0.1 and not found[0]["transfer"].distinct
@@ -86,7 +88,8 @@ def test_a_folder_of_any_tool(networks, drawings, tmp_path):
 def test_without_a_judge_three_measures_remain(networks, drawings):
     found = evaluated(drawings[1]["star"], networks, drawings, "conv4:3", judge=None)
     assert set(found.metrics) == {"level", "path_similarity"}
-    assert set(found.skipped) == {"transfer", "plausibility", "forced_choice", "diversity"}
+    needs_judge = {"transfer", "plausibility", "forced_choice", "diversity", "perceptual_distance"}
+    assert set(found.skipped) == needs_judge
     named = evaluated(drawings[1]["star"], networks, drawings, "conv4:3", judge=lambda images: ["star"] * len(images))
     assert "label" in named.skipped["transfer"]
 

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from samplevis.analysis.evaluation import diversity, forced_choice, level, path_similarity, plausibility, transfer
+from samplevis.analysis.evaluation import (
+    diversity,
+    forced_choice,
+    level,
+    path_similarity,
+    perceptual_distance,
+    plausibility,
+    transfer,
+)
 from samplevis.analysis.evaluation.result import Measure
 
 MEASURES: dict[str, Measure] = {
@@ -12,4 +20,5 @@ MEASURES: dict[str, Measure] = {
     "forced_choice": forced_choice.MEASURE,
     "path_similarity": path_similarity.MEASURE,
     "diversity": diversity.MEASURE,
+    "perceptual_distance": perceptual_distance.MEASURE,
 }
