@@ -65,7 +65,7 @@ def test_a_quick_leaderboard_orders_floor_and_ceiling_and_resumes(tmp_path, monk
 
 
 def accentuated(noise, sign=1, number=3, gain=1.0):
-    activations = [[10 + gain * noise, 10 + gain * noise], [10 + 2 * gain * noise, 10 + 2 * gain * noise]]
+    activations = [[10 + gain * noise, 10 + gain * noise], [10 + 1.5 * gain * noise, 10 + 1.5 * gain * noise]]
     return {
         "class": number, "name": "shark", "sign": sign, "noise": noise, "returned": 2e-4, "photo_activation": 10.0,
         "activations": activations, "distances": [[noise, noise], [1.5 * noise, 1.5 * noise]], "random_activations": [9.0, 9.5],
@@ -79,7 +79,7 @@ def test_the_table_of_accentuation():
     assert middle == pytest.approx(1) and 0.5 < low <= high <= 1
     assert accentuation.correlation([accentuated(noise, gain=-1) for noise in (0.05, 0.3, 0.5)])[0] < -0.9
     lines = accentuation.table([*rows, accentuated(0.3, -1)]).splitlines()
-    assert lines[2].startswith("| own class | 0.05 | 1 | 0.0625 | 0.1 | 0.075 | -0.75 | 1 | 0 |")
+    assert lines[2].startswith("| own class | 0.05 | 1 | 0.0625 | 0.1 | 0.0625 | -0.75 | 1 | 0 |")
     assert lines[5].startswith("| - own class | 0.3 | 1 |")
     assert "comes back to 0.0002" in lines[7] and lines[-1].startswith("| shark | 1.00 (")
 
