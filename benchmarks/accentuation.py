@@ -35,7 +35,7 @@ from samplevis.param.base import Derived, Parameterization
 from samplevis.runtime import seeds
 
 SIZE, NOISES = 96, (0.05, 0.15, 0.3, 0.5)
-# Shorter than the defaults: a call takes half as long, and the pictures are the same to the eye.
+# Shorter than the defaults.
 SETTINGS: dict[str, Any] = {
     "hmc_opts": {"num_chains": 3, "num_results": 2, "num_transforms": 8},
     "optimize_steps": 64,

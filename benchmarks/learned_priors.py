@@ -7,10 +7,10 @@
 - `pictures`: each unit under the priors fourier and pyramid (chains at the level of the drawings' top 10 %) and flow (draws above
   it): how many the judge calls one of the two concepts, how many drawings excite the unit less, and the squared MMD to the
   drawings above the target, in the features of the bundled network.
-- `smc`: the same events as in `rejection`, by `sampling.sequential_monte_carlo`. It needs gradients of the flow, hours of a core
-  for all units, and is run only if it is asked for.
+- `smc`: the same events as in `rejection`, by `sampling.sequential_monte_carlo`. It needs gradients of the flow and takes
+  long: it is run only if it is asked for.
 
-Rows that are in the file are not made again. The first two parts take about 20 minutes of a core.
+Rows of other parts and units that are in the file are kept.
 """
 
 from __future__ import annotations
@@ -64,12 +64,12 @@ def main() -> None:
     options = parser.parse_args()
     study = Study(options)
     rows = json.loads(options.json.read_text()) if options.json and options.json.is_file() else []
+    rows = [row for row in rows if row["part"] not in options.parts or row["unit"] not in (*options.units, "all")]
     for part in options.parts:
-        if part == "smc" or not any(row["part"] == part for row in rows):
-            for row in PARTS[part](study):
-                rows.append({"part": part, "verdict": study.prior.verdict} | row)
-                print(json.dumps(rows[-1]), flush=True)
-                write(rows, options.json)
+        for row in PARTS[part](study):
+            rows.append({"part": part, "verdict": study.prior.verdict} | row)
+            print(json.dumps(rows[-1]), flush=True)
+            write(rows, options.json)
     print(table(rows))
 
 
