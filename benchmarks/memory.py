@@ -7,6 +7,9 @@ Each part runs in its own processes. About five minutes on 2 cores with the defa
 - `growth`: megabytes after all calls minus megabytes after ten; another channel and seed in each call. Required: at most 5.
 - `peak`: peak memory of a sampling run, divided by that of values and gradients alone for the same network and bank; once for the
   whole process, once for the memory beyond the loaded network. Required of the first ratio: at most 1.5.
+- `flow`: peak memory of a gradient through `param.flow` of 4, 16 and 64 steps, beyond the loaded network; and, as a control,
+  through the same 64 steps under a tape that stores every activation. Required: from 4 to 64 steps it grows by at most twice
+  the places where steps begin, which are stored, plus 16 MB.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from benchmarks.rows import run_parts
 FIRST = 10
 SIZE, BANK, CHAINS = 96, 8, 4
 UNIT = "logits:1"
+FLOW_STEPS, FLOW_SIZE, FLOW_CHANNELS, FLOW_BATCH = (4, 16, 64), 32, 32, 8
 
 
 def main() -> None:
@@ -133,7 +137,69 @@ def sampling_peak() -> tuple[float, float]:
     return resident(highest=True), before
 
 
-PARTS: dict[str, Any] = {"growth": growth, "peak": peak}
+def flow(options: argparse.Namespace):
+    """Gradients through flows of several lengths."""
+    for steps in FLOW_STEPS:
+        yield {"steps": steps, "stored": "places", "megabytes": in_process(flow_peaks, [(steps, False)])[0]}
+    yield {"steps": steps, "stored": "activations", "megabytes": in_process(flow_peaks, [(steps, True)])[0]}
+
+
+def stored_places(steps: int) -> float:
+    """Megabytes of the places where the steps of `flow_peaks` begin."""
+    return steps * FLOW_BATCH * FLOW_SIZE**2 * 3 * 4 / 2**20
+
+
+def flow_peaks(runs: list[tuple[int, bool]]) -> list[float]:
+    """Peak megabytes of gradients through flows, beyond what was resident before the first: the highest so far after each.
+
+    Args:
+      runs: (steps, whether a tape stores all activations), the ones that need least memory first.
+    """
+    import keras
+    import tensorflow as tf
+
+    from samplevis import param
+    from samplevis.runtime import seeds
+
+    place, time = keras.Input((FLOW_SIZE, FLOW_SIZE, 3)), keras.Input((1,))
+    x = place + keras.layers.Reshape((1, 1, 3))(keras.layers.Dense(3)(time))
+    for _ in range(4):
+        x = keras.layers.Conv2D(FLOW_CHANNELS, 3, padding="same", activation="tanh")(x)
+    model = keras.Model([place, time], keras.layers.Conv2D(3, 3, padding="same")(x))
+
+    def gradient(steps: int, is_taped: bool) -> Callable[[tf.Tensor], tf.Tensor]:
+        prior = param.flow(model, steps=steps)
+
+        def end(z: tf.Tensor) -> tf.Tensor:
+            if not is_taped:
+                return prior.end(z)
+            for number in range(steps):
+                z = prior._step(z, tf.constant(number))
+            return z
+
+        @tf.function(autograph=False)
+        def run(z: tf.Tensor) -> tf.Tensor:
+            with tf.GradientTape() as tape:
+                tape.watch(z)
+                total = tf.reduce_sum(tf.sin(end(z)))
+            return tape.gradient(total, z)
+
+        return run
+
+    compiled = [gradient(*settings) for settings in runs]
+    z = tf.random.stateless_normal((FLOW_BATCH, FLOW_SIZE, FLOW_SIZE, 3), seeds.root(0))
+    for run in compiled:
+        run.get_concrete_function(z)
+    # What convolutions need once, for any flow.
+    gradient(1, False)(z).numpy()
+    before, peaks = resident(highest=True), []
+    for run in compiled:
+        run(z).numpy()
+        peaks.append(resident(highest=True) - before)
+    return peaks
+
+
+PARTS: dict[str, Any] = {"growth": growth, "peak": peak, "flow": flow}
 
 if __name__ == "__main__":
     main()

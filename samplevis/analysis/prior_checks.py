@@ -166,7 +166,7 @@ def prior_images(prior: Parameterization, count: int, seed: tf.Tensor, progress:
     Returns:
       float32 [count, *image_shape].
     """
-    image, found = tf.function(prior.image), []
+    image, found = tf.function(prior.image, autograph=False), []
     with Progress("sample", count, "draw", progress) as bar:
         for first in range(0, count, BATCH_SIZE):
             found.append(image(prior.prior(seeds.fold(seed, "check", first), BATCH_SIZE)).numpy())

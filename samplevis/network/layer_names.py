@@ -45,7 +45,9 @@ class LayerNames:
             # TensorFlow's name of the tensor.
             return self.find(layer.removesuffix(":0"))
         for ending in (PRE, LUCID_PRE):
-            if layer.endswith(ending) and (base := self.find(layer.removesuffix(ending))):
+            # No assignment expressions here nor in what a cut calls: AutoGraph, in a `tf.function` of the user's, knows none.
+            base = self.find(layer.removesuffix(ending)) if layer.endswith(ending) else None
+            if base:
                 return base + PRE if base + PRE in names else None
         return None
 

@@ -140,7 +140,7 @@ class Flow(base.Parameterization):
         low, high = self.value_range
         y = low + (high - low) * images
         y = y if self.encode is None else tf.cast(self.encode(y), tf.float32)
-        undo = tf.function(self._undo)
+        undo = tf.function(self._undo, autograph=False)
         for number in range(len(self.rows) - 2, -1, -1):
             y = undo(y, tf.constant(number))
         _, image, noise = self.rows[0]
@@ -302,10 +302,11 @@ def flow(
 
 def _latent_shape(model: Callable[..., tf.Tensor], shape: Sequence[int] | None) -> tuple[int, ...]:
     if shape is None:
-        if not isinstance(model, keras.Model) or None in (found := model.inputs[0].shape[1:]):
+        found = model.inputs[0].shape[1:] if isinstance(model, keras.Model) else (None,)
+        if None in found:
             raise ValueError("shape: expected the shape of one latent, such as (32, 32, 3): the model does not tell it")
         return tuple(found)
-    if not is_list(shape) or not len(shape := tuple(shape)):
+    if not is_list(shape) or not len(shape):
         raise ValueError(f"shape: expected whole numbers, such as (32, 32, 3). Received: {brief(shape)}")
     for side in shape:
         check_whole("shape", side, 1)
@@ -326,7 +327,7 @@ def _check_inputs(model: Callable[..., tf.Tensor], fixed: Mapping[str, np.ndarra
 
 def _output_shape(decode: Callable[[tf.Tensor], tf.Tensor], shape: tuple[int, ...]) -> tuple[int, ...]:
     """The shape of an image, found without computing one."""
-    found = tf.function(decode).get_concrete_function(tf.TensorSpec((1, *shape), tf.float32)).output_shapes
+    found = tf.function(decode, autograph=False).get_concrete_function(tf.TensorSpec((1, *shape))).output_shapes
     if not isinstance(found, tf.TensorShape) or found.rank not in (3, 4, 5) or None in found[1:]:
         raise ValueError(f"decode: expected images [N, height, width, channels] of a fixed size. Received: {found}")
     return tuple(found[1:])

@@ -68,7 +68,7 @@ def _minimised(
         return result.position, result.objective_value, loss(flat)
 
     flat = tf.reshape(start, (start.shape[0], -1))
-    position, after, before = tf.function(run)(flat)
+    position, after, before = tf.function(run, autograph=False)(flat)
     # Also where the result is not finite.
     better = (after < before)[:, None]
     return tf.reshape(tf.where(better, position, flat), start.shape)

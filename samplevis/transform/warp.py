@@ -121,7 +121,7 @@ def _broadcastable(values: tf.Tensor, dimensions: int, axis: int | None) -> tf.T
 
 # Compiled by XLA, with the gradient that TensorFlow derives: on a CPU, fusing the weights into the gather and its transpose
 # takes at most a third of the time of separate operations.
-@tf.function(jit_compile=True)
+@tf.function(jit_compile=True, autograph=False)
 def _resample(images: tf.Tensor, matrix: tf.Tensor, edges: str, interpolation: str) -> tf.Tensor:
     """Gathers 2 x 2 neighbourhoods (one gather of 4 C values is faster than four of C) and interpolates."""
     margin, dimensions = int(edges == "zero"), len(images.shape) - 2

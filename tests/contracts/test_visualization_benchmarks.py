@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 
+import numpy as np
 import pytest
 
-from benchmarks import fooling, leaderboard
+from benchmarks import accentuation, fooling, leaderboard, learned_priors
 from benchmarks.visualizations import ROWS
 
 
@@ -87,3 +88,40 @@ def test_a_quick_leaderboard_orders_floor_and_ceiling_and_resumes(tmp_path, monk
     before = (tmp_path / "results.json").read_bytes()
     leaderboard.main()
     assert (tmp_path / "results.json").read_bytes() == before
+
+
+def accentuated(noise, sign=1, number=3, gain=1.0):
+    activations = [[10 + gain * noise, 10 + gain * noise], [10 + 1.5 * gain * noise, 10 + 1.5 * gain * noise]]
+    return {
+        "class": number, "name": "shark", "sign": sign, "noise": noise, "returned": 2e-4, "photo_activation": 10.0,
+        "activations": activations, "distances": [[noise, noise], [1.5 * noise, 1.5 * noise]], "random_activations": [9.0, 9.5],
+        "random_distances": [0.1], "other_photo": 4.0, "other": [5.0, 5.0], "other_random": [4.0],
+    }  # fmt: skip
+
+
+def test_the_table_of_accentuation():
+    rows = [accentuated(noise) for noise in (0.05, 0.3, 0.5)]
+    middle, low, high = accentuation.correlation(rows)
+    assert middle == pytest.approx(1) and 0.5 < low <= high <= 1
+    assert accentuation.correlation([accentuated(noise, gain=-1) for noise in (0.05, 0.3, 0.5)])[0] < -0.9
+    lines = accentuation.table([*rows, accentuated(0.3, -1)]).splitlines()
+    assert lines[2].startswith("| own class | 0.05 | 1 | 0.0625 | 0.1 | 0.0625 | -0.75 | 1 | 0 |")
+    assert lines[5].startswith("| - own class | 0.3 | 1 |")
+    assert "comes back to 0.0002" in lines[7] and lines[-1].startswith("| shark | 1.00 (")
+
+
+def test_the_table_of_learned_priors():
+    inside = np.arange(1000) < 100
+    labels = np.where(np.arange(1000) < 75, "star", "stripes")
+    drawings = learned_priors.event(inside, labels[inside], "star|stripes")
+    assert drawings["nats"][0] == pytest.approx(np.log(10)) and drawings["shares"][0][0] == 0.75
+    assert drawings["nats"][1] < np.log(10) < drawings["nats"][2], "interval"
+    none = learned_priors.event(np.zeros(1000, bool), labels[:0], "star|stripes")
+    assert none["nats"][0] is None and none["shares"] is None
+    event = {"part": "rejection", "unit": "star|stripes", "quantile": 0.9, "drawings": drawings}
+    pictures = {"part": "pictures", "prior": "flow", "unit": "star|stripes", "images": 8, "right": 0.75, "rank": 0.9}
+    whole = {"part": "pictures", "prior": "flow", "unit": "all", "images": 8, "mmd": 0.01, "band": 0.02}
+    lines = learned_priors.table([event | {"prior": drawings}, event | {"prior": none}, pictures, whole]).splitlines()
+    assert lines[2].startswith("| star\\|stripes | 10% | 2.30 | 2.30 (2.1") and "| 0.750 | 0.750 (0.6" in lines[2]
+    assert "∞ (" in lines[3] and "- (0 draws)" in lines[3]
+    assert lines[-1] == "| flow | 75% | 90% | 0.010 (0.020) | 8 |"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from samplevis import Network
+from samplevis import Network, param
 from samplevis.objectives import as_objective
 
 
@@ -40,6 +42,38 @@ def test_cut_ends_at_the_deepest_layer_and_is_cached(tiny_network, images):
     assert not any("MatMul" in op.type for op in graph.get_operations())
     whole = tf.function(tiny_network.cut(("logits",)), autograph=False).get_concrete_function(tf.constant(images)).graph
     assert any("MatMul" in op.type for op in whole.get_operations()), "the control must find it"
+
+
+@pytest.fixture
+def autograph_warnings():
+    """What TensorFlow logs in the test."""
+    found, handler = [], logging.Handler()
+    handler.emit = lambda record: found.append(record.getMessage())
+    tf.get_logger().addHandler(handler)
+    yield found
+    tf.get_logger().removeHandler(handler)
+
+
+def test_autograph_can_convert_what_a_function_of_the_user_calls(images, autograph_warnings):
+    image = keras.Input((16, 12, 3))
+    x = keras.layers.BatchNormalization(name="norm")(keras.layers.Conv2D(2, 3, name="conv")(image))
+    network = Network(keras.Model(image, keras.layers.ReLU(name="out")(x)), value_range=(0, 1))
+
+    @tf.function
+    def layers(batch):
+        rewritten = network.prepared.cut(("out",))(batch)["out"]
+        return network.cut(("out", "norm:0"))(batch)["out"] + network(batch, "conv")["conv"] + rewritten
+
+    layers(tf.constant(images))
+    flow = param.flow(lambda x, time: -x, (2, 2, 1), 2, decode=lambda x: x / 2)
+    tf.function(flow.image)(tf.zeros((1, 2, 2, 1)))
+    assert not autograph_warnings
+
+    def assigned(x):
+        return y if (y := x + 1) is not None else x
+
+    tf.function(lambda x: assigned(x))(tf.constant(1.0))
+    assert "AutoGraph could not transform" in autograph_warnings[0], "the control must be told"
 
 
 def test_sequential_and_nested_models(images):

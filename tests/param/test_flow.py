@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from scipy.special import ndtr
 
+from benchmarks import memory
 from samplevis import param
 from samplevis.param.inverse import closest_latents
 from samplevis.runtime import seeds
@@ -221,6 +222,14 @@ def test_memory_is_flat_in_steps():
     few, many = nodes(2), nodes(40)
     assert few == many
     assert many[1] == 0
+
+
+@pytest.mark.slow
+def test_peak_memory_is_flat_in_steps():
+    few, many, control = memory.in_process(memory.flow_peaks, [(4, False), (64, False), (64, True)])
+    most = 2 * memory.stored_places(64) + 16
+    assert many - few < most, "megabytes"
+    assert control - few > 8 * most, "the control must fail: a tape that stores all activations"
 
 
 # Files, inverse, other inputs

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
+from conftest import ROOT
 
+from benchmarks import accentuation
 from samplevis import modelzoo, param, recipes
 from samplevis.runtime import seeds
 
@@ -56,3 +61,28 @@ def test_activation_and_distance_grow_together(photo, tmp_path):
     found[0].save_grid(tmp_path / "grid.png")
     against = recipes.accentuate(modelzoo.Shapes(), "-logits:star", photo, 0.5, hmc_opts=hmc, progress=False)
     assert against.activations.mean() > against.photo_activation
+
+
+@pytest.mark.long
+def test_a_photograph_on_a_real_network(monkeypatch):
+    """A zebra: variants are more of one the farther they may go, for another network, too, and random variants are less of one."""
+    folder = Path(os.environ.get("SAMPLEVIS_TEST_PICTURES", ROOT / "../shared/pictures")) / "imagenet_one_per_class"
+    models = ROOT / os.environ.get("SAMPLEVIS_TEST_DATA", "../shared/models")
+    if not folder.is_dir() or not (models / "squeezenet").is_dir():
+        pytest.skip(f"PHOTOGRAPHS OR SQUEEZENET NOT FOUND in {folder} and {models}")
+    monkeypatch.setenv("SAMPLEVIS_TEST_PICTURES", str(folder.parent))
+    try:
+        accentuation.efficientnet()
+    except ImportError as error:
+        pytest.skip(f"WEIGHTS OF EfficientNetLite0 NOT INSTALLED: {error}")
+    photo = accentuation.photographs(accentuation.SIZE)[340]
+    rows = [accentuation.run(340, 1, noise, photo, None) for noise in (0.05, 0.3)]
+    assert rows[0]["returned"] < 2e-3
+    assert accentuation.correlation(rows)[1] > 0.5
+    for row in rows:
+        assert np.min(row["activations"]) > row["photo_activation"] + 1
+        assert np.mean(row["random_activations"]) < row["photo_activation"] + 1, "the control must not excite the unit"
+        # Gained with SqueezeNet, which was not asked, over variants at random.
+        assert np.mean(row["other"]) > np.mean(row["other_random"])
+    against = accentuation.run(340, -1, 0.3, photo, None)
+    assert np.min(against["activations"]) > against["photo_activation"] + 5

@@ -131,7 +131,10 @@ def _fold_before(
     """Lets linear layers take in what is left in front of them; returns the steps that are gone."""
     taken: set[Step] = set()
     for linear in linears.values():
-        while linear.input in links and (step := steps.get(linear.input)) is not None and step not in gone | taken:
+        while linear.input in links:
+            step = steps.get(linear.input)
+            if step is None or step in gone | taken:
+                break
             if not linear.matches(step, linear.input) or not linear.takes_before(step):
                 break
             linear.before.insert(0, step.operation)

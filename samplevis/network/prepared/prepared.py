@@ -53,7 +53,8 @@ class Prepared:
     def cut(self, names: tuple[str, ...]) -> Part:
         """The model up to some layers, rewritten, as `Source.cut`; the same as that where there is nothing to rewrite."""
         plan = self._plan(names)
-        if plan is None or (new := self._rewritten(plan)) is plan:
+        new = plan if plan is None else self._rewritten(plan)
+        if new is None or new is plan:
             return self._source.cut(names)
 
         def run(images: tf.Tensor) -> list[tf.Tensor]:
