@@ -14,7 +14,7 @@ write = fake_task([])
 
 def run_task(network, task, folder):
     with open(os.environ[LOG], "a", encoding="utf-8") as log:
-        log.write(f"{task.digest}\n")
+        log.write(f"{task.digest} {os.getpid()}\n")
     time.sleep(SECONDS)
     return write(network, task, folder)
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -72,11 +73,14 @@ class Machines:
             return [each for each in below if "spawn_main" in " ".join(each.cmdline())]
         return []
 
-    def kill(self, kind: str, random: np.random.Generator) -> None:
+    def kill(self, kind: str, random: np.random.Generator) -> int | None:
+        """Kills; returns the process of a worker that was killed alone."""
         if kind == "worker":
             if workers := self.workers():
+                chosen = workers[int(random.integers(len(workers)))]
                 with contextlib.suppress(psutil.NoSuchProcess):
-                    workers[int(random.integers(len(workers)))].kill()
+                    chosen.kill()
+                return chosen.pid
         elif kind == "nanny":
             # A nanny takes its workers along when a machine goes.
             self.stop("nanny")
@@ -84,6 +88,7 @@ class Machines:
             self.stop()
         else:
             self.stop(kind)
+        return None
 
     def stop(self, *names: str) -> None:
         for name in names or tuple(self.running):
@@ -124,8 +129,8 @@ def test_kills_at_random_moments_leave_the_bytes_of_an_undisturbed_run(kills, tm
                 finished = len(finished_paths(folder))
                 if done < min(kills, before + KILLS_PER_ROUND) and finished < len(undisturbed):
                     wait_for_progress(machines, folder, finished, float(random.uniform(0, 1.5)))
-                    machines.kill(KINDS[done % len(KINDS)], random)
-                    moments.append((len(begun(log)), KINDS[done % len(KINDS)]))
+                    pid = machines.kill(KINDS[done % len(KINDS)], random)
+                    moments.append((Kill(len(begun(log)), pid), KINDS[done % len(KINDS)]))
                     done += 1
                     print(
                         f"{done} {moments[-1][1]}: {finished} tasks done, {time.monotonic() - start:.0f} s", flush=True
@@ -152,37 +157,50 @@ def test_kills_at_random_moments_leave_the_bytes_of_an_undisturbed_run(kills, tm
     assert all(max(each) <= WORKERS for each in lost.values())
 
 
-def begun(log: Path) -> list[str]:
-    """Digests of the tasks in the order in which they began."""
-    return log.read_text().split() if log.exists() else []
+def begun(log: Path) -> list[tuple[str, int]]:
+    """(digest, process of the worker) of the tasks in the order in which they began."""
+    lines = log.read_text().splitlines() if log.exists() else []
+    return [(digest, int(pid)) for digest, pid in (line.split() for line in lines)]
 
 
-def done_again(digests: list[str], moments: list[int]) -> list[int]:
+class Kill(NamedTuple):
+    """When a kill came, as the number of tasks that had begun, and the worker that was killed alone; None for more or others."""
+
+    moment: int
+    pid: int | None = None
+
+
+def done_again(tasks: list[tuple[str, int]], kills: list[Kill]) -> list[int]:
     """How many tasks each kill made be done again.
 
     Args:
-      digests: of the tasks that began, in order.
-      moments: how many had begun when each kill came.
+      tasks: (digest, worker) of the tasks that began, in order.
+      kills: in order.
     """
-    counts, last = [0] * len(moments), {}
-    for n, digest in enumerate(digests):
+    counts, last = [0] * len(kills), {}
+    for n, (digest, pid) in enumerate(tasks):
         if digest in last:
-            # The first kill after it began took it; a scheduler's workers may begin one more before they are stopped, too.
-            after = [k for k, moment in enumerate(moments) if last[digest] < moment <= n]
-            before = [k for k, moment in enumerate(moments) if moment <= n]
+            # The first kill of its worker took it; a scheduler's workers may begin one more before they are stopped, too.
+            begin, worker = last[digest]
+            before = [k for k, kill in enumerate(kills) if kill.moment <= n and kill.pid in (None, worker)]
+            after = [k for k in before if begin < kills[k].moment]
             assert before, f"{digest} was done again without a kill"
             counts[after[0] if after else before[-1]] += 1
-        last[digest] = n
+        last[digest] = n, pid
     return counts
 
 
 def test_a_task_that_is_done_again_counts_for_the_kill_that_took_it():
     # b is taken by the first kill, and c by the second.
-    assert done_again(["a", "b", "b", "c", "d", "c"], [2, 5]) == [1, 1]
+    tasks = [(name, 1) for name in "abbcdc"]
+    assert done_again(tasks, [Kill(2), Kill(5)]) == [1, 1]
+    # b ran on a worker that the first kill spared.
+    assert done_again([("a", 1), ("b", 2), ("a", 1), ("b", 1)], [Kill(2, 1), Kill(3)]) == [1, 1]
     # Begun after the kill of a scheduler, and stopped with its worker.
-    assert done_again(["a", "b", "b"], [1]) == [1]
-    with pytest.raises(AssertionError, match="without a kill"):
-        done_again(["a", "a"], [2])
+    assert done_again([("a", 1), ("b", 1), ("b", 1)], [Kill(1)]) == [1]
+    for kill in (Kill(2), Kill(1, 7)):
+        with pytest.raises(AssertionError, match="without a kill"):
+            done_again([("a", 1), ("a", 1)], [kill])
 
 
 def wait_for_progress(machines: Machines, folder: Path, finished: int, seconds: float) -> None:
