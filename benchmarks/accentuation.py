@@ -128,7 +128,7 @@ def run(number: int, sign: int, noise: float, photo: np.ndarray, folder: Path | 
         "processor_seconds": time.process_time() - processor,
     }
     row = {key: np.round(value, 5).tolist() if isinstance(value, np.ndarray) else value for key, value in row.items()}
-    row = {key: round(float(value), 5) if isinstance(value, np.floating) else value for key, value in row.items()}
+    row = {key: round(float(value), 8) if isinstance(value, np.floating) else value for key, value in row.items()}
     print(number, sign, noise, {title: round(float(of(row)), 3) for title, of in COLUMNS.items()}, flush=True)
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
