@@ -142,14 +142,14 @@ def fit_prior(
     seeds.root(seed)
     pixels = read_pictures(pictures, size, channels, max_pictures)
     learned, held_out = _split(pixels, size, seed)
-    begun = None if start is None else _start(start, (*size, pixels.shape[-1]), widths)
+    begun = None if start is None else _started(start, (*size, pixels.shape[-1]), widths)
     model = unet(size, pixels.shape[-1], widths if begun is None else begun.get_config()["widths"], seed)
     trainer = FlowTrainer(model, PictureSet(learned, size, mirror), steps, batch_size, learning_rate, seed)
     run_id = {
         "size": list(size), "steps": steps, "batch_size": batch_size, "learning_rate": learning_rate, "mirror": mirror,
         "widths": list(widths or ()), "seed": seed, "pictures": hashlib.sha256(pixels.tobytes()).hexdigest(),
     }  # fmt: skip
-    heard, known = as_callbacks(progress, callbacks), held_out_pairs(held_out, seed)
+    known = held_out_pairs(held_out, seed)
     # The network is zero at first.
     gaussian_loss = loss(model, known)
     if begun is not None:
@@ -159,7 +159,7 @@ def fit_prior(
         saved.start_timer("fit")
         if progress:
             print(f"fit_prior: {len(learned)} pictures, about {_estimate(trainer)}", file=sys.stderr)
-        measures = _train(trainer, known, saved, heard, preview)
+        measures = _train(trainer, known, saved, as_callbacks(progress, callbacks), preview)
         seconds = sum(saved.seconds.values())
     averaged = trainer.averaged()
     fitted = FittedPrior(
@@ -194,7 +194,7 @@ def _check_arguments(
     return int(sides[0]), int(sides[1])
 
 
-def _start(start: Any, shape: tuple[int, ...], widths: Sequence[int] | None) -> VelocityUNet:
+def _started(start: Any, shape: tuple[int, ...], widths: Sequence[int] | None) -> VelocityUNet:
     """The network of a prior to go on from."""
     prior = flow(start) if isinstance(start, (str, os.PathLike)) else start
     if not isinstance(prior, Flow) or not isinstance(prior.model, VelocityUNet):
