@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from samplevis.param.gaussian_velocity import GaussianVelocity, Moments
+from samplevis.param.gaussian_velocity import Amplified, GaussianVelocity, Moments
 
 # Side of a patch of pixels that one place of the first level holds, and frequencies of the time's sines.
 PATCH, NUM_FREQUENCIES = 2, 8
@@ -70,7 +70,8 @@ def unet(size: tuple[int, int], channels: int = 3, widths: Sequence[int] | None 
     """Makes a U-Net, untrained: the velocity of a flow at a place and a time.
 
     The velocity of noise that turns into a Gaussian is linear and known (`GaussianVelocity`); the network adds to it what the
-    Gaussian does not know, and is zero at first.
+    Gaussian does not know, and is zero at first. Pictures differ in contrast and grain: with the time, the network is told how much
+    of each octave of waves there is, and it sets a gain for the Gaussian's waves of each.
 
     Args:
       size: (height, width) of the pictures, multiples of 4 for pictures up to 24 pixels, of 8 up to 48, of 16 beyond.
@@ -101,9 +102,11 @@ def _graph(
     """Inputs and output."""
     picture = keras.Input((*size, channels), name="picture")
     time = keras.Input((1,), name="time")
-    embedding = make.embedding(time)
-    linear, seen, scale = GaussianVelocity(size, channels)(picture, time)
-    x = make.conv(_patches(seen, size, 2 * channels), widths[0])
+    gaussian = GaussianVelocity(size, channels)
+    found = gaussian(picture, time)
+    embedding = make.embedding(time, found.powers)
+    gains = Amplified(gaussian)(found.waves, make.dense(embedding, gaussian.num_powers, zero=True))
+    x = make.conv(_patches(found.seen, size, 2 * channels), widths[0])
     skips = []
     for width in widths[:-1]:
         for _ in range(BLOCKS):
@@ -119,7 +122,7 @@ def _graph(
         for _ in range(BLOCKS):
             x = make.block(x, embedding, width)
     x = _pixels(make.conv(layers.Activation("silu")(make.norm(x)), PATCH**2 * channels, zero=True), size, channels)
-    return [picture, time], linear + scale * x
+    return [picture, time], found.mean + gains + found.deviation * x
 
 
 class _Layers:
@@ -147,10 +150,10 @@ class _Layers:
     def norm(self, x: keras.KerasTensor) -> keras.KerasTensor:
         return layers.GroupNormalization(GROUPS, name=self._name("norm"))(x)
 
-    def embedding(self, time: keras.KerasTensor) -> keras.KerasTensor:
-        """Sines and cosines of the time, and a small network of them."""
+    def embedding(self, time: keras.KerasTensor, powers: keras.KerasTensor) -> keras.KerasTensor:
+        """Sines and cosines of the time, powers of octaves, and a small network of them."""
         angle = time * np.float32(np.pi * np.arange(1, NUM_FREQUENCIES + 1))
-        waves = layers.Concatenate()([ops.sin(angle), ops.cos(angle)])
+        waves = layers.Concatenate()([ops.sin(angle), ops.cos(angle), powers])
         return self.dense(self.dense(waves, EMBEDDING, "silu"), EMBEDDING, "silu")
 
     def block(self, x: keras.KerasTensor, embedding: keras.KerasTensor, width: int) -> keras.KerasTensor:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.fft
 
-from samplevis.param.gaussian_velocity import GaussianVelocity, cosines, moments
+from samplevis.param.gaussian_velocity import MIN_POWER, GaussianVelocity, Moments, cosines, moments, octaves
 
 SIZE, CHANNELS = (4, 6), 3
 
@@ -42,13 +42,11 @@ def test_the_velocity_is_that_of_conditional_expectations():
         gain = (t * covariance - (1 - t) * np.eye(mean.size)) @ np.linalg.inv(of_place)
         expected = mean + (x - t * mean) @ gain.T
         left = np.trace(covariance + np.eye(mean.size) - gain @ of_place @ gain.T) / mean.size
-        found, seen, scale = (
-            part.numpy() for part in layer(x.reshape(-1, *SIZE, CHANNELS).astype("float32"), np.full((3, 1), t))
-        )
+        found = layer(x.reshape(-1, *SIZE, CHANNELS).astype("float32"), np.full((3, 1), t))
         # The moments are estimates: each variance of 20,000 is off by 1 % (one standard error).
-        np.testing.assert_allclose(found.reshape(3, -1), expected, atol=0.04 * np.abs(expected).max())
-        np.testing.assert_allclose(scale.ravel(), np.sqrt(left), rtol=0.02)
-        assert seen.shape == (3, *SIZE, 2 * CHANNELS)
+        np.testing.assert_allclose(found.mean.numpy().reshape(3, -1), expected, atol=0.04 * np.abs(expected).max())
+        np.testing.assert_allclose(found.deviation.numpy().ravel(), np.sqrt(left), rtol=0.02)
+        assert found.seen.shape == (3, *SIZE, 2 * CHANNELS)
 
 
 def test_what_the_network_sees_has_variance_one():
@@ -58,17 +56,50 @@ def test_what_the_network_sees_has_variance_one():
     noise = np.random.default_rng(2).standard_normal(pictures.shape)
     for t in (0.05, 0.5, 0.95):
         place = ((1 - t) * noise + t * pictures).astype("float32")
-        velocity, seen, scale = (part.numpy() for part in layer(place, np.full((len(place), 1), t, "float32")))
+        found = layer(place, np.full((len(place), 1), t, "float32"))
+        velocity, seen = found.mean.numpy(), found.seen.numpy()
         left = pictures - noise - velocity
         # 20,000 pictures of 72 numbers, a few of which have most of the variance.
-        for values in (seen[..., :CHANNELS], seen[..., CHANNELS:], left / scale):
+        for values in (seen[..., :CHANNELS], seen[..., CHANNELS:], left / found.deviation.numpy()):
             assert np.mean(values**2) == pytest.approx(1, rel=0.05)
         assert abs(np.mean(left * velocity)) < 0.02 * np.mean(velocity**2), "nothing linear is left"
+        powers = np.exp(found.powers.numpy()) - MIN_POWER
+        # The square of a normal number has the variance 2; four standard errors.
+        np.testing.assert_allclose(powers.mean(0), 1, atol=4 * np.sqrt(2 / len(pictures)))
+
+
+def test_octaves_double_the_frequency():
+    assert octaves((1, 9)).tolist() == [[0, 1, 2, 2, 3, 3, 3, 3, 4]]
+    np.testing.assert_array_equal(octaves((6, 4)), octaves((4, 6)).T)
+
+
+@pytest.mark.parametrize("t", [0.2, 0.8])
+def test_gains_are_enough_for_pictures_of_another_contrast(t):
+    """Data of a known scale r have variances r^2 s: their velocity is that of the Gaussian plus a gain for each octave."""
+    rng, scale = np.random.default_rng(3), 2.5
+    layer = GaussianVelocity(SIZE, CHANNELS)
+    deviations = rng.uniform(0.5, 2, (octaves(SIZE).max() + 1, CHANNELS))
+    colors = np.linalg.qr(rng.standard_normal((CHANNELS, CHANNELS)))[0]
+    layer.set_moments(Moments(np.zeros(CHANNELS), colors, deviations[octaves(SIZE)]))
+    x = rng.standard_normal((2, *SIZE, CHANNELS)).astype("float32")
+    found = layer(x, np.full((2, 1), t, "float32"))
+
+    def factor(s):
+        return (t * s - (1 - t)) / ((1 - t) ** 2 + t**2 * s)
+
+    s = deviations**2
+    gains = (factor(scale**2 * s) - factor(s)) * ((1 - t) ** 2 + t**2 * s) / deviations
+    velocity = found.mean + layer.amplified(found.waves, np.tile(gains.astype("float32"), (2, 1, 1)))
+    contrasted = GaussianVelocity(SIZE, CHANNELS)
+    contrasted.set_moments(Moments(np.zeros(CHANNELS), colors, scale * deviations[octaves(SIZE)]))
+    expected = contrasted(x, np.full((2, 1), t, "float32")).mean
+    np.testing.assert_allclose(velocity, expected, atol=1e-5)
+    assert np.abs(found.mean - expected).max() > 0.1, "the control has no gains"
 
 
 def test_a_layer_that_knows_nothing_is_for_white_noise():
     x = np.random.default_rng(0).standard_normal((2, *SIZE, CHANNELS)).astype("float32")
-    velocity, _, scale = GaussianVelocity(SIZE, CHANNELS)(x, np.array([[0.25], [1.0]], "float32"))
+    found = GaussianVelocity(SIZE, CHANNELS)(x, np.array([[0.25], [1.0]], "float32"))
     factor = np.array([-0.5 / 0.625, 1.0]).reshape(2, 1, 1, 1)
-    np.testing.assert_allclose(velocity, factor * x, atol=1e-5)
-    np.testing.assert_allclose(scale.numpy().ravel(), [1 / np.sqrt(0.625), 1.0], rtol=1e-5)
+    np.testing.assert_allclose(found.mean, factor * x, atol=1e-5)
+    np.testing.assert_allclose(found.deviation.numpy().ravel(), [1 / np.sqrt(0.625), 1.0], rtol=1e-5)
