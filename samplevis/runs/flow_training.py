@@ -11,6 +11,7 @@ import numpy as np
 
 from samplevis.param.gaussian_velocity import moments
 from samplevis.param.unet import VelocityUNet
+from samplevis.runs.muon import Muon
 from samplevis.runtime.checkpoint import flat
 
 # Pixels from 0 to 1 become numbers of a variance of about 1, that of the noise.
@@ -115,7 +116,7 @@ class FlowTrainer:
         self.model, self.steps, self.done = model, steps, 0
         self._averaged = model.with_weights(model.get_weights())
         self._pictures, self._batch_size, self._seed = pictures, batch_size, seed
-        self._optimizer = keras.optimizers.Adam(rate, beta_2=0.99, clipnorm=1.0, use_ema=True, ema_momentum=momentum)
+        self._optimizer = Muon(rate, adam_beta_2=0.99, clipnorm=1.0, use_ema=True, ema_momentum=momentum)
         # Compiled by XLA, convolutions are slower on CPUs.
         model.compile(self._optimizer, "mse", jit_compile=False)
         self._optimizer.build(model.trainable_variables)

@@ -135,10 +135,7 @@ def fit_prior(
     size = _check_arguments(size, steps, batch_size, learning_rate, widths)
     check_whole("max_pictures", max_pictures, 1)
     check_flag("mirror", mirror)
-    for file, suffix in ((path, ".keras"), (preview, ".png")):
-        if file is not None:
-            check_suffix(file, (suffix,))
-            check_writable(file)
+    _check_files(path, preview)
     seeds.root(seed)
     pixels = read_pictures(pictures, size, channels, max_pictures)
     learned, held_out = _split(pixels, size, seed)
@@ -192,6 +189,13 @@ def _check_arguments(
         if width % 8:
             raise ValueError(f"widths: expected multiples of 8. Received: {tuple(widths)}")
     return int(sides[0]), int(sides[1])
+
+
+def _check_files(path: str | os.PathLike | None, preview: str | os.PathLike | None) -> None:
+    for file, suffix in ((path, ".keras"), (preview, ".png")):
+        if file is not None:
+            check_suffix(file, (suffix,))
+            check_writable(file)
 
 
 def _started(start: Any, shape: tuple[int, ...], widths: Sequence[int] | None) -> VelocityUNet:
