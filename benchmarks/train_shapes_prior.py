@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=30_000)
     parser.add_argument("--drawings", type=int, default=40_000)
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--learning-rate", type=float, default=4e-3)
     parser.add_argument("--start", type=Path, help="weights to go on from, such as those of the package")
     parser.add_argument("--checkpoint")
     parser.add_argument("--preview")

@@ -12,7 +12,7 @@ class Muon(keras.optimizers.Muon):
     """Keras's Muon, which takes the kernels of convolutions for matrices: their positions and inputs by their outputs.
 
     A step moves a kernel along the orthogonal matrix that is nearest to the momentum, so that weak directions are learned as fast
-    as strong ones. On drawings of 32 pixels, the held-out loss after 1,500 steps is .423, with Adam's steps .444. Variables that
+    as strong ones. On drawings of 32 pixels, the held-out loss after 1,500 steps is .414, with Adam's .444. Variables that
     are neither matrices nor kernels have Adam's steps.
 
     Sources: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon, which flattens kernels likewise; steps are as large

@@ -75,7 +75,7 @@ def fit_prior(
     *,
     steps: int = 6000,
     batch_size: int = 32,
-    learning_rate: float = 2e-3,
+    learning_rate: float = 4e-3,
     widths: Sequence[int] | None = None,
     start: Flow | str | os.PathLike | None = None,
     channels: int | None = None,
@@ -102,7 +102,7 @@ def fit_prior(
       size: pixels of the images, one int for a square or (height, width); multiples of 4 up to 24, of 8 up to 96. Defaults to 32.
       steps: updates, >= 1. Defaults to 6000, an hour or two of a core at 32 pixels; thousands of pictures deserve more.
       batch_size: crops of an update, >= 1. Defaults to 32.
-      learning_rate: the highest, > 0. Defaults to 2e-3.
+      learning_rate: the highest, > 0. Defaults to 4e-3.
       widths: channels of the network's levels, multiples of 8. Defaults to 48, 80, 96 and 112, as many as the size needs.
       start: prior to go on from, of the same size, such as one of other pictures: what `fit_prior` returned, or the file. It brings
         its widths. Defaults to none: the Gaussian of the pictures.
