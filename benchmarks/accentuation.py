@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import time
 from functools import cache
 from pathlib import Path
@@ -26,7 +25,7 @@ import tensorflow as tf
 from scipy.stats import spearmanr
 
 from benchmarks.leaderboard import CLASSES, efficientnet, labelled_squeezenet, photographs
-from benchmarks.rows import write
+from benchmarks.rows import read, write
 from samplevis import Network, export, param, recipes
 from samplevis.activation import make_activation
 from samplevis.activation.image_scores import image_scores
@@ -86,7 +85,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file for the results")
     parser.add_argument("--save", type=Path, help="folder for the pictures")
     options = parser.parse_args()
-    rows = json.loads(options.json.read_text()) if options.json and options.json.is_file() else []
+    rows = read(options.json)
     done = {(row["class"], row["sign"], row["noise"]) for row in rows}
     pictures = photographs(SIZE)
     # The photographs of a noise one after the other: they share compiled code.

@@ -8,7 +8,6 @@ arbitrary one. Rows that are in the file are not made again.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import samplevis
-from benchmarks.rows import write
+from benchmarks.rows import read, write
 from benchmarks.visualizations import ROWS, VARIANTS, Case, Unavailable
 from samplevis import modelzoo, param
 from samplevis.activation import make_activation
@@ -45,7 +44,7 @@ def main() -> None:
     parser.add_argument("--save", type=Path, help="folder for the pictures")
     parser.add_argument("--sheet", type=Path, help="PNG file for the pictures of the first unit in that folder")
     options = parser.parse_args()
-    rows = json.loads(options.json.read_text()) if options.json and options.json.is_file() else []
+    rows = read(options.json)
     done = {(row["network"], row["unit"], row["method"]) for row in rows}
     for unit in options.units:
         for name in options.networks:

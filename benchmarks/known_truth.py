@@ -9,7 +9,6 @@ not made again; a prior without weights is left out.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from functools import cache
@@ -19,13 +18,13 @@ from typing import Any
 import numpy as np
 
 import samplevis
-from benchmarks.rows import write
+from benchmarks.rows import read, write
 from samplevis import modelzoo, param
 from samplevis.activation import make_activation
 from samplevis.activation.image_scores import image_scores
 from samplevis.analysis.prior_checks import prior_images
 from samplevis.modelzoo.shapes.labels import EITHER_OR
-from samplevis.results.shares import judged, wilson
+from samplevis.results.shares import family_sizes, judged, num_independent, wilson
 from samplevis.runtime import seeds
 from samplevis.sampling.density import Conditioned
 
@@ -58,6 +57,12 @@ def unit(pair: tuple[str, str]) -> str:
     return f"logits:{pair[0]}|{pair[1]}"
 
 
+def narrow_edge(scores: np.ndarray, target: float) -> Conditioned:
+    """The density of an activation above a target, for activations that are spread as these are."""
+    width = EDGE * float(scores.std())
+    return Conditioned(target, width, POWER / width)
+
+
 def distance(first: np.ndarray, second: np.ndarray) -> float:
     """The total variation distance between the shares of two sets of labels."""
     names = np.union1d(first, second)
@@ -71,15 +76,13 @@ def run(name: str, pair: tuple[str, str], options: argparse.Namespace) -> dict[s
     scores = scores[:, EITHER_OR.index(pair)]
     target = np.quantile(scores, 1 - SHARE)
     there = labels[scores >= target]
-    width = EDGE * scores.std()
-    prior, density = PRIORS[name](), Conditioned(float(target), float(width), float(POWER / width))
+    prior, density = PRIORS[name](), narrow_edge(scores, float(target))
     asked = dict(param=prior, transforms=None, smooth=None, density=density, seed=0, progress=False)
     found = samplevis.surprisal(modelzoo.Shapes(), unit(pair), num_transforms=1, **asked)
     settings = dict(kernel="smc", num_chains=8, num_results=options.samples // 8, num_transforms=1)
     samples = samplevis.render(modelzoo.Shapes(), unit(pair), settings, **asked)
     sampled = judged(modelzoo.ShapesJudge(), samples.images.reshape(-1, SIZE, SIZE, 3))
-    families = np.unique(samples.stats["ancestor"], return_counts=True)[1]
-    independent = min(int(families.sum() ** 2 / np.square(families).sum()), len(there) // 2)
+    independent = min(int(num_independent(family_sizes(samples.stats["ancestor"]))), len(there) // 2)
     rng = np.random.default_rng(0)
     parts = [rng.permutation(there) for _ in range(NUM_SPLITS)]
     low, high = (-np.log(end) for end in wilson(np.float64(len(there) / len(scores)), len(scores), 0.9)[::-1])
@@ -109,7 +112,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=256, help="draws of smc")
     parser.add_argument("--json", type=Path, help="file for the results")
     options = parser.parse_args()
-    rows = json.loads(options.json.read_text()) if options.json and options.json.is_file() else []
+    rows = read(options.json)
     done = {(row["prior"], row["unit"]) for row in rows}
     for name in options.priors:
         try:

@@ -27,7 +27,8 @@ import numpy as np
 import tensorflow as tf
 
 import samplevis
-from benchmarks.rows import write
+from benchmarks.known_truth import narrow_edge
+from benchmarks.rows import read, write
 from samplevis import export, modelzoo, param
 from samplevis.activation import make_activation
 from samplevis.activation.features import deep_features
@@ -36,16 +37,14 @@ from samplevis.analysis.two_samples import mmd_and_band
 from samplevis.modelzoo.shapes.labels import CONCEPTS, EITHER_OR
 from samplevis.modelzoo.shapes.network import FOLDER
 from samplevis.param.flow import Flow
-from samplevis.results.shares import judged, wilson
+from samplevis.results.shares import family_sizes, judged, num_independent, wilson
 from samplevis.runtime import compiled, seeds
-from samplevis.sampling import Conditioned, sequential_monte_carlo
+from samplevis.sampling import sequential_monte_carlo
 
 SIZE, PART, BATCH_SIZE = 32, 2000, 64
 QUANTILES, COVERAGE = (0.9, 0.8), 0.9
 # Fewer accepted draws tell no share.
 MIN_ACCEPTED = 20
-# The edge of the event for SMC, relative to the spread of the drawings' activations.
-EDGE_WIDTH, EDGE_POWER = 0.02, 4.0
 SAMPLER: dict[str, Any] = {"num_chains": 8, "num_results": 1, "batch_size": 8, "num_transforms": 6}
 UNITS = {f"{first}|{second}": len(CONCEPTS) + i for i, (first, second) in enumerate(EITHER_OR)}
 
@@ -63,7 +62,7 @@ def main() -> None:
     parser.add_argument("--populations", type=int, default=2, help="runs of `smc`")
     options = parser.parse_args()
     study = Study(options)
-    rows = json.loads(options.json.read_text()) if options.json and options.json.is_file() else []
+    rows = read(options.json)
     rows = [row for row in rows if row["part"] not in options.parts or row["unit"] not in (*options.units, "all")]
     for part in options.parts:
         for row in PARTS[part](study):
@@ -154,8 +153,8 @@ def smc(study: Study) -> Iterator[dict[str, Any]]:
         bank = activation.sample_transforms(seeds.root(2), 1)
         for quantile in QUANTILES:
             column, clock = truth[:, UNITS[unit]], time.process_time()
-            target, width = float(np.quantile(column, quantile)), EDGE_WIDTH * float(column.std())
-            density, found = Conditioned(target, width, EDGE_POWER / width), []
+            target = float(np.quantile(column, quantile))
+            density, found = narrow_edge(column, target), []
             for number in range(study.options.populations):
                 root = seeds.root(100 + number)
                 found.append(
@@ -170,8 +169,7 @@ def smc(study: Study) -> Iterator[dict[str, Any]]:
                     )
                 )
             labels = np.concatenate([judged(modelzoo.ShapesJudge(), _images(study.prior, one.state)) for one in found])
-            families = np.concatenate([np.unique(one.ancestor_indices, return_counts=True)[1] for one in found])
-            independent = float(families.sum() ** 2 / np.square(families).sum())
+            independent = num_independent(np.concatenate([family_sizes(one.ancestor_indices) for one in found]))
             nats = [-one.log_z for one in found]
             above = column >= target
             yield {

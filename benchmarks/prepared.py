@@ -65,7 +65,7 @@ def gradients(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         network, size = NETWORKS[name][0](), NETWORKS[name][1]
         soft = smoothed(network, DEFAULT_SOFTNESS)
         cuts = {"as it is": network.cut, "prepared": network.prepared.cut, "smooth": soft.prepared.cut}
-        runs = {label: timed(gradient(cut), pictures(size)) for label, cut in cuts.items()}
+        runs = {label: timed(gradient(mean_logit(cut)), pictures(size)) for label, cut in cuts.items()}
         times = in_turn(runs, options.rounds)
         yield {
             "network": name,
@@ -84,22 +84,10 @@ def strides(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         blocks = BlockedLayer(Folding(layer))
         for size in (64, 224):
             images = tf.random.stateless_normal((BATCH, size, size, channels), [0, 1])
-            runs = {label: busy(of_layer(one), images) for label, one in {"as it is": layer, "blocks": blocks}.items()}
+            layers = {"as it is": layer, "blocks": blocks}
+            runs = {label: busy(gradient(sum_of_squares(one)), images) for label, one in layers.items()}
             times = in_turn(runs, options.rounds)
             yield {"network": name, "size": size, "blocks over as it is": ratio(times["blocks"], times["as it is"])}
-
-
-def of_layer(layer: Callable[[tf.Tensor], tf.Tensor]) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The compiled gradient of the sum of a layer's squares."""
-
-    @tf.function(autograph=False)
-    def compiled(images: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            tape.watch(images)
-            score = tf.reduce_sum(tf.square(layer(images)))
-        return tape.gradient(score, images)
-
-    return compiled
 
 
 def busy(run: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor) -> Callable[[], float]:
@@ -125,7 +113,7 @@ def peak(name: str, prepared: bool) -> float:
     network: Network = NETWORKS[name][0]()
     images = pictures(NETWORKS[name][1])
     loaded = resident()
-    run = gradient(network.prepared.cut if prepared else network.cut)
+    run = gradient(mean_logit(network.prepared.cut if prepared else network.cut))
     for _ in range(5):
         run(images).numpy()
     return resident(highest=True) - loaded
@@ -136,18 +124,28 @@ def pictures(size: int) -> tf.Tensor:
     return tf.constant(np.random.default_rng(0).uniform(0, 1, (BATCH, size, size, 3)), tf.float32)
 
 
-def gradient(cut: Callable[[list[str]], Cut]) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The compiled gradient of the mean of a logit."""
-    run = cut(["logits"])
+def gradient(score: Callable[[tf.Tensor], tf.Tensor]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The compiled gradient of a number by images."""
 
     @tf.function(autograph=False)
     def compiled(images: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             tape.watch(images)
-            score = tf.reduce_mean(run(images)["logits"][:, LOGIT])
-        return tape.gradient(score, images)
+            value = score(images)
+        return tape.gradient(value, images)
 
     return compiled
+
+
+def mean_logit(cut: Callable[[list[str]], Cut]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The mean of a logit."""
+    run = cut(["logits"])
+    return lambda images: tf.reduce_mean(run(images)["logits"][:, LOGIT])
+
+
+def sum_of_squares(layer: Callable[[tf.Tensor], tf.Tensor]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The sum of a layer's squares."""
+    return lambda images: tf.reduce_sum(tf.square(layer(images)))
 
 
 def timed(run: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor) -> Callable[[], float]:

@@ -9,6 +9,11 @@ from pathlib import Path
 from typing import Any
 
 
+def read(file: Path | None) -> list[dict[str, Any]]:
+    """The rows that an earlier run wrote; none if there are none."""
+    return json.loads(file.read_text()) if file and file.is_file() else []
+
+
 def write(rows: list[dict[str, Any]], file: Path | None) -> None:
     """Writes the rows so far, so that an interrupted run does not lose them."""
     if file:

@@ -131,8 +131,7 @@ def place_layers(network: Network, count: int) -> tuple[str, ...]:
       ('linear1', 'linear3', 'pool4')
     """
     fit = _spatial(network) or [feature_layer(network)]
-    chosen = np.linspace(0, len(fit) - 1, min(count, len(fit))).round().astype(int)
-    return tuple(fit[i] for i in chosen)
+    return _evenly_spaced(fit, count)
 
 
 def spread_layers(network: Network, count: int, before: str | None = None) -> tuple[str, ...]:
@@ -156,8 +155,13 @@ def spread_layers(network: Network, count: int, before: str | None = None) -> tu
     names = names[: names.index(before or names[-1])]
     shapes = {name: network.layers[name] for name in names}
     fit = [n for n, shape in shapes.items() if shape and _is_feature(shape) and shape[-1] > network.image_shape[-1]]
-    chosen = np.linspace(0, len(fit) - 1, min(count, len(fit))).round().astype(int)
-    return tuple(fit[i] for i in chosen)
+    return _evenly_spaced(fit, count)
+
+
+def _evenly_spaced(names: Sequence[str], count: int) -> tuple[str, ...]:
+    """As many names, at most all, from the first to the last."""
+    chosen = np.linspace(0, len(names) - 1, min(count, len(names))).round().astype(int)
+    return tuple(names[i] for i in chosen)
 
 
 def _hidden(network: Network) -> list[tuple[str, tuple[int | None, ...]]]:

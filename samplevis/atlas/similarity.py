@@ -35,16 +35,7 @@ def nearest(responses: np.ndarray, count: int = NUM_NEAREST) -> tuple[np.ndarray
       [1, 0, 1]
     """
     rows = standardized(responses)
-    count = min(count, len(rows) - 1)
-    numbers, values = np.zeros((len(rows), count), np.int64), np.zeros((len(rows), count), np.float32)
-    for first in range(0, len(rows), BLOCK):
-        part = rows[first : first + BLOCK] @ rows.T
-        places = np.arange(len(part))
-        part[places, first + places] = -np.inf
-        order = np.argsort(-part, axis=1, kind="stable")[:, :count]
-        numbers[first : first + BLOCK] = order
-        values[first : first + BLOCK] = np.take_along_axis(part, order, 1)
-    return numbers, values
+    return _most_correlated(rows, rows, min(count, len(rows) - 1), is_own=True)
 
 
 def nearest_in(responses: np.ndarray, others: np.ndarray, count: int = NUM_NEAREST) -> tuple[np.ndarray, np.ndarray]:
@@ -63,13 +54,21 @@ def nearest_in(responses: np.ndarray, others: np.ndarray, count: int = NUM_NEARE
       >>> nearest_in(np.array([[0.0, 1, 2]]), np.array([[5.0, 3, 1], [1, 2, 2.9]]), 1)[0].tolist()
       [[1]]
     """
-    rows, columns = standardized(responses), standardized(others).T
-    numbers, values = [], []
+    return _most_correlated(standardized(responses), standardized(others), min(count, len(others)), is_own=False)
+
+
+def _most_correlated(rows: np.ndarray, others: np.ndarray, count: int, is_own: bool) -> tuple[np.ndarray, np.ndarray]:
+    """`nearest_in` of standardised responses, block by block; without the unit itself if the others are the same units."""
+    numbers, values = np.zeros((len(rows), count), np.int64), np.zeros((len(rows), count), np.float32)
     for first in range(0, len(rows), BLOCK):
-        part = rows[first : first + BLOCK] @ columns
-        numbers.append(np.argsort(-part, axis=1, kind="stable")[:, :count])
-        values.append(np.take_along_axis(part, numbers[-1], 1))
-    return np.concatenate(numbers), np.concatenate(values)
+        part = rows[first : first + BLOCK] @ others.T
+        if is_own:
+            places = np.arange(len(part))
+            part[places, first + places] = -np.inf
+        order = np.argsort(-part, axis=1, kind="stable")[:, :count]
+        numbers[first : first + BLOCK] = order
+        values[first : first + BLOCK] = np.take_along_axis(part, order, 1)
+    return numbers, values
 
 
 def layout(responses: np.ndarray) -> np.ndarray:

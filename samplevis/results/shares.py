@@ -95,8 +95,8 @@ def shares(samples: Samples, judge: Judge, coverage: float = 0.9) -> Shares:
             f"shares: expected independent draws, of the kernel 'rejection' or 'smc'. Received: chains of {samples.kernel!r}, "
             "each of which keeps its composition"
         )
-    families = np.unique(samples.stats["ancestor"], return_counts=True)[1]
-    independent = float(families.sum() ** 2 / np.square(families).sum())
+    families = family_sizes(samples.stats["ancestor"])
+    independent = num_independent(families)
     if independent < MIN_INDEPENDENT:
         raise ValueError(
             f"shares: the {families.sum()} draws descend from {len(families)} draws of the prior and are worth {independent:.0f} "
@@ -115,6 +115,27 @@ def shares(samples: Samples, judge: Judge, coverage: float = 0.9) -> Shares:
         len(named),
         independent,
     )
+
+
+def family_sizes(ancestors: np.ndarray) -> np.ndarray:
+    """How many draws descend from each ancestor that has any: ancestors of any shape -> int [families]."""
+    return np.unique(ancestors, return_counts=True)[1]
+
+
+def num_independent(families: np.ndarray) -> float:
+    """How many independent draws those of families of these sizes are worth; equally large families count once (Kish 1965).
+
+    Args:
+      families: draws in each family, int [families].
+
+    Returns:
+      From 1 to the number of families.
+
+    Example:
+      >>> num_independent(np.array([2, 2, 2]))
+      3.0
+    """
+    return float(families.sum() ** 2 / np.square(families).sum())
 
 
 def judged(judge: Judge, images: np.ndarray) -> np.ndarray:

@@ -146,17 +146,17 @@ def fit_prior(
         "size": list(size), "steps": steps, "batch_size": batch_size, "learning_rate": learning_rate, "mirror": mirror,
         "widths": list(widths or ()), "seed": seed, "pictures": hashlib.sha256(pixels.tobytes()).hexdigest(),
     }  # fmt: skip
-    known = held_out_pairs(held_out, seed)
+    heard, known = as_callbacks(progress, callbacks), held_out_pairs(held_out, seed)
     # The network is zero at first.
     gaussian_loss = loss(model, known)
     if begun is not None:
-        trainer.set_weights(begun.get_weights())
-        run_id["start"] = [fingerprint.array(value) for value in begun.get_weights()]
+        trainer.set_weights(weights := begun.get_weights())
+        run_id["start"] = [fingerprint.array(value) for value in weights]
     with Checkpoint(checkpoint, checkpoint_interval, run_id) as saved:
         saved.start_timer("fit")
         if progress:
             print(f"fit_prior: {len(learned)} pictures, about {_estimate(trainer)}", file=sys.stderr)
-        measures = _train(trainer, known, saved, as_callbacks(progress, callbacks), preview)
+        measures = _train(trainer, known, saved, heard, preview)
         seconds = sum(saved.seconds.values())
     averaged = trainer.averaged()
     fitted = FittedPrior(
