@@ -20,6 +20,8 @@ MIN_ESS = 50
 MIN_BFMI = 0.3
 # Imbalance of a band, relative to its size, above which its contrast is off by more than a tenth, which a person sees.
 INVALID_VIRIAL_ERROR = 0.2
+# Path similarity below which pictures are nearer to the paths of other pictures than to those of the unit's own.
+OFF_PATH = 0.5
 # R-hat of chains that stand still has no bound: above this, its value says nothing more.
 LARGEST_RHAT_SHOWN = 1000
 
@@ -74,6 +76,16 @@ def _check_transforms(run: Run) -> Iterator[Issue]:
     if len(shares) > 1:
         text = f"Under the default transforms the unit keeps {shares[0]:.0%} of its activation: they were weakened to"
         yield Issue("transforms", f"{text} {0.5 ** (len(shares) - 1):g}, where it keeps {shares[-1]:.0%}.", TIME)
+
+
+def _check_path(run: Run) -> Iterator[Issue]:
+    value, _, high = run.samples.options.get("path_similarity", (np.nan, np.nan, np.nan))
+    if high < OFF_PATH:
+        text = (
+            f"Path similarity is {value:.2f}: the draws are off the network's usual paths. What they show may not be what excites "
+            "the unit in real pictures."
+        )
+        yield Issue("path", text, TIME)
 
 
 def _check_kernel(run: Run) -> Iterator[Issue]:
@@ -155,6 +167,7 @@ def _check_energy(run: Run) -> Iterator[Issue]:
 CHECKS: tuple[Callable[[Run], Iterator[Issue]], ...] = (
     _check_density,
     _check_transforms,
+    _check_path,
     _check_virial,
     _check_kernel,
     _check_acceptance,

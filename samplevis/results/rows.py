@@ -17,7 +17,7 @@ from samplevis.results.chain_checks import (
     MAX_VIRIAL_ERROR,
     MIN_FRESH_OVER_BANK,
 )
-from samplevis.results.checks import ACCEPTANCE, MAX_RHAT, MIN_BFMI, MIN_ESS, format_rhat
+from samplevis.results.checks import ACCEPTANCE, MAX_RHAT, MIN_BFMI, MIN_ESS, OFF_PATH, format_rhat
 from samplevis.results.issues import Run
 from samplevis.sampling import diagnostics
 
@@ -87,6 +87,11 @@ def _examples(run: Run) -> str:
     return f"above {options['examples_percentile']:.0f} % of {options['num_examples']}{beyond}"
 
 
+def _path(run: Run) -> str:
+    found = run.samples.options.get("path_similarity")
+    return "-" if found is None else f"{found[0]:.2f} ({found[1]:.2f} to {found[2]:.2f})"
+
+
 ROWS: dict[str, Row] = {
     "level": Row(
         "level asked for; reached on fresh transforms",
@@ -120,6 +125,14 @@ ROWS: dict[str, Row] = {
         "the percentile of the user's pictures at which the median draw stands, on the network itself and without transforms",
         "",
         _examples,
+    ),
+    "path": Row(
+        "path similarity to the examples",
+        "whether the network processes the draws as those of the user's pictures that excite the unit most (1), or as those that "
+        "excite it least (0), with the 90 % interval",
+        f"its interval is below {OFF_PATH:g}",
+        _path,
+        lambda run: "path_similarity" in run.samples.options,
     ),
     "preprocessing": Row(
         "images as the model gets them",

@@ -12,12 +12,12 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.activation import Activation, default_param, make_activation
-from samplevis.activation.features import channel_means, embedding_layer, place_layers, spread_layers
+from samplevis.activation.features import channel_means, embedding_layer, place_layers
 from samplevis.activation.image_scores import image_scores
 from samplevis.analysis.evaluation.diversity import diversity
 from samplevis.analysis.evaluation.forced_choice import Queries, forced_choice
 from samplevis.analysis.evaluation.level import level
-from samplevis.analysis.evaluation.path_similarity import OFF_PATH, LayerFeatures, path_similarity
+from samplevis.analysis.evaluation.path_similarity import LayerFeatures, path_features, path_similarity
 from samplevis.analysis.evaluation.perceptual_distance import perceptual_distance, perceptual_distances
 from samplevis.analysis.evaluation.pictures import (
     Pictures,
@@ -33,6 +33,7 @@ from samplevis.network import Network, as_network
 from samplevis.network.labels import find_label
 from samplevis.objectives import Objective
 from samplevis.optimizers.ascent import AscentOptions, ascend, first_latents
+from samplevis.results.checks import OFF_PATH
 from samplevis.results.shares import Judge, judged
 from samplevis.runtime import seeds
 from samplevis.runtime.callbacks import Callback
@@ -43,8 +44,8 @@ from samplevis.transform import identity
 
 # Real pictures: the least, and the most that are read; the share of them that are the unit's best, and the fewest of these.
 MIN_EXAMPLES, MAX_EXAMPLES, BEST_SHARE, MIN_BEST = 64, 2000, 0.05, 8
-# Those that do not excite the unit, for trials and as others; layers of the path.
-MAX_WEAK, NUM_LAYERS = 200, 12
+# Those that do not excite the unit, for trials and as others.
+MAX_WEAK = 200
 # The judge's layers in which distances are measured, as many as LPIPS has, and pictures of which all pairs are compared.
 DISTANCE_LAYERS, MAX_COMPARED = 5, 32
 # Images and updates that find the upper end of the level's scale, as many as for `render`.
@@ -328,14 +329,10 @@ def _forced_choice(setting: _Setting) -> Metric:
 
 
 def _path(setting: _Setting) -> Metric:
-    network, objective = setting.activation.network, setting.activation.objective
-    names = list(network.layers)
-    deepest = max((name for name in objective.layers if name in names), key=names.index, default=None)
-    layers = spread_layers(network, NUM_LAYERS, deepest)
-    sets = (setting.pictures.images, *(setting.real[w] for w in (setting.own, setting.best, setting.weak)))
-    found = [channel_means(network, images, layers) for images in (*sets, setting.scrambled)]
-    features = {layer: LayerFeatures(*(each[layer] for each in found)) for layer in layers}
-    return path_similarity(features, setting.pictures.groups, setting.coverage, setting.rng("path"))
+    real, pictures = (setting.real[which] for which in (setting.own, setting.best, setting.weak)), setting.pictures
+    images = LayerFeatures(pictures.images, *real, setting.scrambled)
+    features = path_features(setting.activation.network, setting.activation.objective, images)
+    return path_similarity(features, pictures.groups, setting.coverage, setting.rng("path"))
 
 
 def _diversity(setting: _Setting) -> Metric:

@@ -14,8 +14,8 @@ from samplevis.analysis.dataset_examples import Examples, collect
 from samplevis.runtime.checks import check_between
 from samplevis.sampling.level_scale import LevelScale, fresh_transforms
 
-# Images of a folder that are held ready, the most active first.
-NUM_TOP = 64
+# Images of a folder that are held ready, of the most and of the least active.
+NUM_EXTREMES = 64
 # Levels that can be sampled: below the first, the unit prefers noise to the pictures.
 MIN_LEVEL = 0.02
 
@@ -59,7 +59,8 @@ def level_of_examples(activation: Activation, examples: ExamplesLike, quantile: 
     if not isinstance(examples, Examples):
         is_folder = isinstance(examples, (str, os.PathLike))
         size = image_shape[:-1] if is_folder and len(image_shape) == 3 else None
-        examples = collect(activation.network, activation.objective, examples, top=NUM_TOP, bottom=0, image_size=size)
+        ends = {"top": NUM_EXTREMES, "bottom": NUM_EXTREMES}
+        examples = collect(activation.network, activation.objective, examples, image_size=size, **ends)
     if examples.objective != str(activation.objective):
         raise ValueError(f"examples: expected those of {activation.objective}. Received: {examples.objective}")
     rank = int((1 - quantile) * len(examples) + 1e-9)

@@ -21,6 +21,8 @@ from samplevis.runs.batches import Rendered, run_batches
 from samplevis.runs.example_level import ExamplesLike
 from samplevis.runs.options import RenderOptions, RunOptions
 from samplevis.runs.render_plan import RenderPlan, Transforms, plan_render, preset_of
+from samplevis.runs.sample_paths import path_of_samples
+from samplevis.runtime import seeds
 from samplevis.runtime.callbacks import STAGES, Callback, ProgressBar, as_callbacks
 from samplevis.runtime.checkpoint import Checkpoint
 from samplevis.runtime.checks import brief, check_known, keywords
@@ -81,7 +83,8 @@ def render(
       level: activation asked for, from 0 (mean under the prior) to 1 (best optimised image); or "examples": the activation that
         real pictures reach, see `examples`. Defaults to 0.7, which can be far beyond every photograph.
       examples: pictures for the level "examples": a folder, an array [n, H, W, C] in [0, 1], or what `samplevis.collect` returned
-        for the unit. With any level, the summary says where the samples stand among them. Defaults to none.
+        for the unit. With any level, the summary says where the samples stand among them, and, of 64 or more, whether the network
+        processes samples as it does those that excite the unit. Defaults to none.
       examples_quantile: the quantile of their activations that is the level, in (0, 1]. Defaults to 1, the best picture's.
       beta: strength in nats per unit of activation, >= 0. Defaults to what the level needs.
       init: where the chains start: "optimize" (at optimised images), "prior" (at prior noise), or images [chain, *image_shape] in
@@ -222,6 +225,8 @@ def _standing(plan: RenderPlan, images: np.ndarray) -> dict[str, Any]:
     """Where the draws stand among the user's pictures, on the network as it is and without transforms."""
     if plan.example is None:
         return {}
-    examples = plan.example.examples
+    examples, exact = plan.example.examples, plan.exact_activation
     percentiles = [examples.percentile(examples.score(np.asarray(chain))) for chain in images]
-    return {"num_examples": len(examples), "examples_percentile": float(np.median(percentiles))}
+    rng = np.random.default_rng(seeds.fold(plan.seed, "path").numpy().astype(np.uint32))
+    paths = path_of_samples(exact.network, exact.objective, images, examples, rng)
+    return {"num_examples": len(examples), "examples_percentile": float(np.median(percentiles))} | paths

@@ -465,6 +465,17 @@ def test_the_page_claims_what_the_verdicts_support(good):
     assert "above 80 % of the 50" in among
 
 
+def test_draws_off_the_usual_paths_are_warned_of(good):
+    def summary(*path: float):
+        return dataclasses.replace(good, options=good.options | {"path_similarity": list(path)}).summary()
+
+    off, unsure = summary(0.2, 0.1, 0.45), summary(0.2, -0.1, 0.55)
+    assert "off the network's usual paths" in off.judgement("path") and "0.20 (0.10 to 0.45)" in str(off)
+    assert unsure.judgement("path") == "fine" and good.summary().judgement("path") == ""
+    # The draws are from the density that was asked for all the same.
+    assert off.pictures.verdict == good.summary().pictures.verdict
+
+
 def test_an_approximate_kernel_makes_no_exact_draws(good):
     verdict = dataclasses.replace(good, kernel="langevin").summary().pictures
     assert verdict.verdict == "valid" and "approximately" in verdict.text

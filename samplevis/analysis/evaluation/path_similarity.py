@@ -7,9 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from samplevis.activation.features import channel_means, spread_layers
 from samplevis.analysis.evaluation.forced_choice import share_right, unit_vectors
 from samplevis.analysis.evaluation.intervals import percentile_interval, resample_weights
 from samplevis.analysis.evaluation.result import Measure, Metric
+from samplevis.network import Network
+from samplevis.objectives import Objective
+from samplevis.results.checks import OFF_PATH
 
 MEASURE = Measure(
     label="path similarity",
@@ -20,12 +24,12 @@ MEASURE = Measure(
 )
 # A layer tells the unit's real pictures from others if, in this share of the pairs, a held-out one is more like its own.
 MIN_RIGHT = 0.9
-# Below, pictures are nearer to the paths of other pictures than to those of the unit's own.
-OFF_PATH = 0.5
+# Layers of a path.
+NUM_LAYERS = 12
 
 
 class LayerFeatures(NamedTuple):
-    """Channel means of a layer.
+    """Channel means of a layer; or the images themselves, [..., H, W, C].
 
     Attributes:
       pictures: [N, F].
@@ -90,6 +94,24 @@ def path_similarity(
     low, high = percentile_interval(resamples.mean(0), coverage)
     means = (float(np.mean(found)) for found in (controls, examples))
     return Metric(MEASURE, float(np.mean(values)), low, high, *means, text, by_layer)
+
+
+def path_features(network: Network, objective: Objective, images: LayerFeatures) -> dict[str, LayerFeatures]:
+    """What a network sees in images on its way to a unit.
+
+    Args:
+      network: the network.
+      objective: the unit, resolved.
+      images: float32 arrays [..., *image_shape] in [0, 1].
+
+    Returns:
+      layer -> features, of at most `NUM_LAYERS` layers that lead to the deepest one of the unit.
+    """
+    names = list(network.layers)
+    deepest = max((name for name in objective.layers if name in names), key=names.index, default=None)
+    layers = spread_layers(network, NUM_LAYERS, deepest)
+    found = [channel_means(network, each, layers) for each in images]
+    return {layer: LayerFeatures(*(each[layer] for each in found)) for layer in layers}
 
 
 def _cosines(found: LayerFeatures) -> _Cosines:
