@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from samplevis.activation.row_batches import padded
+from samplevis.activation.row_batches import in_batches
 from samplevis.network import Network
 from samplevis.runtime import compiled
 
@@ -100,17 +100,18 @@ def channel_means(network: Network, images: np.ndarray, layers: Sequence[str]) -
     layers = tuple(layers)
     run = network.cut(layers)
 
-    def means(batch: tf.Tensor) -> list[tf.Tensor]:
+    def means(batch: tf.Tensor) -> dict[str, tf.Tensor]:
         values = run(batch)
-        return [tf.reduce_mean(values[layer], axis=tuple(range(1, values[layer].shape.rank - 1))) for layer in layers]
+        return {
+            layer: tf.reduce_mean(values[layer], axis=tuple(range(1, values[layer].shape.rank - 1))) for layer in layers
+        }
 
     mean_fn = compiled.cached(network.compiled, layers)("deep features", means)
-    found = []
-    for first in range(0, len(images), BATCH_SIZE):
-        batch = np.asarray(images[first : first + BATCH_SIZE], np.float32)
-        full = np.stack(padded(batch, BATCH_SIZE))
-        found.append([values.numpy()[: len(batch)] for values in mean_fn(tf.constant(full))])
-    return {layer: np.concatenate(parts) for layer, parts in zip(layers, zip(*found, strict=True), strict=True)}
+
+    def found(batch: np.ndarray) -> dict[str, np.ndarray]:
+        return {layer: values.numpy() for layer, values in mean_fn(tf.constant(np.float32(batch))).items()}
+
+    return in_batches(found, BATCH_SIZE, images)
 
 
 def place_layers(network: Network, count: int) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 
 def padded(values: Sequence[Any], size: int) -> list[Any]:
@@ -13,19 +14,20 @@ def padded(values: Sequence[Any], size: int) -> list[Any]:
     return [*values, *[values[-1]] * (size - len(values))]
 
 
-def in_batches(run: Callable[..., np.ndarray], size: int, *arrays: np.ndarray) -> np.ndarray:
+def in_batches(run: Callable[..., Any], size: int, *arrays: np.ndarray) -> Any:
     """What a function makes of rows, in batches of one size.
 
     Args:
-      run: takes a batch of each array, [size, ...], and returns [size, ...].
+      run: takes a batch of each array, [size, ...], and returns an array [size, ...] or a nest of such arrays.
       size: rows of a batch, >= 1; the last one is `padded`.
       *arrays: of the same length, at least 1.
 
     Returns:
-      The results, [rows, ...].
+      The results, [rows, ...], nested as those of `run`.
     """
     found = []
     for first in range(0, len(arrays[0]), size):
         parts = [each[first : first + size] for each in arrays]
-        found.append(run(*(np.stack(padded(part, size)) for part in parts))[: len(parts[0])])
-    return np.concatenate(found)
+        results, count = run(*(np.stack(padded(part, size)) for part in parts)), len(parts[0])
+        found.append(tf.nest.map_structure(lambda result, count=count: result[:count], results))
+    return tf.nest.map_structure(lambda *results: np.concatenate(results), *found)

@@ -249,7 +249,9 @@ class Atlas:
         return [(self.thumbnails[n][0], from_webp(self.thumbnails[n][1])) for n in found[end]] if found else []
 
     def remake(self, key: str, model: Network | keras.Model | str, **options: Any) -> Unit:
-        """Makes a unit again from its row: same model, same settings, same bytes on the same machine.
+        """Makes a unit again from its row: same model, same settings, same bytes on the same machine with as many threads.
+
+        It takes as long as the units of its part: a unit's place in a batch rounds its figures.
 
         Args:
           key: "layer:unit" of a channel.
@@ -274,7 +276,10 @@ class Atlas:
         plan = plan_atlas(model if spec is None else spec.load(), [group], settings=self.settings)
         if plan.model != self.identity["model"]["sha256"]:
             raise ValueError("model: its weights or its preprocessing are not those of the atlas")
-        made = make_records(plan.network, plan.task(plan.layers[0], [number]))
+        part, place = self._places[key]
+        task = plan.task(plan.layers[0], self.store.read_table(part, ("unit",))["unit"].to_pylist())
+        task = dataclasses.replace(task, exact=tuple({number} & {*task.exact}))
+        made = make_records(plan.network, task)[place : place + 1]
         return Unit(key, rows.table(made).to_pylist()[0], row.examples)
 
     @functools.cached_property
