@@ -3,6 +3,8 @@
     python -m benchmarks.train_shapes_prior --steps 30000 --checkpoint build/shapes-prior
 
 Rerun the same command to resume. With `--check`, only measures the prior that is there, and notes the verdict in its report.
+`benchmarks/results/shapes_prior.npz` is as far as training has come: its draws do not pass the check yet, so that it is not part
+of the package. `--start benchmarks/results/shapes_prior.npz` goes on from it.
 """
 
 from __future__ import annotations
@@ -94,7 +96,7 @@ def main() -> None:
     parser.add_argument("--drawings", type=int, default=40_000)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=4e-3)
-    parser.add_argument("--start", type=Path, help="weights to go on from, such as those of the package")
+    parser.add_argument("--start", type=Path, help="weights to go on from")
     parser.add_argument("--checkpoint")
     parser.add_argument("--preview")
     parser.add_argument("--out", type=Path, default=FOLDER / "prior.npz")

@@ -170,7 +170,10 @@ def shapes_prior() -> str:
 
     path = FOLDER / "prior.npz"
     if not path.is_file():
-        return "The weights are not part of this version. `python -m benchmarks.train_shapes_prior` trains and stores them."
+        return (
+            "The weights are not part of this version, since they do not pass `check_prior` yet; "
+            "`python -m benchmarks.train_shapes_prior --start benchmarks/results/shapes_prior.npz` trains them on and stores them."
+        )
     report = read_report(path)
     return (
         f"It is a flow that was learned from {report['pictures']} drawings of `modelzoo.shapes.draw` at "

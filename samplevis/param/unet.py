@@ -18,7 +18,7 @@ EMBEDDING = 64
 # Levels are added until the coarsest has at most this side; there, every place attends to every other.
 COARSEST = 12
 WIDTHS = (48, 80, 96, 112)
-BLOCKS, COARSE_BLOCKS, HEADS, GROUPS = 2, 3, 4, 8
+BLOCKS, COARSE_BLOCKS, HEADS, GROUPS = 1, 5, 4, 8
 
 
 def num_levels(size: Sequence[int]) -> int:
