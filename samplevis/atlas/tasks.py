@@ -22,9 +22,8 @@ from samplevis.atlas.store import Store
 from samplevis.atlas.unit_rows import layer_activation, unit_seeds, weighted_sums, with_units
 from samplevis.network import Network
 from samplevis.objectives import channel, direction
-from samplevis.optimizers.ascent import AscentOptions, ascend, first_latents, unmoved
+from samplevis.optimizers.ascent import LUCID_REDIRECT_STEPS, AscentOptions, ascend, first_latents, unmoved
 from samplevis.overrides.smooth import smoothed
-from samplevis.runs.optimization import LUCID_REDIRECT_STEPS
 from samplevis.runs.rendering import render
 from samplevis.runtime import seeds
 from samplevis.runtime.progress import Progress
@@ -185,9 +184,7 @@ def _optimized(lab: _Lab) -> list[dict[str, Any]]:
     """The optimised picture of every unit, and the scale that it gives."""
     settings, count = lab.task.settings, len(lab.vectors)
     start = first_latents(lab.exact.param, 1, None, lab.seed)
-    # Rectifiers that are dead at the start pass no gradient; smooth ones do.
-    options = dataclasses.replace(_ascent(settings.optimize_steps), redirect_steps=LUCID_REDIRECT_STEPS)
-    found = _ascended_from(lab, lab.exact, start, options, lab.seed)
+    found = _ascended_from(lab, lab.exact, start, _ascent(settings.optimize_steps), lab.seed)
     images = lab.exact.param.image(tf.constant(found)).numpy()
     optima, priors = lab.scores(lab.exact, found, lab.vectors), lab.prior_means(lab.exact)
     plain, moved = lab.plain_scores(found, lab.vectors), ~unmoved(found, start)
@@ -210,7 +207,8 @@ def _optimized(lab: _Lab) -> list[dict[str, Any]]:
 
 
 def _ascent(steps: int) -> AscentOptions:
-    return AscentOptions(steps, skip_nonfinite=True, shared_transforms=True)
+    """Always redirected, so that a unit does not depend on whether another one of its batch is silent."""
+    return AscentOptions(steps, redirect_steps=LUCID_REDIRECT_STEPS, skip_nonfinite=True, shared_transforms=True)
 
 
 def _ascended_from(

@@ -26,6 +26,8 @@ from samplevis.runtime.progress import Progress
 
 # Steps in one call of compiled code; callbacks, checkpoints and Ctrl-C come in between.
 STEPS_PER_CALL = 16
+# Steps for which Lucid redirects gradients through dead rectifiers (lucid/misc/redirected_relu_grad.py).
+LUCID_REDIRECT_STEPS = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +39,7 @@ class AscentOptions:
       optimizer: a Keras optimizer, a `Method`, or the name of one. Defaults to Adam(0.05) on gradients in units of their own.
       thresholds: numbers of updates after which to take a snapshot. Defaults to none.
       redirect_steps: number of first steps with gradients redirected through dead rectifiers; Keras optimizers only.
-        Defaults to 0.
+        None for as many as Lucid has if an image has no gradient in the first of them, otherwise 0. Defaults to None.
       skip_nonfinite: whether an image whose activation or gradient is not finite stays where it is while the others go on.
         Defaults to False, an error. If no image is finite, it is an error in either case.
       shared_transforms: whether all images of a step get the same transform. Defaults to False, one per image.
@@ -46,7 +48,7 @@ class AscentOptions:
     steps: int
     optimizer: OptimizerLike = None
     thresholds: Sequence[int] = ()
-    redirect_steps: int = 0
+    redirect_steps: int | None = None
     skip_nonfinite: bool = False
     shared_transforms: bool = False
 
@@ -111,35 +113,39 @@ class _Ascent:
         self.activation, self.options, self.seed = activation, options, seed
         self.optimizer = _check_optimizer(activation, options)
         self._borrowed: list[tuple[MutableMapping, Hashable, KerasStepper | Stepper]] = []
-        network = activation.network
-        if options.redirect_steps:
-            network = cached_clone(network, "redirect_relu", redirect_relu)
-        self.stepper = self._stepper(dataclasses.replace(activation, network=network), z.shape[0])
-        self.stepper.reset(z)
-        self.parameters = activation.parameters
-        self.z, self.done = z, 0
-        self.history = [np.zeros((0, z.shape[0]), np.float32)]
+        self._steppers: dict[bool, KerasStepper | Stepper] = {}
+        self.start, self.parameters = z, activation.parameters
+        if not saved:
+            self._begin(options.redirect_steps or 0)
+            return
+        self.done, self.redirect_steps = int(saved["done"]), int(saved.get("redirect_steps", 0))
+        self.stepper = self._stepper(self.done < self.redirect_steps)
+        self.stepper.variables = refilled("variables", self.stepper.variables, saved)
+        self.z, self.history, self.snapshots = tf.identity(self.stepper.latents), [saved["history"]], {}
+
+    def _begin(self, redirect_steps: int) -> None:
+        """Begins at the start, with gradients redirected in so many first steps."""
+        self.done, self.redirect_steps = 0, redirect_steps
+        self.stepper = self._stepper(redirect_steps > 0)
+        self.stepper.reset(self.start)
+        self.z, self.history = self.start, [np.zeros((0, len(self.start)), np.float32)]
         self.snapshots: dict[int, np.ndarray] = {}
-        if saved:
-            self.stepper.variables = refilled("variables", self.stepper.variables, saved)
-            self.z, self.done = tf.identity(self.stepper.latents), int(saved["done"])
-            self.history = [saved["history"]]
 
     def stops(self) -> list[int]:
         """Numbers of steps at which compiled code returns to Python, in order."""
-        steps, redirect_steps = self.options.steps, self.options.redirect_steps
+        steps = self.options.steps
         stops = {
             *self.options.thresholds,
             *range(STEPS_PER_CALL, steps, STEPS_PER_CALL),
-            redirect_steps or steps,
+            self.redirect_steps or steps,
             steps,
         }
         return [stop for stop in sorted(stops) if self.done < stop <= steps]
 
     def advance(self, stop: int) -> np.ndarray:
         """Makes the steps up to `stop`; returns their scores, [steps, batch]."""
-        if self.done and self.done == self.options.redirect_steps:
-            self.stepper = self._stepper(self.activation, len(self.z)).resume(self.stepper)
+        if self.done and self.done == self.redirect_steps:
+            self.stepper = self._stepper(False).resume(self.stepper)
         first, count = tf.constant(self.done), tf.constant(stop - self.done)
         scores = self.stepper.run(self.parameters, self.seed, first, count).numpy()
         self.z = tf.identity(self.stepper.latents)
@@ -150,6 +156,23 @@ class _Ascent:
             )
         self.history.append(scores)
         self.done = stop
+        return self._redirected(stop) if self._is_silent(finite) else scores
+
+    def _is_silent(self, finite: np.ndarray) -> bool:
+        """Whether the first steps are done and an image had no gradient in them, which can be redirected."""
+        first = min(LUCID_REDIRECT_STEPS, self.options.steps)
+        undecided = self.options.redirect_steps is None and not self.redirect_steps and self.done == first
+        if not undecided or isinstance(self.optimizer, Method):
+            return False
+        return bool((unmoved(self.z.numpy(), self.start) & finite).any())
+
+    def _redirected(self, stop: int) -> np.ndarray:
+        """Begins again with redirected gradients, and makes the steps up to `stop`; returns the scores of the last of them."""
+        self._begin(LUCID_REDIRECT_STEPS)
+        for each in self.stops():
+            if each <= stop:
+                scores = self.advance(each)
+                self.take_snapshot()
         return scores
 
     def take_snapshot(self) -> None:
@@ -160,7 +183,8 @@ class _Ascent:
     def state_dict(self) -> dict[str, Any]:
         """The state to save in a checkpoint."""
         history = np.concatenate(self.history)
-        return {"done": self.done, "history": history, **flat("variables", self.stepper.variables)}
+        numbers = {"done": self.done, "redirect_steps": self.redirect_steps, "history": history}
+        return numbers | flat("variables", self.stepper.variables)
 
     def result(self) -> Optimized:
         """The images after the last step. An optimiser that has finished early has them for all later thresholds, too."""
@@ -174,11 +198,20 @@ class _Ascent:
         for compiled, key, stepper in self._borrowed:
             compiled[key] = stepper
 
-    def _stepper(self, activation: Activation, batch: int) -> KerasStepper | Stepper:
+    def _stepper(self, redirected: bool) -> KerasStepper | Stepper:
         """The compiled loop, cached with the network for other objectives of the same kind.
 
         It holds the state of an ascent, so that it is out of the cache in the meantime: a callback may start another ascent.
         """
+        if redirected not in self._steppers:
+            network = self.activation.network
+            network = cached_clone(network, "redirect_relu", redirect_relu) if redirected else network
+            activation = dataclasses.replace(self.activation, network=network)
+            self._steppers[redirected] = self._borrow(activation, len(self.start))
+        return self._steppers[redirected]
+
+    def _borrow(self, activation: Activation, batch: int) -> KerasStepper | Stepper:
+        """The compiled loop of an activation, out of the cache."""
         optimizer, shared = self.optimizer, self.options.shared_transforms
         is_method = isinstance(optimizer, Method)
         settings = optimizer if is_method else optimizer_settings(optimizer)

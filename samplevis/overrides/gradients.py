@@ -10,7 +10,7 @@ import tensorflow as tf
 from samplevis.network import Network, as_network
 from samplevis.network.sources import ReplaceActivation, ReplaceLayer
 from samplevis.network.sources.base import Function
-from samplevis.network.sources.functions import FUNCTIONS
+from samplevis.network.sources.functions import FUNCTIONS, ROUNDED
 from samplevis.overrides.pooling import WINDOWED, instead_of
 from samplevis.overrides.rebuild import rebuild
 from samplevis.runtime.checks import check_choice
@@ -18,6 +18,7 @@ from samplevis.runtime.checks import check_choice
 Rule = Literal["average", "l2"]
 # Functions whose gradient may vanish on the left: all but the sigmoid.
 RECTIFIERS = FUNCTIONS - {"hardsigmoid"}
+RECTIFIERS |= {ROUNDED + kind for kind in RECTIFIERS}
 
 
 def redirect_relu(network: Network | keras.Model) -> Network:

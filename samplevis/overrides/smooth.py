@@ -11,7 +11,7 @@ import tensorflow as tf
 from samplevis import param
 from samplevis.network import Network, as_network
 from samplevis.network.sources.base import Function
-from samplevis.network.sources.functions import kinds
+from samplevis.network.sources.functions import ROUNDED, Replacement, kinds
 from samplevis.overrides import pooling as pools
 from samplevis.overrides import ramps
 from samplevis.overrides.rebuild import cached_clone, rebuild
@@ -87,7 +87,7 @@ def smooth(
     widths, signed = _measured(network, softness, images)
 
     def activation(path: str, name: str, function: Function) -> Function | None:
-        return _ROUNDED[kind](name, function, widths[path]) if path in widths else None
+        return Replacement(_SHAPES[kind](name, function, widths[path]), ROUNDED + name) if path in widths else None
 
     def layer(path: str, old: keras.layers.Layer) -> keras.layers.Layer | None:
         if pooling == "max" or type(old) not in pools.POOLINGS:
@@ -159,7 +159,7 @@ def _softplus(name: str, function: Function, width: float) -> Function:
     return _composed(*_shape(function), rise)
 
 
-_ROUNDED = {"ramp": _ramp, "softplus": _softplus}
+_SHAPES = {"ramp": _ramp, "softplus": _softplus}
 
 
 def _shape(function: Function) -> tuple[float, float]:

@@ -19,7 +19,7 @@ from samplevis.analysis.preprocessing_notice import notify_inferred
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimizers import Method, as_method, as_network_of
-from samplevis.optimizers.ascent import AscentOptions, ascend, first_latents, unmoved
+from samplevis.optimizers.ascent import LUCID_REDIRECT_STEPS, AscentOptions, ascend, first_latents, unmoved
 from samplevis.optimizers.keras_stepper import optimizer_settings
 from samplevis.optimizers.registry import OptimizerLike
 from samplevis.param import Parameterization
@@ -29,11 +29,7 @@ from samplevis.runtime.callbacks import Callback, as_callbacks
 from samplevis.runtime.checks import check_choice, check_whole, check_wholes
 from samplevis.transform.base import TransformLike
 
-# Steps for which Lucid redirects gradients through dead rectifiers (lucid/misc/redirected_relu_grad.py).
-LUCID_REDIRECT_STEPS = 16
-NO_GRADIENT_ADVICE = (
-    f"A unit that is silent behind a ReLU starts with redirect_steps={LUCID_REDIRECT_STEPS}, or as 'layer/pre:channel'"
-)
+NO_GRADIENT_ADVICE = f"A unit that is silent behind a ReLU may start with redirect_steps={LUCID_REDIRECT_STEPS} or more, or as 'layer/pre:channel'"
 
 
 def optimize(
@@ -47,7 +43,7 @@ def optimize(
     batch: int = 1,
     init: np.ndarray | None = None,
     thresholds: Sequence[int] = (),
-    redirect_steps: int = 0,
+    redirect_steps: int | None = None,
     precision: Precision = "float32",
     seed: int = 0,
     progress: bool = True,
@@ -75,7 +71,8 @@ def optimize(
       init: images [batch, *image_shape] in [0, 1] to start from. Defaults to faint noise.
       thresholds: numbers of updates after which to take a snapshot, from 1 to `steps`. Defaults to none.
       redirect_steps: number of first steps with `overrides.redirect_relu`, which starts units that are silent behind a ReLU,
-        >= 0; the state of the optimizer carries over to later steps. Defaults to 0; Lucid uses 16.
+        >= 0; the state of the optimizer carries over to later steps. Defaults to Lucid's 16 if an image has no gradient in the
+        first 16 steps, which begin again, and otherwise to 0.
       precision: what the network computes in: "float32", "bfloat16" (`overrides.bfloat16`), or "auto": bfloat16 if a trial of
         about a second shows a gain on this machine. A measured choice may differ from one process to the next, and the images with
         it; it is logged. Defaults to "float32".
@@ -105,7 +102,8 @@ def optimize(
     thresholds = check_wholes("thresholds", thresholds, 1)
     if max(thresholds, default=0) > steps:
         raise ValueError(f"thresholds: expected numbers of updates up to steps, {steps}. Received: {max(thresholds)}")
-    check_whole("redirect_steps", redirect_steps, 0)
+    if redirect_steps is not None:
+        check_whole("redirect_steps", redirect_steps, 0)
     check_choice("precision", precision, get_args(Precision))
     network, obj = _network_and_objective(model, obj, param, optimizer)
     param = default_param(network) if param is None else param

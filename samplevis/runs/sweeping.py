@@ -19,12 +19,12 @@ from samplevis.analysis.preprocessing_notice import notify_inferred
 from samplevis.network import Network, as_network, fingerprint
 from samplevis.objectives import Objective, as_objective, channel, each, neuron
 from samplevis.optimizers import Method, as_method
-from samplevis.optimizers.ascent import AscentOptions, ascend, first_latents, unmoved
+from samplevis.optimizers.ascent import LUCID_REDIRECT_STEPS, AscentOptions, ascend, first_latents, unmoved
 from samplevis.optimizers.keras_stepper import optimizer_settings
 from samplevis.param import Parameterization
 from samplevis.results import sweep_store
 from samplevis.results.sweep_result import Sweep
-from samplevis.runs.optimization import LUCID_REDIRECT_STEPS, NO_GRADIENT_ADVICE
+from samplevis.runs.optimization import NO_GRADIENT_ADVICE
 from samplevis.runs.pixel_transforms import as_begun
 from samplevis.runtime import seeds
 from samplevis.runtime.callbacks import Callback, as_callbacks

@@ -144,6 +144,20 @@ def test_a_unit_that_only_the_smoothed_network_leaves_cold_is_not_dead():
     assert tasks._judged_for_draft(LevelScale(0.1, float("nan")))[0] == "failed"
 
 
+@pytest.mark.slow
+def test_a_unit_that_is_silent_at_first_gets_a_draft(tmp_path):
+    """A rectified brightness that noise never reaches, also where its kink is rounded."""
+    image = keras.Input((16, 16, 3), name="image")
+    model = keras.Model(image, keras.layers.Conv2D(2, 1, activation="relu", name="unit")(image), name="silent")
+    model.get_layer("unit").set_weights([np.ones((1, 1, 3, 2)) / 3, np.array([-0.7, 0.0])])
+    settings = {"size": 16, "num_chains": 2, "batch_size": 4, "anneal_steps": 25, "num_transitions": 1, "smooth": 0.02}
+    settings |= {"optimize_steps": 64, "exact_share": 1.0, "units_per_part": 2}
+    found = atlas.build(Network(model, value_range=(0, 1)), tmp_path, ["unit"], settings=settings, progress=False)
+    for unit in ("unit:0", "unit:1"):
+        assert found[unit].status == "reached", found[unit].record["error"]
+        assert abs(found[unit].record["exact_level"] - 0.7) < 0.1
+
+
 def test_hostile_names_stay_in_the_folder_and_come_back_whole(tmp_path, tiny_network, no_compute):
     labels = [*HOSTILE[:2], HOSTILE[2]]
     network = Network(tiny_network.model, value_range=(0, 1), labels=labels)

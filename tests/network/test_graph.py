@@ -117,6 +117,8 @@ def test_pictures_are_keras_own(frozen, model, obj):
         overrides.linearize,
         overrides.smooth,
         lambda n: overrides.smooth(n, 0.2, "softmax"),
+        lambda n: overrides.redirect_relu(overrides.smooth(n)),
+        lambda n: overrides.smooth(overrides.smooth(n, pooling="max"), pooling="max"),
     ],
 )
 def test_overrides_do_to_nodes_what_they_do_to_layers(frozen, model, images, change):

@@ -9,7 +9,7 @@ import tensorflow as tf
 from scipy import special
 
 from samplevis import Network, overrides
-from samplevis.overrides import pooling
+from samplevis.overrides import pooling, ramps
 from samplevis.overrides.gradients import _redirected
 from samplevis.sampling.kernels.base import value_and_gradient
 from samplevis.sampling.kernels.integrator import IntegratorState, integrate
@@ -108,6 +108,20 @@ def passed_on(function, x, upstream):
 )
 def test_truth_table(function, x, upstream, expected):
     np.testing.assert_allclose(passed_on(keras.activations.get(function), x, upstream), expected, rtol=1e-6)
+
+
+def test_rounded_rectifiers_are_redirected_and_not_rounded_again(network):
+    soft = overrides.smooth(network, 0.1)
+    redirected = overrides.redirect_relu(soft)
+    np.testing.assert_array_equal(
+        redirected.activations(BATCH, "logits")["logits"], soft.activations(BATCH, "logits")["logits"]
+    )
+    np.testing.assert_allclose(gradient(redirected), gradient(soft), atol=1e-6)
+    np.testing.assert_array_equal(passed_on(ramps.rectifier(0.5), [[-1.0, -2.0]], [[1.0, -1.0]]), [[1.0, 0.0]])
+    again = overrides.smooth(soft, 0.1, pooling="max")
+    np.testing.assert_array_equal(
+        again.activations(BATCH, "logits")["logits"], soft.activations(BATCH, "logits")["logits"]
+    )
 
 
 def test_items_of_a_batch_do_not_rescue_each_other():

@@ -11,8 +11,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from samplevis import Network, objectives, optimize, param, render_vis, transform
+from samplevis import Callback, Network, objectives, optimize, overrides, param, render_vis, transform
+from samplevis.activation import make_activation
+from samplevis.optimizers.ascent import AscentOptions, ascend, first_latents
 from samplevis.optimizers.keras_stepper import number_of_traces
+from samplevis.runtime import seeds
+from samplevis.runtime.checkpoint import Checkpoint
 
 QUIET = dict(progress=False, transforms=None)
 
@@ -127,7 +131,7 @@ def dead_network() -> Network:
 def test_redirected_gradient_wakes_a_silent_unit(dead_network):
     settings = dict(param=param.pixel(8, channels=1), steps=40, **QUIET)
     with pytest.warns(UserWarning, match=r"no gradient in any step for image 0 of 1.*redirect_steps=16"):
-        asleep = optimize(dead_network, "unit:0", **settings)
+        asleep = optimize(dead_network, "unit:0", redirect_steps=0, **settings)
     assert not asleep.history.any() and asleep.images.max() < 0.6
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -141,6 +145,52 @@ def test_redirected_gradient_wakes_a_silent_unit(dead_network):
         for given in ({}, dict(relu_gradient_override=False))
     ]
     assert images[0].mean() > 0.8 and images[1].max() < 0.6
+
+
+@pytest.mark.parametrize("change", [lambda network: network, lambda network: overrides.smooth(network, 0.01)])
+def test_a_silent_image_begins_again_with_redirected_gradients(dead_network, change):
+    network, settings = (
+        change(dead_network),
+        dict(param=param.pixel(8, channels=1), steps=40, thresholds=(3, 20), **QUIET),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = optimize(network, "unit:0", **settings)
+    assert not found.history[0].any() and found.history[-1, 0] > 0.1
+    told = optimize(network, "unit:0", redirect_steps=16, **settings)
+    np.testing.assert_array_equal(found.history, told.history)
+    for steps in (3, 20):
+        np.testing.assert_array_equal(found.snapshots[steps], told.snapshots[steps])
+    assert len(found.history) == 40 and (found.snapshots[3] != found.snapshots[20]).any()
+
+
+def test_images_that_live_are_not_redirected(dead_network):
+    # A start that is bright enough.
+    settings = dict(param=param.pixel(8, channels=1), steps=20, init=np.full((1, 8, 8, 1), 0.8, np.float32), **QUIET)
+    found, told = (optimize(dead_network, "unit:0", redirect_steps=n, **settings) for n in (None, 0))
+    np.testing.assert_array_equal(found.images, told.images)
+
+
+@pytest.mark.parametrize("stop", [3, 16, 24])
+def test_a_redirected_ascent_resumes_to_the_same_bytes(dead_network, tmp_path, stop):
+    activation = make_activation(dead_network, "unit:0", param.pixel(8, channels=1), None)
+    start = first_latents(activation.param, 1, None, seed := seeds.root(0))
+    options = AscentOptions(32, thresholds=(3, 24))
+
+    class Stop(Callback):
+        def on_step(self, stage: str, step: int, total: int, figures: dict[str, float]) -> None:
+            if step == stop:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    def run(callbacks=()):
+        with Checkpoint(tmp_path) as checkpoint:
+            return ascend(activation, start, options, seed, callbacks, checkpoint.stage("optimise"))
+
+    assert len(run([Stop()]).history) == stop
+    found, whole = run(), ascend(activation, start, options, seed)
+    np.testing.assert_array_equal(found.history, whole.history)
+    np.testing.assert_array_equal(found.latents, whole.latents)
+    assert whole.history[-1, 0] > 0 == whole.history[0, 0]
 
 
 def test_redirection_follows_the_weights(dead_network):

@@ -4,10 +4,36 @@ from __future__ import annotations
 
 from typing import Any
 
+import tensorflow as tf
+
+from samplevis.network.sources.base import Function
+
 # Activation functions that Keras has as layers or operations, too: functions of one number, applied to each.
 FUNCTIONS = {"relu", "relu6", "leakyrelu", "elu", "selu", "celu", "gelu", "silu", "mish", "hardsilu", "hardsigmoid"}
+# What stands before the kind of a function whose kinks have been rounded.
+ROUNDED = "rounded"
 # Others that a layer may end in.
 OTHERS = {"sigmoid", "tanh", "softplus", "softsign", "softmax", "prelu"}
+
+
+class Replacement:
+    """A function in the place of an activation function.
+
+    Args:
+      function: the function.
+      kind: what sort of function it is, for `kind`. Defaults to one that nothing knows.
+    """
+
+    def __init__(self, function: Function, kind: str = "replacement"):
+        self._function, self.__name__ = function, kind
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        return self._function(x)
+
+
+def as_replacement(function: Function) -> Replacement:
+    """The function as a `Replacement`, which it may be already."""
+    return function if isinstance(function, Replacement) else Replacement(function)
 
 
 def kind(function: Any) -> str:

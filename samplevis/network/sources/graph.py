@@ -22,7 +22,7 @@ from samplevis.network.sources.base import (
     to_last,
     to_last_shape,
 )
-from samplevis.network.sources.functions import FUNCTIONS
+from samplevis.network.sources.functions import FUNCTIONS, Replacement, as_replacement
 from samplevis.network.sources.interpreter import Functions, Graph, Output, as_output
 from samplevis.network.sources.operation import compute
 
@@ -143,11 +143,10 @@ class GraphSource:
         new._functions = dict(self._functions)
         for name, operation in self.operations.items():
             if isinstance(operation, keras.layers.Layer):
-                function = layer(name, operation)
-            else:
-                function = activation(name, operation.__name__, operation)
-            if function is not None:
-                new._functions[name] = function
+                if (made := layer(name, operation)) is not None:
+                    new._functions[name] = made
+            elif (function := activation(name, operation.__name__, operation)) is not None:
+                new._functions[name] = as_replacement(function)
         return new
 
     def hidden_bytes(self, names: tuple[str, ...], size: tuple[int, ...]) -> int:
@@ -172,13 +171,7 @@ class GraphSource:
         definition = self._graph.nodes[node]
         kind = ACTIVATIONS.get(definition.op)
         if kind in FUNCTIONS:
-            function = self._functions.get(node) or (lambda x: compute(definition, [x])[0])
-
-            def named(x: tf.Tensor) -> tf.Tensor:
-                return function(x)
-
-            named.__name__ = kind
-            return named
+            return self._functions.get(node) or Replacement(lambda x: compute(definition, [x])[0], kind)
         if node in self._functions or self._channels_first:
             return None
         if definition.op == "MaxPool":
