@@ -29,7 +29,9 @@ from samplevis.runtime.callbacks import Callback, as_callbacks
 from samplevis.runtime.checks import check_choice, check_whole, check_wholes
 from samplevis.transform.base import TransformLike
 
-NO_GRADIENT_ADVICE = f"A unit silent behind a ReLU may start with redirect_steps={LUCID_REDIRECT_STEPS}, or as 'layer/pre:channel'"
+NO_GRADIENT_ADVICE = (
+    f"A unit silent behind a ReLU may start with redirect_steps={LUCID_REDIRECT_STEPS}, or as 'layer/pre:channel'"
+)
 
 
 def optimize(
