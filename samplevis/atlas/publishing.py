@@ -113,8 +113,7 @@ class _Model:
         groups: dict[str, list[str]] = {}
         for key in self.atlas:
             groups.setdefault(key.rpartition(":")[0], []).append(key)
-        order = sorted(groups, key=lambda name: (self.notes.get(name, {}).get("place", 0), name))
-        for number, name in enumerate(order):
+        for number, name in enumerate(groups):
             units = sorted(self.atlas.units(groups[name]), key=lambda unit: unit.record["unit"])
             yield _Layer(f"{self.number}-{number}", name, units)
 

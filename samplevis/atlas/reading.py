@@ -145,16 +145,18 @@ class Atlas:
           pictures: whether to read the pictures, too. Defaults to False.
 
         Returns:
-          A row for each unit, with the columns of `samplevis.atlas.rows.SCHEMA`.
+          A row for each unit, in the order of the network, with the columns of `samplevis.atlas.rows.SCHEMA`.
         """
         import pyarrow as pa
 
         columns = tuple(rows.SCHEMA) if pictures else rows.FIGURES
-        places: dict[str, list[int]] = {}
-        for part, row in self._places.values():
-            places.setdefault(part, []).append(row)
-        tables = [self.store.read_table(part, columns).take(places[part]) for part in places]
-        return pa.concat_tables(tables) if tables else rows.table([]).select(list(columns))
+        tables = {part: self.store.read_table(part, columns) for part in self.parts}
+        if not tables:
+            return rows.table([]).select(list(columns))
+        sizes = np.array([table.num_rows for table in tables.values()])
+        firsts = dict(zip(tables, np.cumsum(sizes) - sizes, strict=True))
+        order = np.array([firsts[part] + row for part, row in self._places.values()])
+        return pa.concat_tables(tables.values()).take(order)
 
     def to_pandas(self, pictures: bool = False) -> pd.DataFrame:
         """All units as a data frame, see `to_arrow`."""
@@ -289,15 +291,15 @@ class Atlas:
 
     @functools.cached_property
     def _places(self) -> dict[str, tuple[str, int]]:
-        """Unit -> its part and row; a unit that is in two parts counts once."""
-        found = {}
+        """Unit -> its part and row, in the order of the network; a unit that is in two parts counts once."""
+        found, layers = {}, self.store.layers()
         for part in self.parts:
             table = self.store.read_table(part, ("group", "unit"))
             for row, (group, unit) in enumerate(
                 zip(*(table[name].to_pylist() for name in table.column_names), strict=True)
             ):
-                found[f"{group}:{unit}"] = part, row
-        return found
+                found[layers.get(group, {}).get("place", 0), group, unit] = part, row
+        return {f"{group}:{unit}": found[place, group, unit] for place, group, unit in sorted(found)}
 
     @functools.cached_property
     def example_name(self) -> str | None:

@@ -46,7 +46,7 @@ def test_an_atlas_has_everything_of_every_unit(small_atlas):
     assert unit.images("optimized").shape == (1, 32, 32, 3) and unit.images().shape == (2, 32, 32, 3)
     assert unit.record["name"] == modelzoo.Shapes().labels[4]
     assert ((unit.percentiles() >= 0) & (unit.percentiles() <= 100)).all()
-    assert set(found) == {*(f"logits:{n}" for n in range(2, 6)), "mixed:0", "mixed:1"}
+    assert list(found) == [*(f"logits:{n}" for n in range(2, 6)), "mixed:0", "mixed:1"]
     assert len(found.nearest("logits:4", 3)) == 3
 
 
@@ -59,6 +59,17 @@ def test_its_optimised_picture_is_that_of_optimize(tmp_path):
     # WebP of quality 90 moves a pixel by a few of 255 levels; another unit's picture is far away.
     near, far = (np.abs(found[key].images("optimized")[0] / 255.0 - alone).mean() for key in ("logits:4", "logits:5"))
     assert near < 0.05 and far > 2 * near
+
+
+def test_units_come_in_the_order_of_the_network(tmp_path, no_compute):
+    # Three parts of each layer, whose files are named by digests.
+    found = quick(tmp_path, ("logits:0-9", "conv5:0-11"))
+    keys = [*(f"conv5:{n}" for n in range(12)), *(f"logits:{n}" for n in range(10))]
+    assert list(found) == keys
+    for pictures in (False, True):
+        frame = found.to_pandas(pictures)
+        assert [f"{row.group}:{row.unit}" for row in frame.itertuples()] == keys
+    assert [unit.record["unit"] for unit in found.units(["logits:3"])] == [3]
 
 
 def test_dataset_examples_are_those_of_collect(plain_atlas, pictures):
