@@ -14,7 +14,7 @@ from samplevis.activation import Activation
 from samplevis.optimizers.base import Method, Stepper
 from samplevis.optimizers.keras_stepper import KerasStepper, optimizer_settings
 from samplevis.optimizers.registry import OptimizerLike, as_method
-from samplevis.overrides import redirect_relu
+from samplevis.overrides.gradients import has_rectifiers, redirect_relu
 from samplevis.overrides.rebuild import cached_clone
 from samplevis.param import Parameterization
 from samplevis.results.optimized import Optimized
@@ -162,7 +162,7 @@ class _Ascent:
         """Whether the first steps are done and an image had no gradient in them, which can be redirected."""
         first = min(LUCID_REDIRECT_STEPS, self.options.steps)
         undecided = self.options.redirect_steps is None and not self.redirect_steps and self.done == first
-        if not undecided or isinstance(self.optimizer, Method):
+        if not undecided or isinstance(self.optimizer, Method) or not has_rectifiers(self.activation.network):
             return False
         return bool((unmoved(self.z.numpy(), self.start) & finite).any())
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from samplevis.network import Network, as_network
 from samplevis.network.sources import ReplaceActivation, ReplaceLayer
 from samplevis.network.sources.base import Function
-from samplevis.network.sources.functions import FUNCTIONS, ROUNDED
+from samplevis.network.sources.functions import FUNCTIONS, ROUNDED, kinds
 from samplevis.overrides.pooling import WINDOWED, instead_of
 from samplevis.overrides.rebuild import rebuild
 from samplevis.runtime.checks import check_choice
@@ -56,6 +56,11 @@ def redirect_relu(network: Network | keras.Model) -> Network:
       True
     """
     return _rebuild(network, lambda path, kind, f: _redirected(f) if kind in RECTIFIERS else None)
+
+
+def has_rectifiers(network: Network) -> bool:
+    """Whether the network has an activation function that `redirect_relu` replaces."""
+    return any(not kinds(operation).isdisjoint(RECTIFIERS) for operation in network.operations.values())
 
 
 def smooth_max_pool(network: Network | keras.Model, rule: Rule = "average") -> Network:
