@@ -22,7 +22,7 @@ from samplevis.atlas.store import Store
 from samplevis.atlas.unit_rows import layer_activation, unit_seeds, weighted_sums, with_units
 from samplevis.network import Network
 from samplevis.objectives import channel, direction
-from samplevis.optimizers.ascent import LUCID_REDIRECT_STEPS, AscentOptions, ascend, first_latents, unmoved
+from samplevis.optimizers.ascent import AscentOptions, ascend, first_latents, unmoved, waking_steps
 from samplevis.overrides.smooth import smoothed
 from samplevis.runs.rendering import render
 from samplevis.runtime import seeds
@@ -208,7 +208,7 @@ def _optimized(lab: _Lab) -> list[dict[str, Any]]:
 
 def _ascent(steps: int) -> AscentOptions:
     """Always redirected, so that a unit does not depend on whether another one of its batch is silent."""
-    return AscentOptions(steps, redirect_steps=LUCID_REDIRECT_STEPS, skip_nonfinite=True, shared_transforms=True)
+    return AscentOptions(steps, redirect_steps=waking_steps(steps), skip_nonfinite=True, shared_transforms=True)
 
 
 def _ascended_from(

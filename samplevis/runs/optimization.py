@@ -73,8 +73,8 @@ def optimize(
       init: images [batch, *image_shape] in [0, 1] to start from. Defaults to faint noise.
       thresholds: numbers of updates after which to take a snapshot, from 1 to `steps`. Defaults to none.
       redirect_steps: number of first steps with `overrides.redirect_relu`, which starts units that are silent behind a ReLU,
-        >= 0; the state of the optimizer carries over to later steps. Defaults to Lucid's 16 if an image has no gradient in the
-        first 16 steps, which begin again, and otherwise to 0.
+        >= 0; the state of the optimizer carries over to later steps. Defaults to half of the steps, and at least Lucid's 16,
+        if an image has no gradient in the first 16, which begin again; otherwise to 0.
       precision: what the network computes in: "float32", "bfloat16" (`overrides.bfloat16`), or "auto": bfloat16 if a trial of
         about a second shows a gain on this machine. A measured choice may differ from one process to the next, and the images with
         it; it is logged. Defaults to "float32".

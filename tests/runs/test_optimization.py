@@ -157,7 +157,7 @@ def test_a_silent_image_begins_again_with_redirected_gradients(dead_network, cha
         warnings.simplefilter("error")
         found = optimize(network, "unit:0", **settings)
     assert not found.history[0].any() and found.history[-1, 0] > 0.1
-    told = optimize(network, "unit:0", redirect_steps=16, **settings)
+    told = optimize(network, "unit:0", redirect_steps=20, **settings)
     np.testing.assert_array_equal(found.history, told.history)
     for steps in (3, 20):
         np.testing.assert_array_equal(found.snapshots[steps], told.snapshots[steps])
