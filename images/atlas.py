@@ -23,10 +23,11 @@ WIDTH, TITLE, DPI = 1400, 40, 100
 def main(folder: str) -> None:
     """Writes the image."""
     found = atlas.open(folder)
+    units = {unit.key: unit for unit in found.units(list(found))}
     pictures = {"optimised": "optimized", "one of four samples": "samples"}
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH / DPI, (WIDTH / 2 + TITLE) / DPI), dpi=DPI, layout="constrained")
     for axis, (title, name) in zip(axes, pictures.items(), strict=True):
-        images = np.stack([found[key].images(name)[0] for key in found])
+        images = np.stack([units[key].images(name)[0] for key in found])
         axis.imshow(export.grid(images / 255.0, COLUMNS))
         axis.set_title(title)
         axis.axis("off")

@@ -162,9 +162,9 @@ class _Ascent:
         """Whether the first steps are done and an image had no gradient in them, which can be redirected."""
         first = min(STEPS_PER_CALL, self.options.steps)
         undecided = self.options.redirect_steps is None and not self.redirect_steps and self.done == first
-        if not undecided or isinstance(self.optimizer, Method) or not has_rectifiers(self.activation.network):
+        if not undecided or isinstance(self.optimizer, Method):
             return False
-        return bool((unmoved(self.z.numpy(), self.start) & finite).any())
+        return bool((unmoved(self.z.numpy(), self.start) & finite).any()) and has_rectifiers(self.activation.network)
 
     def _redirected(self, stop: int) -> np.ndarray:
         """Begins again with redirected gradients, and makes the steps up to `stop`; returns the scores of the last of them."""

@@ -8,6 +8,8 @@ import numpy as np
 
 from samplevis.network import Network
 from samplevis.network.sources import ReplaceActivation, ReplaceLayer
+from samplevis.network.sources.base import Function
+from samplevis.network.sources.functions import Replacement
 
 
 def rebuild(
@@ -30,7 +32,13 @@ def rebuild(
     Returns:
       A network with layers of the same names and shapes, and copies of the weights.
     """
-    source = network.source.replaced(activation or (lambda *_: None), layer or (lambda *_: None))
+
+    def replacement(path: str, kind: str, function: Function) -> Replacement | None:
+        found = None if activation is None else activation(path, kind, function)
+        # Marked, since a clone of the clone cannot copy it from a config.
+        return found if found is None or isinstance(found, Replacement) else Replacement(found)
+
+    source = network.source.replaced(replacement, layer or (lambda *_: None))
     return network.with_model(source, name)
 
 

@@ -23,7 +23,7 @@ from samplevis.network.sources.base import (
     to_last,
     to_last_shape,
 )
-from samplevis.network.sources.functions import FUNCTIONS, OTHERS, Replacement, as_replacement, is_function, kind
+from samplevis.network.sources.functions import FUNCTIONS, OTHERS, Replacement, is_function, kind
 from samplevis.network.sources.inputs import check_fixed_inputs, image_input
 
 _KERAS = keras.layers
@@ -114,10 +114,9 @@ class FunctionalSource:
             new, path = _copy(old), paths.get(id(old), old.name)
             if is_function(old):
                 function = activation(path, kind(old), new.call)
-                return new if function is None else keras.layers.Activation(as_replacement(function), name=old.name)
+                return new if function is None else keras.layers.Activation(function, name=old.name)
             if callable(function := getattr(old, "activation", None)):
-                replacement = activation(path, kind(function), function)
-                new.activation = function if replacement is None else as_replacement(replacement)
+                new.activation = activation(path, kind(function), function) or function
             return layer(path, new) or new
 
         model = keras.models.clone_model(self.model, clone_function=clone, recursive=True)

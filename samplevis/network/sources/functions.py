@@ -31,11 +31,6 @@ class Replacement:
         return self._function(x)
 
 
-def as_replacement(function: Function) -> Replacement:
-    """The function as a `Replacement`, which it may be already."""
-    return function if isinstance(function, Replacement) else Replacement(function)
-
-
 def kind(function: Any) -> str:
     """What sort of function an activation is: "relu", "relu6", "leakyrelu", "gelu", "silu" and so on.
 

@@ -22,7 +22,7 @@ from samplevis.network.sources.base import (
     to_last,
     to_last_shape,
 )
-from samplevis.network.sources.functions import FUNCTIONS, Replacement, as_replacement
+from samplevis.network.sources.functions import FUNCTIONS, Replacement
 from samplevis.network.sources.interpreter import Functions, Graph, Output, as_output
 from samplevis.network.sources.operation import compute
 
@@ -143,10 +143,11 @@ class GraphSource:
         new._functions = dict(self._functions)
         for name, operation in self.operations.items():
             if isinstance(operation, keras.layers.Layer):
-                if (made := layer(name, operation)) is not None:
-                    new._functions[name] = made
-            elif (function := activation(name, operation.__name__, operation)) is not None:
-                new._functions[name] = as_replacement(function)
+                function = layer(name, operation)
+            else:
+                function = activation(name, operation.__name__, operation)
+            if function is not None:
+                new._functions[name] = function
         return new
 
     def hidden_bytes(self, names: tuple[str, ...], size: tuple[int, ...]) -> int:
