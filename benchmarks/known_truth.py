@@ -3,7 +3,7 @@
 For each prior, many draws say how rare an activation is, and what the judge sees in the draws that reach it. The either-or units of
 the bundled network are asked for the activation of one draw in a hundred, without transforms: `surprisal` should find log 100 =
 4.6 nats, and the shares of independent draws ("smc") should be those of the draws that reach it. Rows that are in the file are
-not made again; a prior without weights is left out.
+not made again.
 """
 
 from __future__ import annotations
@@ -115,11 +115,6 @@ def main() -> None:
     rows = read(options.json)
     done = {(row["prior"], row["unit"]) for row in rows}
     for name in options.priors:
-        try:
-            PRIORS[name]()
-        except FileNotFoundError as error:
-            print(f"{name} was left out: {error}")
-            continue
         for pair in EITHER_OR[: options.num_units]:
             if (name, "|".join(pair)) not in done:
                 rows.append(run(name, pair, options))

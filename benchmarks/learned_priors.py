@@ -36,15 +36,14 @@ from samplevis.analysis.prior_checks import prior_images
 from samplevis.analysis.two_samples import mmd_and_band
 from samplevis.modelzoo.shapes.labels import CONCEPTS, EITHER_OR
 from samplevis.modelzoo.shapes.network import FOLDER
-from samplevis.param.flow import Flow
 from samplevis.results.shares import family_sizes, judged, num_independent, wilson
 from samplevis.runtime import compiled, seeds
 from samplevis.sampling import sequential_monte_carlo
 
-SIZE, PART, BATCH_SIZE = 32, 2000, 64
+PART, BATCH_SIZE = 2000, 64
 QUANTILES, COVERAGE = (0.9, 0.8), 0.9
 # Fewer accepted draws tell no share.
-MIN_ACCEPTED = 20
+MIN_ACCEPTED, NUM_ROUND_TRIPS = 20, 20
 SAMPLER: dict[str, Any] = {"num_chains": 8, "num_results": 1, "batch_size": 8, "num_transforms": 6}
 UNITS = {f"{first}|{second}": len(CONCEPTS) + i for i, (first, second) in enumerate(EITHER_OR)}
 
@@ -95,28 +94,24 @@ class Study:
 
     def __init__(self, options: argparse.Namespace):
         self.options = options
-        self.prior: Flow = modelzoo.shapes.prior(weights=options.weights)
+        self.prior = modelzoo.shapes.prior(weights=options.weights)
         self.truth: Callable[[], tuple[np.ndarray, np.ndarray]] = cache(self._truth)
         self.draws: Callable[[], np.ndarray] = cache(
             lambda: prior_images(self.prior, options.draws, seeds.root(1), progress=True)
         )
         self.measured: Callable[[], tuple[np.ndarray, np.ndarray]] = cache(lambda: measure([self.draws()]))
 
-    def drawings(self, count: int, seed: int) -> np.ndarray:
-        """Drawings as the prior shows them."""
-        return self.prior.decode(modelzoo.shapes.draw(count, seed=seed, size=SIZE)[0]).numpy()
-
     def _truth(self) -> tuple[np.ndarray, np.ndarray]:
         """Logits and labels of all drawings."""
         parts = [PART] * (self.options.drawings // PART)
         parts += [self.options.drawings % PART] if self.options.drawings % PART else []
-        return measure(self.drawings(count, 50_000 + i) for i, count in enumerate(parts))
+        return measure(modelzoo.shapes.draw(count, 50_000 + i)[0] for i, count in enumerate(parts))
 
 
 def rejection(study: Study) -> Iterator[dict[str, Any]]:
     """The share of each event, and of the concepts in it, among drawings and among draws."""
     (truth, names), (values, labels) = study.truth(), study.measured()
-    round_trip = float(study.prior.round_trip(study.drawings(20, 77))[1].max())
+    round_trip = _round_trip(study.prior, modelzoo.shapes.draw(NUM_ROUND_TRIPS, 77)[0])
     for unit in study.options.units:
         for quantile in QUANTILES:
             target = float(np.quantile(truth[:, UNITS[unit]], quantile))
@@ -185,7 +180,7 @@ def smc(study: Study) -> Iterator[dict[str, Any]]:
 def pictures(study: Study) -> Iterator[dict[str, Any]]:
     """Each unit under several priors; the last rows, one of each prior, have what is measured over all units."""
     (truth, _), (values, _) = study.truth(), study.measured()
-    network, judge, examples = modelzoo.Shapes(), modelzoo.ShapesJudge(), study.drawings(PART, 50_000)
+    network, judge, examples = modelzoo.Shapes(), modelzoo.ShapesJudge(), modelzoo.shapes.draw(PART, 50_000)[0]
     scores, sheet = truth[: len(examples)], []
     made: dict[str, list[np.ndarray]] = {}
     best = []
@@ -232,7 +227,13 @@ def _padded(images: np.ndarray, count: int) -> np.ndarray:
     return np.concatenate([images, np.ones((count - len(images), *images.shape[1:]), np.float32)])
 
 
-def _images(prior: Flow, state: np.ndarray) -> np.ndarray:
+def _round_trip(prior: param.Parameterization, images: np.ndarray) -> float:
+    """The largest rms difference of an image and that of its latent."""
+    gap = prior.image(prior.latent(images)).numpy() - images
+    return float(np.sqrt(np.mean(gap**2, (1, 2, 3))).max())
+
+
+def _images(prior: param.Parameterization, state: np.ndarray) -> np.ndarray:
     return np.concatenate(
         [prior.image(tf.constant(state[i : i + BATCH_SIZE])) for i in range(0, len(state), BATCH_SIZE)]
     )

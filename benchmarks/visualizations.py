@@ -138,10 +138,7 @@ def drawings_flow(case: Case) -> param.Parameterization:
     """The prior that learned the drawings of the bundled networks."""
     if case.network.name not in ("Shapes", "FoolingShapes"):
         raise Unavailable("there is no learned prior of photographs")
-    try:
-        return modelzoo.shapes.prior()
-    except FileNotFoundError as error:
-        raise Unavailable(str(error)) from error
+    return modelzoo.shapes.prior()
 
 
 def chain_means(case: Case) -> Made:

@@ -168,18 +168,12 @@ def shapes_prior() -> str:
     """How the bundled prior was made, from the report beside its weights."""
     from samplevis.modelzoo.shapes.network import FOLDER, read_report
 
-    path = FOLDER / "prior.npz"
-    if not path.is_file():
-        return (
-            "The weights are not part of this version, since they do not pass `check_prior` yet; "
-            "`python -m benchmarks.train_shapes_prior --start benchmarks/results/shapes_prior.npz` trains them on and stores them."
-        )
-    report = read_report(path)
+    report = read_report(FOLDER / "prior.npz")
     return (
-        f"It is a flow that was learned from {report['pictures']} drawings of `modelzoo.shapes.draw` at "
-        f"{report['size'][0]} pixels, in {report['steps']} steps of {report['batch_size']}: held-out loss "
-        f"{report['held_out_loss']:.3f}, a Gaussian's {report['gaussian_loss']:.3f}. `python -m benchmarks.train_shapes_prior` "
-        f"trains it. What `check_prior` says: {report.get('verdict', 'not asked')}"
+        f"The flow was learned from {report['pictures']:,} masks, in {report['steps']:,} steps of {report['batch_size']} that took "
+        f"{report['seconds'] / 60:.0f} minutes of a core: held-out loss {report['held_out_loss']:.3f}, a Gaussian's "
+        f"{report['gaussian_loss']:.3f}. `python -m benchmarks.train_shapes_prior` trains it. What `check_prior` says: "
+        f"{report['verdict']}"
     )
 
 

@@ -18,7 +18,6 @@ from samplevis.analysis.two_samples import classifier_accuracy, mmd_and_band, ne
 from samplevis.network import Network, as_network
 from samplevis.param import Parameterization
 from samplevis.param.base import check_base
-from samplevis.param.flow import Flow
 from samplevis.results.shares import Judge, judged
 from samplevis.runtime import seeds
 from samplevis.runtime.checks import check_whole
@@ -59,7 +58,7 @@ class PriorCheck:
 
     Attributes:
       findings: the comparisons.
-      prior: the prior; a `param.flow` carries the verdict, which `render` repeats.
+      prior: the prior; one with a `verdict` (`param.flow`) carries it, and `render` repeats it.
       draws: float32 [N, *image_shape], the draws that were compared.
 
     Example:
@@ -150,7 +149,7 @@ def check_prior(
         findings.append(_reach(_activation(network, unit, prior), str(unit), images, pictures))
     if training is not None:
         findings.append(_memory(images, pictures, np.asarray(training, np.float32)[:MAX_TRAINING]))
-    marked = dataclasses.replace(prior, verdict=_verdict(findings)) if isinstance(prior, Flow) else prior
+    marked = dataclasses.replace(prior, verdict=_verdict(findings)) if hasattr(prior, "verdict") else prior
     return PriorCheck(tuple(findings), marked, images)
 
 

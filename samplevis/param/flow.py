@@ -108,7 +108,7 @@ class Flow(base.Parameterization):
           (latents [N, *latent_shape], the rms difference of each image and that of its latent, float32 [N]).
 
         Example:
-          >>> latents, error = modelzoo.shapes.prior().round_trip(drawings)
+          >>> latents, error = modelzoo.shapes.prior().figures.round_trip(masks)
           >>> bool(error.max() < 0.01)
           True
         """
@@ -116,7 +116,7 @@ class Flow(base.Parameterization):
         if self.decode is not None and self.encode is None:
             latents = closest_latents(lambda z: self._pixels(self.end(z)), images, self.shape)
             return latents, self._error(latents, images)
-        latents = self._reversed(images)
+        latents = self.reverse(images)
         off = np.flatnonzero(~(self._error(latents, images) <= MAX_ROUND_TRIP))
         if len(off):
             start, wanted = tf.gather(latents, off), tf.gather(images, off)
@@ -124,6 +124,24 @@ class Flow(base.Parameterization):
             nearer = closest_latents(lambda z: self._pixels(self.end(z)), wanted, self.shape, start)
             latents = tf.tensor_scatter_nd_update(latents, off[:, None], nearer)
         return latents, self._error(latents, images)
+
+    def reverse(self, images: tf.Tensor) -> tf.Tensor:
+        """Where the reverse flow ends, which begins at images: `latent` without a correction where that misses.
+
+        Args:
+          images: float tensor [N, *image_shape] in [0, 1].
+
+        Returns:
+          float32 tensor [N, *latent_shape].
+        """
+        low, high = self.value_range
+        y = low + (high - low) * images
+        y = y if self.encode is None else tf.cast(self.encode(y), tf.float32)
+        undo = tf.function(self._undo, autograph=False)
+        for number in range(len(self.rows) - 2, -1, -1):
+            y = undo(y, tf.constant(number))
+        _, image, noise = self.rows[0]
+        return y / float(np.hypot(image, noise))
 
     def _error(self, latents: tf.Tensor, images: tf.Tensor) -> np.ndarray:
         """The rms difference of each image and that of its latent, float32 [N]."""
@@ -134,17 +152,6 @@ class Flow(base.Parameterization):
         """Pixels from 0 to 1, or a little outside."""
         low, high = self.value_range
         return (tf.cast(x if self.decode is None else self.decode(x), tf.float32) - low) / (high - low)
-
-    def _reversed(self, images: tf.Tensor) -> tf.Tensor:
-        """The reverse flow, a step at a time."""
-        low, high = self.value_range
-        y = low + (high - low) * images
-        y = y if self.encode is None else tf.cast(self.encode(y), tf.float32)
-        undo = tf.function(self._undo, autograph=False)
-        for number in range(len(self.rows) - 2, -1, -1):
-            y = undo(y, tf.constant(number))
-        _, image, noise = self.rows[0]
-        return y / float(np.hypot(image, noise))
 
     def _undo(self, y: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
         """Where the step from row `number` begins that ends in y: a reverse step, whose target moves by what it missed."""

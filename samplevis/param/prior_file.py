@@ -72,7 +72,11 @@ def read_prior(path: str | os.PathLike) -> tuple[keras.Model, dict[str, Any]]:
             f"model: {str(path)!r} is no file of samplevis.fit_prior. Load other models yourself: "
             "param.flow(keras.saving.load_model(path), ...)"
         ) from error
-    return keras.saving.load_model(path, compile=False), settings
+    # Keras finds classes that were imported.
+    from samplevis.param.unet import VelocityUNet
+
+    objects = {f"samplevis>{VelocityUNet.__name__}": VelocityUNet}
+    return keras.saving.load_model(path, custom_objects=objects, compile=False), settings
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

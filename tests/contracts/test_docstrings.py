@@ -21,7 +21,6 @@ PACKAGES = ("network", "param", "objectives", "overrides", "modelzoo", "modelzoo
 COMPLETE = (*PACKAGES, "activation", "export", "recipes", "sampling")
 # Examples that are shown and not run.
 NOT_RUN = {
-    "modelzoo.shapes.prior": "its weights are trained by benchmarks/train_shapes_prior.py",
     "modelzoo.InceptionV1": "fetches its weights",
     "modelzoo.AlexNet": "240 MB of random weights",
     "modelzoo.VGG16_torchvision": "550 MB of random weights",

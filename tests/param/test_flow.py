@@ -259,7 +259,7 @@ def test_the_reverse_flow_undoes_expanding_and_shrinking_steps(solver):
     )  # fmt: skip
     z = flow.prior(seeds.root(0), 8)
     images = flow.decode(flow.end(z)) / 2 + 0.5
-    np.testing.assert_allclose(flow._reversed(images), z, atol=2e-3)
+    np.testing.assert_allclose(flow.reverse(images), z, atol=2e-3)
 
 
 @pytest.mark.slow

@@ -11,6 +11,10 @@ from samplevis.modelzoo.shapes.labels import CONCEPTS
 NOTHING = len(CONCEPTS)
 TEXTURES = frozenset({"stripes", "checkerboard", "dots"})
 SIZE = 64
+# Ranges of the means and the contrast of a background; how far the colour of a figure is from it, and how many are tried; the
+# share of the background's noise in a figure; ranges of the change of contrast and of the white noise that degrade the picture.
+MEANS, CONTRASTS, FAR, NUM_TRIES, GRAIN = (0.15, 0.85), (0.01, 0.13), 0.45, 16, 0.3
+DEGRADED_CONTRASTS, GRAINS = (0.5, 1.1), (0.0, 0.08)
 
 
 def draw(count: int, seed: int, size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
@@ -33,17 +37,33 @@ def draw(count: int, seed: int, size: int = SIZE) -> tuple[np.ndarray, np.ndarra
     rng = np.random.default_rng(seed)
     concepts = rng.integers(0, len(CONCEPTS) + 1, count)
     background = _background(rng, count, size)
-    masks = np.zeros((count, size, size), np.float32)
-    for index, name in enumerate(CONCEPTS):
-        chosen = np.flatnonzero(concepts == index)
-        if len(chosen):
-            masks[chosen] = mask(name, *_pose(rng, name, len(chosen), size))
+    masks = _figures(rng, concepts, size)
     color = background.mean((1, 2), keepdims=True)
-    # The same grain as the background, from elsewhere and weaker: a shape is not perfectly flat.
-    grain = 0.3 * (np.roll(background, size // 2, (1, 2)) - color)
+    # The same noise as in the background, from elsewhere and weaker: a shape is not perfectly flat.
+    grain = GRAIN * (np.roll(background, size // 2, (1, 2)) - color)
     foreground = _contrasting(rng, color[:, 0, 0])[:, None, None] + grain
     images = background + masks[..., None] * (foreground - background)
     return np.clip(_degrade(rng, images), 0, 1).astype(np.float32), concepts
+
+
+def figures(count: int, seed: int, size: int = SIZE, edge: float = 1.0) -> np.ndarray:
+    """Draws the figures of pictures alone: the share of each pixel that a concept covers.
+
+    Args:
+      count: number of figures, >= 1; about one in thirteen is empty.
+      seed: int >= 0; equal seeds give equal figures.
+      size: side in pixels, >= 16. Defaults to 64.
+      edge: pixels over which edges are soft, > 0. Defaults to 1.
+
+    Returns:
+      float32 [count, size, size] in [0, 1].
+
+    Example:
+      >>> figures(2, seed=0, size=32).shape
+      (2, 32, 32)
+    """
+    rng = np.random.default_rng(seed)
+    return _figures(rng, rng.integers(0, len(CONCEPTS) + 1, count), size, edge)
 
 
 def mask(name: str, u: np.ndarray, v: np.ndarray, pixel: np.ndarray) -> np.ndarray:
@@ -59,6 +79,17 @@ def mask(name: str, u: np.ndarray, v: np.ndarray, pixel: np.ndarray) -> np.ndarr
       float32 [n, H, W] in [0, 1], with edges that are soft over one pixel.
     """
     return np.clip(_INSIDE[name](u, v) / pixel + 0.5, 0, 1).astype(np.float32)
+
+
+def _figures(rng: np.random.Generator, concepts: np.ndarray, size: int, edge: float = 1.0) -> np.ndarray:
+    """Masks of concepts in random poses, [count, size, size]."""
+    masks = np.zeros((len(concepts), size, size), np.float32)
+    for index, name in enumerate(CONCEPTS):
+        chosen = np.flatnonzero(concepts == index)
+        if len(chosen):
+            u, v, pixel = _pose(rng, name, len(chosen), size)
+            masks[chosen] = mask(name, u, v, edge * pixel)
+    return masks
 
 
 def _star(u: np.ndarray, v: np.ndarray, points: int = 5, inner: float = 0.42) -> np.ndarray:
@@ -134,21 +165,26 @@ def _pose(rng: np.random.Generator, name: str, count: int, size: int) -> tuple[n
 
 def _background(rng: np.random.Generator, count: int, size: int) -> np.ndarray:
     """1/f noise of random colour and contrast around a random colour, [count, size, size, 3]."""
-    f = np.maximum(np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)), 1 / size)
-    noise = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((count, 3, size, size), np.float32)) / f, s=(size, size))
+    waves = np.fft.rfft2(rng.standard_normal((count, 3, size, size), np.float32)) / frequencies(size)
+    noise = np.fft.irfft2(waves, s=(size, size))
     noise = noise.transpose(0, 2, 3, 1).astype(np.float32)
     noise -= noise.mean((1, 2), keepdims=True)
     noise /= noise.std((1, 2), keepdims=True)
     grey = rng.uniform(0, 1, (count, 1, 1, 1)).astype(np.float32)
     noise = grey * noise[..., :1] + (1 - grey) * noise
-    mean = rng.uniform(0.15, 0.85, (count, 1, 1, 3)).astype(np.float32)
-    return mean + rng.uniform(0.01, 0.13, (count, 1, 1, 1)).astype(np.float32) * noise
+    mean = rng.uniform(*MEANS, (count, 1, 1, 3)).astype(np.float32)
+    return mean + rng.uniform(*CONTRASTS, (count, 1, 1, 1)).astype(np.float32) * noise
+
+
+def frequencies(size: int) -> np.ndarray:
+    """Frequencies of waves in cycles per pixel, [size, size // 2 + 1]; that of the mean is the lowest other one."""
+    return np.maximum(np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)), 1 / size)
 
 
 def _contrasting(rng: np.random.Generator, colors: np.ndarray) -> np.ndarray:
-    """Random colours [n, 3], each at least 0.45 away from one of `colors`."""
-    tries = rng.uniform(0, 1, (16, *colors.shape)).astype(np.float32)
-    far = np.linalg.norm(tries - colors, axis=-1) >= 0.45
+    """Random colours [n, 3], each at least `FAR` away from one of `colors`."""
+    tries = rng.uniform(0, 1, (NUM_TRIES, *colors.shape)).astype(np.float32)
+    far = np.linalg.norm(tries - colors, axis=-1) >= FAR
     # The first that is far enough; the last one if none is.
     first = np.where(far.any(0), far.argmax(0), len(tries) - 1)
     return tries[first, np.arange(len(colors))]
@@ -158,5 +194,5 @@ def _degrade(rng: np.random.Generator, images: np.ndarray) -> np.ndarray:
     """Random contrast and white noise."""
     shape = (len(images), 1, 1, 1)
     mean = images.mean((1, 2, 3), keepdims=True)
-    images = mean + rng.uniform(0.5, 1.1, shape) * (images - mean)
-    return images + rng.uniform(0, 0.08, shape) * rng.standard_normal(images.shape, np.float32)
+    images = mean + rng.uniform(*DEGRADED_CONTRASTS, shape) * (images - mean)
+    return images + rng.uniform(*GRAINS, shape) * rng.standard_normal(images.shape, np.float32)
