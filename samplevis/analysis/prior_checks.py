@@ -196,10 +196,7 @@ def _pictures(pictures: Any, shape: tuple[int, ...]) -> np.ndarray:
 
 def _of_pixels(draws: np.ndarray, pictures: np.ndarray) -> Iterator[Finding]:
     """Spectrum and colours."""
-    ratios = np.exp(np.abs(ring_power(draws) - ring_power(pictures)))
-    worst, limit = float(ratios.max()), MAX_POWER_RATIO
-    text = f"the power of some frequencies differs by a factor of {worst:.2f}"
-    yield Finding("spectrum", worst, limit, worst <= limit, text)
+    yield _spectrum(ring_power(draws), ring_power(pictures))
     gaps = []
     for of in (np.mean, np.std):
         values = [of(images, axis=(1, 2)) for images in (draws, pictures)]
@@ -209,6 +206,20 @@ def _of_pixels(draws: np.ndarray, pictures: np.ndarray) -> Iterator[Finding]:
     gap, chance = max(gaps)
     limit = max(MAX_COLOR, chance)
     yield Finding("colours", gap, limit, gap <= limit, f"means or contrasts of the colours differ by {gap:.3f}")
+
+
+def _spectrum(draws: np.ndarray, pictures: np.ndarray) -> Finding:
+    """The ring of frequencies whose power differs most beyond its limit, [N, ring] and [M, ring]."""
+    means = [power.mean(0) for power in (draws, pictures)]
+    gaps = np.abs(np.log(means[0] / means[1]))
+    # The standard error of a logarithm is that of the mean over the mean.
+    errors = np.sqrt(sum(p.var(0) / len(p) / m**2 for p, m in zip((draws, pictures), means, strict=True)))
+    limits = np.maximum(np.log(MAX_POWER_RATIO), ERRORS * errors)
+    worst = np.argmax(gaps / limits)
+    ratio, limit = float(np.exp(gaps[worst])), float(np.exp(limits[worst]))
+    return Finding(
+        "spectrum", ratio, limit, ratio <= limit, f"the power of some frequencies differs by a factor of {ratio:.2f}"
+    )
 
 
 def _of_features(network: Network | None, draws: np.ndarray, pictures: np.ndarray) -> Iterator[Finding]:

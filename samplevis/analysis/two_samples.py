@@ -9,16 +9,14 @@ NUM_RINGS, NUM_SPLITS, NUM_FOLDS, NEWTON_STEPS, RIDGE = 8, 200, 5, 12, 1e-2
 
 
 def ring_power(images: np.ndarray) -> np.ndarray:
-    """Log of the mean power in rings of frequency, coarse first: [N, H, W, C] -> float64 [ring]."""
+    """Mean power in rings of frequency, coarse first: [N, H, W, C] -> float64 [N, ring]."""
     x = images.astype(np.float64) - images.mean((1, 2), keepdims=True)
-    power = np.mean(np.abs(np.fft.fft2(x, axes=(1, 2))) ** 2, axis=(0, 3))
+    power = np.mean(np.abs(np.fft.fft2(x, axes=(1, 2))) ** 2, axis=3)
     frequency = np.hypot(*np.meshgrid(*(np.fft.fftfreq(side) for side in images.shape[1:3]), indexing="ij"))
     edges = np.geomspace(0.9 / max(images.shape[1:3]), 0.72, NUM_RINGS + 1)
-    ring = np.digitize(frequency, edges) - 1
-    inside = (ring >= 0) & (ring < NUM_RINGS)
-    sums = np.bincount(ring[inside], power[inside], NUM_RINGS)
-    counts = np.bincount(ring[inside], minlength=NUM_RINGS)
-    return np.log(sums[counts > 0] / counts[counts > 0] + 1e-12)
+    inside = np.digitize(frequency, edges)[..., None] == np.arange(1, NUM_RINGS + 1)
+    inside = inside[..., inside.any((0, 1))]
+    return np.tensordot(power, inside / inside.sum((0, 1)), 2) + 1e-12
 
 
 def standardized(features: np.ndarray, reference: np.ndarray) -> np.ndarray:

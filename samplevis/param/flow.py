@@ -15,6 +15,7 @@ import tensorflow as tf
 from samplevis.param import base
 from samplevis.param.inverse import closest_latents
 from samplevis.param.prior_file import read_prior
+from samplevis.param.unroll import repeated, unrolled
 from samplevis.runtime.checks import brief, check_array, check_choice, check_whole, is_list
 
 Prediction = Literal["velocity", "noise", "image"]
@@ -78,7 +79,7 @@ class Flow(base.Parameterization):
           float32 [N, *latent_shape].
         """
         _, image, noise = self.rows[0]
-        return _unrolled(self._step, len(self.rows) - 1, float(np.hypot(image, noise)) * z)
+        return unrolled(self._step, len(self.rows) - 1, float(np.hypot(image, noise)) * z)
 
     def latent(self, images: tf.Tensor) -> tf.Tensor:
         """Latents of images, by the reverse flow; where that misses, the closest by least squares. Warns if the round trip is off.
@@ -164,13 +165,13 @@ class Flow(base.Parameterization):
                 first = self._slope(x, before, change)
                 return y - (first if self.solver == "euler" else (first + last) / 2)
 
-            return _repeated(nearer, NUM_FIXED_POINT, y - last)
+            return repeated(nearer, NUM_FIXED_POINT, y - last)
 
         def corrected(target: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             target += y - self._step(x, number)
             return target, back(target)
 
-        return _repeated(corrected, NUM_CORRECTIONS, y, back(y))[1]
+        return repeated(corrected, NUM_CORRECTIONS, y, back(y))[1]
 
     def _step(self, x: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
         """A step of the solver from row `number` to the next, [N, *shape] -> [N, *shape]."""
@@ -361,47 +362,3 @@ def _rows(schedule: Schedule | Sequence[Row] | np.ndarray, steps: int) -> tuple[
     if np.any(rows[:, 1:] < 0) or np.any(rows[:, 1:].sum(1) <= 0) or np.any(np.diff(ratio) <= 0):
         raise ValueError("schedule: expected factors >= 0 that lead from noise to image: image / noise must rise")
     return tuple(map(tuple, rows.tolist()))
-
-
-def _repeated(update: Callable[..., Any], count: int, *values: tf.Tensor) -> Any:
-    """Values after `count` updates, which are traced once."""
-
-    def body(number: tf.Tensor, *values: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        after = update(*values)
-        return (number + 1, *(after if len(values) > 1 else (after,)))
-
-    found = tf.while_loop(lambda number, *_: number < count, body, (tf.constant(0), *values))[1:]
-    return found if len(found) > 1 else found[0]
-
-
-def _unrolled(step: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], count: int, x: tf.Tensor) -> tf.Tensor:
-    """`count` steps, whose gradient stores where each begins and computes it again."""
-
-    @tf.custom_gradient
-    def run(x: tf.Tensor):
-        places = tf.TensorArray(tf.float32, count, element_shape=x.shape)
-
-        def forward(number: tf.Tensor, x: tf.Tensor, places: tf.TensorArray):
-            return number + 1, step(x, number), places.write(number, x)
-
-        _, end, places = tf.while_loop(
-            lambda number, *_: number < count, forward, (tf.constant(0), x, places), parallel_iterations=1
-        )
-        stored = places.stack()
-
-        def gradient(upstream: tf.Tensor, variables: Sequence[tf.Variable] | None = None):
-            def backward(number: tf.Tensor, upstream: tf.Tensor):
-                with tf.GradientTape(watch_accessed_variables=False) as tape:
-                    place = stored[number]
-                    tape.watch(place)
-                    after = step(place, number)
-                return number - 1, tape.gradient(after, place, upstream)
-
-            _, found = tf.while_loop(
-                lambda number, _: number >= 0, backward, (tf.constant(count - 1), upstream), parallel_iterations=1
-            )
-            return found if variables is None else (found, [None] * len(variables))
-
-        return end, gradient
-
-    return run(x)

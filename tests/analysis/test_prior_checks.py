@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import samplevis
 from samplevis import modelzoo, param
+from samplevis.analysis.prior_checks import _spectrum
 from samplevis.analysis.two_samples import classifier_accuracy, mmd_and_band, nearest_distances, ring_power
 from samplevis.param.base import Constant
 
@@ -90,7 +91,22 @@ def test_two_sample_figures():
 
 def test_the_power_of_white_noise_is_flat():
     power = ring_power(0.1 * np.random.default_rng(0).standard_normal((200, 32, 32, 3)))
-    np.testing.assert_allclose(power, np.log(0.01 * 32**2), atol=0.1)
+    assert power.shape[0] == 200
+    np.testing.assert_allclose(power.mean(0), 0.01 * 32**2, rtol=0.1)
+
+
+def test_chance_alone_does_not_change_the_spectrum():
+    """Few pictures whose contrasts differ a lot: halves of them differ by more than a quarter."""
+    rng = np.random.default_rng(0)
+
+    def pictures(factor: float = 1.0) -> np.ndarray:
+        contrast = factor * np.exp(0.8 * rng.standard_normal((80, 1, 1, 1)))
+        return ring_power(contrast * rng.standard_normal((80, 16, 16, 3)))
+
+    halves = [_spectrum(pictures(), pictures()) for _ in range(40)]
+    assert np.mean([found.passed for found in halves]) >= 0.95
+    assert np.mean([found.value > 1.25 for found in halves]) > 0.2
+    assert not np.any([_spectrum(pictures(3.0), pictures()).passed for _ in range(5)])
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -104,6 +107,16 @@ def test_a_run_that_was_stopped_writes_the_same_bytes(tmp_path):
     assert prior.value_range == whole.prior.value_range and prior.image_shape == (8, 8, 3)
     assert Image.open(tmp_path / "p.png").size[0] > 64
     assert "held out" in str(whole)
+
+
+@pytest.mark.slow
+def test_a_prior_opens_in_a_new_process(tmp_path):
+    samplevis.fit_prior(blobs(), 8, path=tmp_path / "prior.keras", **QUICK)
+    program = "import sys\nfrom samplevis import param\nprint(param.flow(sys.argv[1]).shape)"
+    found = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "prior.keras")], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split("\n")[0] == "(8, 8, 3)"
 
 
 @pytest.mark.slow

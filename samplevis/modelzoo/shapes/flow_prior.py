@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from scipy import special
 
 from samplevis.modelzoo.shapes.drawing import (
     CONTRASTS,
@@ -23,9 +24,13 @@ from samplevis.modelzoo.shapes.network import FOLDER, load_weights, read_report
 from samplevis.param import base
 from samplevis.param.flow import Flow, Solver, flow
 from samplevis.param.unet import unet
+from samplevis.runtime.checks import check_whole
 
 # Side of the masks that the flow draws, and pixels over which their edges are soft: so they say where an edge is between pixels.
 FIGURE_SIZE, EDGE = 32, 2.0
+# First and last log(image / noise) of the steps of the flow, evenly spaced in between. Which figure it will be is decided early.
+# Of 1,000 figures, 9.4 % were spirals with 24 such steps, 10.0 % with 28 of `param.flow`, 8.9 % with many; 7.6 % are.
+LOG_RATIOS = (-4.0, 3.0)
 # The parts of a latent and their shapes.
 PARTS: dict[str, tuple[int, ...]] = {
     "figure": (FIGURE_SIZE, FIGURE_SIZE, 1),
@@ -66,7 +71,7 @@ class DrawingPrior(base.Parameterization):
         return tf.clip_by_value(self._pixels(tf.cast(z, tf.float32)), 0.0, 1.0)
 
     def latent(self, images: tf.Tensor) -> tf.Tensor:
-        """Latents of images: the mask that tells two colours apart, through the reverse flow; the grain takes what the rest leaves."""
+        """Latents of images: a mask that tells two colours apart, through the reverse flow; the grain takes what that leaves."""
         images = tf.cast(images, tf.float32)
         # The blur leaves less of the grain, and makes edges as soft as those of the flow's masks.
         background, figure, share = _two_colors(tf.nn.avg_pool2d(images, BLUR, 1, "SAME"))
@@ -109,7 +114,7 @@ class DrawingPrior(base.Parameterization):
         return images + _uniform(parts["grain_size"], GRAINS) * parts["grain"]
 
 
-def prior(steps: int = 16, solver: Solver = "heun", weights: str | Path = FOLDER / "prior.npz") -> DrawingPrior:
+def prior(steps: int = 24, solver: Solver = "heun", weights: str | Path = FOLDER / "prior.npz") -> DrawingPrior:
     """The prior of the drawings: images like those of `draw`, from white noise.
 
     A drawing is a figure on a background. Backgrounds, colours, contrast and grain of `draw` are known functions of white noise;
@@ -120,7 +125,7 @@ def prior(steps: int = 16, solver: Solver = "heun", weights: str | Path = FOLDER
     masks and steps, the held-out loss and what `check_prior` said. The weights have 16 bits.
 
     Args:
-      steps: of the flow, >= 1. Defaults to 16.
+      steps: of the flow, >= 1. Defaults to 24.
       solver: "heun" or "euler". Defaults to "heun".
       weights: a file that the script wrote. Defaults to the bundled ones.
 
@@ -143,8 +148,15 @@ def prior(steps: int = 16, solver: Solver = "heun", weights: str | Path = FOLDER
     report = read_report(Path(weights))
     model = unet((FIGURE_SIZE, FIGURE_SIZE), 1, report["widths"])
     load_weights(model, Path(weights))
-    figures = flow(model, steps=steps, solver=solver, value_range=tuple(report["value_range"]))
+    figures = flow(model, schedule=_schedule(steps), solver=solver, value_range=tuple(report["value_range"]))
     return DrawingPrior(figures, report.get("verdict", ""))
+
+
+def _schedule(steps: int) -> np.ndarray:
+    """Rows of `param.flow`, from noise alone to image alone, and evenly spaced in the log of their ratio in between."""
+    check_whole("steps", steps, 1)
+    times = np.concatenate([[0.0], special.expit(np.linspace(*LOG_RATIOS, steps - 1)), [1.0]])
+    return np.stack([times, times, 1 - times], axis=1)
 
 
 def _sizes() -> list[int]:
