@@ -81,7 +81,9 @@ def run(name: str, unit: str, method: str, options: argparse.Namespace) -> dict[
     network, judge = NETWORKS[name](), modelzoo.ShapesJudge()
     drawings, _ = modelzoo.shapes.draw(EXAMPLES, seed=5)
     order = np.argsort(-network(drawings, "logits")["logits"].numpy()[:, LABELS.index(unit)])
-    made = (ROWS | VARIANTS)[method](Case(network, f"logits:{unit}", SIZE, options.count, drawings[order], 0))
+    measured = param.measured(SIZE, drawings)
+    case = Case(network, f"logits:{unit}", SIZE, options.count, drawings[order], measured, 0)
+    made = (ROWS | VARIANTS)[method](case)
     images = read_evaluated(network, made.images).images
     if options.save:
         options.save.mkdir(parents=True, exist_ok=True)

@@ -37,6 +37,7 @@ class Case(NamedTuple):
       size: side of the images in pixels.
       count: of the images.
       examples: real pictures of that size, the most active first, [M, size, size, 3].
+      measured: prior with their spectrum and colours, the same for all units: they share compiled code.
       seed: of everything that is random.
     """
 
@@ -45,6 +46,7 @@ class Case(NamedTuple):
     size: int
     count: int
     examples: np.ndarray
+    measured: param.Parameterization
     seed: int
 
 
@@ -73,8 +75,13 @@ def diverse(case: Case) -> Made:
 
 def maco(case: Case) -> Made:
     """Magnitude-constrained optimisation: the mean spectrum of real pictures, and its authors' optimiser."""
-    prior = param.maco(param.measured(case.size, case.examples))
-    return _optimised(case, case.unit, param=prior, transforms=_crops(case), optimizer=keras.optimizers.Nadam(1.0))
+    return _optimised(
+        case,
+        case.unit,
+        param=param.maco(case.measured),
+        transforms=_crops(case),
+        optimizer=keras.optimizers.Nadam(1.0),
+    )
 
 
 def maco_without_pictures(case: Case) -> Made:
@@ -162,7 +169,7 @@ ROWS: dict[str, Callable[[Case], Made]] = {
     "accentuation": accentuated,
     "samples, fourier": sampled(lambda case: param.fourier(case.size)),
     "samples, pyramid": sampled(lambda case: param.pyramid(case.size)),
-    "samples, measured": sampled(lambda case: param.measured(case.size, case.examples)),
+    "samples, measured": sampled(lambda case: case.measured),
     "samples, flow": sampled(drawings_flow),
     "chain means, fourier": chain_means,
     "best dataset examples": best_examples,

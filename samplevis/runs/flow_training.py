@@ -16,8 +16,10 @@ from samplevis.runtime.checkpoint import flat
 
 # Pixels from 0 to 1 become numbers of a variance of about 1, that of the noise.
 VALUE_RANGE = (-2.0, 2.0)
-# Times are sigmoid(TIME_MEAN + TIME_SPREAD N(0, 1)): shapes are decided where the noise is still strong.
-TIME_MEAN, TIME_SPREAD = -0.4, 1.2
+# Times are sigmoid(TIME_MEAN + TIME_SPREAD N(0, 1)): what a picture will show is decided where the noise is still strong.
+TIME_MEAN, TIME_SPREAD = -1.2, 1.4
+# Crops, those of the batch among them, over which the velocity at a place is averaged.
+NUM_REFERENCES = 1024
 # The weights of the result are averaged over about this share of the steps.
 AVERAGED_SHARE = 0.05
 WARM_UP_SHARE, MAX_WARM_UP = 0.1, 200
@@ -92,6 +94,27 @@ def pairs(data: np.ndarray, normal: np.ndarray, rng: np.random.Generator) -> Pai
     return Pairs((1 - t) * noise + t * data, time, data - noise)
 
 
+def expected_velocity(place: np.ndarray, time: np.ndarray, references: np.ndarray) -> np.ndarray:
+    """The mean velocity of the straight ways that pass through places, if each reference is equally likely at the end.
+
+    Many pictures are possible while the noise is strong, and the velocity towards one of them is mostly chance. Given the place and
+    the references, which of them the way ends at is random, and this is the mean over it: the same velocity is learned, from
+    targets of less variance (the stable target field of Xu et al. 2023, arXiv:2302.00670).
+
+    Args:
+      place: [N, H, W, C].
+      time: in [0, 1), [N, 1].
+      references: the pictures that a way may end at, [M, H, W, C].
+
+    Returns:
+      float32 [N, H, W, C].
+    """
+    x, ends = place.reshape(len(place), -1), references.reshape(len(references), -1)
+    log_weights = (time * x @ ends.T - time**2 * np.square(ends).sum(1) / 2) / (1 - time) ** 2
+    weights = np.exp(log_weights - log_weights.max(1, keepdims=True))
+    return ((weights @ ends / weights.sum(1, keepdims=True) - x) / (1 - time)).reshape(place.shape)
+
+
 class FlowTrainer:
     """Trains a velocity by flow matching; the step with a number depends on the seed and that number alone.
 
@@ -124,12 +147,13 @@ class FlowTrainer:
     def step(self) -> float:
         """Makes an update, and returns the loss of its batch."""
         rng = np.random.default_rng([self._seed, self.done])
-        data = self._pictures.sample(rng, self._batch_size)
+        references = self._pictures.sample(rng, max(self._batch_size, NUM_REFERENCES))
         # A stratified sample of the times: the mean over a batch has less noise.
         order = rng.permutation(self._batch_size)
-        batch = pairs(data, normal_quantiles((order + rng.random(self._batch_size)) / self._batch_size), rng)
+        normal = normal_quantiles((order + rng.random(self._batch_size)) / self._batch_size)
+        place, time, _ = pairs(references[: self._batch_size], normal, rng)
         self.done += 1
-        return float(self.model.train_on_batch([batch.place, batch.time], batch.velocity))
+        return float(self.model.train_on_batch([place, time], expected_velocity(place, time, references)))
 
     def set_weights(self, weights: Sequence[np.ndarray]) -> None:
         """Begins with the weights of another velocity, before the first step."""

@@ -15,7 +15,7 @@ from samplevis import modelzoo, param
 from samplevis.analysis.prior_pictures import read_pictures
 from samplevis.param.gaussian_velocity import moments
 from samplevis.param.unet import unet
-from samplevis.runs.flow_training import PictureSet, held_out_pairs, loss
+from samplevis.runs.flow_training import PictureSet, expected_velocity, held_out_pairs, loss, pairs
 from samplevis.runtime import seeds
 
 QUICK = dict(steps=4, widths=(8,), batch_size=4, progress=False)
@@ -49,6 +49,30 @@ def test_the_first_loss_is_that_of_the_best_velocity_for_a_gaussian():
     assert loss(model, pairs) > 1.1 * closed_form, "the control must be worse: it knows no variance"
     model.set_moments(moments(PictureSet(pixels, (8, 8), True).sample(rng, 1000)))
     assert loss(model, pairs) == pytest.approx(closed_form, rel=0.01)
+
+
+def test_the_targets_are_means_over_the_pictures_that_a_way_may_end_at():
+    """The references are one number each, of a normal distribution: the velocity there is known."""
+    rng, count, s = np.random.default_rng(0), 20_000, 0.25
+    data = np.sqrt(s) * rng.standard_normal((count, 1, 1, 1), np.float32)
+    some = pairs(data[:400], rng.standard_normal(400), rng)
+    t = some.time[:, :, None, None]
+    exact = (t * s - (1 - t)) / (t**2 * s + (1 - t) ** 2) * some.place
+    found = expected_velocity(some.place, some.time, data)
+    # Each mean is over that many references at least, with a velocity that has the posterior's deviation.
+    deviation = np.sqrt(s / (t**2 * s + (1 - t) ** 2))
+    assert np.mean(np.square((found - exact) / deviation)) < 0.02
+    assert np.mean(np.square((some.velocity - exact) / deviation)) > 0.8, "the control: one picture"
+
+
+def test_where_the_noise_is_weak_the_target_is_the_pictures_own():
+    rng = np.random.default_rng(0)
+    data = 0.5 * rng.standard_normal((64, 8, 8, 3), np.float32)
+    late = pairs(data, np.full(64, 4.0), rng)
+    np.testing.assert_allclose(expected_velocity(late.place, late.time, data), late.velocity, atol=0.02)
+    early = pairs(data, np.full(64, -3.0), rng)
+    found = expected_velocity(early.place, early.time, data)
+    assert np.mean(np.square(found - early.velocity)) > 0.1, "the control: noise is strong"
 
 
 def test_crops_are_parts_of_the_pictures():

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from scipy import special
 
 from samplevis.modelzoo.shapes.drawing import (
     CONTRASTS,
@@ -155,7 +154,7 @@ def prior(steps: int = 24, solver: Solver = "heun", weights: str | Path = FOLDER
 def _schedule(steps: int) -> np.ndarray:
     """Rows of `param.flow`, from noise alone to image alone, and evenly spaced in the log of their ratio in between."""
     check_whole("steps", steps, 1)
-    times = np.concatenate([[0.0], special.expit(np.linspace(*LOG_RATIOS, steps - 1)), [1.0]])
+    times = np.concatenate([[0.0], 1 / (1 + np.exp(-np.linspace(*LOG_RATIOS, steps - 1))), [1.0]])
     return np.stack([times, times, 1 - times], axis=1)
 
 
