@@ -1,13 +1,12 @@
 """Trains the prior of the bundled networks' drawings, and writes it into the package: weights of 16 bits and a report.
 
-    python -m benchmarks.train_shapes_prior --steps 36000 --checkpoint build/1 --out build/1.npz
-    python -m benchmarks.train_shapes_prior --start build/1.npz --steps 16000 --checkpoint build/2 --out build/2.npz
-    python -m benchmarks.train_shapes_prior --average build/1.npz build/2.npz
+    python -m benchmarks.train_shapes_prior --steps 52000 --checkpoint build/1 --out build/1.npz
+    python -m benchmarks.train_shapes_prior --start build/1.npz --steps 20000 --checkpoint build/2
     python -m benchmarks.train_shapes_prior --check
 
-Rerun a command to resume it. A run ends where its last batches happened to push it: the weights of two are averaged (stochastic
-weight averaging, Izmailov et al. 2018, arXiv:1803.05407). `--check` measures the prior that is there, and notes the verdict in its
-report. TF_SET_ONEDNN_FPMATH_MODE=BF16 saves processors that have AMX 15 % of the time.
+Rerun a command to resume it. The first 52,000 steps of the bundled weights were made before velocities were averaged over pictures
+(`flow_training.expected_velocity`). `--check` measures the prior that is there, and notes the verdict in its report.
+TF_SET_ONEDNN_FPMATH_MODE=BF16 saves processors that have AMX 15 % of the time.
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ from samplevis import modelzoo
 from samplevis.modelzoo.shapes.drawing import figures
 from samplevis.modelzoo.shapes.flow_prior import EDGE, FIGURE_SIZE
 from samplevis.modelzoo.shapes.network import FOLDER, read_report, save_weights
-from samplevis.runs.flow_training import MIN_PAIRS, held_out_pairs, loss
 
 WIDTHS = (48, 80)
 SEED, HELD_OUT_SEED, PART = 20, 9020, 2000
@@ -30,9 +28,9 @@ SEED, HELD_OUT_SEED, PART = 20, 9020, 2000
 LEARNED = 10_000
 
 
-def masks(count: int, seed: int = SEED) -> np.ndarray:
+def masks(count: int) -> np.ndarray:
     """Masks of figures in bytes, [count, FIGURE_SIZE, FIGURE_SIZE, 1]."""
-    parts = [figures(PART, seed + 1000 * i, FIGURE_SIZE, EDGE) for i in range(-(-count // PART))]
+    parts = [figures(PART, SEED + 1000 * i, FIGURE_SIZE, EDGE) for i in range(-(-count // PART))]
     return np.concatenate([np.round(255 * part[..., None]).astype(np.uint8) for part in parts])[:count]
 
 
@@ -50,26 +48,14 @@ def train(options: argparse.Namespace) -> None:
         seed=1,
     )
     print(fitted)
-    before = 0 if options.start is None else read_report(options.start)["steps"]
+    before = {"steps": 0, "seconds": 0} if options.start is None else read_report(options.start)
     report = {
         "widths": list(WIDTHS), "value_range": list(fitted.prior.value_range), "pictures": fitted.num_pictures,
-        "steps": options.steps + before, "batch_size": options.batch_size,
+        "steps": options.steps + before["steps"], "batch_size": options.batch_size,
         "held_out_loss": float(fitted.held_out_losses[-1]), "gaussian_loss": fitted.gaussian_loss,
-        "seconds": round(fitted.seconds),
+        "seconds": round(fitted.seconds + before["seconds"]),
     }  # fmt: skip
     save_weights(fitted.prior.model, options.out, report, np.float16)
-
-
-def average(options: argparse.Namespace) -> None:
-    """Writes the mean of the weights of several runs; the last run begins where the others end."""
-    flows = [modelzoo.shapes.prior(weights=path).figures for path in options.average]
-    model = flows[0].model
-    model.set_weights([np.mean(values, axis=0) for values in zip(*(f.model.get_weights() for f in flows), strict=True)])
-    reports = [read_report(path) for path in options.average]
-    report = {name: value for name, value in reports[-1].items() if name not in ("sha256", "verdict")}
-    report["seconds"] = sum(one["seconds"] for one in reports)
-    report["held_out_loss"] = loss(model, held_out_pairs(masks(MIN_PAIRS, HELD_OUT_SEED), SEED))
-    save_weights(model, options.out, report, np.float16)
 
 
 def check(options: argparse.Namespace) -> None:
@@ -96,22 +82,19 @@ def check(options: argparse.Namespace) -> None:
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=36_000)
+    parser.add_argument("--steps", type=int, default=52_000)
     parser.add_argument("--masks", type=int, default=200_000)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=4e-3)
     parser.add_argument("--start", type=Path, help="weights to go on from")
-    parser.add_argument(
-        "--average", type=Path, nargs="+", metavar="NPZ", help="weights to average, instead of training"
-    )
     parser.add_argument("--checkpoint")
     parser.add_argument("--preview")
     parser.add_argument("--out", type=Path, default=FOLDER / "prior.npz")
     parser.add_argument("--check", action="store_true")
-    parser.add_argument("--draws", type=int, default=1000, help="of the check")
+    parser.add_argument("--draws", type=int, default=2000, help="of the check")
     parser.add_argument("--picture", type=Path, help="PNG file of draws, of the check")
     options = parser.parse_args()
-    (check if options.check else average if options.average else train)(options)
+    (check if options.check else train)(options)
 
 
 if __name__ == "__main__":
