@@ -142,10 +142,10 @@ def sampled(prior: Callable[[Case], param.Parameterization]) -> Callable[[Case],
 
 
 def drawings_flow(case: Case) -> param.Parameterization:
-    """The prior that learned the drawings of the bundled networks."""
+    """The prior that learned the drawings of the bundled networks, with a third of its steps: gradients of the flow take long."""
     if case.network.name not in ("Shapes", "FoolingShapes"):
         raise Unavailable("there is no learned prior of photographs")
-    return modelzoo.shapes.prior()
+    return modelzoo.shapes.prior(steps=12)
 
 
 def chain_means(case: Case) -> Made:

@@ -57,13 +57,10 @@ def level_of_examples(activation: Activation, examples: ExamplesLike, quantile: 
         )
     image_shape = activation.param.image_shape
     if not isinstance(examples, Examples):
-        is_folder = isinstance(examples, (str, os.PathLike))
-        size = image_shape[:-1] if is_folder and len(image_shape) == 3 else None
-        ends = {"top": NUM_EXTREMES, "bottom": NUM_EXTREMES}
-        examples = collect(activation.network, activation.objective, examples, image_size=size, **ends)
+        examples = _collected(activation, examples, quantile)
     if examples.objective != str(activation.objective):
         raise ValueError(f"examples: expected those of {activation.objective}. Received: {examples.objective}")
-    rank = int((1 - quantile) * len(examples) + 1e-9)
+    rank = _rank(examples, quantile)
     if rank >= len(examples.top_images):
         raise ValueError(
             f"examples: the {quantile:g} quantile is picture {rank + 1} from the top, and {len(examples.top_images)} are at hand. "
@@ -75,6 +72,24 @@ def level_of_examples(activation: Activation, examples: ExamplesLike, quantile: 
             raise ValueError(f"examples: expected images of shape {image_shape}. Received: {tuple(image.shape[1:])}")
         image = tf.clip_by_value(tf.image.resize(image, image_shape[:-1], antialias=True), 0.0, 1.0)
     return ExampleLevel(examples, image, examples.top_names[rank])
+
+
+def _collected(activation: Activation, images: str | os.PathLike | np.ndarray, quantile: float) -> Examples:
+    """The examples of a folder or of images, with the picture of the quantile at hand."""
+    is_folder, sides = isinstance(images, (str, os.PathLike)), activation.param.image_shape[:-1]
+    size = sides if is_folder and len(sides) == 2 else None
+
+    def collected(top: int) -> Examples:
+        return collect(activation.network, activation.objective, images, image_size=size, top=top, bottom=NUM_EXTREMES)
+
+    found = collected(NUM_EXTREMES)
+    rank = _rank(found, quantile)
+    return found if rank < len(found.top_images) else collected(rank + 1)
+
+
+def _rank(examples: Examples, quantile: float) -> int:
+    """How many pictures are more active than that of the quantile."""
+    return int((1 - quantile) * len(examples) + 1e-9)
 
 
 def measure_level(activation: Activation, found: ExampleLevel, scale: LevelScale, seed: tf.Tensor) -> float:

@@ -8,7 +8,8 @@ import pytest
 import samplevis
 from samplevis import export
 from samplevis.activation import make_activation
-from samplevis.runs.example_level import level_of_examples, measure_level
+from samplevis.activation.image_scores import image_scores
+from samplevis.runs.example_level import NUM_EXTREMES, level_of_examples, measure_level
 from samplevis.runtime import seeds
 from samplevis.sampling import LevelScale
 
@@ -39,6 +40,16 @@ def test_the_level_is_the_picture_of_that_rank(activation, tiny_network, picture
         found = level_of_examples(activation, pictures, quantile)
         level = measure_level(activation, found, scale, seeds.root(0))
         np.testing.assert_allclose(level, (expected + 1.5) / 1.5, rtol=1e-5)
+
+
+def test_a_quantile_far_from_the_top_is_found(activation, pictures):
+    """More pictures are above it than are held ready at first."""
+    many = np.concatenate([pictures * share for share in np.linspace(0.9, 1, 6, dtype=np.float32)])
+    found = level_of_examples(activation, many, 0.25)
+    scores = np.sort(image_scores(activation, many))
+    rank = int(0.75 * len(many))
+    assert rank > NUM_EXTREMES and len(many) == 120
+    np.testing.assert_allclose(image_scores(activation, found.image.numpy()), scores[-1 - rank], rtol=1e-5)
 
 
 def test_samples_come_to_the_level_of_the_pictures(tiny_network, pictures, tmp_path):
