@@ -1,6 +1,6 @@
 """The bundled prior against drawings: surprisal and shares of the either-or units, round trip, and pictures beside other priors.
 
-    python -m benchmarks.learned_priors --json benchmarks/results/learned_priors.json --picture images/priors.png
+    python -m benchmarks.learned_priors --json benchmarks/results/learned_priors.json --picture images/priors.jpg
 
 - `rejection`: P(A >= target) and the share of each concept among the draws above it, for the drawings' top 10 % and top 20 % of
   each unit. The draws of the prior are the same for all units: each row is what the kernel "rejection" finds, without transforms.
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=8192)
     parser.add_argument("--weights", type=Path, default=FOLDER / "prior.npz")
     parser.add_argument("--json", type=Path, help="file for the results")
-    parser.add_argument("--picture", type=Path, help="PNG file of the units under each prior")
+    parser.add_argument("--picture", type=Path, help="file for a picture of the units under each prior")
     parser.add_argument("--population", type=int, default=64, help="of each run of `smc`")
     parser.add_argument("--populations", type=int, default=2, help="runs of `smc`")
     options = parser.parse_args()
@@ -219,7 +219,9 @@ def pictures(study: Study) -> Iterator[dict[str, Any]]:
             [np.stack([found[:4] for found in row]).reshape(1, -1, *images.shape[1:]) for row in sheet]
         )
         titles = [name if n == 0 else "" for name in made for n in range(4)]
-        export.save_png(export.grid(cells, row_labels=study.options.units, column_labels=titles), study.options.picture)
+        export.save_image(
+            export.grid(cells, row_labels=study.options.units, column_labels=titles), study.options.picture
+        )
 
 
 def _padded(images: np.ndarray, count: int) -> np.ndarray:
