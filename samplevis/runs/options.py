@@ -70,10 +70,10 @@ class RenderOptions:
         if self.init is None or (isinstance(self.init, str) and self.init not in inits):
             hint = did_you_mean(self.init, inits, cutoff=NEAR)
             raise ValueError(f"init: expected 'optimize', 'prior' or images.{hint} Received: {self.init!r}")
-        if isinstance(self.level, str) and self.level != EXAMPLES:
-            raise ValueError(f"level: expected a number from 0 to 1, or {EXAMPLES!r}. Received: {self.level!r}")
-        if self.level != EXAMPLES:
+        if not isinstance(self.level, str):
             check_between("level", self.level, 0.0, 1.0)
+        elif self.level != EXAMPLES:
+            raise ValueError(f"level: expected a number from 0 to 1, or {EXAMPLES!r}. Received: {self.level!r}")
         check_between("examples_quantile", self.examples_quantile, 0.0, 1.0)
         if self.beta is not None:
             check_between("beta", self.beta, 0.0, MAX_BETA)
