@@ -19,8 +19,6 @@ from samplevis.runtime import seeds
 BUDGET, DIVERSITY = 256, 3.0
 # What the samplers get: smaller than the defaults of `render`. Their gradients are counted, and are more than the optimisers'.
 ANNEAL_STEPS, NUM_TRANSFORMS, MEAN_TRANSITIONS = 150, 4, 12
-# What the best tenth of the real pictures reaches.
-EXAMPLES_QUANTILE = 0.9
 OCTAVES = (0.6, 0.8, 1.0)
 # VITAL's, as published for images of 224 pixels and 2,000 steps: layers, jitter and warm-up.
 VITAL_LAYERS, VITAL_JITTER, VITAL_WARMUP = 5, 30 / 224, 100 / 2000
@@ -150,28 +148,6 @@ def drawings_flow(case: Case) -> param.Parameterization:
     return modelzoo.shapes.prior(steps=12)
 
 
-def sampled_as_examples(
-    prior: Callable[[Case], param.Parameterization], kernel: str | None = None
-) -> Callable[[Case], Made]:
-    """Draws under a prior that excite the unit as much as the best tenth of the real pictures."""
-
-    def make(case: Case) -> Made:
-        settings = _sampling(case)
-        settings["hmc_opts"] |= {} if kernel is None else {"kernel": kernel}
-        samples = samplevis.render(
-            case.network,
-            case.unit,
-            param=prior(case),
-            level="examples",
-            examples=case.examples,
-            examples_quantile=EXAMPLES_QUANTILE,
-            **settings,
-        )
-        return Made(samples, samples.gradients)
-
-    return make
-
-
 def chain_means(case: Case) -> Made:
     """Means of chains under the default prior, over more transitions than the one that a draw needs."""
     samples = _render(case, param.fourier(case.size), MEAN_TRANSITIONS)
@@ -201,11 +177,7 @@ ROWS: dict[str, Callable[[Case], Made]] = {
 
 
 # Other settings of a way, for benchmarks/fooling.py.
-VARIANTS: dict[str, Callable[[Case], Made]] = {
-    "MACO, 1/f spectrum": maco_without_pictures,
-    "samples, fourier, as examples": sampled_as_examples(lambda case: param.fourier(case.size)),
-    "samples, flow, as examples": sampled_as_examples(drawings_flow, "rejection"),
-}
+VARIANTS: dict[str, Callable[[Case], Made]] = {"MACO, 1/f spectrum": maco_without_pictures}
 
 
 def _optimised(case: Case, unit: Any, **settings: Any) -> Made:
