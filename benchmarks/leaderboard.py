@@ -66,7 +66,6 @@ class Subject(NamedTuple):
       units: its units.
       size: side of the images.
       examples: makes its real pictures, [M, size, size, 3].
-      measured: makes the prior with their spectrum and colours.
     """
 
     network: Callable[[], Network]
@@ -74,7 +73,6 @@ class Subject(NamedTuple):
     units: tuple[str, ...]
     size: int
     examples: Callable[[], np.ndarray]
-    measured: Callable[[], param.Parameterization]
 
 
 def photographs(size: int) -> np.ndarray:
@@ -99,25 +97,24 @@ def labels() -> Path | None:
     return file if file.is_file() else None
 
 
-def _subject(
-    network: Callable[[], Network],
-    judge: Callable[[], Network],
-    units: tuple[str, ...],
-    size: int,
-    examples: Callable[[], np.ndarray],
-) -> Subject:
-    examples = cache(examples)
-    return Subject(network, judge, units, size, examples, cache(lambda: param.measured(size, examples())))
-
-
 IMAGENET = tuple(map(str, CLASSES))
 SUBJECTS = {
-    "Shapes": _subject(
-        cache(modelzoo.Shapes), cache(modelzoo.ShapesJudge), CONCEPTS, 64, lambda: modelzoo.shapes.draw(600, seed=5)[0]
+    "Shapes": Subject(
+        cache(modelzoo.Shapes),
+        cache(modelzoo.ShapesJudge),
+        CONCEPTS,
+        64,
+        cache(lambda: modelzoo.shapes.draw(600, seed=5)[0]),
     ),
-    "SqueezeNet": _subject(labelled_squeezenet, efficientnet, IMAGENET, 96, lambda: photographs(96)),
-    "EfficientNetLite0": _subject(efficientnet, labelled_squeezenet, IMAGENET, 96, lambda: photographs(96)),
+    "SqueezeNet": Subject(labelled_squeezenet, efficientnet, IMAGENET, 96, cache(lambda: photographs(96))),
+    "EfficientNetLite0": Subject(efficientnet, labelled_squeezenet, IMAGENET, 96, cache(lambda: photographs(96))),
 }
+
+
+@cache
+def measured(name: str) -> param.Parameterization:
+    """The prior with the spectrum and colours of a network's real pictures."""
+    return param.measured(SUBJECTS[name].size, SUBJECTS[name].examples())
 
 
 def main() -> None:
@@ -160,7 +157,7 @@ def run_unit(
     objective = f"{list(network.layers)[-1]}:{unit}"
     plain = make_activation(network, objective, param.fourier(subject.size), None)
     examples = real[np.argsort(-image_scores(plain, real), kind="stable")]
-    case = Case(network, objective, subject.size, options.count, examples, subject.measured(), 0)
+    case = Case(network, objective, subject.size, options.count, examples, measured(name), 0)
     scale = optimized_scale(make_activation(network, objective, param.fourier(subject.size), "robust"), root)
     for row in missing:
         clock = time.perf_counter()
