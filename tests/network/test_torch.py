@@ -530,12 +530,14 @@ def test_the_same_ascent_as_in_pytorch():
     near(a.numpy(), last(b))
 
 
-def test_a_redirected_rectifier_starts_a_silent_unit():
-    """Without it, the gradient is zero: the control."""
+@pytest.mark.parametrize("rounded", [False, True])
+def test_a_redirected_rectifier_starts_a_silent_unit(rounded):
+    """Without it, the gradient is zero: the control. A rounded kink is silent, too."""
     net = nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU())
     with torch.no_grad():
         net[0].bias.fill_(-9)
     network = Network(net, value_range=(0, 1))
+    network = samplevis.overrides.smooth(network, 0.05) if rounded else network
     slopes = {}
     for name, each in {"plain": network, "redirected": samplevis.overrides.redirect_relu(network)}.items():
         x = tf.constant(pictures())
@@ -551,6 +553,7 @@ def test_a_redirected_rectifier_starts_a_silent_unit():
 
 def test_rounded_kinks_are_near_the_module(network):
     smooth = samplevis.overrides.smooth(network, 0.05)
+    assert samplevis.overrides.smooth(smooth, 0.05).source.operations == smooth.source.operations
     x = pictures()
     gap = np.abs(smooth(x, "output")["output"] - network(x, "output")["output"]).max()
     assert 0 < gap < 0.1 * np.abs(network(x, "output")["output"]).max()

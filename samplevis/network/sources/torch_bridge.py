@@ -140,11 +140,11 @@ class InTorch(torch.nn.Module):
 
     def __init__(self, function: Callable[[tf.Tensor], tf.Tensor]):
         super().__init__()
-        self._function = function
+        self.function = function
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The function's value."""
-        return _InTorch.apply(x, self._function)
+        return _InTorch.apply(x, self.function)
 
 
 def to_torch(value: tf.Tensor) -> torch.Tensor:

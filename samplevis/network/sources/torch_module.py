@@ -76,14 +76,16 @@ class TorchSource:
 
     def replaced(self, activation: ReplaceActivation, layer: ReplaceLayer) -> TorchSource:
         """A copy of the module in which submodules that are activation functions are replaced; poolings are left."""
-        module = copy.deepcopy(self.model)
+        module, operations = copy.deepcopy(self.model), dict(self.operations)
         for name, part in self._activations.items():
-            function = activation(name, kind(part), _in_tensorflow(copy.deepcopy(part)))
+            own = part.function if isinstance(part, InTorch) else _in_tensorflow(copy.deepcopy(part))
+            function = activation(name, _kind(part), own)
             if function is not None:
                 parent, _, attribute = name.rpartition(".")
                 setattr(module.get_submodule(parent), attribute, InTorch(function))
+                operations |= {name: function} if name in operations else {}
         new = object.__new__(TorchSource)
-        vars(new).update(vars(self), model=module)
+        vars(new).update(vars(self), model=module, operations=operations)
         new._sizes = functools.lru_cache(maxsize=32)(new._infer)
         return new
 
@@ -142,11 +144,11 @@ class TorchSource:
 
     @property
     def _activations(self) -> dict[str, torch.nn.Module]:
-        """The submodules that are activation functions without parameters."""
+        """The submodules that are activation functions without parameters, or have replaced one."""
         return {
             name: part
             for name, part in self.model.named_modules()
-            if name and kind(part) in FUNCTIONS and next(part.parameters(), None) is None
+            if name and (isinstance(part, InTorch) or kind(part) in FUNCTIONS and next(part.parameters(), None) is None)
         }
 
     def _run(
@@ -248,6 +250,11 @@ class BatchNormalization:
 def _operation(part: torch.nn.Module) -> Any:
     statistics = isinstance(part, _NORMALIZATIONS) and part.running_mean is not None
     return BatchNormalization(part) if statistics else part
+
+
+def _kind(part: torch.nn.Module) -> str:
+    """What sort of function an activation is, or the one in its place."""
+    return kind(part.function if isinstance(part, InTorch) else part)
 
 
 def _in_tensorflow(part: torch.nn.Module) -> Callable[[tf.Tensor], tf.Tensor]:
