@@ -30,7 +30,7 @@ NETWORKS = {"Shapes": modelzoo.Shapes, "FoolingShapes": modelzoo.shapes.FoolingS
 SIZE, EXAMPLES = 64, 600
 METHODS = [
     "optimised", "optimised, diversity", "MACO, 1/f spectrum", "MACO", "VITAL", "samples, fourier", "samples, pyramid",
-    "samples, flow", "best dataset examples",
+    "samples, flow", "samples, fourier, level of drawings", "samples, flow, level of drawings", "best dataset examples",
 ]  # fmt: skip
 
 

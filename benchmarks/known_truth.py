@@ -36,6 +36,7 @@ PRIORS: dict[str, Callable[[], param.Parameterization]] = {
     "fourier": lambda: param.fourier(SIZE),
     "pyramid": lambda: param.pyramid(SIZE),
     "measured": lambda: param.measured(SIZE, modelzoo.shapes.draw(600, seed=5)[0]),
+    # A third of its steps: gradients of the flow take long.
     "flow": lambda: modelzoo.shapes.prior(steps=12),
 }
 

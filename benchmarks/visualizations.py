@@ -9,8 +9,11 @@ import keras
 import numpy as np
 
 import samplevis
-from samplevis import Network, modelzoo, objectives, param, recipes, transform
+from benchmarks.known_truth import PRIORS, narrow_edge
+from samplevis import Network, objectives, param, recipes, transform
+from samplevis.activation import make_activation
 from samplevis.activation.features import feature_layer, place_layers
+from samplevis.activation.image_scores import image_scores
 from samplevis.analysis.prior_checks import prior_images
 from samplevis.runs.evaluation import BEST_SHARE
 from samplevis.runtime import seeds
@@ -19,6 +22,8 @@ from samplevis.runtime import seeds
 BUDGET, DIVERSITY = 256, 3.0
 # What the samplers get: smaller than the defaults of `render`. Their gradients are counted, and are more than the optimisers'.
 ANNEAL_STEPS, NUM_TRANSFORMS, MEAN_TRANSITIONS = 150, 4, 12
+# The best real pictures, whose activation is asked for where the level is theirs.
+EXAMPLES_SHARE = 0.1
 OCTAVES = (0.6, 0.8, 1.0)
 # VITAL's, as published for images of 224 pixels and 2,000 steps: layers, jitter and warm-up.
 VITAL_LAYERS, VITAL_JITTER, VITAL_WARMUP = 5, 30 / 224, 100 / 2000
@@ -142,10 +147,29 @@ def sampled(prior: Callable[[Case], param.Parameterization]) -> Callable[[Case],
 
 
 def drawings_flow(case: Case) -> param.Parameterization:
-    """The prior that learned the drawings of the bundled networks, with a third of its steps: gradients of the flow take long."""
+    """The prior that learned the drawings of the bundled networks."""
     if case.network.name not in ("Shapes", "FoolingShapes"):
         raise Unavailable("there is no learned prior of photographs")
-    return modelzoo.shapes.prior(steps=12)
+    return PRIORS["flow"]()
+
+
+def drawn_at_the_examples_level(prior: Callable[[Case], param.Parameterization]) -> Callable[[Case], Made]:
+    """Independent draws of a prior that reach the activation of the best tenth of the real pictures, by rejection."""
+
+    def make(case: Case) -> Made:
+        asked = dict(param=prior(case), transforms=None, smooth=None)
+        scores = image_scores(make_activation(case.network, case.unit, asked["param"], None), case.examples)
+        density = narrow_edge(scores, float(np.quantile(scores, 1 - EXAMPLES_SHARE)))
+        options = dict(kernel="rejection", num_chains=case.count, num_results=1, num_transforms=1)
+        try:
+            samples = samplevis.render(
+                case.network, case.unit, options, density=density, seed=case.seed, progress=False, **asked
+            )
+        except RuntimeError as error:  # Too few draws of the prior are that active.
+            raise Unavailable(f"real pictures excite the unit too much for this prior: {error}") from error
+        return Made(samples, 0)
+
+    return make
 
 
 def chain_means(case: Case) -> Made:
@@ -177,7 +201,11 @@ ROWS: dict[str, Callable[[Case], Made]] = {
 
 
 # Other settings of a way, for benchmarks/fooling.py.
-VARIANTS: dict[str, Callable[[Case], Made]] = {"MACO, 1/f spectrum": maco_without_pictures}
+VARIANTS: dict[str, Callable[[Case], Made]] = {
+    "MACO, 1/f spectrum": maco_without_pictures,
+    "samples, fourier, level of drawings": drawn_at_the_examples_level(lambda case: param.fourier(case.size)),
+    "samples, flow, level of drawings": drawn_at_the_examples_level(drawings_flow),
+}
 
 
 def _optimised(case: Case, unit: Any, **settings: Any) -> Made:
