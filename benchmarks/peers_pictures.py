@@ -33,56 +33,54 @@ def model_of(subject: Subject, white: float) -> keras.Model:
     layer = list(network.layers)[-1]
     run, count = network.cut((layer,)), network.layers[layer][-1]
     images = keras.Input((subject.size, subject.size, 3))
-    logits = keras.layers.Lambda(lambda x: run(x / white)[layer], output_shape=(count,), name="logits")(images)
+    # Compiled, since tf-keras-vis calls its model eagerly.
+    compiled = tf.function(lambda images: run(images / white)[layer])
+    logits = keras.layers.Lambda(compiled, output_shape=(count,), name="logits")(images)
     return keras.Model(images, logits)
 
 
-def xplique(subject: Subject, unit: int, count: int) -> np.ndarray:
-    """`xplique.features_visualizations.optimize`, one picture at a time."""
+def xplique(subject: Subject, units: list[int]) -> np.ndarray:
+    """`xplique.features_visualizations.optimize`, one objective for each picture: they share steps, but no gradient."""
     from xplique.features_visualizations import Objective, optimize
 
-    objective = Objective.neuron(model_of(subject, 1.0), "logits", unit)
-    made = []
-    for seed in range(count):
-        keras.utils.set_random_seed(seed)
-        found, _ = optimize(objective, nb_steps=BUDGET, custom_shape=(subject.size, subject.size))
-        made.append(np.reshape(found[-1], (subject.size, subject.size, 3)))
-    return np.stack(made)
+    keras.utils.set_random_seed(0)
+    objective = Objective.neuron(model_of(subject, 1.0), "logits", units)
+    found, _ = optimize(objective, nb_steps=BUDGET, custom_shape=(subject.size, subject.size))
+    return np.asarray(found[-1])
 
 
-def xplique_maco(subject: Subject, unit: int, count: int) -> np.ndarray:
+def xplique_maco(subject: Subject, units: list[int]) -> np.ndarray:
     """`xplique.features_visualizations.maco`, one picture at a time."""
     from xplique.features_visualizations import Objective, maco
 
-    objective = Objective.neuron(model_of(subject, 1.0), "logits", unit)
     real = tf.data.Dataset.from_tensor_slices(subject.examples()).batch(50)
-    made = []
-    for seed in range(count):
+    size, made = (subject.size, subject.size), []
+    for seed, unit in enumerate(units):
         keras.utils.set_random_seed(seed)
-        size = (subject.size, subject.size)
+        objective = Objective.neuron(model_of(subject, 1.0), "logits", unit)
         found, _ = maco(objective, maco_dataset=real, nb_steps=BUDGET, values_range=(0, 1), custom_shape=size)
         made.append(np.asarray(found))
     return np.stack(made)
 
 
-def tf_keras_vis(subject: Subject, unit: int, count: int, **settings: Any) -> np.ndarray:
+def tf_keras_vis(subject: Subject, units: list[int], **settings: Any) -> np.ndarray:
     """`tf_keras_vis.activation_maximization.ActivationMaximization`, from uniform noise; its defaults are for pixels up to 255."""
     from tf_keras_vis.activation_maximization import ActivationMaximization
     from tf_keras_vis.utils.scores import CategoricalScore
 
     keras.utils.set_random_seed(0)
-    noise = tf.random.uniform((count, subject.size, subject.size, 3), 0, 255)
+    noise = tf.random.uniform((len(units), subject.size, subject.size, 3), 0, 255)
     ascent = ActivationMaximization(model_of(subject, 255.0), clone=False)
-    score = CategoricalScore([unit] * count)
-    return np.asarray(ascent(score, seed_input=noise, steps=BUDGET, **settings)) / 255
+    return np.asarray(ascent(CategoricalScore(units), seed_input=noise, steps=BUDGET, **settings)) / 255
 
 
-def unpenalised(subject: Subject, unit: int, count: int) -> np.ndarray:
+def unpenalised(subject: Subject, units: list[int]) -> np.ndarray:
     """tf-keras-vis without its penalties, whose default weights suit the logits of VGG16."""
-    return tf_keras_vis(subject, unit, count, regularizers=[])
+    return tf_keras_vis(subject, units, regularizers=[])
 
 
-TOOLS: dict[str, Callable[[Subject, int, int], np.ndarray]] = {
+# Pictures of a network's units, one for each of the given ones: a batch of them costs little more than one.
+TOOLS: dict[str, Callable[[Subject, list[int]], np.ndarray]] = {
     "xplique": xplique,
     "tf-keras-vis": tf_keras_vis,
     "tf-keras-vis-unpenalised": unpenalised,
@@ -99,25 +97,25 @@ def main() -> None:
     parser.add_argument("--num-units", type=int, default=12)
     parser.add_argument("--count", type=int, default=8)
     options = parser.parse_args()
-    for number in range(options.num_units):
-        for name in options.networks:
-            for unit in SUBJECTS[name].units[number : number + 1]:
-                for tool in options.tools:
-                    write(options.out / tool / name / unit, tool, name, unit, options.count)
+    for name in options.networks:
+        for tool in options.tools:
+            write(options.out / tool / name, tool, name, SUBJECTS[name].units[: options.num_units], options.count)
 
 
-def write(folder: Path, tool: str, name: str, unit: str, count: int) -> None:
-    """Makes the pictures of a unit, unless they are there."""
-    if (folder / f"{count - 1}.png").is_file():
+def write(folder: Path, tool: str, name: str, units: tuple[str, ...], count: int) -> None:
+    """Makes the pictures of the units that have none."""
+    units = tuple(unit for unit in units if not (folder / unit / f"{count - 1}.png").is_file())
+    if not units:
         return
     clock = time.perf_counter()
     subject = SUBJECTS[name]
-    number = int(unit) if unit.isdigit() else subject.network().class_index(unit)
-    images = np.clip(TOOLS[tool](subject, number, count), 0, 1)
-    folder.mkdir(parents=True, exist_ok=True)
-    for index, image in enumerate(images):
-        export.save_image(image, folder / f"{index}.png")
-    print(f"{folder}: {time.perf_counter() - clock:.0f} s", flush=True)
+    numbers = [int(unit) if unit.isdigit() else subject.network().class_index(unit) for unit in units]
+    images = np.clip(TOOLS[tool](subject, [number for number in numbers for _ in range(count)]), 0, 1)
+    for place, image in enumerate(images):
+        file = folder / units[place // count] / f"{place % count}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        export.save_image(image, file)
+    print(f"{folder}: {len(units)} units in {time.perf_counter() - clock:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from samplevis import Network, objectives, param, recipes, transform
 from samplevis.activation import make_activation
 from samplevis.activation.features import feature_layer, place_layers
 from samplevis.activation.image_scores import image_scores
+from samplevis.analysis.evaluation.pictures import best_examples
 from samplevis.analysis.prior_checks import prior_images
-from samplevis.runs.evaluation import BEST_SHARE
 from samplevis.runtime import seeds
 
 # Gradients of an image that optimisers get. Lucid's weight of diversity is 100 for the mean of a channel; this is for logits.
@@ -104,7 +104,7 @@ def _crops(case: Case) -> list[transform.Transform]:
 def vital(case: Case) -> Made:
     """VITAL's matching of features, with its published settings, but for fewer steps: 2,000 there. It looks at real pictures."""
     # Every second one of the unit's best: `evaluate` compares with the others.
-    best = case.examples[: 2 * int(BEST_SHARE * len(case.examples) // 2) : 2]
+    best = case.examples[: best_examples(len(case.examples)) : 2]
     warmup = round(VITAL_WARMUP * BUDGET)
     rate = keras.optimizers.schedules.CosineDecay(0.0, BUDGET - warmup, warmup_target=1.0, warmup_steps=warmup)
     return _optimised(
@@ -178,7 +178,7 @@ def chain_means(case: Case) -> Made:
     return Made(samples.chain_means, samples.gradients)
 
 
-def best_examples(case: Case) -> Made:
+def dataset_examples(case: Case) -> Made:
     """The ceiling: real pictures, every second one of the best, which leaves the others to be compared with."""
     return Made(case.examples[: 2 * case.count : 2], 0)
 
@@ -196,7 +196,7 @@ ROWS: dict[str, Callable[[Case], Made]] = {
     "samples, measured": sampled(lambda case: case.measured),
     "samples, flow": sampled(drawings_flow),
     "chain means, fourier": chain_means,
-    "best dataset examples": best_examples,
+    "best dataset examples": dataset_examples,
 }
 
 

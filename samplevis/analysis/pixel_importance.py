@@ -96,5 +96,6 @@ def importance(
             total += np.abs(tape.gradient(score, images).numpy()).mean(-1)
     mean = (total / (len(steps) * num_transforms)).astype(np.float32)
     limit = np.percentile(mean, percentile, axis=tuple(range(1, mean.ndim)), keepdims=True)
-    alpha = np.clip(np.divide(mean, limit, out=np.ones_like(mean), where=limit > 0), 0, 1)
+    # If fewer pixels matter than lie above the percentile, all that do are opaque.
+    alpha = np.clip(np.divide(mean, limit, out=np.sign(mean), where=limit > 0), 0, 1)
     return Importance(mean, np.concatenate([result.images, alpha[..., None]], -1))

@@ -7,6 +7,9 @@ import numpy as np
 # Rings of the spectrum, splits into halves that give a band, folds and steps of the classifier, and its ridge.
 NUM_RINGS, NUM_SPLITS, NUM_FOLDS, NEWTON_STEPS, RIDGE = 8, 200, 5, 12, 1e-2
 
+# Features of less than this share of the usual standard deviation are measured in that.
+SILENT = 0.01
+
 
 def ring_power(images: np.ndarray) -> np.ndarray:
     """Mean power in rings of frequency, coarse first: [N, H, W, C] -> float64 [N, ring]."""
@@ -20,8 +23,9 @@ def ring_power(images: np.ndarray) -> np.ndarray:
 
 
 def standardized(features: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Features less the mean of a reference, over its standard deviation."""
-    return ((features - reference.mean(0)) / (reference.std(0) + 1e-6)).astype(np.float64)
+    """Features less the mean of a reference, over its standard deviation. What is silent there must not drown the others."""
+    spread = reference.std(0)
+    return ((features - reference.mean(0)) / (np.maximum(spread, SILENT * np.median(spread)) + 1e-6)).astype(np.float64)
 
 
 def kernel_matrix(x: np.ndarray, y: np.ndarray) -> np.ndarray:

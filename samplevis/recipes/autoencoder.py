@@ -152,7 +152,7 @@ class SparseAutoencoder:
         *,
         layer: str | None = None,
         top_k: int | None = None,
-        centred: bool = True,
+        centred: bool | None = None,
     ) -> SparseAutoencoder:
         """Reads a `.safetensors` file that `save`, SAELens or a PyTorch module of two linear layers wrote.
 
@@ -161,7 +161,8 @@ class SparseAutoencoder:
             decoder.bias.
           layer: the layer's name. Defaults to what the file says, if `save` wrote it.
           top_k: as the attribute. Defaults to what the file says, or None.
-          centred: whether the decoder's bias is subtracted before the encoder (SAELens: `apply_b_dec_to_input`). Defaults to True.
+          centred: whether the decoder's bias is subtracted before the encoder (SAELens: `apply_b_dec_to_input`). Defaults to True
+            for W_enc and the like, to False for two linear layers.
 
         Returns:
           A `SparseAutoencoder`.
@@ -169,14 +170,15 @@ class SparseAutoencoder:
         Raises:
           ImportError: without the extra `safetensors`.
           OSError: if the file cannot be read.
-          ValueError: if it has other arrays, or does not say the layer.
+          ValueError: if it has other arrays, such as the thresholds of another kind of autoencoder, or does not say the layer.
         """
-        check_flag("centred", centred)
-        arrays, note = _read(check_path(path))
+        if centred is not None:
+            check_flag("centred", centred)
+        arrays, note, linear = _read(check_path(path))
         layer = layer or note.get("layer")
         if layer is None:
             raise ValueError(f"layer: {os.fspath(path)!r} does not say which layer it is of. Give its name.")
-        shift = 0 if centred else arrays["W_enc"].T @ arrays["b_dec"]
+        shift = 0 if (not linear if centred is None else centred) else arrays["W_enc"].T @ arrays["b_dec"]
         return cls(
             layer,
             arrays["W_enc"].T,
@@ -206,7 +208,8 @@ def sparse(pre: np.ndarray, top_k: int | None) -> np.ndarray:
     return np.where(rectified >= least, rectified, 0)
 
 
-def _read(path: str) -> tuple[dict[str, np.ndarray], Mapping[str, Any]]:
+def _read(path: str) -> tuple[dict[str, np.ndarray], Mapping[str, Any], bool]:
+    """Arrays, what `save` noted, and whether the file is that of two linear layers."""
     safetensors = _safetensors()
     check_suffix(path, (".safetensors",))
     try:
@@ -215,13 +218,13 @@ def _read(path: str) -> tuple[dict[str, np.ndarray], Mapping[str, Any]]:
             note = json.loads((file.metadata() or {}).get("samplevis", "{}"))
     except safetensors.SafetensorError as error:
         raise ValueError(f"path: {path!r} is no .safetensors file: {error}") from error
-    if set(LINEAR) <= set(arrays):
-        arrays = {LINEAR[name]: arrays[name].T for name in LINEAR}
-    if not set(ARRAYS) <= set(arrays):
+    if set(arrays) not in (set(ARRAYS), set(LINEAR)):
         raise ValueError(
-            f"path: expected the arrays {', '.join(ARRAYS)}, or {', '.join(LINEAR)}. Received: {brief(sorted(arrays))}"
+            f"path: expected the arrays {', '.join(ARRAYS)}, or {', '.join(LINEAR)}, and no others: an autoencoder with "
+            f"thresholds or gates computes something else. Received: {brief(sorted(arrays))}"
         )
-    return arrays, note
+    linear = set(arrays) == set(LINEAR)
+    return {LINEAR[name]: arrays[name].T for name in LINEAR} if linear else arrays, note, linear
 
 
 def _safetensors() -> Any:

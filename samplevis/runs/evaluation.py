@@ -21,10 +21,12 @@ from samplevis.analysis.evaluation.path_similarity import LayerFeatures, path_fe
 from samplevis.analysis.evaluation.perceptual_distance import perceptual_distance, perceptual_distances
 from samplevis.analysis.evaluation.pictures import (
     Pictures,
+    best_examples,
     random_phases,
     read_evaluated,
     read_examples,
     resized,
+    without_copies,
 )
 from samplevis.analysis.evaluation.plausibility import plausibility
 from samplevis.analysis.evaluation.result import Evaluation, Metric
@@ -42,8 +44,8 @@ from samplevis.runtime.progress import Progress
 from samplevis.sampling.level_scale import LevelScale, fresh_transforms, measure_scale
 from samplevis.transform import identity
 
-# Real pictures: the least, and the most that are read; the share of them that are the unit's best, and the fewest of these.
-MIN_EXAMPLES, MAX_EXAMPLES, BEST_SHARE, MIN_BEST = 64, 2000, 0.05, 8
+# Real pictures: the least, and the most that are read.
+MIN_EXAMPLES, MAX_EXAMPLES = 64, 2000
 # Those that do not excite the unit, for trials and as others.
 MAX_WEAK = 200
 # The judge's layers in which distances are measured, as many as LPIPS has, and pictures of which all pairs are compared.
@@ -79,7 +81,8 @@ def evaluate(
       model: the network that has the unit.
       unit: an objective, a string such as "fire9:10", or a function of the layer accessor `T`.
       examples: real pictures, at least 64, of which the first 2,000 are used: a folder, an array or a data set, as in `collect`.
-        They are brought to the size of `images`. More of them make figures sharper.
+        They are brought to the size of `images`; copies, and those that are among `images`, are left out. More of them make
+        figures sharper.
       judge: another network, whose features and labels judge; or a function of images [N, H, W, C] that returns N labels, which can
         only name. Defaults to none, which leaves out what needs it.
       label: what the judge should see; several names are separated by "|". Defaults to the unit's label.
@@ -108,9 +111,13 @@ def evaluate(
     judge = as_network(judge) if isinstance(judge, keras.Model) else judge
     pictures = read_evaluated(network, images, image_size)
     size = pictures.images.shape[1:-1]
-    real = read_examples(network, examples, size, MAX_EXAMPLES)
+    _check_judge(judge, pictures.images.shape[1:])
+    real = without_copies(read_examples(network, examples, size, MAX_EXAMPLES), pictures.images)
     if len(real) < MIN_EXAMPLES:
-        raise ValueError(f"examples: expected at least {MIN_EXAMPLES} real pictures. Received: {len(real)}")
+        raise ValueError(
+            f"examples: expected at least {MIN_EXAMPLES} real pictures, that differ and are not among images. "
+            f"Received: {len(real)}"
+        )
     activation = make_activation(network, unit, default_param(network, size), "robust")
     activation.check_independent("evaluate")
     expected = expected_labels(label or unit_label(network, unit), judge)
@@ -179,11 +186,32 @@ def expected_labels(label: str | None, judge: Judge | None) -> frozenset[str]:
     """
     if label is None or judge is None:
         return frozenset()
-    names = [name.split(",")[0].strip() for name in label.split("|")]
+    names = [name.strip() for name in label.split("|")]
     if not isinstance(judge, Network):
-        return frozenset(names)
+        # A function may answer with the whole label or with its first name.
+        return frozenset(found for name in names for found in (name, name.split(",")[0].strip()))
     labels = available_labels(judge)
-    return frozenset() if labels is None else frozenset(labels[find_label(labels, name)] for name in names)
+    return frozenset() if labels is None else frozenset(found for name in names for found in _labels_of(labels, name))
+
+
+def _labels_of(labels: tuple[str, ...], name: str) -> list[str]:
+    """The labels that a name stands for: the label itself, those that have its first name, or the one that `find_label` finds."""
+    if name in labels:
+        return [name]
+    first = name.split(",")[0].strip()
+    found = [label for label in labels if label.split(",")[0].strip().lower() == first.lower()]
+    return found or [labels[find_label(labels, first)]]
+
+
+def _check_judge(judge: Judge | None, image_shape: tuple[int, ...]) -> None:
+    """Refuses a judge that cannot take the pictures."""
+    if not isinstance(judge, Network):
+        return
+    *size, channels = image_shape
+    if judge.image_shape[-1] != channels or len(judge.image_shape) != len(image_shape):
+        raise ValueError(f"judge: {judge.name!r} takes images of shape {judge.image_shape}. Received: {image_shape}")
+    if len(size) != 2 and not judge.takes(size):
+        raise ValueError(f"judge: {judge.name!r} does not take the size of the pictures, {tuple(size)}")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -233,7 +261,7 @@ class _Setting:
     @property
     def num_best(self) -> int:
         """Real pictures that are the unit's best."""
-        return max(2 * (int(BEST_SHARE * len(self.real)) // 2), MIN_BEST)
+        return best_examples(len(self.real))
 
     @property
     def own(self) -> np.ndarray:
@@ -270,12 +298,10 @@ class _Setting:
         """Whether each picture excites the unit as much as the last of its best examples does."""
         return image_scores(self.plain, self.pictures.images) >= self.real_scores[self.order[self.num_best - 1]]
 
-    @cached_property
-    def copies(self) -> np.ndarray:
-        """The first picture under random transforms, as often as there are pictures."""
-        images, seed = self.pictures.images, seeds.fold(self.seed, "copies")
-        repeated = tf.repeat(tf.constant(images[:1]), len(images), axis=0)
-        return np.clip(self.activation.transform(repeated, seed).numpy(), 0, 1)
+    def copies(self, count: int) -> np.ndarray:
+        """The first picture under random transforms."""
+        repeated = tf.repeat(tf.constant(self.pictures.images[:1]), count, axis=0)
+        return np.clip(self.activation.transform(repeated, seeds.fold(self.seed, "copies")).numpy(), 0, 1)
 
     def seen(self, images: np.ndarray) -> np.ndarray:
         """The judge's features, which nothing optimised."""
@@ -314,10 +340,10 @@ def _transfer(setting: _Setting) -> Metric:
 
 def _plausibility(setting: _Setting) -> Metric:
     rng, real = setting.rng("plausibility"), setting.real_features
-    count = max(len(setting.pictures.images), MIN_BEST)
+    count = max(len(setting.pictures.images), len(setting.best))
     control = setting.seen(random_phases(setting.real[rng.permutation(len(real))[:count]], rng))
-    best = real[setting.best]
-    return plausibility(setting.features, setting.pictures.groups, real, control, best, setting.coverage, rng)
+    groups = setting.pictures.groups
+    return plausibility(setting.features, groups, real, control, setting.best, setting.coverage, rng)
 
 
 def _forced_choice(setting: _Setting) -> Metric:
@@ -336,8 +362,10 @@ def _path(setting: _Setting) -> Metric:
 
 
 def _diversity(setting: _Setting) -> Metric:
-    copies, best = setting.seen(setting.copies), setting.real_features[setting.order[: len(setting.copies)]]
+    # As many of each, since the figure grows with their number.
+    count = max(int(setting.strong.sum()), 1)
     groups, real = setting.pictures.groups, setting.real_features
+    copies, best = setting.seen(setting.copies(count)), real[setting.order[: min(count, setting.num_best)]]
     return diversity(setting.features, groups, setting.strong, real, copies, best, setting.coverage)
 
 
@@ -345,7 +373,7 @@ def _perceptual_distance(setting: _Setting) -> Metric:
     images, groups = setting.pictures
     chosen = np.sort(setting.rng("distance").permutation(len(images))[:MAX_COMPARED])
     count = len(chosen)
-    sets = (images[chosen], setting.copies[:count], setting.real[setting.order[:count]])
+    sets = (images[chosen], setting.copies(count), setting.real[setting.order[: min(count, setting.num_best)]])
     found, copies, best = (_distances(setting.judge, each) for each in sets)
     return perceptual_distance(found, groups[chosen], setting.strong[chosen], copies, best, setting.coverage)
 

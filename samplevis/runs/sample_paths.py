@@ -8,12 +8,12 @@ import numpy as np
 
 from samplevis.analysis.dataset_examples import Examples
 from samplevis.analysis.evaluation.path_similarity import LayerFeatures, path_features, path_similarity
-from samplevis.analysis.evaluation.pictures import random_phases, resized
+from samplevis.analysis.evaluation.pictures import best_examples, random_phases, resized
 from samplevis.network import Network
 from samplevis.objectives import Objective
 
-# Pictures that must be given, and at hand of those that excite the unit most and least; of the most, this share is used.
-MIN_EXAMPLES, MIN_AT_HAND, BEST_SHARE = 64, 8, 0.05
+# Pictures that must be given, and at hand of those that excite the unit most and least.
+MIN_EXAMPLES, MIN_AT_HAND = 64, 8
 COVERAGE = 0.9
 
 
@@ -34,7 +34,7 @@ def path_of_samples(
       "path_similarity": value, and the ends of its 90 % interval. Nothing for a single chain, where pictures are too few, or where
       no layer tells those that excite the unit from those that do not.
     """
-    best = max(int(BEST_SHARE * len(examples)), MIN_AT_HAND)
+    best = best_examples(len(examples))
     few = len(examples) < MIN_EXAMPLES or len(examples.bottom_images) < MIN_AT_HAND or len(examples.top_images) < best
     draws = np.asarray(images[:, -1], np.float32)
     if few or len(draws) < 2 or draws.ndim != 4:

@@ -11,7 +11,7 @@ import numpy as np
 
 from samplevis.activation import make_activation
 from samplevis.activation.image_scores import image_scores
-from samplevis.analysis.evaluation.pictures import read_evaluated, read_examples
+from samplevis.analysis.evaluation.pictures import best_examples, read_evaluated, read_examples, without_copies
 from samplevis.analysis.evaluation.trials import make_trials, write_page
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
@@ -20,6 +20,7 @@ from samplevis.runs.evaluation import MAX_EXAMPLES, MIN_EXAMPLES
 from samplevis.runtime import files
 from samplevis.runtime.checks import check_whole
 
+MOST_TRIALS = 20
 TITLE = "Which picture goes with these?"
 
 
@@ -30,7 +31,7 @@ def write_trials(
     unit: Objective | str | Callable,
     *,
     examples: Any,
-    trials: int = 20,
+    trials: int | None = None,
     shown: int = 9,
     title: str = TITLE,
     image_size: tuple[int, int] | None = None,
@@ -46,8 +47,9 @@ def write_trials(
       images: the visualizations, as in `evaluate`.
       model: the network that has the unit.
       unit: an objective, a string such as "fire9:10", or a function of the layer accessor `T`.
-      examples: real pictures, at least 64, as in `evaluate`. The best twentieth are paired with others of the lower half.
-      trials: number of pairs, >= 1. Defaults to 20.
+      examples: real pictures, at least 64, as in `evaluate`. The best twentieth are paired with others of the lower half; no
+        picture comes twice.
+      trials: number of pairs, from 1 to that of the best examples: a twentieth, at least 8. Defaults to as many, at most 20.
       shown: visualizations that are shown, >= 1, evenly spaced among those given. Defaults to 9.
       title: of the page. Defaults to one that does not name the unit.
       image_size: (height, width) to which files are center-cropped and resized. Defaults to the network's own size, or that of
@@ -67,16 +69,23 @@ def write_trials(
     """
     files.check_suffix(path, (".html", ".htm"))
     files.check_writable(path)
-    for name, value, lowest in (("trials", trials, 1), ("shown", shown, 1), ("seed", seed, 0)):
+    for name, value, lowest in (("trials", 1 if trials is None else trials, 1), ("shown", shown, 1), ("seed", seed, 0)):
         check_whole(name, value, lowest)
     network = as_network(model)
     pictures = read_evaluated(network, images, image_size).images
     size = pictures.shape[1:-1]
-    real = read_examples(network, examples, size, MAX_EXAMPLES)
+    real = without_copies(read_examples(network, examples, size, MAX_EXAMPLES), pictures)
     if len(real) < MIN_EXAMPLES:
         raise ValueError(f"examples: expected at least {MIN_EXAMPLES} real pictures. Received: {len(real)}")
+    most = best_examples(len(real))
+    if trials is not None and trials > most:
+        raise ValueError(
+            f"trials: expected at most {most}, as many as are the best of {len(real)} examples; a picture that came twice would "
+            f"give the answer away. Received: {trials}"
+        )
     scores = image_scores(make_activation(network, unit, pixel(size, channels=real.shape[-1]), None), real)
     order, rng = np.argsort(-scores, kind="stable"), np.random.default_rng(seed)
     chosen = np.unique(np.linspace(0, len(pictures) - 1, min(shown, len(pictures))).round().astype(int))
-    strong, weak = real[order[: max(len(real) // 20, 4)]], real[order[len(real) // 2 :]]
-    return write_page(path, make_trials(pictures[chosen], strong, weak, trials, rng), title)
+    strong, weak = real[order[:most]], real[order[len(real) // 2 :]]
+    count = min(most, MOST_TRIALS) if trials is None else trials
+    return write_page(path, make_trials(pictures[chosen], strong, weak, count, rng), title)

@@ -14,12 +14,13 @@ from samplevis.analysis.evaluation.diversity import diversity
 from samplevis.analysis.evaluation.forced_choice import Queries, forced_choice, share_right
 from samplevis.analysis.evaluation.intervals import bootstrap_mean, jackknife, resample_weights
 from samplevis.analysis.evaluation.level import level
-from samplevis.analysis.evaluation.path_similarity import LayerFeatures, path_similarity
+from samplevis.analysis.evaluation.path_similarity import LayerFeatures, path_features, path_similarity
 from samplevis.analysis.evaluation.perceptual_distance import perceptual_distance, perceptual_distances
 from samplevis.analysis.evaluation.plausibility import band_of_parts, plausibility, squared_mmd
 from samplevis.analysis.evaluation.result import Evaluation, Metric
 from samplevis.analysis.evaluation.transfer import MEASURE, transfer
 from samplevis.analysis.two_samples import kernel_matrix, mmd, split_mmds
+from samplevis.objectives import as_objective
 from samplevis.sampling.level_scale import LevelScale
 
 F = 24
@@ -52,6 +53,32 @@ def test_intervals_of_groups_cover_and_those_that_ignore_them_do_not():
     assert covered(alone(120), 6, 0.1) < 0.7
 
 
+@pytest.mark.parametrize("count", [3, 8])
+def test_intervals_of_few_pictures_cover_and_percentiles_do_not(count):
+    """A mean of normal values; the control is the interval of percentiles of the same resamples."""
+    covers, percentiles, runs = [], [], 400
+    for seed in range(runs):
+        values = normal(seed, count)
+        low, high = bootstrap_mean(values, alone(count), 0.9, np.random.default_rng(seed))
+        ends = np.quantile(resample_weights(alone(count), np.random.default_rng(seed)) @ values, (0.05, 0.95))
+        covers.append(low < 0 < high)
+        percentiles.append(ends[0] < 0 < ends[1])
+    error = np.sqrt(0.9 * 0.1 / runs)
+    assert abs(np.mean(covers) - 0.9) < 4 * error and np.mean(percentiles) < 0.9 - 4 * error
+
+
+def test_pictures_that_are_no_better_than_the_control_are_seldom_called_so():
+    """Two intervals of 90 % that do not touch are rarer than one end of an interval of 90 %, one of 20."""
+    found = [
+        level(
+            normal(s, 8), alone(8), normal(1000 + s, 8), np.ones(3), LevelScale(0.0, 1.0), 0.9, np.random.default_rng(s)
+        )
+        for s in range(200)
+    ]
+    assert np.mean([each.distinct for each in found]) < 0.05
+    assert np.mean([each.low > each.control for each in found]) > 0.05, "a control without an error of its own"
+
+
 def test_one_group_has_no_interval():
     assert np.isnan(bootstrap_mean(np.ones(3), np.zeros(3), 0.9, np.random.default_rng(0))).all()
     assert np.isnan(jackknife(len, np.array([0, 0, 1, 1]), 4.0, 0.9)).all()
@@ -68,7 +95,8 @@ def test_a_resample_has_whole_groups():
 def test_jackknife_of_a_mean_is_its_standard_error():
     x = normal(0, 50)
     low, high = jackknife(lambda kept: x[kept].mean(), alone(50), x.mean(), 0.9)
-    assert (high - low) / 2 == pytest.approx(1.6448536 * x.std(ddof=1) / np.sqrt(50), rel=1e-6)
+    # 1.6765509 is Student's quantile for 49 degrees of freedom.
+    assert (high - low) / 2 == pytest.approx(1.6765509 * x.std(ddof=1) / np.sqrt(50), rel=1e-6)
 
 
 # --- Level and transfer -----------------------------------------------------------------------------------------------
@@ -76,10 +104,11 @@ def test_jackknife_of_a_mean_is_its_standard_error():
 
 def test_level_is_on_the_scale_of_prior_and_optimum():
     rng = np.random.default_rng(0)
-    found = level(np.array([4.0, 6.0]), alone(2), np.zeros(2), np.array([5.0]), LevelScale(2.0, 10.0), 0.9, rng)
+    scores = np.array([4.0, 6.0, 4.0, 6.0])
+    found = level(scores, alone(4), np.zeros(4), np.array([5.0]), LevelScale(2.0, 10.0), 0.9, rng)
     assert (found.value, found.control, found.examples) == (0.375, -0.25, 0.375)
-    assert found.low == 0.25 and found.high == 0.5 and found.distinct
-    assert found.text.startswith("50%")
+    assert 0.2 < found.low < 0.25 and found.high == pytest.approx(0.75 - found.low) and found.distinct
+    assert found.control_ends == (-0.25, -0.25) and found.text.startswith("50%")
 
 
 def test_transfer_is_a_share_with_wilsons_interval():
@@ -140,9 +169,28 @@ def test_draws_of_a_chain_do_not_look_less_plausible_for_being_alike():
 def test_plausibility_tells_real_pictures_from_others():
     real, rng = normal(0, 300, F), np.random.default_rng(0)
     control, more = real[:50] + 1, normal(1, 40, F)
-    near, far = (plausibility(x, alone(40), real, control, real[:30], 0.9, rng) for x in (more, more + 1))
+    near, far = (plausibility(x, alone(40), real, control, alone(30), 0.9, rng) for x in (more, more + 1))
     assert near.distinct and near.low < 0.01 < near.control and abs(near.examples) < 0.02
     assert not far.distinct and far.low > near.high and "outside" in far.text
+
+
+def test_best_examples_are_not_compared_with_themselves():
+    """On average they are at no distance from the others; compared with all, they look nearer than that."""
+    others, all_of_them = [], []
+    for seed in range(40):
+        real = normal(seed, 64, F)
+        found = plausibility(real[:4], alone(4), real, real[:4], alone(8), 0.9, np.random.default_rng(0))
+        others.append(found.examples)
+        all_of_them.append(squared_mmd(real[:8], real))
+    errors = [np.std(each) / np.sqrt(40) for each in (others, all_of_them)]
+    assert abs(np.mean(others)) < 4 * errors[0] and np.mean(all_of_them) < -4 * errors[1]
+
+
+def test_one_chain_has_no_distance():
+    found = plausibility(
+        normal(0, 5, F), np.zeros(5), normal(1, 80, F), normal(2, 8, F), alone(8), 0.9, np.random.default_rng(0)
+    )
+    assert np.isnan(found.value) and "band" not in found.text and not found.distinct
 
 
 # --- Forced choice ----------------------------------------------------------------------------------------------------
@@ -153,6 +201,7 @@ def test_plausibility_tells_real_pictures_from_others():
 def test_share_right_counts_pairs(strong, weak):
     expected = np.mean([(a > b) + 0.5 * (a == b) for a in strong for b in weak])
     assert share_right(np.array(strong, float), np.array(weak, float)) == pytest.approx(expected)
+    assert np.isnan(share_right(np.array([*strong, np.nan]), np.array(weak, float)))
 
 
 def test_forced_choice_of_a_units_own_pictures_and_of_another_units():
@@ -181,6 +230,25 @@ def test_activations_of_other_units_leave_the_observer_at_chance():
     assert abs(np.mean(shares) - 0.5) < 4 * np.std(shares) / np.sqrt(30)
 
 
+def test_random_pictures_explain_nothing_on_average():
+    """The control is at chance, also where most real pictures are asked about: none of them explains itself."""
+    shares = []
+    for seed in range(100):
+        real, rng = normal(seed, 64, F), np.random.default_rng(seed)
+        queries = Queries(alone(4), 32 + alone(32), 4 + alone(4))
+        shares.append(forced_choice(normal(1000 + seed, 32, F), alone(32), real, queries, 0.9, rng).control)
+    assert abs(np.mean(shares) - 0.5) < 4 * np.std(shares) / np.sqrt(100)
+
+
+def test_four_right_choices_are_no_certainty():
+    real = np.concatenate([np.eye(1, F) + 0.01 * normal(0, 8, F), normal(1, 60, F) - 4 * np.eye(1, F)])
+    queries = Queries(alone(4), 8 + alone(60), 4 + alone(4))
+    found = forced_choice(np.eye(1, F) + 0.01 * normal(2, 9, F), alone(9), real, queries, 0.9, np.random.default_rng(0))
+    assert found.value == 1 and found.high == 1 and found.low < 0.7
+    one = forced_choice(np.eye(1, F).repeat(3, 0), np.zeros(3), real, queries, 0.9, np.random.default_rng(0))
+    assert np.isnan([one.low, one.high]).all() and not one.distinct
+
+
 # --- Path similarity --------------------------------------------------------------------------------------------------
 
 
@@ -205,6 +273,21 @@ def test_layers_that_do_not_tell_are_left_out():
     nothing = path_similarity({"early": layer(pictures, 0.0)}, alone(30), 0.9, rng)
     assert np.isnan(nothing.value) and not nothing.by_layer and not nothing.distinct
     assert np.isnan(path_similarity({}, alone(30), 0.9, rng).value)
+
+
+def test_a_caricature_is_above_1():
+    """Without the scatter of single pictures, what the unit's pictures share is more than in any of them."""
+    caricature = 10 * np.eye(1, F) + normal(0, 30, F)
+    assert path_similarity({"a": layer(caricature)}, alone(30), 0.9, np.random.default_rng(0)).low > 1
+
+
+def test_the_path_to_a_unit_before_its_rectifier_ends_at_its_layer(tiny_network):
+    images = LayerFeatures(*[np.random.default_rng(0).uniform(size=(3, 16, 16, 3)).astype(np.float32)] * 5)
+    after, before = (
+        set(path_features(tiny_network, as_objective(unit).resolve(tiny_network), images))
+        for unit in ("conv2:1", "conv2/pre:1")
+    )
+    assert after == before < set(tiny_network.layers)
 
 
 # --- Diversity --------------------------------------------------------------------------------------------------------
@@ -245,6 +328,8 @@ def test_perceptual_distance_is_of_active_pictures_from_different_groups():
     assert perceptual_distance(distances, alone(4), strong, copies, examples, 0.9).value == pytest.approx(2.3 / 3)
     one = perceptual_distance(distances, groups, np.array([True, True, False, False]), copies, examples, 0.9)
     assert one.value == 0 and not one.distinct
+    alike = perceptual_distance(distances, groups, strong, copies, np.zeros((1, 1)), 0.9)
+    assert alike.examples == 0 and "alike" in alike.text
 
 
 # --- Pictures and result ----------------------------------------------------------------------------------------------
@@ -260,6 +345,12 @@ def test_random_phases_keep_colour_and_spectrum():
     assert np.abs(correlations).max() < 4 / np.sqrt(16 * 12)
 
 
+def test_nothing_is_compared_with_itself():
+    images = normal(0, 6, 4, 4, 1)
+    found = reading.without_copies(images[[0, 1, 2, 1, 3, 0, 4]], images[[2, 5]])
+    np.testing.assert_array_equal(found, images[[0, 1, 3, 4]])
+
+
 def test_chains_are_groups(tiny_network):
     from conftest import made_samples
 
@@ -270,7 +361,7 @@ def test_chains_are_groups(tiny_network):
 
 def test_result_prints_and_escapes():
     metric = Metric(
-        MEASURE._replace(label="<b>"), 0.5, 0.4, 0.6, 0.45, np.nan, "text & more", {"a": (1.0, np.nan, 2.0)}
+        MEASURE._replace(label="<b>"), 0.5, 0.4, 0.6, 0.3, (0.1, 0.45), np.nan, "text & more", {"a": (1.0, np.nan, 2.0)}
     )
     found = Evaluation("a < b", {"transfer": metric}, {"level": "no <judge>"}, ("<!>",), 0.9)
     plain = json.loads(json.dumps(found.to_dict(), allow_nan=False))

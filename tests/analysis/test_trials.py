@@ -10,13 +10,13 @@ import pytest
 
 import samplevis
 from samplevis import modelzoo
-from samplevis.analysis.evaluation.trials import make_trials, score_trials, write_page
+from samplevis.analysis.evaluation.trials import independent_answers, make_trials, score_trials, write_page
 
 
 @pytest.fixture
 def trials():
     """Strong pictures are light, weak ones are dark."""
-    strong, weak = (np.full((5, 8, 8, 3), value, np.float32) for value in (0.9, 0.1))
+    strong, weak = (np.full((12, 8, 8, 3), value, np.float32) for value in (0.9, 0.1))
     return make_trials(np.full((3, 8, 8, 3), 0.5), strong, weak, 12, np.random.default_rng(0))
 
 
@@ -54,6 +54,31 @@ def test_answers_are_scored(trials, tmp_path):
             score_trials(bad, key)
     with pytest.raises(ValueError, match="answers: .* is no file"):
         score_trials(answer(tmp_path / "e.json", identity, [2] * 12), key)
+
+
+def test_answers_to_one_pair_are_alike():
+    """Two-way clusters, against the variance of simulated studies; the control takes all answers for independent."""
+    rng, shares, counts = np.random.default_rng(0), [], []
+    for _ in range(400):
+        ease = rng.uniform(0.4, 1.0, 15)
+        right = rng.uniform(size=(10, 15)) < ease
+        shares.append(right.mean())
+        counts.append(independent_answers(right))
+    worth = np.mean(shares) * (1 - np.mean(shares)) / np.var(shares)
+    assert np.median(counts) == pytest.approx(worth, rel=4 * np.sqrt(2 / 400))
+    assert worth < 0.8 * 150
+    assert independent_answers(right[:1]) == independent_answers(np.ones((3, 15), bool)) == 15
+
+
+def test_no_picture_comes_twice(tmp_path):
+    """Who has seen one before would know the answer."""
+    drawings, _ = modelzoo.shapes.draw(80, seed=0, size=32)
+    page = tmp_path / "trials.html"
+    key = samplevis.write_trials(page, drawings[:3], modelzoo.Shapes(), "logits:star", examples=drawings)
+    shown = re.findall(r"<button class='choice' value='.'><img src='([^']+)'", page.read_text())
+    assert len(shown) == len(set(shown)) == 2 * len(json.loads(open(key).read())["answers"]) == 16
+    with pytest.raises(ValueError, match="trials: expected at most 8"):
+        samplevis.write_trials(page, drawings[:3], modelzoo.Shapes(), "logits:star", examples=drawings, trials=9)
 
 
 def test_trials_of_a_network(tmp_path):

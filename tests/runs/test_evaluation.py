@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import keras
 import numpy as np
 import pytest
 from conftest import ROOT
@@ -109,6 +110,30 @@ def test_labels(networks):
     assert expected_labels("star", samplevis.Network(network.model)) == frozenset(), "a judge without labels"
     with pytest.raises(ValueError, match="zebra"):
         expected_labels("zebra", judge)
+
+
+def test_labels_that_share_a_name():
+    """Cardigan is a dog and a garment, crane a bird and a machine: a whole label is itself, a first name all that have it."""
+    labels = ("Cardigan, Cardigan Welsh corgi", "cardigan", "crane", "crane", "goldfish, Carassius auratus")
+    judge = modelzoo.Shapes()
+    judge = samplevis.Network(judge.model, labels=[*labels, *judge.labels[len(labels) :]])
+    assert expected_labels(labels[0], judge) == {labels[0]} and expected_labels("crane", judge) == {"crane"}
+    assert expected_labels("goldfish", judge) == {labels[4]}
+    assert expected_labels(labels[4], lambda images: images) == {labels[4], "goldfish"}
+
+
+def test_pictures_among_the_examples_are_left_out(networks, drawings):
+    """Else they would be compared with themselves."""
+    found = evaluated(drawings[0][:16], networks, drawings, "star")
+    assert "184 examples" in found.title
+    with pytest.raises(ValueError, match="examples: expected at least 64 .* Received: 50"):
+        evaluated(drawings[0][:16], networks, (np.tile(drawings[0][16:66], (2, 1, 1, 1)),), "star")
+
+
+def test_a_judge_that_cannot_take_the_pictures_is_named(networks, drawings):
+    grey = samplevis.Network(keras.Sequential([keras.Input((48, 48, 1)), keras.layers.GlobalAveragePooling2D()]))
+    with pytest.raises(ValueError, match="judge: .* takes images of shape"):
+        evaluated(drawings[0][:4], networks, drawings, "star", judge=grey)
 
 
 @pytest.mark.slow

@@ -33,8 +33,8 @@ def diversity(
       groups: of the pictures, [N].
       strong: whether each picture excites the unit enough, bool [N].
       real: of real pictures, whose mean is subtracted, [M, F].
-      control: of one picture under N transforms, [N, F].
-      examples: of N dataset examples that excite the unit, [N, F]; fewer if there are no more.
+      control: of one picture under as many transforms as pictures excite the unit enough, [C, F].
+      examples: of as many dataset examples that do, [K, F]; fewer if there are no more.
       coverage: of the interval, in (0, 1).
 
     Returns:
@@ -48,5 +48,7 @@ def diversity(
 
     value = score(np.arange(len(features)))
     low, high = jackknife(score, groups, value, coverage)
+    beside = vendi_score(control - mean)
+    ends = jackknife(lambda kept: vendi_score(control[kept] - mean), np.arange(len(control)), beside, coverage)
     text = f"{int(strong.sum())} of {len(strong)} pictures excite the unit enough to count"
-    return Metric(MEASURE, value, max(low, 0.0), high, vendi_score(control - mean), vendi_score(examples - mean), text)
+    return Metric(MEASURE, value, max(low, 0.0), high, beside, ends, vendi_score(examples - mean), text)

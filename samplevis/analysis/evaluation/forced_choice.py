@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from samplevis.analysis.evaluation.intervals import percentile_interval, resample_weights
+from samplevis.analysis.evaluation.intervals import resample_weights, resampled_interval
 from samplevis.analysis.evaluation.result import Measure, Metric
 from samplevis.analysis.two_samples import standardized
+from samplevis.results.shares import wilson
 
 MEASURE = Measure(
     label="two-alternative forced choice",
@@ -65,28 +66,43 @@ def forced_choice(
     first, second = scaled @ theirs[strong].T, scaled @ theirs[weak].T
 
     def of(explanation: np.ndarray) -> float:
-        mean = theirs[explanation].mean(0)
-        return share_right(theirs[strong] @ mean, theirs[weak] @ mean)
+        # A picture does not explain itself.
+        likeness = (
+            np.ma.array(theirs[which] @ theirs[explanation].T, mask=which[:, None] == explanation).mean(1).filled(0)
+            for which in (strong, weak)
+        )
+        return share_right(*likeness)
 
     weights = resample_weights(groups, rng)
     asked = (rng.integers(0, len(which), (len(weights), len(which))) for which in (strong, weak))
     likeness = (np.take_along_axis(weights @ s, q, 1) for s, q in zip((first, second), asked, strict=True))
     resamples = np.array([share_right(*each) for each in zip(*likeness, strict=True)])
-    low, high = percentile_interval(resamples, coverage)
-    others = np.setdiff1d(np.arange(len(real)), np.concatenate([strong, weak[: len(weak) // 2]]))
-    chance = np.mean([of(rng.choice(others, min(len(features), len(others)), False)) for _ in range(NUM_CONTROLS)])
+    others = np.setdiff1d(np.arange(len(real)), strong)
+    chance = np.array([of(rng.choice(others, min(len(features), len(others)), False)) for _ in range(NUM_CONTROLS)])
     value = share_right(first.mean(0), second.mean(0))
+    low, high = resampled_interval(value, resamples, groups, coverage)
+    if value in (0, 1):
+        # No resample differs then. A share of pairs varies no more than that of as many strong pictures.
+        ends = map(float, wilson(np.float64(value), len(strong), coverage))
+        low, high = (worst(a, b) for worst, a, b in zip((np.minimum, np.maximum), (low, high), ends, strict=True))
+    ends = tuple(map(float, np.quantile(chance, ((1 - coverage) / 2, (1 + coverage) / 2))))
     text = f"right in {value:.0%} of {len(strong) * len(weak):,} pairs; guessing is right in 50%"
-    return Metric(MEASURE, value, low, high, float(chance), of(examples), text)
+    return Metric(
+        MEASURE, value, *map(float, np.clip((low, high), 0, 1)), float(chance.mean()), ends, of(examples), text
+    )
 
 
 def share_right(strong: np.ndarray, weak: np.ndarray) -> float:
-    """The share of pairs of a strong and a weak value in which the strong one is larger; ties count half (Mann & Whitney 1947).
+    """The share of pairs of a strong and a weak value in which the strong one is larger (Mann & Whitney 1947).
+
+    Ties count half. nan if a value is nan.
 
     Example:
       >>> share_right(np.array([1.0, 3.0]), np.array([0.0, 1.0]))
       0.875
     """
+    if np.isnan(strong).any() or np.isnan(weak).any():
+        return np.nan
     ordered = np.sort(weak)
     below, up_to = (np.searchsorted(ordered, strong, side) for side in ("left", "right"))
     return float(np.mean(below + up_to) / (2 * len(weak)))

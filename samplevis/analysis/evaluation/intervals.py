@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from statistics import NormalDist
 
 import numpy as np
+import tensorflow_probability as tfp
 
 NUM_RESAMPLES = 1000
 
@@ -25,10 +25,37 @@ def resample_weights(groups: np.ndarray, rng: np.random.Generator) -> np.ndarray
     return counts / counts.sum(1, keepdims=True)
 
 
-def percentile_interval(resamples: np.ndarray, coverage: float) -> tuple[float, float]:
-    """The ends of the middle part of a statistic's resamples, [NUM_RESAMPLES]; nan for those that could not be computed."""
-    low, high = np.nanquantile(resamples, ((1 - coverage) / 2, (1 + coverage) / 2))
-    return float(low), float(high)
+def resampled_interval(value: float, resamples: np.ndarray, groups: np.ndarray, coverage: float) -> tuple[float, float]:
+    """Student's interval with the standard error of resamples of whole groups.
+
+    Percentiles of resamples would be too near each other for few groups: for 8, those of 90 % hold a mean in 83 % of cases. For a
+    mean of groups of one size this is the exact interval of normal values.
+
+    Args:
+      value: of all pictures.
+      resamples: of the statistic, [NUM_RESAMPLES]; nan for those that could not be computed.
+      groups: of each picture, [N].
+      coverage: in (0, 1).
+
+    Returns:
+      (low, high); nan for fewer than two groups.
+    """
+    count = len(np.unique(groups))
+    if count < 2:
+        return np.nan, np.nan
+    # A resample of G groups varies too little, by the factor (G - 1) / G of its variance.
+    half = student(count - 1, coverage) * np.sqrt(count / (count - 1)) * float(np.nanstd(resamples))
+    return value - half, value + half
+
+
+def student(degrees: int, coverage: float) -> float:
+    """Student's quantile for a two-sided interval.
+
+    Example:
+      >>> round(student(7, 0.9), 3)
+      1.895
+    """
+    return float(tfp.distributions.StudentT(np.float64(degrees), 0.0, 1.0).quantile((1 + coverage) / 2))
 
 
 def bootstrap_mean(
@@ -47,17 +74,15 @@ def bootstrap_mean(
 
     Example:
       >>> bootstrap_mean(np.arange(100.0), np.arange(100), 0.9, np.random.default_rng(0))
-      (44.8, 54.2)
+      (44.7, 54.3)
     """
-    if len(np.unique(groups)) < 2:
-        return np.nan, np.nan
-    return percentile_interval(resample_weights(groups, rng) @ values, coverage)
+    return resampled_interval(float(np.mean(values)), resample_weights(groups, rng) @ values, groups, coverage)
 
 
 def jackknife(
     statistic: Callable[[np.ndarray], float], groups: np.ndarray, value: float, coverage: float
 ) -> tuple[float, float]:
-    """The normal interval from leaving out one group after the other (Efron & Stein 1981), for figures that repeats would bias.
+    """Student's interval from leaving out one group after the other (Efron & Stein 1981), for figures that repeats would bias.
 
     Args:
       statistic: of the pictures with these numbers.
@@ -73,5 +98,5 @@ def jackknife(
         return np.nan, np.nan
     found = np.array([statistic(np.flatnonzero(groups != name)) for name in names])
     error = np.sqrt((len(names) - 1) / len(names) * np.sum(np.square(found - found.mean())))
-    half = NormalDist().inv_cdf((1 + coverage) / 2) * error
+    half = student(len(names) - 1, coverage) * error
     return value - half, value + half

@@ -41,6 +41,6 @@ def level(
       A `Metric`.
     """
     found, beside, best = (float(np.mean(scale.levels(values))) for values in (scores, control, examples))
-    low, high = bootstrap_mean(scale.levels(scores), groups, coverage, rng)
+    (low, high), ends = (bootstrap_mean(scale.levels(each), groups, coverage, rng) for each in (scores, control))
     text = f"{np.mean(scores > np.median(examples)):.0%} of the pictures excite the unit more than the median of its best examples"
-    return Metric(MEASURE, found, low, high, beside, best, text)
+    return Metric(MEASURE, found, low, high, beside, ends, best, text)

@@ -9,15 +9,19 @@ import numpy as np
 
 from samplevis.activation.features import channel_means, spread_layers
 from samplevis.analysis.evaluation.forced_choice import share_right, unit_vectors
-from samplevis.analysis.evaluation.intervals import percentile_interval, resample_weights
+from samplevis.analysis.evaluation.intervals import resample_weights, resampled_interval
 from samplevis.analysis.evaluation.result import Measure, Metric
 from samplevis.network import Network
+from samplevis.network.sources.base import PRE
 from samplevis.objectives import Objective
 from samplevis.results.checks import OFF_PATH
 
 MEASURE = Measure(
     label="path similarity",
-    tells="whether the pictures are processed as the unit's real pictures are (1), or no more so than other pictures (0)",
+    tells=(
+        "whether the pictures are processed as the unit's real pictures are (1), or no more so than other pictures (0). Above 1 "
+        "they have what the unit's real pictures share, and less of what sets these apart: an average, or a caricature"
+    ),
     limits="whether a path that differs is wrong; channel means over places do not see where something is",
     control="the pictures with random phases",
     source="Geirhos et al. 2024, arXiv:2306.04719, figure 6; here the cosine of standardized channel means",
@@ -79,7 +83,8 @@ def path_similarity(
     """
     layers = {layer: found for layer, found in ((name, _cosines(each)) for name, each in layers.items()) if found.tells}
     if not layers:
-        return Metric(MEASURE, *[np.nan] * 5, "no layer before the unit's tells its real pictures from others")
+        text = "no layer before the unit's tells its real pictures from others"
+        return Metric(MEASURE, *[np.nan] * 4, (np.nan, np.nan), np.nan, text)
     own = next(iter(layers.values())).own
     # One resample serves all layers, so that their errors stay together.
     weights = resample_weights(groups, rng), resample_weights(np.arange(len(own)), rng)
@@ -87,13 +92,17 @@ def path_similarity(
     values, controls, examples = (
         [float(_similarities(found, of)[0]) for found in layers.values()] for of in ("pictures", "control", "examples")
     )
-    ends = [percentile_interval(each, coverage) for each in resamples]
+    ends = [resampled_interval(value, each, groups, coverage) for value, each in zip(values, resamples, strict=True)]
     by_layer = {layer: (value, *end) for layer, value, end in zip(layers, values, ends, strict=True)}
     off = sum(high < OFF_PATH for _, high in ends)
     text = f"off the usual path in {off} of the {len(by_layer)} layers that tell the unit's real pictures from others"
-    low, high = percentile_interval(resamples.mean(0), coverage)
-    means = (float(np.mean(found)) for found in (controls, examples))
-    return Metric(MEASURE, float(np.mean(values)), low, high, *means, text, by_layer)
+    value, control, best = (float(np.mean(found)) for found in (values, controls, examples))
+    beside = np.mean([_similarities(found, "control", *weights) for found in layers.values()], axis=0)
+    (low, high), control_ends = (
+        resampled_interval(mean, each, groups, coverage)
+        for mean, each in ((value, resamples.mean(0)), (control, beside))
+    )
+    return Metric(MEASURE, value, low, high, control, control_ends, best, text, by_layer)
 
 
 def path_features(network: Network, objective: Objective, images: LayerFeatures) -> dict[str, LayerFeatures]:
@@ -108,7 +117,8 @@ def path_features(network: Network, objective: Objective, images: LayerFeatures)
       layer -> features, of at most `NUM_LAYERS` layers that lead to the deepest one of the unit.
     """
     names = list(network.layers)
-    deepest = max((name for name in objective.layers if name in names), key=names.index, default=None)
+    own = (name.removesuffix(PRE) for name in objective.layers)
+    deepest = max((name for name in own if name in names), key=names.index, default=None)
     layers = spread_layers(network, NUM_LAYERS, deepest)
     found = [channel_means(network, each, layers) for each in images]
     return {layer: LayerFeatures(*(each[layer] for each in found)) for layer in layers}

@@ -72,6 +72,16 @@ def perceptual_distance(
 
     value = mean(np.arange(len(distances)))
     low, high = jackknife(mean, groups, value, coverage)
-    beside, best = (float(each[~np.eye(len(each), dtype=bool)].mean()) for each in (control, examples))
-    text = f"{value / best:.0%} of the distance between two of the unit's best examples"
-    return Metric(MEASURE, value, max(low, 0.0), high, beside, best, text)
+    beside, best = _mean_of_pairs(control), _mean_of_pairs(examples)
+    ends = jackknife(
+        lambda kept: _mean_of_pairs(control[np.ix_(kept, kept)]), np.arange(len(control)), beside, coverage
+    )
+    of = "of the distance between two of the unit's best examples"
+    text = f"{value / best:.0%} {of}" if best > 0 else "the unit's best examples are all alike"
+    return Metric(MEASURE, value, max(low, 0.0), high, beside, ends, best, text)
+
+
+def _mean_of_pairs(distances: np.ndarray) -> float:
+    """The mean distance of two different pictures, [N, N]; 0 for a single one."""
+    pairs = len(distances) * (len(distances) - 1)
+    return float((distances.sum() - np.trace(distances)) / pairs) if pairs else 0.0

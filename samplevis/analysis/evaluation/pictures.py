@@ -14,6 +14,9 @@ from samplevis.network import Network
 from samplevis.results.optimized import Optimized
 from samplevis.results.samples import Samples
 
+# The share of real pictures that are a unit's best, and the fewest of these.
+BEST_SHARE, MIN_BEST = 0.05, 8
+
 
 class Pictures(NamedTuple):
     """Pictures of one size.
@@ -68,9 +71,30 @@ def read_examples(network: Network, examples: Any, image_size: tuple[int, ...], 
       ValueError, TypeError: if they do not fit the network.
       OSError: if a folder or a file cannot be read.
     """
-    is_folder = isinstance(examples, (str, os.PathLike))
-    found = _read(network, "examples", examples, image_size if is_folder else None, most)
+    first = examples[0] if isinstance(examples, (list, tuple)) and examples else examples
+    are_files = isinstance(first, (str, os.PathLike))
+    found = _read(network, "examples", examples, image_size if are_files else None, most)
     return _checked(network, "examples", Pictures(resized(found, image_size), np.arange(len(found)))).images
+
+
+def best_examples(count: int) -> int:
+    """How many of so many real pictures are a unit's best: the best twentieth, an even number, at least 8."""
+    return max(2 * (int(BEST_SHARE * count) // 2), MIN_BEST)
+
+
+def without_copies(examples: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """The examples that are neither among the pictures nor come twice: nothing is compared with itself.
+
+    Args:
+      examples: [M, *image_shape].
+      images: the pictures, [N, *image_shape].
+
+    Returns:
+      The others, in their order.
+    """
+    numbers = {image.tobytes(): number for number, image in reversed(list(enumerate(examples)))}
+    shown = {image.tobytes() for image in images}
+    return examples[sorted(number for image, number in numbers.items() if image not in shown)]
 
 
 def resized(images: np.ndarray, image_size: tuple[int, ...]) -> np.ndarray:

@@ -27,7 +27,7 @@ def plausibility(
     groups: np.ndarray,
     real: np.ndarray,
     control: np.ndarray,
-    examples: np.ndarray,
+    best: np.ndarray,
     coverage: float,
     rng: np.random.Generator,
 ) -> Metric:
@@ -40,21 +40,34 @@ def plausibility(
       groups: of the pictures, [N].
       real: of real pictures, [M, F].
       control: of real pictures with random phases, [C, F].
-      examples: of the best dataset examples, [K, F].
+      best: numbers of the unit's best examples in `real`, which are compared with the others.
       coverage: of the interval, in (0, 1).
       rng: chooses and splits the real pictures.
 
     Returns:
       A `Metric`; its text has the band.
     """
-    real = real[np.sort(rng.permutation(len(real))[:MAX_REAL])]
-    kernel, numbers, rest, apart = _compared(features, real, groups)
-    found = squared_mmd(features, real, groups)
-    low, high = jackknife(lambda kept: mmd(kernel, numbers[kept], rest, apart), groups, found, coverage)
+    examples, others = real[best], np.delete(real, best, axis=0)
+    real, others = (each[np.sort(rng.permutation(len(each))[:MAX_REAL])] for each in (real, others))
+    (found, *ends), (beside, *control_ends) = (
+        _with_interval(each, real, of, coverage)
+        for each, of in ((features, groups), (control, np.arange(len(control))))
+    )
     band = band_of_parts(real, len(np.unique(groups)), rng)
     where = "inside" if found <= band else "outside"
-    text = f"{where} the band of real pictures, up to {band:.2g}"
-    return Metric(MEASURE, found, low, high, squared_mmd(control, real), squared_mmd(examples, real), text)
+    text = f"{where} the band of real pictures, up to {band:.2g}" if np.isfinite(found) else "it needs two chains"
+    return Metric(MEASURE, found, *ends, beside, tuple(control_ends), squared_mmd(examples, others), text)
+
+
+def _with_interval(
+    features: np.ndarray, real: np.ndarray, groups: np.ndarray, coverage: float
+) -> tuple[float, float, float]:
+    """The squared MMD and the ends of its interval."""
+    if len(np.unique(groups)) < 2:
+        return np.nan, np.nan, np.nan
+    kernel, numbers, rest, apart = _compared(features, real, groups)
+    found = mmd(kernel, numbers, rest, apart)
+    return found, *jackknife(lambda kept: mmd(kernel, numbers[kept], rest, apart), groups, found, coverage)
 
 
 def squared_mmd(features: np.ndarray, real: np.ndarray, groups: np.ndarray | None = None) -> float:

@@ -39,6 +39,7 @@ class Metric:
       low: lower end of its interval; nan if there are too few independent pictures for one.
       high: upper end.
       control: the value of the control, which must be worse.
+      control_ends: the interval of the control, (low, high); nan if it has none.
       examples: the value of the unit's best dataset examples.
       text: the value in words.
       by_layer: layer -> (value, low, high), for a measure that looks at several. Defaults to none.
@@ -49,14 +50,16 @@ class Metric:
     low: float
     high: float
     control: float
+    control_ends: tuple[float, float]
     examples: float
     text: str
     by_layer: Mapping[str, tuple[float, float, float]] = dataclasses.field(default_factory=dict)
 
     @property
     def distinct(self) -> bool:
-        """Whether the whole interval is better than the control: if not, the figure does not speak for the pictures."""
-        return bool(self.control < self.low if self.measure.better == "high" else self.control > self.high)
+        """Whether the whole interval is better than that of the control: if not, the figure does not speak for the pictures."""
+        low, high = self.control_ends
+        return bool(high < self.low if self.measure.better == "high" else low > self.high)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +106,9 @@ class Evaluation:
         for row, text in zip(cells, ["", *(metric.text for metric in self.metrics.values())], strict=True):
             padded = [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]
             lines.append(f"  {'  '.join(padded)}  {text}".rstrip())
-        lines.append(f"{self.coverage:.0%} intervals. ? marks a value that is not better than its control.")
+        lines.append(
+            f"{self.coverage:.0%} intervals. ? marks a value whose interval is not better than that of its control."
+        )
         lines += [f"  - {name} was left out: {why}" for name, why in self.skipped.items()]
         lines += [f"! {warning}" for warning in self.warnings] or ["No warnings."]
         return "\n".join(lines)
@@ -147,6 +152,7 @@ def _plain(metric: Metric) -> dict[str, Any]:
     layers = {layer: [_finite(value) for value in found] for layer, found in metric.by_layer.items()}
     words = {"text": metric.text, **measure._asdict()} | {"control_pictures": measure.control}
     words.pop("control")
+    figures["control_ends"] = [_finite(value) for value in metric.control_ends]
     return figures | words | {"distinct": metric.distinct} | ({"by_layer": layers} if layers else {})
 
 

@@ -33,6 +33,8 @@ def transfer(
       A `Metric`.
     """
     share, beside, best = (float(np.mean(found)) for found in (named, control, examples))
-    low, high = wilson(np.float64(share), len(np.unique(groups)), coverage)
+    (low, high), ends = (
+        tuple(map(float, wilson(np.float64(each), len(np.unique(groups)), coverage))) for each in (share, beside)
+    )
     text = f"{int(np.sum(named))} of {len(named)} are called {label}"
-    return Metric(MEASURE, share, float(low), float(high), beside, best, text)
+    return Metric(MEASURE, share, low, high, beside, ends, best, text)

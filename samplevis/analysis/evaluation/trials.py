@@ -52,16 +52,13 @@ def make_trials(
       shown: the pictures that explain the unit, [N, H, W, C].
       strong: real pictures that excite it, [S, H, W, C].
       weak: real pictures that do not, [W, H, W, C].
-      count: of trials; a strong picture comes again only if there are fewer.
+      count: of trials, at most S and at most W: a picture that comes again would tell which one is right.
       rng: pairs them.
 
     Returns:
       `Trials`.
     """
-    chosen = [
-        np.resize(rng.permutation(len(images)), count) if len(images) < count else rng.permutation(len(images))[:count]
-        for images in (strong, weak)
-    ]
+    chosen = [rng.permutation(len(images))[:count] for images in (strong, weak)]
     answers = rng.integers(0, 2, count)
     pairs = np.stack([strong[chosen[0]], weak[chosen[1]]], axis=1)
     pairs[answers == 1] = pairs[answers == 1, ::-1]
@@ -100,7 +97,8 @@ def score_trials(
     Args:
       answers: the file that the page saved, or several, one for each person.
       key: the file that `write_trials` wrote beside the page.
-      coverage: of the interval (Wilson's, for independent answers), in (0, 1). Defaults to 0.9.
+      coverage: of the interval, in (0, 1): Wilson's, for as many answers as these are worth where those of one person, and those
+        to one pair, are alike (Cameron, Gelbach & Miller 2011, two-way clusters). Defaults to 0.9.
 
     Returns:
       A `Metric`: the share that is right, beside guessing.
@@ -120,11 +118,38 @@ def score_trials(
         given = _read("answers", file)
         if given["trials"] != right["trials"] or len(given["answers"]) != len(right["answers"]):
             raise ValueError(f"answers: {os.fspath(file)!r} does not answer all trials of {os.fspath(key)!r}")
-        found += np.equal(given["answers"], right["answers"]).tolist()
-    share = float(np.mean(found)) if found else np.nan
-    low, high = wilson(np.float64(share), max(len(found), 1), coverage)
-    text = f"{sum(found)} of {len(found)} answers of {len(files)} {'person' if len(files) == 1 else 'people'} are right"
-    return Metric(MEASURE, share, float(low), float(high), 0.5, np.nan, text)
+        found.append(np.equal(given["answers"], right["answers"]))
+    if not found or not right["answers"]:
+        raise ValueError("answers: expected at least one file, of at least one trial")
+    answered = np.array(found)
+    share = float(answered.mean())
+    low, high = wilson(np.float64(share), independent_answers(answered), coverage)
+    people = f"{len(files)} {'person' if len(files) == 1 else 'people'}"
+    text = f"{answered.sum()} of {answered.size} answers of {people} are right"
+    return Metric(MEASURE, share, float(low), float(high), 0.5, (0.5, 0.5), np.nan, text)
+
+
+def independent_answers(right: np.ndarray) -> float:
+    """How many independent answers are worth as much as those of several people to the same trials.
+
+    Args:
+      right: whether each answer is, bool [person, trial].
+
+    Returns:
+      The number that gives the variance of two-way clusters; at most that of the answers. That of the trials if there is one person
+      or all answers are alike.
+
+    Example:
+      >>> independent_answers(np.array([[True, True, False, False]] * 3))
+      4.0
+    """
+    people, trials = right.shape
+    variance = right.mean() * (1 - right.mean())
+    if people < 2 or trials < 2 or not variance:
+        return float(trials)
+    by_person, by_trial = (np.var(right.mean(axis), ddof=1) / right.shape[1 - axis] for axis in (1, 0))
+    clustered = by_person + by_trial - variance / right.size
+    return float(np.clip(variance / max(clustered, 1e-12), min(people, trials), right.size))
 
 
 def _section(shown: str, pair: np.ndarray) -> str:
