@@ -51,7 +51,7 @@ TITLES = {
     "transfer": "named by the judge",
     "plausibility": "MMD (low is good)",
     "forced_choice": "forced choice",
-    "path_similarity": "path similarity",
+    "path_similarity": "path similarity (1 is good)",
     "diversity": "different pictures",
     "perceptual_distance": "perceptual distance",
 }
@@ -136,7 +136,7 @@ def main() -> None:
         )
     rows: dict[str, Callable[[Case], Made]] = {name: ROWS[name] for name in options.rows}
     rows |= {name: from_folder(Path(path)) for name, path in (given.split("=", 1) for given in options.folder)}
-    cells = read(options.out)
+    cells = read(options.out, options.count)
     # A unit of each network before the next one, so that an interrupted run has as many of each.
     for number in range(options.num_units):
         for name in options.networks:
@@ -177,6 +177,7 @@ def run_unit(
             "row": row,
             "unit": unit,
             "gradients": float(made.gradients),
+            "count": options.count,
             "seconds": round(time.perf_counter() - clock, 1),
             "picture": place.relative_to(options.out).as_posix(),
             "values": {n: metric["value"] for n, metric in found.to_dict()["metrics"].items()},
@@ -201,10 +202,13 @@ def key(network: str, row: str, unit: str) -> str:
     return f"{network}/{row}/{unit}"
 
 
-def read(out: Path) -> dict[str, Any]:
-    """The cells of an earlier run."""
+def read(out: Path, count: int) -> dict[str, Any]:
+    """The cells of an earlier run, which must have as many pictures."""
     file = out / "results.json"
-    return json.loads(file.read_text()) if file.is_file() else {}
+    cells = json.loads(file.read_text()) if file.is_file() else {}
+    if others := {cell["count"] for cell in cells.values()} - {count}:
+        raise ValueError(f"--count: {file} has cells of {others} pictures. Received: {count}")
+    return cells
 
 
 def write_all(out: Path, cells: dict[str, Any]) -> None:
@@ -248,10 +252,16 @@ def against(cells: dict[str, Any], name: str, rows: list[str], units: list[str])
 
 def _better(cells: dict[str, Any], name: str, row: str, unit: str, column: str) -> float:
     """1 if the samples of the default prior are better in a cell, 0.5 if they are as good, 0 if not; what is missing is worst."""
-    sign = -1 if column == "plausibility" else 1
-    ours, theirs = (median(cells, name, which, [unit], column) * sign for which in (OURS, row))
-    ours, theirs = (-np.inf if np.isnan(value) else value for value in (ours, theirs))
+    ours, theirs = (merit(median(cells, name, which, [unit], column), column) for which in (OURS, row))
     return float((ours > theirs) + 0.5 * (ours == theirs))
+
+
+def merit(value: float, column: str) -> float:
+    """A figure of a column such that more is better; what is missing is worst."""
+    if np.isnan(value):
+        return -np.inf
+    # Real pictures have a path similarity of 1: more is an exaggeration.
+    return {"plausibility": -value, "path_similarity": -abs(value - 1)}.get(column, value)
 
 
 def rows_and_units(cells: dict[str, Any], name: str) -> tuple[list[str], list[str]]:
@@ -312,8 +322,7 @@ def _label(network: str, unit: str) -> str:
 
 
 def _best(values: list[float], column: str) -> float:
-    finite = [value for value in values if np.isfinite(value)]
-    return np.nan if not finite else min(finite) if column == "plausibility" else max(finite)
+    return max(values, key=lambda value: merit(value, column), default=np.nan)
 
 
 def _text(value: float, bold: bool = False, form: str = ".2f") -> str:

@@ -22,6 +22,8 @@ from samplevis.runtime import seeds
 BUDGET, DIVERSITY = 256, 3.0
 # What the samplers get: smaller than the defaults of `render`. Their gradients are counted, and are more than the optimisers'.
 ANNEAL_STEPS, NUM_TRANSFORMS, MEAN_TRANSITIONS = 150, 4, 12
+# Of the optimised picture that a chain starts from, which `Samples.gradients` leaves out: 128, and 32 on the network as it is.
+START_GRADIENTS = 160
 # The best real pictures, whose activation is asked for where the level is theirs.
 EXAMPLES_SHARE = 0.1
 OCTAVES = (0.6, 0.8, 1.0)
@@ -133,7 +135,7 @@ def accentuated(case: Case) -> Made:
     """Variants of a real picture of average activation."""
     photo = case.examples[len(case.examples) // 2]
     found = recipes.accentuate(case.network, case.unit, photo, **_sampling(case))
-    return Made(found.samples, found.samples.gradients)
+    return Made(found.samples, START_GRADIENTS + found.samples.gradients)
 
 
 def sampled(prior: Callable[[Case], param.Parameterization]) -> Callable[[Case], Made]:
@@ -141,7 +143,7 @@ def sampled(prior: Callable[[Case], param.Parameterization]) -> Callable[[Case],
 
     def make(case: Case) -> Made:
         samples = _render(case, prior(case))
-        return Made(samples, samples.gradients)
+        return Made(samples, START_GRADIENTS + samples.gradients)
 
     return make
 
@@ -175,7 +177,7 @@ def drawn_at_the_examples_level(prior: Callable[[Case], param.Parameterization])
 def chain_means(case: Case) -> Made:
     """Means of chains under the default prior, over more transitions than the one that a draw needs."""
     samples = _render(case, param.fourier(case.size), MEAN_TRANSITIONS)
-    return Made(samples.chain_means, samples.gradients)
+    return Made(samples.chain_means, START_GRADIENTS + samples.gradients)
 
 
 def dataset_examples(case: Case) -> Made:

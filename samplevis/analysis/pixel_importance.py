@@ -95,7 +95,9 @@ def importance(
                 score = activation.of_images(images, transform_params)
             total += np.abs(tape.gradient(score, images).numpy()).mean(-1)
     mean = (total / (len(steps) * num_transforms)).astype(np.float32)
-    limit = np.percentile(mean, percentile, axis=tuple(range(1, mean.ndim)), keepdims=True)
-    # If fewer pixels matter than lie above the percentile, all that do are opaque.
-    alpha = np.clip(np.divide(mean, limit, out=np.sign(mean), where=limit > 0), 0, 1)
+    places = tuple(range(1, mean.ndim))
+    limit = np.percentile(mean, percentile, axis=places, keepdims=True)
+    # If fewer pixels matter than lie above the percentile, all that do are opaque; and everything, if none does.
+    few = np.where(mean.any(places, keepdims=True), np.sign(mean), 1).astype(np.float32)
+    alpha = np.clip(np.divide(mean, limit, out=few, where=limit > 0), 0, 1)
     return Importance(mean, np.concatenate([result.images, alpha[..., None]], -1))

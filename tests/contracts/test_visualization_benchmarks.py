@@ -56,6 +56,21 @@ def test_samples_are_compared_unit_by_unit():
     assert lines[2] == "| MACO | 2.5 | 2.5 | 0.5 | 2.5 | 2.5 | 2.5 | 2.5 |"
 
 
+def test_an_exaggerated_path_is_no_better_than_a_natural_one():
+    values = {"above": 1.3, "near": 0.8, "far": 0.5, "missing": np.nan}
+    order = sorted(values, key=lambda name: leaderboard.merit(values[name], "path_similarity"))
+    assert order == ["missing", "far", "above", "near"]
+    assert leaderboard._best(list(values.values()), "path_similarity") == 0.8
+    assert leaderboard._best(list(values.values()), "level") == 1.3
+
+
+def test_cells_of_another_number_of_pictures_are_refused(tmp_path):
+    (tmp_path / "results.json").write_text(json.dumps({"a": {"count": 4}}))
+    assert leaderboard.read(tmp_path, 4) and not leaderboard.read(tmp_path / "none", 8)
+    with pytest.raises(ValueError, match="--count: .* Received: 8"):
+        leaderboard.read(tmp_path, 8)
+
+
 def test_the_page_escapes_and_shows_every_cell():
     page = leaderboard.page(cells())
     assert page.count("<img") == 6 and "<MACO>" not in page and "&lt;MACO&gt;" in page

@@ -193,6 +193,9 @@ def test_importance_of_nothing_is_opaque(left_eye):
     )
     found = samplevis.importance(left_eye, lambda T: 0 * T("out")[:, 0], result, transforms=None)
     np.testing.assert_array_equal(found.pictures[..., 3], 1)
+    # One pixel of 64 is less than lies above the 80th percentile: it alone is opaque.
+    one = samplevis.importance(left_eye, lambda T: T("out")[:, 0], result, transforms=None)
+    assert (one.pictures[..., 3] > 0).sum() == 1 == one.pictures[..., 3].max()
 
 
 @pytest.mark.parametrize(

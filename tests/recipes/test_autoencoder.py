@@ -165,9 +165,15 @@ def test_files(tmp_path):
     save_file(linear, tmp_path / "c.safetensors")
     with pytest.raises(ValueError, match="does not say which layer"):
         SparseAutoencoder.load(tmp_path / "c.safetensors")
-    plain = SparseAutoencoder.load(tmp_path / "c.safetensors", layer="conv2", centred=False)
+    plain = SparseAutoencoder.load(tmp_path / "c.safetensors", layer="conv2")
     np.testing.assert_allclose(plain.pre_activations(x), x @ sae.encoder.T + sae.encoder_bias, atol=1e-5)
     np.testing.assert_array_equal(plain.decoder, sae.decoder)
+    centred = SparseAutoencoder.load(tmp_path / "c.safetensors", layer="conv2", centred=True)
+    np.testing.assert_allclose(centred.pre_activations(x), sae.pre_activations(x), atol=1e-5)
+    arrays = {"W_enc": sae.encoder.T.copy(), "b_enc": sae.encoder_bias, "W_dec": sae.decoder, "b_dec": sae.bias}
+    save_file(arrays | {"threshold": np.ones(9, np.float32)}, tmp_path / "f.safetensors")
+    with pytest.raises(ValueError, match="and no others: an autoencoder with thresholds"):
+        SparseAutoencoder.load(tmp_path / "f.safetensors")
     save_file({"W_enc": np.zeros((2, 2), np.float32)}, tmp_path / "d.safetensors")
     with pytest.raises(ValueError, match="expected the arrays W_enc"):
         SparseAutoencoder.load(tmp_path / "d.safetensors")
