@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--units", nargs="+", default=["star", "heart", "checkerboard"])
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
-    parser.add_argument("--count", type=int, default=4)
+    parser.add_argument("--count", type=int, default=8, help="pictures of each unit")
     parser.add_argument("--json", type=Path, help="file for the results")
     parser.add_argument("--save", type=Path, help="folder for the pictures")
     parser.add_argument("--sheet", type=Path, help="PNG file for the pictures of the first unit in that folder")
