@@ -25,18 +25,17 @@ from samplevis.analysis.evaluation.pictures import (
     random_phases,
     read_evaluated,
     read_examples,
-    resized,
     without_copies,
 )
 from samplevis.analysis.evaluation.plausibility import plausibility
 from samplevis.analysis.evaluation.result import Evaluation, Metric
 from samplevis.analysis.evaluation.transfer import transfer
 from samplevis.network import Network, as_network
-from samplevis.network.labels import find_label
 from samplevis.objectives import Objective
 from samplevis.optimizers.ascent import AscentOptions, ascend, first_latents
 from samplevis.results.checks import OFF_PATH
 from samplevis.results.shares import Judge, judged
+from samplevis.runs.judging import check_judge, expected_labels, fitting, unit_label
 from samplevis.runtime import seeds
 from samplevis.runtime.callbacks import Callback
 from samplevis.runtime.checks import check_between
@@ -111,16 +110,11 @@ def evaluate(
     judge = as_network(judge) if isinstance(judge, keras.Model) else judge
     pictures = read_evaluated(network, images, image_size)
     size = pictures.images.shape[1:-1]
-    _check_judge(judge, pictures.images.shape[1:])
-    real = without_copies(read_examples(network, examples, size, MAX_EXAMPLES), pictures.images)
-    if len(real) < MIN_EXAMPLES:
-        raise ValueError(
-            f"examples: expected at least {MIN_EXAMPLES} real pictures, that differ and are not among images. "
-            f"Received: {len(real)}"
-        )
+    check_judge(judge, pictures.images.shape[1:])
     activation = make_activation(network, unit, default_param(network, size), "robust")
     activation.check_independent("evaluate")
     expected = expected_labels(label or unit_label(network, unit), judge)
+    real = read_real(network, examples, pictures.images)
     setting = _Setting(activation, pictures, real, judge, expected, scale, coverage, root)
     metrics: dict[str, Metric] = {}
     skipped = dict(setting.skipped)
@@ -139,6 +133,28 @@ def evaluate(
     return Evaluation(title, metrics, skipped, tuple(_warnings(metrics)), coverage)
 
 
+def read_real(network: Network, examples: Any, images: np.ndarray) -> np.ndarray:
+    """The real pictures that can be compared with: enough, of the size of the pictures, no copies, and none of the pictures.
+
+    Args:
+      network: the network.
+      examples: as in `evaluate`.
+      images: the pictures, [N, *image_shape].
+
+    Returns:
+      float32 [M, *image_shape] in [0, 1].
+
+    Raises:
+      ValueError, TypeError, OSError: as `evaluate`.
+    """
+    found = read_examples(network, examples, images.shape[1:-1], MAX_EXAMPLES)
+    real = without_copies(found, images)
+    if len(real) < MIN_EXAMPLES:
+        copies = f", {len(found) - len(real)} of them copies or among images" * (len(real) < len(found))
+        raise ValueError(f"examples: expected at least {MIN_EXAMPLES} real pictures. Received: {len(found)}{copies}")
+    return real
+
+
 def optimized_scale(activation: Activation, seed: tf.Tensor) -> LevelScale:
     """The ends of a unit's level: noise of the prior, and the best of a few optimised images.
 
@@ -152,66 +168,6 @@ def optimized_scale(activation: Activation, seed: tf.Tensor) -> LevelScale:
     start = first_latents(activation.param, SCALE_IMAGES, None, seed)
     found = ascend(activation, start, AscentOptions(SCALE_STEPS, skip_nonfinite=True), seed)
     return measure_scale(activation, found.latents, seed)
-
-
-def unit_label(network: Network, unit: Any) -> str | None:
-    """What a unit stands for, if it is a class with a name: the label of "logits:star" or "logits:4"."""
-    layer, _, channel = unit.strip().rpartition(":") if isinstance(unit, str) else ("", "", "")
-    if not layer or layer != list(network.layers)[-1]:
-        return None
-    labels = available_labels(network)
-    return channel if not channel.isdigit() else None if labels is None else labels[int(channel)]
-
-
-def available_labels(network: Network) -> tuple[str, ...] | None:
-    """The labels of a network; None if it has none, or they are elsewhere and cannot be fetched."""
-    try:
-        return network.labels
-    except OSError:
-        return None
-
-
-def expected_labels(label: str | None, judge: Judge | None) -> frozenset[str]:
-    """The judge's labels for what a unit stands for.
-
-    Args:
-      label: names separated by "|", each with any of its synonyms; None for a unit without a name.
-      judge: a network or a function.
-
-    Returns:
-      Its labels; none if there is no judge, no name, or the judge is a network without labels.
-
-    Raises:
-      ValueError: if a judge with labels has none of that name.
-    """
-    if label is None or judge is None:
-        return frozenset()
-    names = [name.strip() for name in label.split("|")]
-    if not isinstance(judge, Network):
-        # A function may answer with the whole label or with its first name.
-        return frozenset(found for name in names for found in (name, name.split(",")[0].strip()))
-    labels = available_labels(judge)
-    return frozenset() if labels is None else frozenset(found for name in names for found in _labels_of(labels, name))
-
-
-def _labels_of(labels: tuple[str, ...], name: str) -> list[str]:
-    """The labels that a name stands for: the label itself, those that have its first name, or the one that `find_label` finds."""
-    if name in labels:
-        return [name]
-    first = name.split(",")[0].strip()
-    found = [label for label in labels if label.split(",")[0].strip().lower() == first.lower()]
-    return found or [labels[find_label(labels, first)]]
-
-
-def _check_judge(judge: Judge | None, image_shape: tuple[int, ...]) -> None:
-    """Refuses a judge that cannot take the pictures."""
-    if not isinstance(judge, Network):
-        return
-    *size, channels = image_shape
-    if judge.image_shape[-1] != channels or len(judge.image_shape) != len(image_shape):
-        raise ValueError(f"judge: {judge.name!r} takes images of shape {judge.image_shape}. Received: {image_shape}")
-    if len(size) != 2 and not judge.takes(size):
-        raise ValueError(f"judge: {judge.name!r} does not take the size of the pictures, {tuple(size)}")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -306,20 +262,13 @@ class _Setting:
     def seen(self, images: np.ndarray) -> np.ndarray:
         """The judge's features, which nothing optimised."""
         layer = embedding_layer(self.judge)
-        return channel_means(self.judge, _fitting(self.judge, images), (layer,))[layer]
+        return channel_means(self.judge, fitting(self.judge, images), (layer,))[layer]
 
     def scale(self) -> LevelScale:
         """The ends of the level's scale."""
         if self.given_scale is not None:
             return self.given_scale
         return optimized_scale(self.activation, self.seed)
-
-
-def _fitting(judge: Judge, images: np.ndarray) -> np.ndarray:
-    """Images of a size that a network takes."""
-    if isinstance(judge, Network) and not judge.takes(images.shape[1:-1]):
-        return resized(images, judge.usual_size)
-    return images
 
 
 def _level(setting: _Setting) -> Metric:
@@ -332,7 +281,7 @@ def _level(setting: _Setting) -> Metric:
 
 def _transfer(setting: _Setting) -> Metric:
     sets = (setting.pictures.images, setting.scrambled, setting.real[setting.best])
-    named = (np.isin(judged(setting.judge, _fitting(setting.judge, images)), list(setting.labels)) for images in sets)
+    named = (np.isin(judged(setting.judge, fitting(setting.judge, images)), list(setting.labels)) for images in sets)
     found, control, best = named
     label = " or ".join(sorted(setting.labels))
     return transfer(found, setting.pictures.groups, control, best, label, setting.coverage)
@@ -380,7 +329,7 @@ def _perceptual_distance(setting: _Setting) -> Metric:
 
 def _distances(judge: Network, images: np.ndarray) -> np.ndarray:
     """Distances of all pairs of images to the judge."""
-    found = judge.activations(_fitting(judge, images), place_layers(judge, DISTANCE_LAYERS))
+    found = judge.activations(fitting(judge, images), place_layers(judge, DISTANCE_LAYERS))
     return perceptual_distances(values.numpy() for values in found.values())
 
 

@@ -11,12 +11,12 @@ import numpy as np
 
 from samplevis.activation import make_activation
 from samplevis.activation.image_scores import image_scores
-from samplevis.analysis.evaluation.pictures import best_examples, read_evaluated, read_examples, without_copies
+from samplevis.analysis.evaluation.pictures import best_examples, read_evaluated
 from samplevis.analysis.evaluation.trials import make_trials, write_page
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.param import pixel
-from samplevis.runs.evaluation import MAX_EXAMPLES, MIN_EXAMPLES
+from samplevis.runs.evaluation import read_real
 from samplevis.runtime import files
 from samplevis.runtime.checks import check_whole
 
@@ -73,17 +73,16 @@ def write_trials(
         check_whole(name, value, lowest)
     network = as_network(model)
     pictures = read_evaluated(network, images, image_size).images
-    size = pictures.shape[1:-1]
-    real = without_copies(read_examples(network, examples, size, MAX_EXAMPLES), pictures)
-    if len(real) < MIN_EXAMPLES:
-        raise ValueError(f"examples: expected at least {MIN_EXAMPLES} real pictures. Received: {len(real)}")
+    real = read_real(network, examples, pictures)
     most = best_examples(len(real))
     if trials is not None and trials > most:
         raise ValueError(
             f"trials: expected at most {most}, as many as are the best of {len(real)} examples; a picture that came twice would "
             f"give the answer away. Received: {trials}"
         )
-    scores = image_scores(make_activation(network, unit, pixel(size, channels=real.shape[-1]), None), real)
+    scores = image_scores(
+        make_activation(network, unit, pixel(pictures.shape[1:-1], channels=real.shape[-1]), None), real
+    )
     order, rng = np.argsort(-scores, kind="stable"), np.random.default_rng(seed)
     chosen = np.unique(np.linspace(0, len(pictures) - 1, min(shown, len(pictures))).round().astype(int))
     strong, weak = real[order[:most]], real[order[len(real) // 2 :]]

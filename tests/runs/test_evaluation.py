@@ -15,7 +15,7 @@ from samplevis.activation import make_activation
 from samplevis.activation.image_scores import image_scores
 from samplevis.analysis.evaluation.pictures import read_examples
 from samplevis.cli.demo_command import has_weights
-from samplevis.runs.evaluation import expected_labels, unit_label
+from samplevis.runs.judging import expected_labels, unit_label
 from samplevis.runtime import seeds
 from samplevis.sampling.level_scale import LevelScale
 
@@ -126,7 +126,7 @@ def test_pictures_among_the_examples_are_left_out(networks, drawings):
     """Else they would be compared with themselves."""
     found = evaluated(drawings[0][:16], networks, drawings, "star")
     assert "184 examples" in found.title
-    with pytest.raises(ValueError, match="examples: expected at least 64 .* Received: 50"):
+    with pytest.raises(ValueError, match="examples: expected at least 64 .* Received: 100, 50 of them copies"):
         evaluated(drawings[0][:16], networks, (np.tile(drawings[0][16:66], (2, 1, 1, 1)),), "star")
 
 
