@@ -2,7 +2,7 @@
 
 Every way of benchmarks/visualizations.py is applied to 12 units of each network, and `samplevis.evaluate` measures the pictures.
 Another network judges: the bundled judge; SqueezeNet and EfficientNet-Lite0 each for the other. FOLDER gets `results.json` with all
-figures, `table.md` with their medians over the units, and `index.html` with the pictures behind every cell. What is in that file is
+figures, `table.md` with their means over the units, and `index.html` with the pictures behind every cell. What is in that file is
 not made again, so that a run resumes. `--quick` makes two rows for one unit of the bundled network.
 
 Pictures of other tools enter by folder: `--folder NAME=PATH`, where PATH has the folders NETWORK/UNIT, such as Shapes/star.
@@ -31,7 +31,7 @@ from benchmarks.visualizations import ROWS, Case, Made, Unavailable
 from samplevis import Network, export, modelzoo, param
 from samplevis.activation import make_activation
 from samplevis.activation.image_scores import image_scores
-from samplevis.analysis.evaluation.pictures import read_evaluated, read_examples
+from samplevis.analysis.evaluation.pictures import read_evaluated, read_examples, resized
 from samplevis.modelzoo.shapes.labels import CONCEPTS
 from samplevis.runs.evaluation import optimized_scale
 from samplevis.runtime import seeds
@@ -44,6 +44,10 @@ CLASSES = (1, 130, 207, 285, 340, 404, 482, 555, 751, 852, 949, 980)
 COLUMNS = ("level", "transfer", "plausibility", "forced_choice", "path_similarity", "diversity", "perceptual_distance")
 # Rows that no method competes with: the floor and the ceiling.
 ENDS = ("draws of the prior", "best dataset examples")
+# Rows that show photographs, which belong to others, and a unit of each network for a sheet of all others.
+PHOTOGRAPHS = ("accentuation", "best dataset examples")
+SHEET_UNITS = {"Shapes": "star", "SqueezeNet": "207", "EfficientNetLite0": "130"}
+SHEET_CELL = (100, 300)
 # The row that is compared with each other one.
 OURS = "samples, fourier"
 TITLES = {
@@ -125,6 +129,7 @@ def main() -> None:
     parser.add_argument("--num-units", type=int, default=12)
     parser.add_argument("--count", type=int, default=8, help="pictures of each unit")
     parser.add_argument("--folder", action="append", default=[], metavar="NAME=PATH", help="pictures of another tool")
+    parser.add_argument("--sheet", type=Path, help="file for a sheet of one unit of each network, without photographs")
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     if options.quick:
@@ -143,6 +148,25 @@ def main() -> None:
             for unit in SUBJECTS[name].units[number : number + 1]:
                 run_unit(name, unit, rows, cells, options)
     print(table(cells))
+    if options.sheet:
+        export.save_image(sheet(options.out, cells), options.sheet)
+
+
+def sheet(out: Path, cells: dict[str, Any]) -> np.ndarray:
+    """Three pictures of a unit of each network, a row for each method."""
+
+    def first_row(cell: dict[str, Any]) -> np.ndarray:
+        found = export.load_image(out / cell["picture"])
+        return resized(found[None, : len(found) // 3], SHEET_CELL)[0]
+
+    units = {
+        name: unit for name, unit in SHEET_UNITS.items() if any(cell["network"] == name for cell in cells.values())
+    }
+    names = [row for row in dict.fromkeys(cell["row"] for cell in cells.values()) if row not in PHOTOGRAPHS]
+    complete = [row for row in names if all(key(name, row, unit) in cells for name, unit in units.items())]
+    images = [[first_row(cells[key(name, row, unit)]) for name, unit in units.items()] for row in complete]
+    titles = [f"{name}, {_label(name, unit)}" for name, unit in units.items()]
+    return export.grid(np.array(images), row_labels=complete, column_labels=titles)
 
 
 def run_unit(
@@ -220,17 +244,17 @@ def write_all(out: Path, cells: dict[str, Any]) -> None:
 
 
 def table(cells: dict[str, Any]) -> str:
-    """A Markdown table for each network: medians over the units that every row of it has; the best of the methods is bold."""
+    """A Markdown table for each network: means over the units that every row of it has; the best of the methods is bold."""
     parts = []
     for name in dict.fromkeys(cell["network"] for cell in cells.values()):
         rows, units = rows_and_units(cells, name)
         parts.append(f"**{name}**: {len(units)} of {len(SUBJECTS[name].units)} units ({', '.join(units)})\n")
         parts.append("| | " + " | ".join([*TITLES.values(), "gradients"]) + " |\n" + "|---" * (len(TITLES) + 2) + "|")
-        medians = {row: [median(cells, name, row, units, column) for column in COLUMNS] for row in rows}
-        best = [_best([medians[row][place] for row in rows if row not in ENDS], c) for place, c in enumerate(COLUMNS)]
+        means = {row: [mean(cells, name, row, units, column) for column in COLUMNS] for row in rows}
+        best = [_best([means[row][place] for row in rows if row not in ENDS], c) for place, c in enumerate(COLUMNS)]
         for row in rows:
-            texts = [_text(value, row not in ENDS and value == b) for value, b in zip(medians[row], best, strict=True)]
-            gradients = np.median([cells[key(name, row, unit)]["gradients"] for unit in units])
+            texts = [_text(value, row not in ENDS and value == b) for value, b in zip(means[row], best, strict=True)]
+            gradients = np.mean([cells[key(name, row, unit)]["gradients"] for unit in units])
             parts.append(f"| {row} | {' | '.join([*texts, _text(gradients, form=',.0f')])} |")
         parts += ["", *against(cells, name, rows, units)]
     return "\n".join(parts)
@@ -252,7 +276,7 @@ def against(cells: dict[str, Any], name: str, rows: list[str], units: list[str])
 
 def _better(cells: dict[str, Any], name: str, row: str, unit: str, column: str) -> float:
     """1 if the samples of the default prior are better in a cell, 0.5 if they are as good, 0 if not; what is missing is worst."""
-    ours, theirs = (merit(median(cells, name, which, [unit], column), column) for which in (OURS, row))
+    ours, theirs = (merit(mean(cells, name, which, [unit], column), column) for which in (OURS, row))
     return float((ours > theirs) + 0.5 * (ours == theirs))
 
 
@@ -278,11 +302,11 @@ def rows_and_units(cells: dict[str, Any], name: str) -> tuple[list[str], list[st
     return rows, [unit for unit in units if all(key(name, row, unit) in cells for row in rows)]
 
 
-def median(cells: dict[str, Any], name: str, row: str, units: list[str], column: str) -> float:
-    """The median of a figure over units; nan if none has it."""
+def mean(cells: dict[str, Any], name: str, row: str, units: list[str], column: str) -> float:
+    """The mean of a figure over units; nan if none has it."""
     found = [cells[key(name, row, unit)]["values"].get(column) for unit in units]
     finite = [value for value in found if value is not None and np.isfinite(value)]
-    return float(np.median(finite)) if finite else np.nan
+    return float(np.mean(finite)) if finite else np.nan
 
 
 def page(cells: dict[str, Any]) -> str:

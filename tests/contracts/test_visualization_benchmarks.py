@@ -22,7 +22,7 @@ def cells():
     return {leaderboard.key(c["network"], c["row"], c["unit"]): c for c in found}
 
 
-def test_a_table_has_medians_over_the_units_that_all_rows_have():
+def test_a_table_has_means_over_the_units_that_all_rows_have():
     found = cells()
     text = leaderboard.table(found)
     assert "3 of 12 units (a, b, c)" in text and "| optimised | **0.10** | **0.10** |" in text and "| 256 |" in text
