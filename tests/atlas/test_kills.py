@@ -17,9 +17,10 @@ import pytest
 pytest.importorskip("distributed", reason="ATLAS ON DASK NOT TESTED: pip install samplevis[atlas]")
 psutil = pytest.importorskip("psutil", reason="KILLS NOT TESTED: pip install psutil")
 
+from atlas_fixtures import fake_task  # noqa: E402
+
 from samplevis import atlas  # noqa: E402
 from samplevis.atlas import building  # noqa: E402
-from tests.atlas_fixtures import fake_task  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 KINDS = ("worker", "nanny", "scheduler", "client", "all")

@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from test_prepared import TOLERANCE, error, folded, sequence
 
 from samplevis import Network
 from samplevis.network.prepared import folding, strides
-from tests.network.test_prepared import TOLERANCE, error, folded, sequence
 
 L = keras.layers
 
