@@ -178,7 +178,8 @@ class SparseAutoencoder:
         layer = layer or note.get("layer")
         if layer is None:
             raise ValueError(f"layer: {os.fspath(path)!r} does not say which layer it is of. Give its name.")
-        shift = 0 if (not linear if centred is None else centred) else arrays["W_enc"].T @ arrays["b_dec"]
+        centred = not linear if centred is None else centred
+        shift = 0 if centred else arrays["W_enc"].T @ arrays["b_dec"]
         return cls(
             layer,
             arrays["W_enc"].T,

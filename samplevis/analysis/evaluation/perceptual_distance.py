@@ -67,21 +67,19 @@ def perceptual_distance(
 
     def mean(kept: np.ndarray) -> float:
         kept = kept[strong[kept]]
-        apart = groups[kept][:, None] != groups[kept]
-        return float(distances[np.ix_(kept, kept)][apart].mean()) if apart.any() else 0.0
+        return _mean_apart(distances[np.ix_(kept, kept)], groups[kept])
 
     value = mean(np.arange(len(distances)))
     low, high = jackknife(mean, groups, value, coverage)
-    beside, best = _mean_of_pairs(control), _mean_of_pairs(examples)
-    ends = jackknife(
-        lambda kept: _mean_of_pairs(control[np.ix_(kept, kept)]), np.arange(len(control)), beside, coverage
-    )
+    copies = np.arange(len(control))
+    beside, best = _mean_apart(control, copies), _mean_apart(examples, np.arange(len(examples)))
+    ends = jackknife(lambda kept: _mean_apart(control[np.ix_(kept, kept)], kept), copies, beside, coverage)
     of = "of the distance between two of the unit's best examples"
     text = f"{value / best:.0%} {of}" if best > 0 else "the unit's best examples are all alike"
     return Metric(MEASURE, value, max(low, 0.0), high, beside, ends, best, text)
 
 
-def _mean_of_pairs(distances: np.ndarray) -> float:
-    """The mean distance of two different pictures, [N, N]; 0 for a single one."""
-    pairs = len(distances) * (len(distances) - 1)
-    return float((distances.sum() - np.trace(distances)) / pairs) if pairs else 0.0
+def _mean_apart(distances: np.ndarray, groups: np.ndarray) -> float:
+    """The mean distance of two pictures of different groups, [N, N] and [N]; 0 if there are no two."""
+    apart = groups[:, None] != groups
+    return float(distances[apart].mean()) if apart.any() else 0.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from samplevis.analysis.evaluation.intervals import jackknife
@@ -63,20 +65,15 @@ def _with_interval(
     features: np.ndarray, real: np.ndarray, groups: np.ndarray, coverage: float
 ) -> tuple[float, float, float]:
     """The squared MMD and the ends of its interval."""
-    if len(np.unique(groups)) < 2:
-        return np.nan, np.nan, np.nan
-    kernel, numbers, rest, apart = _compared(features, real, groups)
-    found = mmd(kernel, numbers, rest, apart)
-    return found, *jackknife(lambda kept: mmd(kernel, numbers[kept], rest, apart), groups, found, coverage)
+    of_some = _of_some(features, real, groups)
+    found = of_some(np.arange(len(features)))
+    return found, *jackknife(of_some, groups, found, coverage)
 
 
 def squared_mmd(features: np.ndarray, real: np.ndarray, groups: np.ndarray | None = None) -> float:
     """The unbiased squared MMD of features [N, F] and those of real pictures [M, F]; nan for fewer than two groups."""
     groups = np.arange(len(features)) if groups is None else groups
-    if len(np.unique(groups)) < 2:
-        return np.nan
-    kernel, numbers, rest, apart = _compared(features, real, groups)
-    return mmd(kernel, numbers, rest, apart)
+    return _of_some(features, real, groups)(np.arange(len(features)))
 
 
 def band_of_parts(real: np.ndarray, count: int, rng: np.random.Generator) -> float:
@@ -109,9 +106,9 @@ def gaussian_kernel(features: np.ndarray, real: np.ndarray) -> np.ndarray:
     return np.exp(-squared_distances(scaled, scaled) / np.median(between[~np.eye(len(real), dtype=bool)]))
 
 
-def _compared(features: np.ndarray, real: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The kernel of pictures and real ones, the numbers of both in it, and the groups; real pictures are independent."""
+def _of_some(features: np.ndarray, real: np.ndarray, groups: np.ndarray) -> Callable[[np.ndarray], float]:
+    """The squared MMD of the pictures with some numbers; nan for fewer than two groups. Real pictures are independent."""
     both = np.concatenate([features, real])
-    numbers = np.arange(len(both))
+    kernel, rest = gaussian_kernel(both, real), np.arange(len(features), len(both))
     apart = np.concatenate([groups, groups.max() + 1 + np.arange(len(real))])
-    return gaussian_kernel(both, real), numbers[: len(features)], numbers[len(features) :], apart
+    return lambda kept: mmd(kernel, kept, rest, apart) if len(np.unique(groups[kept])) > 1 else np.nan

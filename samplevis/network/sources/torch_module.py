@@ -83,7 +83,8 @@ class TorchSource:
             if function is not None:
                 parent, _, attribute = name.rpartition(".")
                 setattr(module.get_submodule(parent), attribute, InTorch(function))
-                operations |= {name: function} if name in operations else {}
+                if name in operations:
+                    operations[name] = function
         new = object.__new__(TorchSource)
         vars(new).update(vars(self), model=module, operations=operations)
         new._sizes = functools.lru_cache(maxsize=32)(new._infer)
