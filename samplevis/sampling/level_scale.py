@@ -70,7 +70,7 @@ def measure_scale(activation: Activation, optimized: np.ndarray, seed: int | tf.
     if not optimum > prior:
         raise ValueError(
             f"obj: optimising {activation.objective} does not raise it: {optimum:g} after, {prior:g} for prior noise. The unit "
-            "may be dead there; try its pre-activation layer, another seed or more optimize_steps"
+            "may be dead there; try its pre-activation layer, another seed or more steps of optimisation"
         )
     return LevelScale(prior, optimum)
 

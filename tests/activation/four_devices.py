@@ -1,17 +1,17 @@
-"""A small run on one and on four logical devices: python -m tests.activation.four_devices, in a separate process. Prints JSON."""
+"""A small run on one and on four logical devices: python tests/activation/four_devices.py, in a separate process. Prints JSON."""
 
 from __future__ import annotations
 
 import json
 
 import tensorflow as tf
+from device_run import digest, small_network
 
 import samplevis
 from samplevis.activation import activation as activation_module
 from samplevis.activation import devices, make_activation
 from samplevis.runtime import seeds
 from samplevis.sampling.kernels.base import value_and_gradient
-from tests.activation.device_run import digest, small_network
 
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 4)

@@ -13,16 +13,16 @@ import samplevis
 from samplevis.activation.devices import check_devices, per_device
 
 
-def output_of(module):
-    """What a module prints in a separate process."""
-    command = [sys.executable, "-m", module]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, cwd=Path(__file__).parents[2]).stdout)
+def output_of(script):
+    """What a script of this folder prints in a separate process."""
+    command = [sys.executable, str(Path(__file__).with_name(script))]
+    return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
 
 
 @pytest.fixture(scope="module")
 def found():
     """The output of a process with four logical devices."""
-    return output_of("tests.activation.four_devices")
+    return output_of("four_devices.py")
 
 
 @pytest.mark.slow
@@ -72,7 +72,7 @@ def test_names_of_devices():
 
 @pytest.mark.long
 def test_two_processes_give_the_bytes_of_one():
-    alone, together = output_of("tests.activation.two_processes")
+    alone, together = output_of("two_processes.py")
     assert alone == together
 
 

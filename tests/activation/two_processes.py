@@ -8,8 +8,7 @@ import subprocess
 import sys
 
 import tensorflow as tf
-
-from tests.activation.device_run import digest, small_network
+from device_run import digest, small_network
 
 SERVER = """
 import json, sys

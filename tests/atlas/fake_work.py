@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import time
 
+from atlas_fixtures import fake_task
+
 from samplevis.atlas import distributed
-from tests.atlas_fixtures import fake_task
 
 LOG, SECONDS = "SAMPLEVIS_TEST_LOG", 0.1
 write = fake_task([])

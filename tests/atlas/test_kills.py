@@ -59,7 +59,8 @@ class Machines:
             self.spawn("client", "-c", CLIENT, address, str(self.folder), repr(LAYERS), repr(SETTINGS))
 
     def spawn(self, name: str, *words: str) -> None:
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "SAMPLEVIS_TEST_LOG": str(self.log)} | PATIENT
+        places = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+        environment = os.environ | {"PYTHONPATH": places, "SAMPLEVIS_TEST_LOG": str(self.log)} | PATIENT
         self.running[name] = subprocess.Popen(
             [sys.executable, *words], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
