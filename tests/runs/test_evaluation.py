@@ -143,18 +143,20 @@ def test_an_optimised_scale_is_measured(networks, drawings):
 
 
 @pytest.mark.slow
-def test_floor_degraded_ceiling_on_photographs(squeezenet):
-    """A class of a real network, judged by another one, on every fifth photograph."""
+@pytest.mark.parametrize("exchanged", [False, True])
+def test_floor_degraded_ceiling_on_photographs(squeezenet, exchanged):
+    """A class of each of two real networks, judged by the other one, on every fifth photograph."""
     folder = ROOT / os.environ.get("SAMPLEVIS_TEST_PICTURES", "../shared/pictures") / "imagenet_one_per_class"
     if not folder.is_dir() or not has_weights():
         pytest.skip(f"PHOTOGRAPHS OR WEIGHTS NOT FOUND: {folder}, and the extra imagenet")
-    photographs = read_examples(squeezenet, sorted(folder.glob("*.jpg"))[::5], (64, 64), 200)
-    plain = make_activation(squeezenet, "logits:285", samplevis.param.pixel(64), None)
+    network, judge = (squeezenet, modelzoo.EfficientNetLite0())[:: -1 if exchanged else 1]
+    photographs = read_examples(network, sorted(folder.glob("*.jpg"))[::5], (64, 64), 200)
+    plain = make_activation(network, "logits:285", samplevis.param.pixel(64), None)
     best = photographs[np.argsort(-image_scores(plain, photographs))[:10:2]]
     grain = np.random.default_rng(0).uniform(size=best.shape).astype(np.float32)
     found = [
         samplevis.evaluate(
-            images, squeezenet, "logits:285", examples=photographs, judge=modelzoo.EfficientNetLite0(),
+            images, network, "logits:285", examples=photographs, judge=judge,
             scale=LevelScale(0.0, 100.0), progress=False,
         )
         for images in (noise(64)[:5], np.float32(0.45) * best + np.float32(0.55) * grain, best)
