@@ -29,8 +29,9 @@ from samplevis.runtime import seeds
 NETWORKS = {"Shapes": modelzoo.Shapes, "FoolingShapes": modelzoo.shapes.FoolingShapes}
 SIZE, EXAMPLES = 64, 600
 METHODS = [
-    "optimised", "optimised, diversity", "MACO, 1/f spectrum", "MACO", "VITAL", "samples, fourier", "samples, pyramid",
-    "samples, flow", "samples, fourier, level of drawings", "samples, flow, level of drawings", "best dataset examples",
+    "optimised", "optimised, diversity", "optimised, stopped", "MACO, 1/f spectrum", "MACO", "VITAL", "samples, fourier",
+    "samples, pyramid", "samples, flow", "samples, fourier, level of drawings", "samples, flow, level of drawings",
+    "best dataset examples",
 ]  # fmt: skip
 
 
@@ -64,7 +65,7 @@ def main() -> None:
 
 def place(folder: Path, name: str, unit: str, method: str) -> Path:
     """Where the pictures of a method are."""
-    return folder / f"{name}-{unit}-{method}.png".replace(" ", "-")
+    return folder / f"{name}-{unit}-{method}.png".replace("/", "-").replace(" ", "-")
 
 
 def sheet(folder: Path, unit: str) -> np.ndarray:
@@ -82,17 +83,17 @@ def run(name: str, unit: str, method: str, options: argparse.Namespace) -> dict[
     drawings, _ = modelzoo.shapes.draw(EXAMPLES, seed=5)
     order = np.argsort(-network(drawings, "logits")["logits"].numpy()[:, LABELS.index(unit)])
     measured = param.measured(SIZE, drawings)
-    case = Case(network, f"logits:{unit}", SIZE, options.count, drawings[order], measured, 0)
+    objective = f"logits:{unit}"
+    scale = optimized_scale(make_activation(network, objective, param.fourier(SIZE), "robust"), seeds.root(0))
+    case = Case(network, objective, SIZE, options.count, drawings[order], measured, scale, 0)
     made = (ROWS | VARIANTS)[method](case)
     images = read_evaluated(network, made.images).images
     if options.save:
         options.save.mkdir(parents=True, exist_ok=True)
         samplevis.export.save_png(samplevis.export.grid(images), place(options.save, name, unit, method))
-    activation = make_activation(network, f"logits:{unit}", param.fourier(SIZE), "robust")
     found = samplevis.evaluate(
-        made.images, network, f"logits:{unit}", examples=drawings, judge=judge,
-        scale=optimized_scale(activation, seeds.root(0)), progress=False,
-    )  # fmt: skip
+        made.images, network, objective, examples=drawings, judge=judge, scale=scale, progress=False
+    )
     labels = judged(judge, images)
     row = {
         "network": name,

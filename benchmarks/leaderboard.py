@@ -181,8 +181,8 @@ def run_unit(
     objective = f"{list(network.layers)[-1]}:{unit}"
     plain = make_activation(network, objective, param.fourier(subject.size), None)
     examples = real[np.argsort(-image_scores(plain, real), kind="stable")]
-    case = Case(network, objective, subject.size, options.count, examples, measured(name), 0)
     scale = optimized_scale(make_activation(network, objective, param.fourier(subject.size), "robust"), root)
+    case = Case(network, objective, subject.size, options.count, examples, measured(name), scale, 0)
     for row in missing:
         clock = time.perf_counter()
         try:

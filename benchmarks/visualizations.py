@@ -16,10 +16,14 @@ from samplevis.activation.features import feature_layer, place_layers
 from samplevis.activation.image_scores import image_scores
 from samplevis.analysis.evaluation.pictures import best_examples
 from samplevis.analysis.prior_checks import prior_images
+from samplevis.results.optimized import Optimized
 from samplevis.runtime import seeds
+from samplevis.sampling.level_scale import LevelScale, fresh_transforms
 
 # Gradients of an image that optimisers get. Lucid's weight of diversity is 100 for the mean of a channel; this is for logits.
 BUDGET, DIVERSITY = 256, 3.0
+# Where optimisers are stopped: the mean level of samples of the default prior over the three networks; and when they are looked at.
+STOP_LEVEL, STOPS = 0.6, (4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, BUDGET)
 # What the samplers get: smaller than the defaults of `render`. Their gradients are counted, and are more than the optimisers'.
 ANNEAL_STEPS, NUM_TRANSFORMS, MEAN_TRANSITIONS = 150, 4, 12
 # Of the optimised picture that a chain starts from, which `Samples.gradients` leaves out: 128, and 32 on the network as it is.
@@ -45,6 +49,7 @@ class Case(NamedTuple):
       count: of the images.
       examples: real pictures of that size, the most active first, [M, size, size, 3].
       measured: prior with their spectrum and colours, the same for all units: they share compiled code.
+      scale: activations that are level 0 and level 1.
       seed: of everything that is random.
     """
 
@@ -54,6 +59,7 @@ class Case(NamedTuple):
     count: int
     examples: np.ndarray
     measured: param.Parameterization
+    scale: LevelScale
     seed: int
 
 
@@ -78,6 +84,20 @@ def diverse(case: Case) -> Made:
     """Lucid's way, less the similarity of the images."""
     unit = objectives.as_objective(case.unit) - DIVERSITY * objectives.diversity(feature_layer(case.network))
     return _optimised(case, unit)
+
+
+def stopped(case: Case) -> Made:
+    """Lucid's way, each picture as soon as it is as active as samples are."""
+    prior = param.fourier(case.size)
+    found = _optimised_result(case, case.unit, param=prior, thresholds=STOPS)
+    activation = make_activation(case.network, case.unit, prior, "robust")
+    bank = fresh_transforms(activation, seeds.fold(seeds.root(case.seed), "stop"))
+    images = np.stack([found.snapshots[stop] for stop in STOPS])
+    levels = np.stack([case.scale.levels(image_scores(activation, each, bank)) for each in images])
+    # The last one reaches what there is to reach.
+    reached = np.concatenate([levels[:-1] >= STOP_LEVEL, np.ones((1, case.count), bool)])
+    first = reached.argmax(axis=0)
+    return Made(images[first, np.arange(case.count)], float(np.take(STOPS, first).mean()))
 
 
 def maco(case: Case) -> Made:
@@ -189,6 +209,7 @@ ROWS: dict[str, Callable[[Case], Made]] = {
     "draws of the prior": from_prior,
     "optimised": optimised,
     "optimised, diversity": diverse,
+    "optimised, stopped": stopped,
     "deep dream": deep_dream,
     "MACO": maco,
     "VITAL": vital,
@@ -197,6 +218,7 @@ ROWS: dict[str, Callable[[Case], Made]] = {
     "samples, pyramid": sampled(lambda case: param.pyramid(case.size)),
     "samples, measured": sampled(lambda case: case.measured),
     "samples, flow": sampled(drawings_flow),
+    "samples, flow, level of drawings": drawn_at_the_examples_level(drawings_flow),
     "chain means, fourier": chain_means,
     "best dataset examples": dataset_examples,
 }
@@ -206,16 +228,18 @@ ROWS: dict[str, Callable[[Case], Made]] = {
 VARIANTS: dict[str, Callable[[Case], Made]] = {
     "MACO, 1/f spectrum": maco_without_pictures,
     "samples, fourier, level of drawings": drawn_at_the_examples_level(lambda case: param.fourier(case.size)),
-    "samples, flow, level of drawings": drawn_at_the_examples_level(drawings_flow),
 }
 
 
 def _optimised(case: Case, unit: Any, **settings: Any) -> Made:
+    return Made(_optimised_result(case, unit, **settings).images, BUDGET)
+
+
+def _optimised_result(case: Case, unit: Any, **settings: Any) -> Optimized:
     settings = {"param": param.fourier(case.size)} | settings
-    found = samplevis.optimize(
+    return samplevis.optimize(
         case.network, unit, batch=case.count, steps=BUDGET, seed=case.seed, progress=False, **settings
     )
-    return Made(found.images, BUDGET)
 
 
 def _sampling(case: Case, transitions: int = 1) -> dict[str, Any]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from benchmarks import accentuation, fooling, leaderboard, learned_priors
+from benchmarks import accentuation, fooling, leaderboard, learned_priors, visualizations
 from benchmarks.visualizations import ROWS
+from samplevis import modelzoo, param
+from samplevis.sampling.level_scale import LevelScale
 
 
 def cell(network, row, unit, value):
@@ -85,6 +88,25 @@ def test_the_table_of_the_fooling_circuit():
     lines = fooling.table(rows).splitlines()
     assert lines[2] == "| MACO, 1/f spectrum | `Shapes` | 75% | 0% | 0.50 | 1 of 2 | 2 |"
     assert lines[3] == "| MACO, 1/f spectrum | `FoolingShapes` | 100% | 0% | 0.50 | 1 of 1 | 1 |"
+
+
+def test_pictures_of_every_method_are_in_the_folder(tmp_path):
+    places = {fooling.place(tmp_path, "Shapes", "star", method) for method in fooling.METHODS}
+    assert {place.parent for place in places} == {tmp_path} and len(places) == len(fooling.METHODS)
+
+
+def test_a_stopped_picture_is_the_first_that_reaches_the_level(monkeypatch):
+    """One is slow, one twice as fast; one never reaches it, and is the last."""
+    speeds = np.array([1.0, 2.0, 0.1])[:, None, None, None] / visualizations.BUDGET
+    snapshots = {stop: np.tile(stop * speeds, (1, 8, 8, 3)) for stop in visualizations.STOPS}
+    monkeypatch.setattr(visualizations, "_optimised_result", lambda *_, **__: SimpleNamespace(snapshots=snapshots))
+    monkeypatch.setattr(visualizations, "image_scores", lambda _, images, __: images.mean((1, 2, 3)))
+    network = modelzoo.Shapes()
+    case = visualizations.Case(network, "logits:star", 8, 3, np.zeros(0), param.fourier(8), LevelScale(0.0, 1.0), 0)
+    found = visualizations.stopped(case)
+    levels = found.images.mean((1, 2, 3))
+    np.testing.assert_allclose(levels, [192 / 256, 2 * 96 / 256, 0.1], rtol=1e-6)
+    assert found.gradients == (192 + 96 + 256) / 3
 
 
 @pytest.mark.slow
