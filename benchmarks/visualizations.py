@@ -86,6 +86,11 @@ def diverse(case: Case) -> Made:
     return _optimised(case, unit)
 
 
+def longer(case: Case) -> Made:
+    """Lucid's way, with as many gradients as samples get."""
+    return _optimised(case, case.unit, steps=2 * BUDGET)
+
+
 def stopped(case: Case) -> Made:
     """Lucid's way, each picture as soon as it is as active as samples are."""
     prior = param.fourier(case.size)
@@ -209,6 +214,7 @@ ROWS: dict[str, Callable[[Case], Made]] = {
     "draws of the prior": from_prior,
     "optimised": optimised,
     "optimised, diversity": diverse,
+    "optimised, 512 steps": longer,
     "optimised, stopped": stopped,
     "deep dream": deep_dream,
     "MACO": maco,
@@ -232,14 +238,12 @@ VARIANTS: dict[str, Callable[[Case], Made]] = {
 
 
 def _optimised(case: Case, unit: Any, **settings: Any) -> Made:
-    return Made(_optimised_result(case, unit, **settings).images, BUDGET)
+    return Made(_optimised_result(case, unit, **settings).images, settings.get("steps", BUDGET))
 
 
 def _optimised_result(case: Case, unit: Any, **settings: Any) -> Optimized:
-    settings = {"param": param.fourier(case.size)} | settings
-    return samplevis.optimize(
-        case.network, unit, batch=case.count, steps=BUDGET, seed=case.seed, progress=False, **settings
-    )
+    settings = {"param": param.fourier(case.size), "steps": BUDGET} | settings
+    return samplevis.optimize(case.network, unit, batch=case.count, seed=case.seed, progress=False, **settings)
 
 
 def _sampling(case: Case, transitions: int = 1) -> dict[str, Any]:
