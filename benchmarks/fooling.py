@@ -16,7 +16,7 @@ import numpy as np
 
 import samplevis
 from benchmarks.rows import read, write
-from benchmarks.visualizations import ROWS, VARIANTS, Case, Unavailable
+from benchmarks.visualizations import ROWS, VARIANTS, Case, Unavailable, first_pictures
 from samplevis import modelzoo, param
 from samplevis.activation import make_activation
 from samplevis.analysis.evaluation.pictures import read_evaluated
@@ -69,9 +69,9 @@ def place(folder: Path, name: str, unit: str, method: str) -> Path:
 
 
 def sheet(folder: Path, unit: str) -> np.ndarray:
-    """The pictures of a unit by all methods, without the circuit and with it."""
+    """Three pictures of a unit by all methods, without the circuit and with it."""
     methods = [m for m in METHODS if all(place(folder, name, unit, m).is_file() for name in NETWORKS)]
-    found = [[samplevis.export.load_image(place(folder, name, unit, m)) for name in NETWORKS] for m in methods]
+    found = [[first_pictures(place(folder, name, unit, m)) for name in NETWORKS] for m in methods]
     names = [f"{name}, {unit}" for name in NETWORKS]
     return samplevis.export.grid(np.array(found), row_labels=methods, column_labels=names)
 

@@ -27,7 +27,7 @@ from urllib.parse import quote
 import numpy as np
 
 import samplevis
-from benchmarks.visualizations import ROWS, Case, Made, Unavailable
+from benchmarks.visualizations import ROWS, Case, Made, Unavailable, first_pictures
 from samplevis import Network, export, modelzoo, param
 from samplevis.activation import make_activation
 from samplevis.activation.image_scores import image_scores
@@ -155,16 +155,15 @@ def main() -> None:
 def sheet(out: Path, cells: dict[str, Any]) -> np.ndarray:
     """Three pictures of a unit of each network, a row for each method."""
 
-    def first_row(cell: dict[str, Any]) -> np.ndarray:
-        found = export.load_image(out / cell["picture"])
-        return resized(found[None, : len(found) // 3], SHEET_CELL)[0]
+    def pictures(cell: dict[str, Any]) -> np.ndarray:
+        return resized(first_pictures(out / cell["picture"])[None], SHEET_CELL)[0]
 
     units = {
         name: unit for name, unit in SHEET_UNITS.items() if any(cell["network"] == name for cell in cells.values())
     }
     names = [row for row in dict.fromkeys(cell["row"] for cell in cells.values()) if row not in PHOTOGRAPHS]
     complete = [row for row in names if all(key(name, row, unit) in cells for name, unit in units.items())]
-    images = [[first_row(cells[key(name, row, unit)]) for name, unit in units.items()] for row in complete]
+    images = [[pictures(cells[key(name, row, unit)]) for name, unit in units.items()] for row in complete]
     titles = [f"{name}, {_label(name, unit)}" for name, unit in units.items()]
     return export.grid(np.array(images), row_labels=complete, column_labels=titles)
 

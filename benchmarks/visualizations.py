@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
@@ -235,6 +236,12 @@ VARIANTS: dict[str, Callable[[Case], Made]] = {
     "MACO, 1/f spectrum": maco_without_pictures,
     "samples, fourier, level of drawings": drawn_at_the_examples_level(lambda case: param.fourier(case.size)),
 }
+
+
+def first_pictures(file: Path) -> np.ndarray:
+    """The first row, of three, of a file with eight or nine pictures."""
+    found = samplevis.export.load_image(file)
+    return found[: len(found) // 3]
 
 
 def _optimised(case: Case, unit: Any, **settings: Any) -> Made:
