@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,12 @@ import numpy as np
 
 import samplevis
 from benchmarks.rows import read, write
-from benchmarks.visualizations import ROWS, VARIANTS, Case, Unavailable, first_pictures
+from benchmarks.visualizations import ROWS, VARIANTS, Case, Unavailable, case_of, first_pictures, picture_file
 from samplevis import modelzoo, param
-from samplevis.activation import make_activation
 from samplevis.analysis.evaluation.pictures import read_evaluated
 from samplevis.modelzoo.shapes.fooling import shown_concepts
 from samplevis.modelzoo.shapes.labels import LABELS
 from samplevis.results.shares import judged
-from samplevis.runs.evaluation import optimized_scale
-from samplevis.runtime import seeds
 
 NETWORKS = {"Shapes": modelzoo.Shapes, "FoolingShapes": modelzoo.shapes.FoolingShapes}
 SIZE, EXAMPLES = 64, 600
@@ -63,15 +61,23 @@ def main() -> None:
         samplevis.export.save_png(sheet(options.save, options.units[0]), options.sheet)
 
 
-def place(folder: Path, name: str, unit: str, method: str) -> Path:
-    """Where the pictures of a method are."""
-    return folder / f"{name}-{unit}-{method}.png".replace("/", "-").replace(" ", "-")
+@cache
+def drawings() -> np.ndarray:
+    """What the pictures are compared with."""
+    return modelzoo.shapes.draw(EXAMPLES, seed=5)[0]
+
+
+@cache
+def case(name: str, unit: str, count: int) -> Case:
+    """A unit of a network, the same for all methods."""
+    measured = param.measured(SIZE, drawings())
+    return case_of(NETWORKS[name](), f"logits:{unit}", SIZE, count, drawings(), measured)
 
 
 def sheet(folder: Path, unit: str) -> np.ndarray:
     """Three pictures of a unit by all methods, without the circuit and with it."""
-    methods = [m for m in METHODS if all(place(folder, name, unit, m).is_file() for name in NETWORKS)]
-    found = [[first_pictures(place(folder, name, unit, m)) for name in NETWORKS] for m in methods]
+    methods = [m for m in METHODS if all(picture_file(folder, name, unit, m).is_file() for name in NETWORKS)]
+    found = [[first_pictures(picture_file(folder, name, unit, m)) for name in NETWORKS] for m in methods]
     names = [f"{name}, {unit}" for name in NETWORKS]
     return samplevis.export.grid(np.array(found), row_labels=methods, column_labels=names)
 
@@ -79,20 +85,14 @@ def sheet(folder: Path, unit: str) -> np.ndarray:
 def run(name: str, unit: str, method: str, options: argparse.Namespace) -> dict[str, Any]:
     """Visualizes a unit by a method, and asks the judge."""
     clock = time.perf_counter()
-    network, judge = NETWORKS[name](), modelzoo.ShapesJudge()
-    drawings, _ = modelzoo.shapes.draw(EXAMPLES, seed=5)
-    order = np.argsort(-network(drawings, "logits")["logits"].numpy()[:, LABELS.index(unit)])
-    measured = param.measured(SIZE, drawings)
-    objective = f"logits:{unit}"
-    scale = optimized_scale(make_activation(network, objective, param.fourier(SIZE), "robust"), seeds.root(0))
-    case = Case(network, objective, SIZE, options.count, drawings[order], measured, scale, 0)
-    made = (ROWS | VARIANTS)[method](case)
-    images = read_evaluated(network, made.images).images
+    asked, judge = case(name, unit, options.count), modelzoo.ShapesJudge()
+    made = (ROWS | VARIANTS)[method](asked)
+    images = read_evaluated(asked.network, made.images).images
     if options.save:
         options.save.mkdir(parents=True, exist_ok=True)
-        samplevis.export.save_png(samplevis.export.grid(images), place(options.save, name, unit, method))
+        samplevis.export.save_png(samplevis.export.grid(images), picture_file(options.save, name, unit, method))
     found = samplevis.evaluate(
-        made.images, network, objective, examples=drawings, judge=judge, scale=scale, progress=False
+        made.images, asked.network, asked.unit, examples=drawings(), judge=judge, scale=asked.scale, progress=False
     )
     labels = judged(judge, images)
     row = {

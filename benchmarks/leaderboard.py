@@ -27,14 +27,10 @@ from urllib.parse import quote
 import numpy as np
 
 import samplevis
-from benchmarks.visualizations import ROWS, Case, Made, Unavailable, first_pictures
+from benchmarks.visualizations import ROWS, Case, Made, Unavailable, case_of, first_pictures, picture_file
 from samplevis import Network, export, modelzoo, param
-from samplevis.activation import make_activation
-from samplevis.activation.image_scores import image_scores
 from samplevis.analysis.evaluation.pictures import read_evaluated, read_examples, resized
 from samplevis.modelzoo.shapes.labels import CONCEPTS
-from samplevis.runs.evaluation import optimized_scale
-from samplevis.runtime import seeds
 from samplevis.runtime.files import atomic_path
 
 MODELS = Path(os.environ.get("SAMPLEVIS_TEST_DATA", "../shared/models"))
@@ -175,13 +171,10 @@ def run_unit(
     missing = [row for row in rows if key(name, row, unit) not in cells]
     if not missing:
         return
-    subject, root = SUBJECTS[name], seeds.root(0)
+    subject = SUBJECTS[name]
     network, real = subject.network(), subject.examples()
     objective = f"{list(network.layers)[-1]}:{unit}"
-    plain = make_activation(network, objective, param.fourier(subject.size), None)
-    examples = real[np.argsort(-image_scores(plain, real), kind="stable")]
-    scale = optimized_scale(make_activation(network, objective, param.fourier(subject.size), "robust"), root)
-    case = Case(network, objective, subject.size, options.count, examples, measured(name), scale, 0)
+    case = case_of(network, objective, subject.size, options.count, real, measured(name))
     for row in missing:
         clock = time.perf_counter()
         try:
@@ -190,9 +183,9 @@ def run_unit(
             print(f"{key(name, row, unit)} was left out: {error}", flush=True)
             continue
         found = samplevis.evaluate(
-            made.images, network, objective, examples=real, judge=subject.judge(), scale=scale, progress=False
+            made.images, network, objective, examples=real, judge=subject.judge(), scale=case.scale, progress=False
         )
-        place = options.out / "pictures" / f"{key(name, row, unit).replace('/', '-').replace(' ', '-')}.png"
+        place = picture_file(options.out / "pictures", name, row, unit)
         place.parent.mkdir(parents=True, exist_ok=True)
         export.save_png(export.grid(read_evaluated(network, made.images).images), place)
         cells[key(name, row, unit)] = {

@@ -18,6 +18,7 @@ from samplevis.activation.image_scores import image_scores
 from samplevis.analysis.evaluation.pictures import best_examples
 from samplevis.analysis.prior_checks import prior_images
 from samplevis.results.optimized import Optimized
+from samplevis.runs.evaluation import optimized_scale
 from samplevis.runtime import seeds
 from samplevis.sampling.level_scale import LevelScale, fresh_transforms
 
@@ -64,6 +65,28 @@ class Case(NamedTuple):
     seed: int
 
 
+def case_of(
+    network: Network, unit: str, size: int, count: int, real: np.ndarray, measured: param.Parameterization
+) -> Case:
+    """A case with seed 0, what all ways need of it computed once.
+
+    Args:
+      network: that has the unit.
+      unit: such as "logits:star".
+      size: side of the images in pixels.
+      count: of the images.
+      real: real pictures of that size, [M, size, size, 3].
+      measured: prior with their spectrum and colours.
+
+    Returns:
+      A `Case`.
+    """
+    seed, prior = 0, param.fourier(size)
+    plain, robust = (make_activation(network, unit, prior, transforms) for transforms in (None, "robust"))
+    examples = real[np.argsort(-image_scores(plain, real), kind="stable")]
+    return Case(network, unit, size, count, examples, measured, optimized_scale(robust, seeds.root(seed)), seed)
+
+
 class Made(NamedTuple):
     """Pictures, as `evaluate` takes them, and gradients of the network per picture."""
 
@@ -89,7 +112,7 @@ def diverse(case: Case) -> Made:
 
 def longer(case: Case) -> Made:
     """Lucid's way, with as many gradients as samples get."""
-    return _optimised(case, case.unit, steps=2 * BUDGET)
+    return _optimised(case, case.unit, 2 * BUDGET)
 
 
 def stopped(case: Case) -> Made:
@@ -99,9 +122,10 @@ def stopped(case: Case) -> Made:
     activation = make_activation(case.network, case.unit, prior, "robust")
     bank = fresh_transforms(activation, seeds.fold(seeds.root(case.seed), "stop"))
     images = np.stack([found.snapshots[stop] for stop in STOPS])
-    levels = np.stack([case.scale.levels(image_scores(activation, each, bank)) for each in images])
+    scores = np.stack([image_scores(activation, each, bank) for each in images])
+    reached = case.scale.levels(scores) >= STOP_LEVEL
     # The last one reaches what there is to reach.
-    reached = np.concatenate([levels[:-1] >= STOP_LEVEL, np.ones((1, case.count), bool)])
+    reached[-1] = True
     first = reached.argmax(axis=0)
     return Made(images[first, np.arange(case.count)], float(np.take(STOPS, first).mean()))
 
@@ -238,19 +262,26 @@ VARIANTS: dict[str, Callable[[Case], Made]] = {
 }
 
 
+def picture_file(folder: Path, *names: str) -> Path:
+    """The file for pictures of that network, row and unit; names may have spaces and slashes."""
+    return folder / f"{'-'.join(names)}.png".replace("/", "-").replace(" ", "-")
+
+
 def first_pictures(file: Path) -> np.ndarray:
     """The first row, of three, of a file with eight or nine pictures."""
     found = samplevis.export.load_image(file)
     return found[: len(found) // 3]
 
 
-def _optimised(case: Case, unit: Any, **settings: Any) -> Made:
-    return Made(_optimised_result(case, unit, **settings).images, settings.get("steps", BUDGET))
+def _optimised(case: Case, unit: Any, steps: int = BUDGET, **settings: Any) -> Made:
+    return Made(_optimised_result(case, unit, steps, **settings).images, steps)
 
 
-def _optimised_result(case: Case, unit: Any, **settings: Any) -> Optimized:
-    settings = {"param": param.fourier(case.size), "steps": BUDGET} | settings
-    return samplevis.optimize(case.network, unit, batch=case.count, seed=case.seed, progress=False, **settings)
+def _optimised_result(case: Case, unit: Any, steps: int = BUDGET, **settings: Any) -> Optimized:
+    settings = {"param": param.fourier(case.size)} | settings
+    return samplevis.optimize(
+        case.network, unit, batch=case.count, steps=steps, seed=case.seed, progress=False, **settings
+    )
 
 
 def _sampling(case: Case, transitions: int = 1) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def test_the_table_of_the_fooling_circuit():
 
 
 def test_pictures_of_every_method_are_in_the_folder(tmp_path):
-    places = {fooling.place(tmp_path, "Shapes", "star", method) for method in fooling.METHODS}
+    places = {visualizations.picture_file(tmp_path, "Shapes", "star", method) for method in fooling.METHODS}
     assert {place.parent for place in places} == {tmp_path} and len(places) == len(fooling.METHODS)
 
 
