@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import re
 from typing import Any
 
@@ -13,13 +15,40 @@ SECTION = re.compile(r"^(Args|Attributes):$")
 BOUND = re.compile(r"^( +(?:\*{0,2}\w+: )?)>(?=[= ])", re.MULTILINE)
 
 
+# A default that names a value, such as `RenderOptions.level` or `DEFAULT_STEPS`.
+NAMED = re.compile(r"[A-Za-z_][\w.]*")
+# Values whose text says more than the name of a constant does.
+PLAIN = (bool, int, float, str, tuple, type(None))
+
+
 class HouseStyle(griffe.Extension):
-    """Makes "Example:" a section, splits "a, b: text" into two items, and escapes bounds such as "> 0"."""
+    """Makes "Example:" a section, splits "a, b: text" into two items, and escapes bounds such as "> 0".
+
+    Signatures show the value of a default, not the name of the constant that holds it.
+    """
 
     def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:
         """Converts the docstring of a loaded object."""
         if obj.docstring:
             obj.docstring.value = readable(obj.docstring.value)
+
+    def on_function(self, *, func: griffe.Function, **kwargs: Any) -> None:
+        """Replace the defaults that are names by their values."""
+        named = [one for one in func.parameters if NAMED.fullmatch(str(one.default or ""))]
+        if not named or func.name.startswith("_"):
+            return
+        try:
+            defined = importlib.import_module(func.module.path)
+        except ImportError:
+            # A module for an extra that the documentation does without.
+            return
+        for part in func.path.removeprefix(f"{func.module.path}.").split("."):
+            defined = getattr(defined, part)
+        signature = inspect.signature(defined)
+        for parameter in named:
+            value = signature.parameters[parameter.name].default
+            if isinstance(value, PLAIN):
+                parameter.default = repr(value)
 
 
 def readable(text: str) -> str:

@@ -26,7 +26,6 @@ from samplevis.sampling.options import hmc_options
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 BLOCK = re.compile(r"(<!-- not run: .+ -->\n)?```python\n(.*?)```", re.DOTALL)
 WITH_PYTHON = [page for page in PAGES if BLOCK.search((DOCS / page).read_text(encoding="utf-8"))]
@@ -38,6 +37,8 @@ COSTLY = (
     "howto/own_model.md",
     "howto/render_by_hand.md",
     "howto/signals_and_volumes.md",
+    "howto/sparse_autoencoders.md",
+    "quickstart.md",
 )
 MODULES = ("objectives", "param", "transform", "optimizers", "overrides", "recipes", "export", "sampling", "atlas")
 SMALL = dict(optimize_steps=8, anneal_steps=1, progress=False)
@@ -83,7 +84,7 @@ def site(tmp_path_factory) -> Path:
     module("generate")
     folder = tmp_path_factory.mktemp("site")
     done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder],
+        [sys.executable, Path(__file__).with_name("build_docs.py"), "build", "--strict", "--site-dir", folder],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -140,6 +141,18 @@ def test_all_that_is_public_has_its_place(site):
         assert [name for name in names if path(package, name) not in ids] == []
     assert {name for name, entry in MODELS.items() if not entry.images} - last == set()
     assert "samplevis.network.Network.activations" in ids and "samplevis.sampling.options.HMCOptions" in ids
+
+
+# A parameter that is its own default: the name of a constant's last part in place of its value.
+OWN_DEFAULT = re.compile(r"\b(\w+): [^,\n]+ = \1,")
+
+
+@pytest.mark.slow
+def test_signatures_show_values(site):
+    words = "".join(Page(site / "api" / "index.html").words)
+    assert 'transforms: Transforms = "robust",' in words
+    assert OWN_DEFAULT.findall(words) == []
+    assert OWN_DEFAULT.findall("level: float = level,") == ["level"], "the control"
 
 
 def _functions() -> dict:
@@ -231,14 +244,9 @@ def quick():
 @pytest.mark.parametrize("page", with_slow(WITH_PYTHON, COSTLY))
 def test_the_python_of_the_pages_runs(page, quick, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    # These pages begin with a run that is there.
-    begun = {"howto/results.md", "quickstart.md"}
-    names = {"samples": quick, "samplevis": samplevis, "modelzoo": modelzoo} if page in begun else {}
+    names: dict = {}
     for number, (not_run, block) in enumerate(BLOCK.findall(text(page))):
-        if re.sub(r"^(import|from) .*\n", "", block, flags=re.MULTILINE).strip() in README:
-            # The README's tests run it; what it makes is needed here.
-            names |= {"samplevis": samplevis, "modelzoo": modelzoo, "samples": quick}
-        elif not not_run:
+        if not not_run:
             exec(compile(block, f"{page}, block {number}", "exec"), names)
 
 

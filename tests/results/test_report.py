@@ -447,6 +447,23 @@ def test_a_browser_shows_it_without_complaint(chromium, text, tmp_path):
     assert "nothing is not defined" in _browse(chromium, path.as_uri(), tmp_path, *shot)
 
 
+def test_it_fits_a_phone(chromium, text, tmp_path):
+    path, shot = tmp_path / "page.html", ("--window-size=390,844", f"--screenshot={tmp_path / 'page.png'}")
+    measure = "console.log(`sides ${document.documentElement.scrollWidth} ${innerWidth}`)</script>"
+
+    def sides(page: str) -> list[int]:
+        path.write_text(page.replace("</script>", measure), encoding="utf-8")
+        return [
+            int(side)
+            for side in re.search(r"sides (\d+) (\d+)", _browse(chromium, path.as_uri(), tmp_path, *shot)).groups()
+        ]
+
+    width, window = sides(text)
+    assert width <= window <= 500
+    width, window = sides(text.replace("minmax(0, 1fr); gap: 2rem", "auto; gap: 2rem"))
+    assert width > window, "the control: a grid whose column is as wide as its pictures"
+
+
 def test_the_page_claims_what_the_verdicts_support(good):
     def told(**changes) -> str:
         samples = dataclasses.replace(good, **changes)
