@@ -5,23 +5,50 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from samplevis.atlas.reading import Atlas, Unit
 from samplevis.atlas.similarity import layout, nearest_in
 
-# Figures that sheets can be sorted by: column -> what the page calls it.
+
+class Legend(NamedTuple):
+    """How the page names a figure, and what it explains about it."""
+
+    label: str
+    meaning: str
+
+
+# Figures that sheets can be sorted by, by column.
 FIGURES = {
-    "level": "level on the network itself",
-    "reached": "share of chains that came to the level",
-    "diversity": "diversity",
-    "surprisal_slope": "surprisal slope (nats per level)",
-    "percentile": "percentile of samples among the images",
-    "optimum": "activation of the optimised picture",
-    "prior": "activation of noise",
-    "gradients": "gradients",
+    "level": Legend(
+        "level on the network itself",
+        "mean activation of the samples: 0 is noise, 1 the optimised picture",
+    ),
+    "reached": Legend("share of chains at the level", "share of the chains that came to the level"),
+    "diversity": Legend(
+        "diversity",
+        "mean of 1 - cosine between the network's features of two samples: 0 if all are alike",
+    ),
+    "surprisal_slope": Legend(
+        "surprisal slope (nats per level)",
+        "how fast pictures become rarer at the level: at a slope of 3000, pictures .001 higher are e^3 = 20 times as rare",
+    ),
+    "percentile": Legend(
+        "percentile among the images",
+        "share of your images that excite the unit less than the median sample, in per cent",
+    ),
+    "optimum": Legend("activation of the optimised picture", "the activation of level 1"),
+    "prior": Legend("activation of noise", "the mean activation of random pictures, level 0"),
+    "gradients": Legend("gradients", "gradients of the network that the unit took"),
+}
+# What became of a unit.
+STATUSES = {
+    "reached": "all of its chains came to the level, on the smoothed network that is sampled",
+    "below": "some of its chains did not come to the level; its pictures show the level that they reached",
+    "dead": "optimising does not raise its activation",
+    "failed": "its activation or gradient is not finite",
 }
 NEAR_HERE, NEAR_ELSEWHERE = 8, 8
 NEAR_IN_OTHER_MODEL = 6

@@ -11,7 +11,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from samplevis.atlas import rows
-from samplevis.atlas.page_data import FIGURES, as_script, elsewhere_data, near_data, unit_data, weight_data
+from samplevis.atlas.page_data import (
+    FIGURES,
+    STATUSES,
+    as_script,
+    elsewhere_data,
+    near_data,
+    unit_data,
+    weight_data,
+)
 from samplevis.atlas.pictures import sheet
 from samplevis.atlas.reading import Atlas, Unit
 from samplevis.atlas.store import SITE, Store
@@ -54,7 +62,8 @@ def publish(folders: str | os.PathLike | Sequence[str | os.PathLike], out: str |
     site = Store(out, durable=False)
     atlases[0].store.write_table("units.parquet", atlases[0].to_arrow())
     models = [_Model(number, atlases, site).publish() for number in range(len(atlases))]
-    site.write_text("data/index.js", as_script("atlas.index", {"models": models, "figures": FIGURES, "views": VIEWS}))
+    index = {"models": models, "figures": FIGURES, "statuses": STATUSES, "views": VIEWS}
+    site.write_text("data/index.js", as_script("atlas.index", index))
     for name in FILES:
         text = importlib.resources.files("samplevis.atlas.site").joinpath(name).read_text(encoding="utf-8")
         site.write_text(name, text)

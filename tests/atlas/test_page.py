@@ -105,9 +105,18 @@ def rendered(page: Path, place: str, url: str = "", width: int = 1400) -> tuple[
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        ("", ["Atlas of Shapes", "mixed", "4 of 18 units", "2 directions in logits"]),
-        ("Shapes/logits", ["sort by", 'data-unit="4"']),
-        ("Shapes/logits/4", ["Optimised", "Means of the chains", "Nearest in other layers", "histogram of the images"]),
+        ("", ["Atlas of Shapes", "mixed", "4 of 18 units", "2 directions in logits", "optimising does not raise"]),
+        ("Shapes/logits", ["sort by", 'data-unit="4"', ">4 star</figcaption>", "What the pictures and words mean"]),
+        (
+            "Shapes/logits/4",
+            [
+                "Optimised",
+                "Means of the chains",
+                "how fast pictures become rarer",
+                "Nearest in other layers",
+                "histogram of the images",
+            ],
+        ),
         ("map", ["map of 6 units"]),
         ("search/logits%3A4", ["1 found"]),
         ("keys", ["move between tiles"]),

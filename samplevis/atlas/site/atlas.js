@@ -97,11 +97,15 @@ const atlas = (() => {
     const unit = units[n], there = hasView(unit, which);
     const style = there ? tileStyle(place, `${place.entry.id}-${which}`, n, side) : { width: side + "px", height: side + "px" };
     const text = short(`${title(place, unit)}, ${unit.status}, level ${figure(unit.level)}`);
-    const bad = unit.status === "dead" || unit.status === "failed";
+    const bad = unit.status !== "reached";
     return el("a", {
       class: `tile ${unit.status}${there ? "" : " none"}`, href: link(...keyOf(place, unit.unit)), style, title: text,
       "aria-label": `${VIEW_NAMES[which]} picture of ${text}`, "data-unit": unit.unit,
     }, bad ? el("span", { class: "mark" }, unit.status) : stars.includes(keyOf(place, unit.unit).join("\n")) ? el("span", { class: "mark" }, "★") : null);
+  }
+  function named(place, units, n, side) {
+    const unit = units[n], words = unit.name ? `${unit.unit} ${unit.name}` : String(unit.unit);
+    return el("figure", { style: { width: side + "px" } }, tile(place, units, n, side), el("figcaption", { title: short(words, 200) }, short(words, 40)));
   }
   function strip(place, unit, from, count, captions, what) {
     const total = Object.values(unit.pictures).reduce((sum, each) => sum + each, 0), side = innerWidth < 480 ? 86 : 112;
@@ -138,7 +142,18 @@ const atlas = (() => {
         el("ul", { class: "cards" }, model.layers.map((entry) => layerCard({ m, model, modelName: names[m], entry }))),
       ];
     });
-    show(names.length === 1 ? `Atlas of ${names[0]}` : "Atlas of " + names.join(", "), viewButtons(overview), parts);
+    show(names.length === 1 ? `Atlas of ${names[0]}` : "Atlas of " + names.join(", "), viewButtons(overview), parts, legend(true));
+  }
+  function legend(open) {
+    const rows = (entries) => entries.flatMap(([name, meaning]) => [el("dt", {}, name), el("dd", {}, meaning)]);
+    return el("details", { class: "legend", open }, el("summary", {}, "What the pictures and words mean"), el("dl", {},
+      rows([
+        ["optimised", "the picture that gradient ascent finds: one extreme answer"],
+        ["sampled", "pictures drawn at random among those that excite the unit to the level; drafts, without an accept step"],
+        ["mean of a chain", "the mean of the draws that began at one picture: what stayed the same"],
+        ["examples", "your images that excite the unit most"],
+      ]),
+      rows(Object.entries(index.statuses)), rows(Object.values(index.figures))));
   }
   function layerCard(place) {
     const { entry, model } = place, statuses = Object.entries(entry.statuses).map(([status, count]) => `${count} ${status}`).join(", ");
@@ -167,7 +182,12 @@ const atlas = (() => {
     const data = await loadLayer(place.entry);
     const again = () => layerPage(place);
     show(`${place.entry.name}`, el("p", { class: "soft" }, `${place.modelName}, ${data.units.length} units`,
-      neighbourLinks(everyLayer(), place)), sheetTools(data, again), sheetOf(place, data, 72));
+      neighbourLinks(everyLayer(), place)), sheetTools(data, again), sheetOf(place, data, tileSide(place, data.units.length)), legend(false));
+  }
+  // As large as fills the window, unless that only enlarges pixels.
+  function tileSide(place, count) {
+    const room = (Math.min(innerWidth, 1500) - 32) * (innerHeight - 200), most = Math.min(Math.max(128, 2.5 * place.model.tile), (innerWidth - 40) / 3);
+    return Math.round(Math.max(64, Math.min(most, Math.sqrt(room / Math.max(count, 1)) - 20)));
   }
   function neighbourLinks(all, place) {
     const at = all.findIndex((each) => each.entry === place.entry), links = [];
@@ -180,7 +200,7 @@ const atlas = (() => {
     const tools = viewButtons(again);
     tools.append(
       el("label", {}, "sort by ", el("select", { id: "sort", onchange: (event) => { sheetState.sort = event.target.value; again(); } },
-        [["unit", "number"], ["status", "status"], ...Object.entries(index.figures)].map(([name, words]) => el("option", { value: name, selected: sheetState.sort === name }, words)))),
+        [["unit", "number"], ["status", "status"], ...Object.entries(index.figures).map(([name, [label]]) => [name, label])].map(([name, words]) => el("option", { value: name, selected: sheetState.sort === name }, words)))),
       el("button", { type: "button", onclick: () => { sheetState.down = !sheetState.down; again(); } }, sheetState.down ? "largest first" : "smallest first"),
       el("label", {}, "show ", el("select", { id: "filter", onchange: (event) => { sheetState.status = event.target.value; again(); } },
         ["", ...statuses].map((each) => el("option", { value: each, selected: sheetState.status === each }, each || "all")))),
@@ -200,7 +220,7 @@ const atlas = (() => {
   function sheetOf(place, data, side) {
     const chosen = order(place, data.units), blocks = [];
     for (let first = 0; first < chosen.length; first += BLOCK) {
-      blocks.push(el("div", { class: "block" }, chosen.slice(first, first + BLOCK).map((n) => tile(place, data.units, n, side))));
+      blocks.push(el("div", { class: "block" }, chosen.slice(first, first + BLOCK).map((n) => named(place, data.units, n, side))));
     }
     const sheet = el("div", { class: "sheet", role: "group", "aria-label": "units" }, blocks);
     const tiles = sheet.querySelectorAll(".tile");
@@ -211,10 +231,11 @@ const atlas = (() => {
   function moveAmong(event, tiles) {
     const at = [...tiles].indexOf(document.activeElement);
     if (at < 0) return;
-    const top = tiles[at].offsetTop, across = [...tiles].findIndex((each) => each.offsetTop > tiles[0].offsetTop);
+    const first = tiles[0].getBoundingClientRect().top;
+    const across = [...tiles].findIndex((each) => each.getBoundingClientRect().top > first);
     const columns = across < 0 ? tiles.length : across;
     const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns, Home: -at, End: tiles.length - 1 - at }[event.key];
-    if (step === undefined || top === undefined) return;
+    if (step === undefined) return;
     event.preventDefault();
     const next = Math.min(tiles.length - 1, Math.max(0, at + step));
     tiles[at].tabIndex = -1;
@@ -264,8 +285,8 @@ const atlas = (() => {
     }
     const rows = Object.entries(index.figures).filter(([name]) => unit[name] !== null && unit[name] !== undefined);
     parts.push(el("h2", {}, "Figures"), el("table", {}, el("tbody", {},
-      el("tr", {}, el("th", { scope: "row" }, "status"), el("td", { class: unit.status }, unit.status)),
-      rows.map(([name, words]) => el("tr", {}, el("th", { scope: "row" }, words), el("td", {}, figure(unit[name])))))));
+      el("tr", {}, el("th", { scope: "row" }, "status"), el("td", { class: unit.status }, unit.status), el("td", { class: "soft meaning" }, index.statuses[unit.status])),
+      rows.map(([name, [label, meaning]]) => el("tr", {}, el("th", { scope: "row" }, label), el("td", {}, figure(unit[name])), el("td", { class: "soft meaning" }, meaning))))));
     if (unit.examples) {
       const { names } = await loadImages(place.m);
       parts.push(el("h2", {}, `Most active of ${unit.examples.count} images`), exampleRow(place, unit.examples.top, names),
