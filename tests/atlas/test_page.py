@@ -112,7 +112,7 @@ def rendered(page: Path, place: str, url: str = "", width: int = 1400) -> tuple[
             [
                 "Optimised",
                 "Means of the chains",
-                "how fast pictures become rarer",
+                "all of its chains came to the level",
                 "Nearest in other layers",
                 "histogram of the images",
             ],
