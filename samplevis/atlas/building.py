@@ -13,6 +13,7 @@ import numpy as np
 
 from samplevis.activation import default_param
 from samplevis.analysis.preprocessing_notice import notify_inferred
+from samplevis.analysis.units_notice import notify_unsaturated
 from samplevis.atlas.cost import Cost
 from samplevis.atlas.draft import measure_rate
 from samplevis.atlas.engine import EngineOptions
@@ -108,6 +109,7 @@ def build(
     network = spec.load() if spec is not None else as_network(model)
     plan = plan_atlas(network, layers, directions=directions, settings=settings)
     notify_inferred(network, progress)
+    notify_unsaturated(network, plan.unsaturated, progress)
     return carry_out(plan, folder, images, spec, engine, as_callbacks(progress, callbacks)).atlas
 
 

@@ -52,18 +52,24 @@ def plan_layers(
         layers = () if directions else default_layers(network)
     elif not (len(layers) == 0 and directions):
         layers = check_names("layers", layers)
-    found = _merged([_channels(network, text) for text in layers])
+    found = _merged(network, [_channels(network, text) for text in layers])
     found += [_directions(network, name, *value) for name, value in (directions or {}).items()]
     return tuple(found)
 
 
-def _merged(layers: Sequence[LayerPlan]) -> list[LayerPlan]:
+def scored_layer(network: Network, name: str) -> str:
+    """The layer whose values are the scores of a layer's units: of an output, that before its softmax or sigmoid."""
+    ending = network.endings.find(name)
+    return name if ending is None or ending.logits is None else ending.logits
+
+
+def _merged(network: Network, layers: Sequence[LayerPlan]) -> list[LayerPlan]:
     """Layers, each once, with all the channels that were asked for, in order."""
     units: dict[str, dict[int, str]] = {}
     for each in layers:
         units.setdefault(each.name, {}).update(zip(each.units, each.names, strict=True))
     return [
-        LayerPlan(name, name, tuple(sorted(known)), tuple(known[n] for n in sorted(known)))
+        LayerPlan(name, scored_layer(network, name), tuple(sorted(known)), tuple(known[n] for n in sorted(known)))
         for name, known in units.items()
     ]
 
@@ -133,4 +139,4 @@ def _directions(network: Network, name: str, layer: str, vectors: np.ndarray) ->
         raise ValueError(f"directions: expected names that are not those of layers. Received: {brief(name)}")
     if not np.isfinite(vectors).all():
         raise ValueError(f"directions[{name!r}]: expected finite numbers")
-    return LayerPlan(name, layer, tuple(range(len(vectors))), ("",) * len(vectors), vectors)
+    return LayerPlan(name, scored_layer(network, layer), tuple(range(len(vectors))), ("",) * len(vectors), vectors)

@@ -96,6 +96,12 @@ class AtlasPlan:
         return sum(layer.count for layer in self.layers)
 
     @property
+    def unsaturated(self) -> tuple[str, ...]:
+        """Outputs whose units are scored before their softmax or sigmoid."""
+        channels = (layer.name for layer in self.layers if layer.vectors is None)
+        return tuple(name for name in channels if self.network.endings.find(name) is not None)
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What all parts of the atlas share, as JSON holds it; versions are noted, and may differ."""
         name = self.network.name

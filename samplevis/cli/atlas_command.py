@@ -109,6 +109,7 @@ def run_atlas(options: argparse.Namespace) -> None:
 
 def _build(spec: ModelSpec, options: argparse.Namespace, settings: AtlasSettings) -> None:
     from samplevis.analysis.preprocessing_notice import notify_inferred
+    from samplevis.analysis.units_notice import notify_unsaturated
     from samplevis.atlas.building import carry_out
     from samplevis.atlas.engine import EngineOptions
     from samplevis.runtime.callbacks import as_callbacks
@@ -117,6 +118,7 @@ def _build(spec: ModelSpec, options: argparse.Namespace, settings: AtlasSettings
     engine.check(spec, options.out)
     plan = _plan(spec, options, settings)
     notify_inferred(plan.network, not options.quiet)
+    notify_unsaturated(plan.network, plan.unsaturated, not options.quiet)
     built = carry_out(plan, options.out, options.images, spec, engine, as_callbacks(not options.quiet))
     page = _publish(options.out)
     if built.missing:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from samplevis.network.sources import PRE, Source
+from samplevis.network.sources import POST, PRE, Source
 from samplevis.network.sources.base import show
 from samplevis.runtime.checks import brief, is_list
 
@@ -44,6 +44,8 @@ class LayerNames:
         if layer.endswith(":0"):
             # TensorFlow's name of the tensor.
             return self.find(layer.removesuffix(":0"))
+        if layer.endswith(POST):
+            return self.find(layer.removesuffix(POST))
         for ending in (PRE, LUCID_PRE):
             # No assignment expressions here nor in what a cut calls: AutoGraph, in a `tf.function` of the user's, knows none.
             base = self.find(layer.removesuffix(ending)) if layer.endswith(ending) else None

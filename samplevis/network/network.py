@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.network.cuts import Activations, Cut, Cuts, PreparedCuts, Substitution
+from samplevis.network.endings import Endings
 from samplevis.network.images import DEFAULT_SIDES, ImageInput
 from samplevis.network.inference import Inferred, infer
 from samplevis.network.labels import check_labels, find_label
@@ -41,7 +42,8 @@ class Network:
 
     `layer/pre` means the values of a layer before its activation function, as of `Conv2D(..., activation="relu")`, of a ReLU, or
     of a concatenation of rectified layers. Sample those of a rectified unit: a silent ReLU has no gradient. `layer_table` says
-    which layers have them; Lucid's spelling, `layer_pre_relu`, works too.
+    which layers have them; Lucid's spelling, `layer_pre_relu`, works too. Objectives score the units of an output that ends in a
+    softmax or sigmoid there, see `endings`; `layer/post` means the output itself, where a sure unit is flat.
 
     Without a declared preprocessing, `inferred` says which one the network uses, and why; what is declared is used as it is.
 
@@ -117,6 +119,7 @@ class Network:
         self._labels = labels if callable(labels) else check_labels(labels)
         self._names = LayerNames(self.source, self.name, aliases or {})
         self._cuts = Cuts(self.source, self._names, self._images)
+        self.endings = Endings(self.source, self._names, self._images, self._cuts)
         self.prepared = PreparedCuts(self.source, self._names, self._images)
         #: The compiled functions last used, by what determines them.
         self.compiled: dict[Any, Any] = LRUDict(MAX_COMPILED)
@@ -166,6 +169,7 @@ class Network:
         declared = {"value_range": self.value_range, "bgr": self.bgr, "mean": self.mean, "std": self.std}
         network = Network(source, **declared, labels=lambda: self.labels, name=name, aliases=self.aliases)
         network.inferred = self.inferred
+        network.endings = self.endings
         return network
 
     on = renamed_property("on", "with_model")

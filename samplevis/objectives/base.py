@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from samplevis.network import RESERVED, Network
+from samplevis.network import Network
+from samplevis.network.endings import LOG_ODDS
 from samplevis.runtime.checks import brief, is_list, is_whole
 
 Accessor = Callable[[str], Any]
@@ -71,6 +72,16 @@ class Context(NamedTuple):
         return int(value)
 
 
+class UnitLayer(str):
+    """The name of a layer, as an objective of its units asks `T` for it.
+
+    Of an output that ends in a softmax, sigmoid or another saturating function, `T` then gives the values before it; for the plain
+    name the output's own. To anything but `T`, both are the same name.
+    """
+
+    __slots__ = ()
+
+
 # (context, parameters) -> parameters, checked and numeric.
 Resolver = Callable[[Context, tuple], tuple]
 
@@ -86,6 +97,7 @@ class Objective:
       description: what `repr` shows.
       layers: the layers that it reads, known once it is resolved.
       resolver: checks the parameters against a network.
+      unsaturated: the outputs whose units it scores before their saturating function, known once it is resolved.
       images: the smallest batch that it makes sense for. 1: each image is scored by itself. More: a score depends on the
         other images of the batch, or on the place among them.
 
@@ -102,6 +114,7 @@ class Objective:
     layers: tuple[str, ...] = ()
     resolver: Resolver = lambda context, parameters: parameters
     images: int = 1
+    unsaturated: tuple[str, ...] = ()
 
     def __call__(self, T: Accessor) -> tf.Tensor:  # noqa: N803 - Lucid's name for the accessor.
         """Scores [batch] of the activations that `T` gives."""
@@ -225,19 +238,30 @@ class Objective:
         key = self.structure, self.images, shapes, size, context.input_shape
         if key not in network.layers_read:
             network.layers_read[key] = known._layers_read(context)
-        return dataclasses.replace(known, layers=network.layers_read[key])
+        layers, unsaturated = network.layers_read[key]
+        return dataclasses.replace(known, layers=layers, unsaturated=unsaturated)
 
-    def _layers_read(self, context: Context) -> tuple[str, ...]:
-        """The layers that a trace of this objective meets; raises ValueError unless it gives one score per image."""
+    def _layers_read(self, context: Context) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The layers that a trace of this objective meets, and the outputs of which it scores units before their end.
+
+        Raises ValueError unless it gives one score per image.
+        """
         network = context.network
         layers: dict[str, None] = {}
+        unsaturated: dict[str, None] = {}
 
         def trace(images: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
-            accessor = make_accessor(lambda layer: network.cut((layer,))(images)[layer], network, inputs)
+            def read(layer: str) -> tf.Tensor:
+                layers[layer] = None
+                return network.cut((layer,))(images)[layer]
+
+            accessor = make_accessor(read, network, inputs)
 
             def recording(layer: str) -> Any:
-                if layer == "input" or layer not in RESERVED:
+                if layer == "input":
                     layers[layer] = None
+                if isinstance(layer, UnitLayer) and network.endings.find(layer) is not None:
+                    unsaturated[str(layer)] = None
                 return accessor(layer)
 
             return tf.convert_to_tensor(self(recording))
@@ -254,7 +278,7 @@ class Objective:
                 f"obj: expected one score per image, shape [batch]. Received from {self}: shape {scores.shape} "
                 f"for a batch of {batch}"
             )
-        return tuple(layers)
+        return tuple(layers), tuple(unsaturated)
 
 
 def make_accessor(
@@ -270,7 +294,7 @@ def make_accessor(
       step: number of updates so far. Defaults to 0.
 
     Returns:
-      A function of a name.
+      A function of a name, or of a `UnitLayer`.
     """
     reserved = {
         "input": lambda: images,
@@ -280,7 +304,16 @@ def make_accessor(
         "members": lambda: num_transforms,
         "step": lambda: tf.convert_to_tensor(step, tf.int32),
     }
-    return lambda name: reserved[name]() if name in reserved else activations(name)
+
+    def accessor(name: str) -> Any:
+        if name in reserved:
+            return reserved[name]()
+        ending = network.endings.find(name) if isinstance(name, UnitLayer) else None
+        if ending is None:
+            return activations(str(name))
+        return LOG_ODDS[ending.kind](activations(str(name))) if ending.logits is None else activations(ending.logits)
+
+    return accessor
 
 
 def _combine(operation: Callable, sign: str, left: Any, right: Any) -> Objective:

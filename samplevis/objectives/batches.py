@@ -80,7 +80,8 @@ def each(objectives: Iterable[Objective | str | Callable]) -> Objective:
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
         # Unstacked once: the gradient of many slices would be as many whole batches.
-        rows = functools.cache(lambda layer: tf.unstack(T(layer)))
+        # Typed: the units of an output are not read as the output itself is.
+        rows = functools.lru_cache(maxsize=None, typed=True)(lambda layer: tf.unstack(T(layer)))
 
         def one(row: int) -> tf.Tensor:
             def accessor(layer: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from samplevis.objectives.base import Accessor, Context, Objective, Resolver
+from samplevis.objectives.base import Accessor, Context, Objective, Resolver, UnitLayer
 from samplevis.objectives.reduce import crop_centre, dot_cossim
 from samplevis.objectives.units import at_position, check_position, show_position
 from samplevis.runtime import seeds
@@ -96,7 +96,7 @@ def direction_neuron(
     power = check_power("direction_neuron", cossim_pow)
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
-        return dot_cossim(at_position(T(layer), *parameters[1:]), tf.cast(parameters[0], tf.float32), power)
+        return dot_cossim(at_position(T(UnitLayer(layer)), *parameters[1:]), tf.cast(parameters[0], tf.float32), power)
 
     def check(context: Context, parameters: tuple) -> tuple:
         _check_channels("direction_neuron", vector, context, layer)
@@ -135,7 +135,7 @@ def tensor_direction(layer: str, tensor: Any, cossim_pow: float = 0.0) -> Object
     height, width, _ = tensor.shape
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
-        return dot_cossim(crop_centre(T(layer), height, width), tf.cast(parameters[0], tf.float32), power)
+        return dot_cossim(crop_centre(T(UnitLayer(layer)), height, width), tf.cast(parameters[0], tf.float32), power)
 
     def check(context: Context, parameters: tuple) -> tuple:
         _check_channels("tensor_direction", tensor, context, layer)
@@ -168,7 +168,7 @@ def show_power(power: float) -> str:
 
 def _direction(layer: str, vector: np.ndarray | None, power: float, description: str, check: Resolver) -> Objective:
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
-        return dot_cossim(T(layer), tf.cast(parameters[0], tf.float32), power)
+        return dot_cossim(T(UnitLayer(layer)), tf.cast(parameters[0], tf.float32), power)
 
     return Objective(score, ("direction", layer, power), (vector,), description, resolver=check)
 

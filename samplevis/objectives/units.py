@@ -8,9 +8,12 @@ from typing import Any, Literal
 import numpy as np
 import tensorflow as tf
 
-from samplevis.objectives.base import Accessor, Context, Objective, Score
+from samplevis.objectives.base import Accessor, Context, Objective, Score, UnitLayer
 from samplevis.objectives.reduce import mean, one_channel
 from samplevis.runtime.checks import check_number, check_whole
+
+# Functions whose values are probabilities.
+PROBABILITIES = ("softmax", "sigmoid", "hardsigmoid")
 
 
 def neuron(layer: str, channel: int, x: int | None = None, y: int | None = None, z: int | None = None) -> Objective:
@@ -34,7 +37,7 @@ def neuron(layer: str, channel: int, x: int | None = None, y: int | None = None,
     """
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
-        return one_channel(at_position(T(layer), *parameters[1:]), parameters[0])
+        return one_channel(at_position(T(UnitLayer(layer)), *parameters[1:]), parameters[0])
 
     def check(context: Context, parameters: tuple) -> tuple:
         return context.index("channel", parameters[0], layer), *check_position(context, layer, x, y, z)
@@ -88,7 +91,7 @@ def positions(layer: str, channel: int, where: Any = ...) -> Objective:
     """
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
-        values = one_channel(T(layer), parameters[0])
+        values = one_channel(T(UnitLayer(layer)), parameters[0])
         mask = tf.cast(parameters[1], tf.float32)
         return tf.reduce_sum(values * mask, (1, 2)) / tf.reduce_sum(mask)
 
@@ -147,7 +150,7 @@ def distance_to_constant(layer: str, channel: int, constant: float = 200.0, wher
     """
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
-        values, mask = one_channel(T(layer), parameters[0]), tf.cast(parameters[1], tf.float32)
+        values, mask = one_channel(T(UnitLayer(layer)), parameters[0]), tf.cast(parameters[1], tf.float32)
         return tf.reduce_sum(tf.abs(tf.cast(parameters[2], tf.float32) - values) * mask, (1, 2))
 
     check_number("distance_to_constant: constant", constant)
@@ -155,10 +158,11 @@ def distance_to_constant(layer: str, channel: int, constant: float = 200.0, wher
 
 
 def class_logit(layer: str, label: int | str) -> Objective:
-    """The score of a class.
+    """The score of a class, before any softmax.
 
     Args:
-      layer: a layer of shape [batch, classes] or [batch, 1, 1, classes], such as "logits".
+      layer: a layer of shape [batch, classes] or [batch, 1, 1, classes], such as "logits"; of an output that ends in a softmax,
+        the values before it are scored.
       label: index of the class from 0, or its name, or one of its synonyms.
 
     Returns:
@@ -172,12 +176,13 @@ def class_logit(layer: str, label: int | str) -> Objective:
 
 
 def class_probability(layer: str, label: int | str) -> Objective:
-    """The probability of a class, from 0 to 1: the softmax of a layer of logits.
+    """The probability of a class, from 0 to 1: the softmax of a layer of logits, or an output that is a probability already.
 
     It also rises when other classes fall, and is flat near 0 and 1: `class_logit` is easier to climb.
 
     Args:
-      layer: a layer of logits, before any softmax, of shape [batch, classes] or [batch, 1, 1, classes].
+      layer: a layer of logits, or an output that ends in a softmax or sigmoid, which is not applied twice, of shape
+        [batch, classes] or [batch, 1, 1, classes].
       label: index of the class from 0, or its name, or one of its synonyms.
 
     Returns:
@@ -192,11 +197,15 @@ def class_probability(layer: str, label: int | str) -> Objective:
     logit = class_logit(layer, label)
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
-        return mean(one_channel(tf.nn.softmax(T(layer)), parameters[0]))
+        values, (index, is_probability) = T(layer), parameters
+        return mean(one_channel(tf.where(tf.cast(is_probability, tf.bool), values, tf.nn.softmax(values)), index))
 
-    return Objective(
-        score, ("probability", layer), (label,), f"class_probability({layer}, {label!r})", resolver=logit.resolver
-    )
+    def check(context: Context, parameters: tuple) -> tuple:
+        ending = context.network.endings.find(layer)
+        return *logit.resolver(context, parameters[:1]), int(ending is not None and ending.kind in PROBABILITIES)
+
+    description = f"class_probability({layer}, {label!r})"
+    return Objective(score, ("probability", layer), (label, 0), description, resolver=check)
 
 
 def at_position(activations: tf.Tensor, *position: Any) -> tf.Tensor:
@@ -235,7 +244,7 @@ def _channel(layer: str, n: int | str, name: Literal["channel", "label"], descri
     """The mean of a channel; if the argument is called `label`, a class's name will do."""
 
     def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
-        return mean(one_channel(T(layer), parameters[0]))
+        return mean(one_channel(T(UnitLayer(layer)), parameters[0]))
 
     def check(context: Context, parameters: tuple) -> tuple:
         (index,) = parameters

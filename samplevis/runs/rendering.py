@@ -13,6 +13,7 @@ import numpy as np
 from samplevis.activation import default_param
 from samplevis.activation.features import deep_features
 from samplevis.analysis.preprocessing_notice import notify_inferred, preprocessing_words
+from samplevis.analysis.units_notice import notify_unsaturated
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.param import Parameterization
@@ -122,6 +123,7 @@ def render(
         param = default_param(network, im_size, preset_of(density).make_param)
     plan = plan_render(network, obj, hmc, options, run, param, transforms).with_examples(examples)
     notify_inferred(network, progress)
+    notify_unsaturated(network, plan.exact_activation.objective.unsaturated, progress)
     return carry_out(plan, as_callbacks([ProgressBar(STAGES)] if progress is True else progress, callbacks))
 
 

@@ -16,6 +16,7 @@ import tensorflow as tf
 from samplevis.activation import Activation, default_param, make_activation
 from samplevis.activation.batch_size import images_per_batch
 from samplevis.analysis.preprocessing_notice import notify_inferred
+from samplevis.analysis.units_notice import notify_unsaturated
 from samplevis.network import Network, as_network, fingerprint
 from samplevis.objectives import Objective, as_objective, channel, each, neuron
 from samplevis.optimizers import Method, as_method
@@ -117,6 +118,7 @@ def sweep(
     run_id = None if folder is None else _run_id(units, options, init, seed)
     results: dict[int, _Result] = {}
     notify_inferred(network, progress)
+    notify_unsaturated(network, (name for unit in units for name in unit.objective.unsaturated), progress)
     with Checkpoint(folder, run_id=run_id, argument="folder") as checkpoint:
         if paths is not None:
             _check_start(checkpoint, units, start)
@@ -236,8 +238,8 @@ def _units_of(network: Network, name: str, make: Callable[[Objective], Activatio
     if ":" not in name:
         return [channel(name, n) for n in range(network.layer_shape(name)[-1])]
     activation = make(as_objective(name))
-    layer = activation.objective.layers[0]
-    if activation.objective.structure != ("channel", layer):
+    kind, layer, *_ = (*activation.objective.structure, None)
+    if kind != "channel":
         raise ValueError(
             f"objectives: expected one channel 'layer:channel'. For {name!r} itself, give a list: [{name!r}]"
         )

@@ -9,12 +9,32 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from samplevis.network.sources.base import PRE, ReplaceActivation, ReplaceLayer, Shape, Source, is_image_shape
+from samplevis.network.sources.base import (
+    POST,
+    PRE,
+    Ending,
+    ReplaceActivation,
+    ReplaceLayer,
+    Shape,
+    Source,
+    is_image_shape,
+)
 from samplevis.network.sources.functional import FunctionalSource, functional
 from samplevis.network.sources.graph import GraphSource
 from samplevis.network.sources.trace import traced
 
-__all__ = ["PRE", "GraphSource", "ReplaceActivation", "ReplaceLayer", "Shape", "Source", "as_source", "is_torch"]
+__all__ = [
+    "POST",
+    "PRE",
+    "Ending",
+    "GraphSource",
+    "ReplaceActivation",
+    "ReplaceLayer",
+    "Shape",
+    "Source",
+    "as_source",
+    "is_torch",
+]
 
 
 def as_source(

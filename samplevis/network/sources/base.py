@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import keras
 import tensorflow as tf
@@ -17,6 +17,20 @@ ReplaceLayer = Callable[[str, keras.layers.Layer], keras.layers.Layer | None]
 
 #: Suffix of a layer's name for its values before its activation function.
 PRE = "/pre"
+#: Suffix that means a layer's values themselves, after its activation function.
+POST = "/post"
+
+
+class Ending(NamedTuple):
+    """The saturating function that an output ends in.
+
+    Attributes:
+      kind: such as "softmax", see `endings.SATURATING`.
+      logits: the name of the values before the function, of the same shape; None if they cannot be reached.
+    """
+
+    kind: str
+    logits: str | None
 
 
 @runtime_checkable
@@ -57,6 +71,9 @@ class Source(Protocol):
 
     def replaced(self, activation: ReplaceActivation, layer: ReplaceLayer) -> Source:
         """A copy, with copies of the variables, in which some activation functions and layers are replaced."""
+
+    def endings(self) -> Mapping[str, Ending]:
+        """The outputs that end in a saturating function, by name."""
 
     def hidden_bytes(self, names: tuple[str, ...], size: tuple[int, ...]) -> int:
         """Bytes of arrays that the value and gradient of some layers take for an image of a size, outside TensorFlow's graph."""

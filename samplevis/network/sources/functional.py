@@ -14,6 +14,7 @@ import tensorflow as tf
 from samplevis.network.sources.base import (
     IMAGES,
     PRE,
+    Ending,
     ReplaceActivation,
     ReplaceLayer,
     Shape,
@@ -23,6 +24,7 @@ from samplevis.network.sources.base import (
     to_last,
     to_last_shape,
 )
+from samplevis.network.sources.endings import functional_endings
 from samplevis.network.sources.functions import FUNCTIONS, OTHERS, Replacement, is_function, kind
 from samplevis.network.sources.inputs import check_fixed_inputs, image_input
 
@@ -122,6 +124,9 @@ class FunctionalSource:
         model = keras.models.clone_model(self.model, clone_function=clone, recursive=True)
         model.set_weights(self.model.get_weights())
         return self.on_model(model)
+
+    def endings(self) -> dict[str, Ending]:
+        return functional_endings(self.model, self._nodes, self.names, _inner)
 
     def hidden_bytes(self, names: tuple[str, ...], size: tuple[int, ...]) -> int:
         return 0

@@ -13,7 +13,7 @@ FUNCTIONS = {"relu", "relu6", "leakyrelu", "elu", "selu", "celu", "gelu", "silu"
 # What stands before the kind of a function whose kinks have been rounded.
 ROUNDED = "rounded"
 # Others that a layer may end in.
-OTHERS = {"sigmoid", "tanh", "softplus", "softsign", "softmax", "prelu"}
+OTHERS = {"sigmoid", "logsigmoid", "tanh", "softplus", "softsign", "softmax", "logsoftmax", "prelu"}
 
 
 class Replacement:

@@ -13,6 +13,7 @@ import tensorflow as tf
 from samplevis.network.sources.base import (
     IMAGES,
     PRE,
+    Ending,
     ReplaceActivation,
     ReplaceLayer,
     Shape,
@@ -22,6 +23,7 @@ from samplevis.network.sources.base import (
     to_last,
     to_last_shape,
 )
+from samplevis.network.sources.endings import graph_endings
 from samplevis.network.sources.functions import FUNCTIONS, Replacement
 from samplevis.network.sources.interpreter import Functions, Graph, Output, as_output
 from samplevis.network.sources.operation import compute
@@ -45,6 +47,7 @@ TRACED_BATCH = 9973
 ACTIVATIONS = {
     **{"Relu": "relu", "Relu6": "relu6", "LeakyRelu": "leakyrelu", "Elu": "elu", "Selu": "selu"},
     **{"Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softplus", "Softsign": "softsign", "Softmax": "softmax"},
+    "LogSoftmax": "logsoftmax",
 }
 
 
@@ -149,6 +152,9 @@ class GraphSource:
             if function is not None:
                 new._functions[name] = function
         return new
+
+    def endings(self) -> dict[str, Ending]:
+        return graph_endings(self._graph, self._tensors, self.names)
 
     def hidden_bytes(self, names: tuple[str, ...], size: tuple[int, ...]) -> int:
         return 0

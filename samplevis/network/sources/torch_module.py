@@ -13,7 +13,8 @@ import numpy as np
 import tensorflow as tf
 import torch
 
-from samplevis.network.sources.base import PRE, ReplaceActivation, ReplaceLayer, Shape, show
+from samplevis.network.sources.base import PRE, Ending, ReplaceActivation, ReplaceLayer, Shape, show
+from samplevis.network.sources.endings import module_endings
 from samplevis.network.sources.functions import FUNCTIONS, OTHERS, kind
 from samplevis.network.sources.torch_bridge import Bridge, InTorch
 from samplevis.network.sources.torch_hooks import OUTPUT, Tap, record, run
@@ -89,6 +90,10 @@ class TorchSource:
         vars(new).update(vars(self), model=module, operations=operations)
         new._sizes = functools.lru_cache(maxsize=32)(new._infer)
         return new
+
+    def endings(self) -> dict[str, Ending]:
+        outputs = [name for name, tap in self._taps.items() if not tap.module and not tap.before]
+        return module_endings(self._taps, outputs, dict(self.model.named_modules()))
 
     def hidden_bytes(self, names: tuple[str, ...], size: tuple[int, ...]) -> int:
         """Bytes that the value and the gradient of some layers take for an image, outside TensorFlow's graph."""
