@@ -18,6 +18,7 @@ from samplevis.analysis import image_stream, preprocessing_checks
 from samplevis.analysis.preprocessing_checks import CANNOT_TELL, WRONG, PreprocessingCheck
 from samplevis.network import Network, as_network, preprocessing
 from samplevis.network.inference import SPANS, mode_by_name, rescaling_layers
+from samplevis.network.layer_names import NOT_COMPUTED
 from samplevis.network.sources.functions import kinds
 from samplevis.runtime import seeds
 from samplevis.runtime.checks import check_whole
@@ -70,7 +71,7 @@ class Description:
     evidence = renamed_property("evidence", "checks")
 
     def __str__(self) -> str:
-        count = len(self.layers.splitlines())
+        count = sum(not line.startswith(NOT_COMPUTED) for line in self.layers.splitlines())
         lines = [
             f"{self.name}: {self.parameters:,} parameters, {count} layers",
             f"  input   {_show(self.image_shape)}, float, [0, 1] before preprocessing",

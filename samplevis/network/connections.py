@@ -14,10 +14,10 @@ from samplevis.network.network import Network
 from samplevis.network.prepared.affine import is_affine, scale_and_shift
 from samplevis.network.prepared.folding import CONVOLUTIONS, TRANSPOSED
 from samplevis.network.prepared.passes import TRAINING_ONLY
-from samplevis.network.prepared.plan import Plan, Step, Value, plan_of
 from samplevis.network.sources import FunctionalSource
 from samplevis.network.sources.functional import Unactivated
 from samplevis.network.sources.functions import FUNCTIONS, OTHERS, kind
+from samplevis.network.sources.plan import Plan, Step, Value
 
 _KERAS = keras.layers
 # Functions of one number, which do not mix channels.
@@ -66,7 +66,7 @@ def connections(network: Network, layers: Sequence[str]) -> Iterator[Connection]
     names = [name for name in layers if network.aliases.get(name, name) in source.names]
     if not isinstance(source, FunctionalSource) or not names:
         return
-    plan = plan_of(source.part(tuple(network.aliases.get(name, name) for name in names)))
+    plan = source.plan(tuple(network.aliases.get(name, name) for name in names))
     if any(getattr(step.operation, "data_format", None) == "channels_first" for step in plan.steps):
         return
     graph = _Graph.of(plan, names)

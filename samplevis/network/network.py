@@ -32,13 +32,15 @@ class Network:
     Images are [batch, height, width, channels], float32 in [0, 1], RGB if they have three channels; for models that take them,
     signals [batch, length, channels] or volumes [batch, depth, height, width, channels]. Before the model sees them they become
     `low + x * (high - low)`, are reversed to BGR if asked, `mean` is subtracted, and the difference is divided by `std`. The model
-    always runs with `training=False`. Activations are float32 and channels-last, whatever the model computes with.
+    always runs with `training=False`. Activations are float32 and channels-last: those of layers with the channels first are turned.
 
     Call a network on images and the names of layers to get activations. It is differentiable, and may be called inside a
     `tf.function`.
 
-    A layer inside a nested model is named `outer/inner`. The name of a layer that the model uses more than once means its last
-    use. `"input"` always means the images and `"labels"` the labels: a Keras layer with a name in `RESERVED` is hidden.
+    A layer inside a nested model is named `outer/inner`. The name of a layer that is called several times means its first call;
+    `layer#2` and `outer#2/inner` are in the second, in the order of the model's code. The name of a layer that returns several
+    tensors means the first; `layer/output_1` is the next. `source.missing` says what cannot be computed, and why. `"input"` always
+    means the images and `"labels"` the labels: a Keras layer with a name in `RESERVED` is hidden.
 
     `layer/pre` means the values of a layer before its activation function, as of `Conv2D(..., activation="relu")`, of a ReLU, or
     of a concatenation of rectified layers. Sample those of a rectified unit: a silent ReLU has no gradient. `layer_table` says
@@ -65,8 +67,9 @@ class Network:
       fixed_inputs: for a model of several inputs, the values of all inputs but the image: {name: array without the batch}. For a
         function, or a subclassed model that takes no dictionary, arguments by name. Defaults to none.
       image_shape: (height, width, channels), (length, channels) or (depth, height, width, channels), None for a free size, if
-        the model does not declare it. Defaults to what it was built with; for functions and graphs to (None, None, 3); for a
-        `torch.nn.Module` to what is found by trying.
+        the model does not declare it, or implies another. Defaults to what it was built with, channels where its first layers
+        read them, one channel if it begins by flattening; for functions and graphs to (None, None, 3); for a `torch.nn.Module` to
+        what is found by trying.
       input: the node of a graph that stands for the images. Defaults to its only placeholder that `fixed_inputs` leaves.
 
     Raises:
@@ -278,7 +281,7 @@ class Network:
         What follows the layer sees the new activations; paths around the layer still see the images.
 
         Args:
-          layer: the layer to replace: a name from `layers`, not inside a nested Keras model, or `"input"`.
+          layer: the layer, or call of a layer, to replace: a name from `layers`, or `"input"`.
           layer_names: names from `layers`.
 
         Returns:
@@ -287,7 +290,7 @@ class Network:
           same function.
 
         Raises:
-          ValueError: if a name is unknown, or `layer` is inside a nested model.
+          ValueError: if a name is unknown, or `layer` stands for values before an activation function of a Keras model.
 
         Example:
           >>> silent = tf.zeros_like(model(images, "conv1")["conv1"])

@@ -47,7 +47,7 @@ def attribution(
     Args:
       model: a `Network` or a Keras model.
       obj: the score: an objective, a string such as "logits:285", or a function of the layer accessor `T`.
-      layer: a name from `Network.layers`, not inside a nested model, or `"input"`.
+      layer: a name from `Network.layers`, or `"input"`.
       images: array [batch, H, W, C] in [0, 1].
       path: where gradients are taken.
         "point": at the activations (gradient times activation).
@@ -154,7 +154,7 @@ def spatial_attribution(
 
     Args:
       model: a `Network` or a Keras model.
-      layer: the layer to attribute to: a name from `Network.layers`, not inside a nested model, or `"input"`.
+      layer: the layer to attribute to: a name from `Network.layers`, or `"input"`.
       later: the layer to explain, with positions.
       image: array [H, W, C] in [0, 1].
       batch_size: positions of `later` to run at a time, >= 1. Defaults to 16.

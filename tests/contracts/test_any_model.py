@@ -531,8 +531,12 @@ def test_what_is_no_model():
         Network(Subclassed())
     with pytest.raises(ValueError, match="'mean' cannot be traced on images .batch, None, None, 3.*image_shape="):
         Network(np.mean)
-    with pytest.raises(ValueError, match="image_shape, input: this model says itself"):
-        Network(functional(), image_shape=(8, 8, 3))
+    with pytest.raises(
+        ValueError, match=r"image_shape: .* takes \(None, None, None, 3\). Expected \(None, None, 3\) or"
+    ):
+        Network(functional(), image_shape=(8, 8, 4))
+    with pytest.raises(ValueError, match="input: only for graphs and SavedModels"):
+        Network(functional(), input="image")
     for shape in ((8,), (8, 8, None), (0, 8, 3), 8):
         with pytest.raises(ValueError, match="image_shape: expected .height, width, channels."):
             Network(function, image_shape=shape)

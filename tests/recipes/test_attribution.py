@@ -194,12 +194,16 @@ def test_substitution_errors(around):
             around.substitute(layer, names)
 
 
-def test_inside_a_nested_model_nothing_can_be_replaced(linear):
+def test_what_is_inside_a_nested_model_is_replaced_as_outside(linear):
     image = keras.Input((8, 6, 3))
     nested = Network(keras.Sequential([image, linear.model]))
     (inner,) = (name for name in nested.layers if name.endswith("/first"))
-    with pytest.raises(ValueError, match="nested"):
-        recipes.attribution(nested, lambda T: T(linear.model.name)[:, 0], inner, IMAGES)
+    top = linear.model.layers[-1].name
+    own = recipes.attribution(linear, lambda T: T(top)[:, 0], "first", IMAGES)
+    found = recipes.attribution(nested, lambda T: T(linear.model.name)[:, 0], inner, IMAGES)
+    np.testing.assert_allclose(found, own, atol=1e-6)
+    other = recipes.attribution(linear, lambda T: T(top)[:, 1], "first", IMAGES)
+    assert np.abs(other - own).max() > 1e-3, "the control"
 
 
 @pytest.mark.parametrize(

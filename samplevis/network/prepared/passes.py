@@ -18,9 +18,9 @@ from samplevis.network.prepared.folding import (
     takes_scale_before,
     takes_shift_before,
 )
-from samplevis.network.prepared.plan import Plan, Step, Value
 from samplevis.network.prepared.strides import takes_blocks
 from samplevis.network.sources.functions import kind
+from samplevis.network.sources.plan import Plan, Step, Value
 
 _KERAS = keras.layers
 # Layers that return their input at inference. RandomCrop crops its middle.

@@ -10,9 +10,9 @@ import tensorflow as tf
 from samplevis.network.prepared.affine import AFFINE
 from samplevis.network.prepared.folding import FoldedLayer, Folding
 from samplevis.network.prepared.passes import drop, fold
-from samplevis.network.prepared.plan import Plan, plan_of
 from samplevis.network.prepared.strides import BlockedLayer, takes_blocks
 from samplevis.network.sources import FunctionalSource, Source
+from samplevis.network.sources.plan import Plan
 
 # Models that compute in these are left alone: folding would round elsewhere.
 OTHER_FLOATS = {"float16", "bfloat16", "float64"}
@@ -59,7 +59,7 @@ class Prepared:
 
         def run(images: tf.Tensor) -> list[tf.Tensor]:
             self.refresh()
-            return self._source.run(new.run, images)
+            return self._source.run(new, images, names)
 
         return run
 
@@ -89,9 +89,8 @@ class Prepared:
         """The part as it is, or None if it cannot be rewritten."""
         if not names or not isinstance(self._source, FunctionalSource):
             return None
-        part = self._source.part(names)
-        plan = plan_of(part)
-        dtypes = {tensor.dtype for tensor in part.inputs}
+        plan = self._source.plan(names)
+        dtypes = {value.dtype for value in plan.inputs}
         dtypes |= {getattr(step.operation, "compute_dtype", "float32") for step in plan.steps}
         return None if dtypes & OTHER_FLOATS else plan
 

@@ -19,8 +19,9 @@ from samplevis.network.sources.base import (
     Source,
     is_image_shape,
 )
-from samplevis.network.sources.functional import FunctionalSource, functional
+from samplevis.network.sources.functional import FunctionalSource
 from samplevis.network.sources.graph import GraphSource
+from samplevis.network.sources.plan import functional
 from samplevis.network.sources.trace import traced
 
 __all__ = [
@@ -51,7 +52,7 @@ def as_source(
         as it is.
       fixed_inputs: values of the inputs that are not the image, by name, without the batch.
       image_shape: (height, width, channels), (length, channels) or (depth, height, width, channels), None for a free size, for
-        models that do not declare it: a function, a subclassed model, a graph.
+        models that do not declare it (a function, a subclassed model, a graph), or whose layers imply another.
       input: the node of a graph, or input of a SavedModel, that stands for the images.
 
     Returns:
@@ -65,13 +66,17 @@ def as_source(
         raise ValueError(f"Keras runs on {keras.config.backend()!r}: set KERAS_BACKEND=tensorflow before importing it.")
     if image_shape is not None:
         image_shape = _check_image_shape(image_shape)
-    known = model if isinstance(model, Source) else None
-    if known is None and isinstance(model, keras.Model) and (whole := functional(model)) is not None:
-        known = FunctionalSource(whole, fixed_inputs)
-    if known is not None:
+    if isinstance(model, Source):
         if image_shape is not None or input is not None:
-            raise ValueError("image_shape, input: this model says itself what images it takes.")
-        return known
+            raise ValueError("image_shape, input: this source says itself what images it takes.")
+        return model
+    if isinstance(model, keras.Model) and (whole := functional(model)) is not None:
+        if input is not None:
+            raise ValueError(
+                "input: only for graphs and SavedModels. The image of a Keras model of several inputs is the one that "
+                "fixed_inputs leaves."
+            )
+        return FunctionalSource(whole, fixed_inputs, image_shape)
     if is_torch(model):
         return _torch(model, fixed_inputs, image_shape, input)
     if isinstance(model, tf.compat.v1.GraphDef):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 Shape = tuple[int | None, ...]
@@ -101,19 +102,47 @@ IMAGES = (
 )
 
 
-def to_last(values: tf.Tensor, rank: int) -> tf.Tensor:
-    """[batch, channels, rows, ...] with channels last; tensors of lower rank than the images are unchanged."""
-    axes = values.shape.rank
-    return tf.transpose(values, [0, *range(2, axes), 1]) if axes >= rank else values
+#: What stands between a layer's name and the number of a call after its first.
+CALL = "#"
+#: What stands between a layer's name and the number, or name, of one of several outputs.
+OUTPUT = "/output_"
 
 
-def to_first(values: tf.Tensor, rank: int) -> tf.Tensor:
-    """[batch, rows, ..., channels] with channels first; tensors of lower rank than the images are unchanged."""
-    axes = values.shape.rank
-    return tf.transpose(values, [0, axes - 1, *range(1, axes - 1)]) if axes >= rank else values
+def call_name(layer: str, number: int) -> str:
+    """The name of a layer's call: the layer's own for the first, `layer#2` for the second.
+
+    Args:
+      layer: the layer's name.
+      number: of the call, from 1.
+    """
+    return layer if number == 1 else f"{layer}{CALL}{number}"
 
 
-def to_last_shape(shape: Shape, channels_first: bool, rank: int) -> Shape:
-    """A shape without the batch, channels last; `rank` is that of the images, with the batch."""
-    shape = tuple(shape)
-    return (*shape[1:], shape[0]) if channels_first and len(shape) + 1 >= rank else shape
+def output_name(call: str, key: int | str) -> str:
+    """The name of one of several outputs of a call: that of the call for output 0, `layer/output_1` for the next.
+
+    Args:
+      call: the call's name.
+      key: number of the output, from 0, or its name in a dictionary.
+    """
+    return call if key == 0 else f"{call}{OUTPUT}{key}"
+
+
+def to_last(values: tf.Tensor, axis: int) -> tf.Tensor:
+    """Values with the channels, which are on an axis, last."""
+    return tf.transpose(values, _last_axes(axis, values.shape.rank)) if axis != values.shape.rank - 1 else values
+
+
+def to_first(values: tf.Tensor, axis: int) -> tf.Tensor:
+    """Values with the channels, which are last, on an axis."""
+    rank = values.shape.rank
+    return tf.transpose(values, np.argsort(_last_axes(axis, rank))) if axis != rank - 1 else values
+
+
+def to_last_shape(shape: Sequence[int | None], axis: int) -> Shape:
+    """A shape without the batch, channels last; `axis` counts the batch."""
+    return tuple(shape[one - 1] for one in _last_axes(axis, len(shape) + 1)[1:])
+
+
+def _last_axes(axis: int, rank: int) -> list[int]:
+    return [*(one for one in range(rank) if one != axis), axis]

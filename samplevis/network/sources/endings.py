@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
-
-import keras
 
 from samplevis.network.sources.base import PRE, Ending, Shape
 from samplevis.network.sources.functions import kinds
+from samplevis.network.sources.plan import Call, Value
 
 #: Functions that are flat where a unit is sure. All of them rise with the value before.
 SATURATING = frozenset(("softmax", "logsoftmax", "sigmoid", "logsigmoid", "hardsigmoid", "tanh", "softsign"))
@@ -32,38 +31,36 @@ def saturating_kind(operation: Any) -> str | None:
 
 
 def functional_endings(
-    model: keras.Model, nodes: Mapping[str, Any], names: Mapping[str, Shape], inner: Any
+    outputs: Sequence[Value], makers: Mapping[Value, Call], values: Mapping[str, Value], names: Mapping[str, Shape]
 ) -> dict[str, Ending]:
-    """The outputs of a functional model that end in a saturating function, by path.
+    """The outputs of a functional model that end in a saturating function, by name.
 
     Args:
-      model: the model.
-      nodes: path of each layer -> its node in Keras's graph.
+      outputs: what the model returns.
+      makers: value -> the innermost call that computes it.
+      values: every name of a layer -> its value.
       names: every name -> its shape.
-      inner: makes a functional model of a nested one, or None.
     """
-    paths = {id(node): path for path, node in nodes.items()}
     found: dict[str, Ending] = {}
 
-    def visit(tensor: Any) -> Ending | None:
-        operation, number, place = tensor._keras_history
-        node = operation._inbound_nodes[number]
-        path, name = paths.get(id(node)), saturating_kind(operation)
-        nested = inner(operation) if isinstance(operation, keras.Model) else None
-        if nested is not None:
-            ending = visit(nested.outputs[place])
-        elif name is not None:
-            ending = Ending(name, None if path is None else path + PRE)
-        elif _passes_on(operation) and len(node.input_tensors) == 1:
-            ending = visit(node.input_tensors[0])
+    def visit(value: Value) -> Ending | None:
+        call = makers.get(value)
+        if call is None:
+            return None
+        kind = saturating_kind(call.operation)
+        if kind is not None:
+            ending = Ending(kind, call.name + PRE)
+        elif _passes_on(call.operation) and len(call.inputs) == 1:
+            ending = visit(call.inputs[0])
         else:
             ending = None
-        if ending is not None and path is not None:
-            found[path] = ending if _fits(ending.logits, path, names) else Ending(ending.kind, None)
+        if ending is not None:
+            for name in [name for name, same in values.items() if same is value]:
+                found[name] = ending if _fits(ending.logits, name, names) else Ending(ending.kind, None)
         return ending
 
-    for tensor in model.outputs:
-        visit(tensor)
+    for value in outputs:
+        visit(value)
     return found
 
 

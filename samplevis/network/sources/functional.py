@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -11,14 +12,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from samplevis.network.sources.axes import channel_axes, chosen_layout, find_layout
 from samplevis.network.sources.base import (
-    IMAGES,
+    OUTPUT,
     PRE,
     Ending,
     ReplaceActivation,
     ReplaceLayer,
     Shape,
-    is_image_shape,
+    output_name,
     show,
     to_first,
     to_last,
@@ -27,6 +29,7 @@ from samplevis.network.sources.base import (
 from samplevis.network.sources.endings import functional_endings
 from samplevis.network.sources.functions import FUNCTIONS, OTHERS, Replacement, is_function, kind
 from samplevis.network.sources.inputs import check_fixed_inputs, image_input
+from samplevis.network.sources.plan import Call, Plan, Step, Value, plan_of
 
 _KERAS = keras.layers
 # Layers that apply their `activation` last.
@@ -40,39 +43,55 @@ _ACTIVATED = (
 class FunctionalSource:
     """A functional Keras model as a `Source`.
 
-    A layer inside a nested model is named `outer/inner`. The name of a layer that the model uses more than once means its last use.
+    The first call of a layer has the layer's name, the second is `layer#2`, in the order in which the model was built. Of a
+    layer with several outputs the name means the first; the next is `layer/output_1`. What is inside a nested model is named
+    `outer/inner`.
 
     Args:
       model: the model.
       fixed_inputs: arrays or tensors by the name of the input, without the batch: all inputs but the image.
+      image_shape: (height, width, channels), or that of signals or volumes, where the layers that read the images do not tell
+        it, or tell another. Defaults to what they tell.
+      call_names: names for the calls in place of the model's own, in the order of computation.
 
     Raises:
       ValueError: if the other inputs are not one image of floats, or a weight is not finite.
     """
 
-    missing: Mapping[str, str] = MappingProxyType({})
-
-    def __init__(self, model: keras.Model, fixed_inputs: Mapping[str, Any] | None = None):
+    def __init__(
+        self,
+        model: keras.Model,
+        fixed_inputs: Mapping[str, Any] | None = None,
+        image_shape: Shape | None = None,
+        call_names: Sequence[str] | None = None,
+    ):
         self.model = model
         self.name: str = model.name
         self._image, self._fixed_inputs = _inputs(model, fixed_inputs or {})
-        self._channels_first = _is_channels_first(model)
-        self._rank = len(self._image.shape)
-        self.image_shape = to_last_shape(self._image.shape[1:], self._channels_first, self._rank)
+        self._plan, calls = plan_of(model)
+        if call_names is not None:
+            calls = [dataclasses.replace(call, name=name) for call, name in zip(calls, call_names, strict=True)]
+        image = self._plan.inputs[[tensor is self._image for tensor in model.inputs].index(True)]
+        found = find_layout(self._plan, image)
+        self._layout, self.image_shape = chosen_layout(model.name, self._image.shape[1:], found, image_shape)
         if self.image_shape[-1] is None:
             raise ValueError(
                 f"model: {model.name!r} takes {show(self._image.shape)}; expected a fixed number of channels."
             )
-        self._nodes = _nodes(model)
-        shapes = {
-            path: to_last_shape(node.outputs[0].shape[1:], self._channels_first, self._rank)
-            for path, node in self._nodes.items()
-        }
+        self._axes = channel_axes(self._plan, image, self._layout)
+        self._calls = {call.name: call for call in calls}
+        if len(self._calls) < len(calls):
+            twice = next(call.name for call in calls if self._calls[call.name] is not call)
+            raise ValueError(f"model: two calls of {model.name!r} are named {twice!r}: rename the layer of that name.")
+        self._makers = {value: call for call in reversed(calls) for value in call.outputs}
+        self._values = _named_values(calls)
+        shapes = {name: to_last_shape(value.shape[1:], self._axes[value]) for name, value in self._values.items()}
         self.layers: Mapping[str, Shape] = MappingProxyType(shapes)
-        before = {path + PRE: shapes[path] for path in shapes if _has_pre(self._nodes, path)}
+        before = {call.name + PRE: shapes[call.name] for call in calls if self._has_pre(call)}
         self.names: Mapping[str, Shape] = MappingProxyType(before | shapes)
-        self.operations = {path: node.operation for path, node in self._nodes.items()}
-        self.kinds = {path: type(operation).__name__ for path, operation in self.operations.items()}
+        self.operations = {name: self._calls[name].operation for name in self._values if name in self._calls}
+        self.kinds = {name: type(self._call(name).operation).__name__ for name in self._values}
+        self.missing: Mapping[str, str] = MappingProxyType(_missing(calls))
         check_weights(model)
 
     @property
@@ -84,28 +103,19 @@ class FunctionalSource:
         return self.model.count_params()
 
     def cut(self, names: tuple[str, ...]) -> Callable[[tf.Tensor], list[tf.Tensor]]:
-        if not names:
-            return lambda images: []
-        part = self.part(names)
-        return lambda images: self.run(functools.partial(_called, part), images)
+        plan = self.plan(names)
+        return lambda images: self.run(plan, images, names)
 
     def substitute(self, layer: str, names: tuple[str, ...]) -> Callable[[tf.Tensor, tf.Tensor], list[tf.Tensor]]:
         if layer not in self.layers:
             raise ValueError(f"layer: {layer!r}, values before an activation function, cannot be replaced.")
-        if "/" in layer:
-            raise ValueError(
-                f"layer: {layer!r} is inside a nested model, where nothing can be replaced. Expected one of the outermost "
-                "layers; or flatten the model: inner = model.get_layer(name); keras.Model(inner.inputs, inner.outputs)."
-            )
-        # Keras puts an input in place of any tensor that is declared as an input of a model.
-        inputs = [*self.model.inputs, self._nodes[layer].outputs[0]]
-        others = tuple(name for name in names if name != layer)
-        part = keras.Model(inputs, [self._output(name) for name in others]) if others else None
+        given = self._values[layer]
+        plan = self.plan(names, (given,))
 
         def run(images: tf.Tensor, values: tf.Tensor) -> list[tf.Tensor]:
-            found = self._last(_called(part, [*self._fed(images), self._first(values)])) if part else []
-            known = dict(zip(others, found, strict=True)) | {layer: values}
-            return [known[name] for name in names]
+            own = tf.cast(to_first(values, self._axes[given]), given.dtype)
+            found = self._last(plan.run([*self._fed(images), own]), names)
+            return [values if name == layer else value for name, value in zip(names, found, strict=True)]
 
         return run
 
@@ -126,67 +136,82 @@ class FunctionalSource:
         return self.on_model(model)
 
     def endings(self) -> dict[str, Ending]:
-        return functional_endings(self.model, self._nodes, self.names, _inner)
+        return functional_endings(self._plan.outputs, self._makers, self._values, self.names)
 
     def hidden_bytes(self, names: tuple[str, ...], size: tuple[int, ...]) -> int:
         return 0
 
     def on_model(self, model: keras.Model) -> FunctionalSource:
-        """Another model with the same inputs, of which the same are fixed."""
-        return FunctionalSource(model, self._fixed_inputs)
+        """Another model with the same inputs, of which the same are fixed, and the same calls under the same names."""
+        return FunctionalSource(model, self._fixed_inputs, self.image_shape, tuple(self._calls))
 
-    def part(self, names: tuple[str, ...]) -> keras.Model:
-        """The model up to some layers, as a functional model of the same inputs."""
-        return keras.Model(self.model.inputs, [self._output(name) for name in names])
+    def plan(self, names: tuple[str, ...], given: Sequence[Value] = ()) -> Plan:
+        """The steps that some layers need.
 
-    def run(self, part: Callable[[list[tf.Tensor]], list[tf.Tensor]], images: tf.Tensor) -> list[tf.Tensor]:
-        """Applies a function of all inputs of the model to images; its values, channels last."""
-        return self._last(part(self._fed(images)))
+        Args:
+          names: the layers.
+          given: values that are not computed.
+        """
+        more: list[Step] = []
+        outputs = [self._values[name] if name in self._values else self._before(name, more) for name in names]
+        return self._plan.part(outputs, given, more)
 
-    def _output(self, name: str) -> Any:
-        if name in self._nodes:
-            return _output(self.model, self._nodes, name)
-        return _output(self.model, self._nodes, name.removesuffix(PRE), _before)
+    def run(self, plan: Plan, images: tf.Tensor, names: tuple[str, ...]) -> list[tf.Tensor]:
+        """Runs a plan of some layers on images; its values, channels last."""
+        return self._last(plan.run(self._fed(images)), names)
 
-    def _last(self, values: list[tf.Tensor]) -> list[tf.Tensor]:
-        return [to_last(value, self._rank) if self._channels_first else value for value in values]
+    def _last(self, values: list[tf.Tensor], names: tuple[str, ...]) -> list[tf.Tensor]:
+        axes = [self._axes[self._values[name if name in self._values else name.removesuffix(PRE)]] for name in names]
+        return [to_last(value, axis) for value, axis in zip(values, axes, strict=True)]
 
     def _fed(self, images: tf.Tensor) -> list[tf.Tensor]:
         """Every input of the model; the fixed ones are repeated for each image."""
         batch = tf.shape(images)[0]
         return [
-            self._first(images)
+            tf.cast(self._layout.to_model(images), tensor.dtype)
             if tensor is self._image
             else tf.repeat(self._fixed_inputs[tensor.name][None], batch, axis=0)
             for tensor in self.model.inputs
         ]
 
-    def _first(self, values: tf.Tensor) -> tf.Tensor:
-        return to_first(values, self._rank) if self._channels_first else values
+    def _call(self, name: str) -> Call:
+        """The call that computes what has a name."""
+        return self._calls[name if name in self._calls else name.rpartition(OUTPUT)[0]]
 
+    def _has_pre(self, call: Call) -> bool:
+        """Whether a call's values are those of an activation function, which has an argument."""
+        operation = call.operation
+        if len(call.outputs) > 1 or call.opened:
+            return False
+        if isinstance(operation, keras.layers.Activation):
+            return kind(operation.activation) != "linear"
+        if kind(operation) in FUNCTIONS | OTHERS:
+            return True
+        if isinstance(operation, keras.layers.Concatenate):
+            return all(value in self._makers and self._has_pre(self._makers[value]) for value in call.inputs)
+        return isinstance(operation, _ACTIVATED) and kind(operation.activation) != "linear"
 
-def _called(part: keras.Model, inputs: list[tf.Tensor]) -> list[tf.Tensor]:
-    return tf.nest.flatten(part(inputs, training=False))
-
-
-def functional(model: keras.Model) -> keras.Model | None:
-    """A model as a functional one, or None if it is defined by subclassing; ValueError if it is not built."""
-    if isinstance(model, keras.Sequential):
-        if not model.built or not model.inputs:
-            raise ValueError(
-                f"model: the Sequential {model.name!r} is not built: begin it with keras.Input((height, width, channels)) "
-                "or call model.build((None, height, width, channels))."
-            )
-        return keras.Model(model.inputs, model.outputs, name=model.name)
-    return model if hasattr(model, "_nodes_by_depth") else None
+    def _before(self, name: str, steps: list[Step]) -> Value:
+        """What the activation function of NAME/pre is applied to; appends the steps that compute it."""
+        call = self._calls[name.removesuffix(PRE)]
+        operation = call.operation
+        if isinstance(operation, _ACTIVATED):
+            alone: Any = Unactivated(operation)
+            arguments: Any = call.inputs[0]
+        elif isinstance(operation, keras.layers.Concatenate):
+            alone = ConcatenateUnactivated(operation.axis)
+            arguments = [self._before(self._makers[value].name, steps) for value in call.inputs]
+        else:
+            return call.inputs[0]
+        value = Value(call.outputs[0].shape, call.outputs[0].dtype)
+        steps.append(Step(alone, (arguments,), {}, (value,)))
+        return value
 
 
 def _inputs(model: keras.Model, fixed_inputs: Mapping[str, Any]) -> tuple[Any, dict[str, tf.Tensor]]:
     """The input that is the image, and the values of the others."""
     tensors = {tensor.name: tensor for tensor in model.inputs}
     image = tensors.pop(image_input(model.name, list(tensors), fixed_inputs))
-    if not is_image_shape(image.shape[1:]):
-        raise ValueError(f"model: {model.name!r} takes {show(image.shape)}; expected {IMAGES}.")
     if not tf.as_dtype(image.dtype).is_floating:
         raise ValueError(f"model: {model.name!r} takes {image.dtype} images, which have no gradient; expected floats.")
     return image, {
@@ -195,79 +220,44 @@ def _inputs(model: keras.Model, fixed_inputs: Mapping[str, Any]) -> tuple[Any, d
     }
 
 
-def _is_channels_first(model: keras.Model) -> bool:
-    """Whether any layer is channels-first; then the whole model is taken to be."""
-    layers = model._flatten_layers(include_self=False)
-    return any(getattr(layer, "data_format", None) == "channels_first" for layer in layers)
-
-
-def _nodes(model: keras.Model, prefix: str = "") -> dict[str, Any]:
-    """Every layer's last use, by path, in the order of computation. Keras has no public way to list the uses in one model."""
-    found: dict[str, Any] = {}
-    for depth in sorted(model._nodes_by_depth, reverse=True):
-        for node in model._nodes_by_depth[depth]:
-            operation = node.operation
-            if node.is_input:
-                continue
-            path = prefix + operation.name
-            if isinstance(operation, keras.Model) and (inner := _inner(operation)) is not None:
-                found |= _nodes(inner, f"{path}/")
-            if len(node.outputs) == 1:
-                found.pop(path, None)
-                found[path] = node
+def _named_values(calls: Sequence[Call]) -> dict[str, Value]:
+    """Every output of every call by its name, in the order of computation."""
+    found = {}
+    names = {call.name for call in calls}
+    for call in calls:
+        for number, value in enumerate(call.outputs):
+            name = output_name(call.name, number)
+            # A layer inside a nested model keeps its name.
+            if number == 0 or name not in names:
+                found[name] = value
     return found
 
 
-def _inner(model: keras.Model) -> keras.Model | None:
-    """A nested model as a functional one, or None if its inside cannot be reached."""
-    try:
-        inner = functional(model)
-    except ValueError:
-        return None
-    return inner if inner is not None and len(inner.inputs) == 1 else None
+def _missing(calls: Sequence[Call]) -> dict[str, str]:
+    """The layers inside others that compute as a whole, and why they cannot be read."""
+    found = {}
+    for call in calls:
+        operation = call.operation
+        if call.opened or not isinstance(operation, keras.layers.Layer):
+            continue
+        inner = [layer.name for layer in operation._flatten_layers(include_self=False) if not _is_input(layer)]
+        reason = f"it is inside {call.name!r} ({type(operation).__name__}), which computes as a whole"
+        if isinstance(operation, keras.layers.TFSMLayer):
+            inner = ["*"]
+            reason = f"{call.name!r} is a SavedModel, whose layers Keras does not see. Give that alone: Network(layer)"
+        elif isinstance(operation, keras.layers.TimeDistributed):
+            reason += ", for every step. Give the inner layer alone: Network(layer.layer)"
+        elif not isinstance(operation, keras.layers.RNN):
+            reason += (
+                ". Traced, a model shows more: "
+                "Network(lambda images: model(images, training=False), image_shape=(height, width, channels))"
+            )
+        found.update((f"{call.name}/{name}", reason) for name in inner)
+    return found
 
 
-def _output(model: keras.Model, nodes: Mapping[str, Any], path: str, read: Callable | None = None) -> Any:
-    """The symbolic output of a layer, or what `read` makes of its node, in the graph of the outermost model."""
-    outer, _, rest = path.partition("/")
-    if not rest:
-        return read(nodes, path) if read else nodes[path].outputs[0]
-    node = nodes[outer]
-    inner = _inner(node.operation)
-    # The part of the nested model that ends at the layer is applied where the outer model applies the whole.
-    part = keras.Model(inner.inputs, _output(inner, _nodes(inner), rest, read))
-    return part(node.input_tensors[0])
-
-
-def _has_pre(nodes: Mapping[str, Any], path: str) -> bool:
-    """Whether a layer's values are those of an activation function, which has an argument."""
-    operation = nodes[path].operation
-    if isinstance(operation, keras.layers.Activation):
-        return kind(operation.activation) != "linear"
-    if kind(operation) in FUNCTIONS | OTHERS:
-        return True
-    if isinstance(operation, keras.layers.Concatenate):
-        towers = _towers(nodes, path)
-        return bool(towers) and all(tower in nodes and _has_pre(nodes, tower) for tower in towers)
-    return isinstance(operation, _ACTIVATED) and kind(operation.activation) != "linear"
-
-
-def _towers(nodes: Mapping[str, Any], path: str) -> list[str]:
-    """The paths of the layers whose outputs a layer concatenates."""
-    prefix = path.rpartition("/")[0]
-    names = [tensor._keras_history.operation.name for tensor in nodes[path].input_tensors]
-    return [f"{prefix}/{name}" if prefix else name for name in names]
-
-
-def _before(nodes: Mapping[str, Any], path: str) -> Any:
-    """The symbolic value that a layer's activation function is applied to."""
-    node = nodes[path]
-    operation = node.operation
-    if isinstance(operation, _ACTIVATED):
-        return Unactivated(operation)(node.input_tensors[0])
-    if isinstance(operation, keras.layers.Concatenate):
-        return ConcatenateUnactivated(operation.axis)([_before(nodes, tower) for tower in _towers(nodes, path)])
-    return node.input_tensors[0]
+def _is_input(layer: Any) -> bool:
+    return isinstance(layer, keras.layers.InputLayer)
 
 
 class Unactivated(keras.layers.Layer):

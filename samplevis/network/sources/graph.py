@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from samplevis.network.sources.axes import Layout, chosen_layout
 from samplevis.network.sources.base import (
     IMAGES,
     PRE,
@@ -17,7 +18,7 @@ from samplevis.network.sources.base import (
     ReplaceActivation,
     ReplaceLayer,
     Shape,
-    is_image_shape,
+    output_name,
     show,
     to_first,
     to_last,
@@ -25,6 +26,7 @@ from samplevis.network.sources.base import (
 )
 from samplevis.network.sources.endings import graph_endings
 from samplevis.network.sources.functions import FUNCTIONS, Replacement
+from samplevis.network.sources.graph_axes import channel_axes, find_layout, is_channels_first
 from samplevis.network.sources.interpreter import Functions, Graph, Output, as_output
 from samplevis.network.sources.operation import compute
 
@@ -54,9 +56,9 @@ ACTIVATIONS = {
 class GraphSource:
     """A frozen graph as a `Source`: a snapshot, which later training does not reach.
 
-    A layer has the name of its node, or node:number if the node has several outputs. A scope whose values leave it through one
-    node is a layer, too, under the scope's name (`conv1` for `conv1/Relu`). Of a scope without inner scopes only that name is
-    among `layers`; its nodes can still be asked for by name.
+    A layer has the name of its node, or `node/output_1` for the second output of a node that has several. A scope whose values
+    leave it through one node is a layer, too, under the scope's name (`conv1` for `conv1/Relu`). Of a scope without inner scopes
+    only that name is among `layers`; its nodes can still be asked for by name.
 
     Args:
       graph_def: a GraphDef without variables.
@@ -95,16 +97,12 @@ class GraphSource:
         node = self._graph.nodes[self._input[0]]
         self._dtype = tf.as_dtype(node.attr["dtype"].type) if node.attr["dtype"].type else tf.float32
         reached = self._graph.reached(self._input)
-        self._channels_first = self._takes_channels_first(reached)
-        self.image_shape = self._check_shape(node, image_shape)
-        self._image_rank = len(self.image_shape) + 1
+        self._layout, self.image_shape = self._read_images(node, image_shape)
         found = self._trace(reached)
+        self._axes = channel_axes(self._graph, self._input, self._layout, found)
         self._tensors = self._named(reached, found, outputs or {})
         self.names: Mapping[str, Shape] = MappingProxyType(
-            {
-                one: to_last_shape(found[tensor], self._channels_first, self._image_rank)
-                for one, tensor in self._tensors.items()
-            }
+            {one: to_last_shape(found[tensor], self._axes[tensor]) for one, tensor in self._tensors.items()}
         )
         self.layers: Mapping[str, Shape] = MappingProxyType({one: self.names[one] for one in self._listed()})
         self.kinds = {one: self._graph.nodes[self._tensors[one][0]].op for one in self.layers}
@@ -136,7 +134,8 @@ class GraphSource:
 
     def substitute(self, layer: str, names: tuple[str, ...]) -> Callable[[tf.Tensor, tf.Tensor], list[tf.Tensor]]:
         def run(images: tf.Tensor, values: tf.Tensor) -> list[tf.Tensor]:
-            return self._run(names, self._fed(images) | {self._tensors[layer]: self._first(values)})
+            tensor = self._tensors[layer]
+            return self._run(names, self._fed(images) | {tensor: to_first(values, self._axes[tensor])})
 
         return run
 
@@ -160,26 +159,25 @@ class GraphSource:
         return 0
 
     def _run(self, names: Iterable[str], fed: Mapping[Output, tf.Tensor]) -> list[tf.Tensor]:
-        values = self._graph.run([self._tensors[name] for name in names], fed, self._functions)
-        return [to_last(value, self._image_rank) if self._channels_first else value for value in values]
+        tensors = [self._tensors[name] for name in names]
+        values = self._graph.run(tensors, fed, self._functions)
+        return [to_last(value, self._axes[tensor]) for tensor, value in zip(tensors, values, strict=True)]
 
     def _fed(self, images: tf.Tensor) -> dict[Output, tf.Tensor]:
         """Every placeholder's value; one without a batch is repeated for each image."""
-        fed = {self._input: tf.cast(self._first(images), self._dtype)}
+        fed = {self._input: tf.cast(self._layout.to_model(images), self._dtype)}
         for one, value in self._fixed_inputs.items():
             without_batch = _rank(self._graph.nodes[one[0]]) == value.shape.rank + 1
             fed[one] = tf.repeat(value[None], tf.shape(images)[0], axis=0) if without_batch else value
         return fed
-
-    def _first(self, values: tf.Tensor) -> tf.Tensor:
-        return to_first(values, self._image_rank) if self._channels_first else values
 
     def _operation(self, node: str) -> Any:
         definition = self._graph.nodes[node]
         kind = ACTIVATIONS.get(definition.op)
         if kind in FUNCTIONS:
             return self._functions.get(node) or Replacement(lambda x: compute(definition, [x])[0], kind)
-        if node in self._functions or self._channels_first:
+        read = self._graph.inputs[node][0] if self._graph.inputs[node] else None
+        if node in self._functions or is_channels_first(definition) or self._axes.get(read) == 1:
             return None
         if definition.op == "MaxPool":
             size, strides = ([int(n) for n in definition.attr[one].list.i] for one in ("ksize", "strides"))
@@ -212,30 +210,25 @@ class GraphSource:
             )
         return images[0], 0
 
-    def _takes_channels_first(self, reached: list[str]) -> bool:
-        """Whether the layers are channels-first and the images are not transposed for them."""
-        nodes = [self._graph.nodes[one] for one in reached]
-        turned = any(node.op == "Transpose" and self._graph.inputs[node.name][0] == self._input for node in nodes)
-        return not turned and any(node.attr["data_format"].s.startswith(b"NC") for node in nodes)
-
-    def _check_shape(self, node: Any, image_shape: Shape | None) -> Shape:
+    def _read_images(self, node: Any, image_shape: Shape | None) -> tuple[Layout, Shape]:
+        """How the graph takes its images, and their shape."""
         if not self._dtype.is_floating:
             raise ValueError(
                 f"model: {self.name!r} takes {self._dtype.name} images, which have no gradient; expected floats. Give the node "
                 "after the cast to floats: input='name'."
             )
-        if image_shape is not None:
-            return tuple(image_shape)
-        declared = [size.size if size.size > 0 else None for size in node.attr["shape"].shape.dim]
+        declared = [size.size if size.size > 0 else None for size in node.attr["shape"].shape.dim][1:]
         if not declared:
-            return None, None, 3
-        shape = to_last_shape(tuple(declared[1:]), self._channels_first, len(declared))
-        if not is_image_shape(shape) or shape[-1] is None:
+            shape = image_shape or (None, None, 3)
+            return find_layout(self._graph, self._input, shape), shape
+        found = find_layout(self._graph, self._input, declared)
+        layout, shape = chosen_layout(self.name, declared, found, image_shape)
+        if shape[-1] is None:
             raise ValueError(
-                f"model: {self.name!r} takes {show(declared)}; expected {IMAGES}. Say what they are: "
+                f"model: {self.name!r} takes {show((None, *declared))}; expected {IMAGES}. Say what they are: "
                 "image_shape=(height, width, channels)."
             )
-        return shape
+        return layout, shape
 
     def _trace(self, reached: list[str]) -> dict[Output, Shape]:
         """The shape, without the batch, of every float output that has a batch; sets `missing` to why others have none."""
@@ -270,7 +263,7 @@ class GraphSource:
             if nodes[name].op in PLUMBING or name.endswith(PRE):
                 continue
             for number in numbers.get(name, ()):
-                tensors[f"{name}:{number}" if number else name] = (name, number)
+                tensors[output_name(name, number)] = (name, number)
             tensors |= {scope: (name, 0) for scope, node in scopes.items() if node == name and (name, 0) in found}
         for name, tensor in outputs.items():
             tensor = self._origin(as_output(tensor))
