@@ -32,7 +32,7 @@ class Network:
     Images are [batch, height, width, channels], float32 in [0, 1], RGB if they have three channels; for models that take them,
     signals [batch, length, channels] or volumes [batch, depth, height, width, channels]. Before the model sees them they become
     `low + x * (high - low)`, are reversed to BGR if asked, `mean` is subtracted, and the difference is divided by `std`. The model
-    always runs with `training=False`. Activations are float32 and channels-last: those of layers with the channels first are turned.
+    always runs with `training=False`. Activations are float32 and channels-last: those with the channels first are turned.
 
     Call a network on images and the names of layers to get activations. It is differentiable, and may be called inside a
     `tf.function`.
@@ -132,15 +132,14 @@ class Network:
     def __call__(self, images: Any, layers: str | Sequence[str]) -> Activations:
         """Computes the activations of some layers.
 
-        Works on arrays and tensors, eagerly, inside a `tf.function` and under a `tf.GradientTape`. Of symbolic tensors only the
-        shape is checked.
+        Works on arrays and tensors, eagerly and inside a `tf.function`. Of symbolic tensors only the shape is checked.
 
         Args:
           images: array or tensor [batch, *size, channels], finite, in [0, 1].
           layers: a name, or several, from `layers`.
 
         Returns:
-          A dictionary of float32 tensors [batch, ...] by layer name, for one name too.
+          float32 tensors [batch, ...] by layer name, for one name too.
 
         Raises:
           ValueError: if a name is unknown, or the images have a wrong shape, a value outside [0, 1] or one that is not finite.
@@ -156,7 +155,7 @@ class Network:
         return run(self._images.check(images))
 
     def activations(self, images: Any, layer_names: str | Sequence[str]) -> Activations:
-        """The same as calling the network, for those who look for a method; see `__call__`."""
+        """The same as calling the network; see `__call__`."""
         return self(images, layer_names)
 
     def with_model(self, source: Any, name: str) -> Network:
@@ -319,8 +318,7 @@ class Network:
 
         Args:
           layer: a name from `layers`, or `"input"`.
-          image_size: (height, width) in pixels, (length,) or (depth, height, width). Defaults to what the model declares, where
-            free sizes are None.
+          image_size: (height, width) in pixels, (length,) or (depth, height, width). Defaults to what the model declares.
 
         Returns:
           The shape, a None for each size that is not known.
