@@ -159,4 +159,7 @@ def made_samples(chains: int = 4, draws: int = 40, thin: int = 1, size: int = 16
         "seconds": {"optimise": 1.25, "sample": 10.5},
         "reached": np.ones(chains, bool),
     }
+    if "fresh_activation" in changes and "network_levels" not in changes:
+        # The network itself is close to the copy that is sampled.
+        changes["network_levels"] = np.asarray((changes["fresh_activation"] + 1.7) / 10, np.float32)
     return Samples(**(fields | changes))

@@ -35,7 +35,7 @@ class TwoEnded(NamedTuple):
     @property
     def gap(self) -> float:
         """Level of the chains from optimised images less that of the others, on fresh transforms: 0 if they have met."""
-        return diagnostics.two_ended_gap(self.optimized.levels, self.prior.levels)
+        return diagnostics.two_ended_gap(self.optimized.sampled_levels, self.prior.sampled_levels)
 
     @property
     def rhat(self) -> float:
@@ -50,7 +50,10 @@ class TwoEnded(NamedTuple):
         more than the other. The density pins the level; the others have to forget the start.
         """
         ends = (self.optimized, self.prior)
-        found = {"level": [end.levels for end in ends], "log_density": [end.stats["log_density"] for end in ends]}
+        found = {
+            "level": [end.sampled_levels for end in ends],
+            "log_density": [end.stats["log_density"] for end in ends],
+        }
         found |= {name: [end.scalars[name] for end in ends] for name in ends[0].scalars if name in ends[1].scalars}
         return {name: _last(*values) for name, values in found.items()}
 

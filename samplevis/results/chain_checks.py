@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from samplevis.results.chain_figures import POWERS, VIRIALS, level_draws, virial_excess
-from samplevis.results.issues import CHAINS, PICTURES, Issue, Run
+from samplevis.results.chain_figures import POWERS, VIRIALS, sampled_levels, virial_excess
+from samplevis.results.issues import CHAINS, ERRORS, PICTURES, Issue, Run, name_chains, values_of_chains
+from samplevis.results.level_checks import check_chain_levels
 from samplevis.sampling.stationarity import common_drift, drifting, half_change, mean_error, stand_out
 
-# A chain is off the level by more than this: twice the .05 that 95 % of the chains of a sound run keep to.
-MAX_LEVEL_ERROR = 0.1
 MIN_FRESH_OVER_BANK = 0.9
 # Smallest overfit, in levels, that matters: near level 0 the ratio to the bank is noise.
 MIN_OVERFIT = 0.02
@@ -23,12 +22,8 @@ MAX_VIRIAL_ERROR = 0.05
 MAX_LEVEL_CHANGE, MAX_POWER_CHANGE, MAX_LOG_DENSITY_CHANGE = 0.1, 0.125, 0.5
 # Chance of a false alarm of the test for a drift that all chains share, for each scalar.
 COMMON_DRIFT = 0.001
-# Standard errors of an alarm.
-ERRORS = 4
 # Share of bad chains above which none is to be trusted.
 MAX_BAD_SHARE = 0.25
-# Chains that a sentence names at most.
-MAX_NAMED = 6
 
 
 def find_chain_issues(run: Run) -> list[Issue]:
@@ -45,21 +40,8 @@ def bad_chains(issues: Iterable[Issue]) -> list[int]:
     return sorted({chain for issue in issues if issue.spoils >= CHAINS for chain in issue.chains})
 
 
-def name_chains(chains: np.ndarray) -> str:
-    """The chains [chain] that are True, in words: "chain 3", "chains 0, 2"; of many, the first."""
-    numbers = np.flatnonzero(chains)
-    text = ", ".join(map(str, numbers[:MAX_NAMED]))
-    more = f" and {len(numbers) - MAX_NAMED} more" if len(numbers) > MAX_NAMED else ""
-    return f"chain{'s' if len(numbers) > 1 else ''} {text}{more}"
-
-
 def _issue(row: str, chains: np.ndarray, text: str) -> Issue:
     return Issue(row, text, CHAINS, tuple(int(i) for i in np.flatnonzero(chains)))
-
-
-def _values(chains: np.ndarray, values: np.ndarray, form: str = ".2f") -> str:
-    """The values of the chains that a sentence names."""
-    return ", ".join(format(value, form) for value in values[chains][:MAX_NAMED])
 
 
 def _check_finite(run: Run) -> Iterator[Issue]:
@@ -69,22 +51,6 @@ def _check_finite(run: Run) -> Iterator[Issue]:
         yield _issue("level", bad, text)
     elif bad.any():
         yield _issue("level", bad, f"The activation of {name_chains(bad)} is not finite: the figures leave it out.")
-
-
-def _check_level(run: Run) -> Iterator[Issue]:
-    asked = run.samples.level
-    if asked is None:
-        return
-    level, error = run.chains["level"], run.chains["level_error"]
-    # Independent draws are asked to be at the level or above.
-    gap = asked - level if run.is_independent else np.abs(level - asked)
-    bad = gap > np.maximum(MAX_LEVEL_ERROR, ERRORS * error)
-    if bad.any():
-        verb = "is" if bad.sum() == 1 else "are"
-        text = f"The level asked for was {asked:.2f}: {name_chains(bad)} {verb} at {_values(bad, level)}."
-        if (bad & ~run.samples.reached).any():
-            text += " Annealing did not bring them there: lower the level or raise anneal_steps."
-        yield _issue("level", bad, text)
 
 
 def _check_bank(run: Run) -> Iterator[Issue]:
@@ -110,7 +76,7 @@ def _check_temperature(run: Run) -> Iterator[Issue]:
     error = np.sqrt(2 / (transitions * run.samples.latents[0, 0].size))
     bad = np.abs(temperature - 1) > max(MAX_TEMPERATURE_ERROR, ERRORS * error)
     if bad.any():
-        text = f"The kinetic temperature is {_values(bad, temperature)} in {name_chains(bad)} and should be 1:"
+        text = f"The kinetic temperature is {values_of_chains(bad, temperature)} in {name_chains(bad)} and should be 1:"
         yield _issue("step", bad, f"{text} not in equilibrium.")
 
 
@@ -136,7 +102,7 @@ def _drifting_scalars(run: Run) -> Iterator[tuple[str, np.ndarray, float | None,
     # Where the density is near Gaussian, whatever its covariance, the energy of d coordinates has the variance d / 2.
     deviation = np.sqrt(size / 2)
     yield "the log density", samples.stats["log_density"], deviation, MAX_LOG_DENSITY_CHANGE * deviation
-    yield "the level", level_draws(samples)[0], None, MAX_LEVEL_CHANGE
+    yield "the level", sampled_levels(samples)[0], None, MAX_LEVEL_CHANGE
     for name in POWERS:
         if name in samples.scalars:
             values = np.asarray(samples.scalars[name], np.float64)
@@ -153,7 +119,7 @@ def _check_virial(run: Run) -> Iterator[Issue]:
         # Written so that nan is bad.
         chains = stand_out(means, errors, 0.0) & ~(np.abs(means) <= MAX_VIRIAL_ERROR)
         bad |= chains
-        names += [f"{name} {_values(chains, run.chains[name])}"] if chains.any() else []
+        names += [f"{name} {values_of_chains(chains, run.chains[name])}"] if chains.any() else []
     if bad.any():
         text = f"Out of equilibrium in {name_chains(bad)}: {'; '.join(names)} should be 1."
         yield _issue("virial", bad, f"{text} Lower step_size, or choose an exact kernel.")
@@ -161,7 +127,7 @@ def _check_virial(run: Run) -> Iterator[Issue]:
 
 CHAIN_CHECKS: tuple[Callable[[Run], Iterator[Issue]], ...] = (
     _check_finite,
-    _check_level,
+    check_chain_levels,
     _check_bank,
     _check_frozen,
     _check_temperature,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from samplevis.sampling.compositions import group_compositions, thumbnails
+from samplevis.sampling.kernels.registry import INDEPENDENT
 from samplevis.sampling.stationarity import frozen, half_change, mean_error, split_rhat
 
 if TYPE_CHECKING:
@@ -27,9 +28,10 @@ def chain_figures(samples: Samples) -> dict[str, np.ndarray]:
       samples: the run.
 
     Returns:
-      Name -> float64 [chain], nan in chains with an activation that is not finite: "level" and "level_bank" (means over the
-      draws), "level_error" (standard error of the first), "overfit" and "overfit_error" (level on the bank less that on fresh
-      transforms), "acceptance", "temperature", "log_density" (mean, in nats), "log_density_change" (last half less first
+      Name -> float64 [chain], nan in chains with an activation that is not finite: "level" (mean over the draws, on the network
+      itself), "level_miss" (root mean square of its draws' distance from the level asked for), "level_sampled" and "level_bank"
+      (means on the network that is sampled), "overfit" and "overfit_error" (level on the bank less that on fresh transforms, with
+      its standard error), "acceptance", "temperature", "log_density" (mean, in nats), "log_density_change" (last half less first
       half), "rhat_log_density" (split R-hat of the chain by itself), "frozen" (1 or 0), "composition" (number of its group),
       and the means of the virials, if the run has them.
 
@@ -47,10 +49,19 @@ def chain_figures(samples: Samples) -> dict[str, np.ndarray]:
     return whole
 
 
-def level_draws(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
-    """Levels of the draws on fresh transforms and on the bank, [chain, draw] each, in float64."""
+def sampled_levels(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
+    """Levels of the draws where they are sampled, on fresh transforms and on the bank, [chain, draw] each, in float64."""
     fresh, bank = (np.asarray(a, np.float64) for a in (samples.fresh_activation, samples.activation))
     return samples.scale.levels(fresh), samples.scale.levels(bank)
+
+
+def level_misses(samples: Samples) -> np.ndarray:
+    """How far the draws are from the level asked for, on the network itself, [chain, draw] in float64; nan if none was asked.
+
+    Independent draws are asked to be at the level or above: only what they are below it counts.
+    """
+    miss = np.asarray(samples.levels, np.float64) - (np.nan if samples.level is None else samples.level)
+    return np.minimum(miss, 0.0) if samples.kernel in INDEPENDENT else miss
 
 
 def virial_excess(samples: Samples, name: str) -> np.ndarray:
@@ -73,13 +84,13 @@ def virial_excess(samples: Samples, name: str) -> np.ndarray:
 
 
 def _of_finite(samples: Samples) -> dict[str, np.ndarray]:
-    fresh, bank = level_draws(samples)
-    level, level_error = mean_error(fresh)
+    fresh, bank = sampled_levels(samples)
     overfit, overfit_error = mean_error(bank - fresh)
     log_density = np.asarray(samples.stats["log_density"], np.float64)
     found = {
-        "level": level,
-        "level_error": level_error,
+        "level": np.mean(samples.levels, axis=1, dtype=np.float64),
+        "level_miss": np.sqrt(np.mean(np.square(level_misses(samples)), axis=1)),
+        "level_sampled": fresh.mean(axis=1),
         "level_bank": bank.mean(axis=1),
         "overfit": overfit,
         "overfit_error": overfit_error,

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from samplevis.results.chain_checks import ERRORS, MAX_VIRIAL_ERROR, find_chain_issues, name_chains
+from samplevis.results.chain_checks import MAX_VIRIAL_ERROR, find_chain_issues
 from samplevis.results.chain_figures import VIRIALS, virial_excess
-from samplevis.results.issues import AVERAGES, CHAINS, PICTURES, TIME, Issue, Run
+from samplevis.results.issues import AVERAGES, CHAINS, ERRORS, PICTURES, TIME, Issue, Run, name_chains
+from samplevis.results.level_checks import check_levels
 from samplevis.sampling.diagnostics import MIN_DRAWS
 from samplevis.sampling.stationarity import rhat_limit, run_error
 
@@ -150,7 +151,11 @@ def _check_rhat(run: Run) -> Iterator[Issue]:
 
 
 def _check_ess(run: Run) -> Iterator[Issue]:
-    size = np.fmin(run["ess_bulk"], run["effective_pictures"])
+    pictures, chains = run["effective_pictures"], len(run.samples.activation)
+    if np.isnan(pictures) and chains > 1 and not run.is_independent:
+        text = f"how many independent pictures the draws are worth cannot be told: it takes {2 * MIN_DRAWS} draws per chain."
+        yield Issue("ess", text.capitalize(), AVERAGES)
+    size = np.fmin(run["ess_bulk"], pictures)
     if size < MIN_ESS:
         text = "look at the pictures, but do not trust averages over them."
         yield Issue("ess", f"The effective sample size is only {size:.0f}: {text}", AVERAGES)
@@ -166,6 +171,7 @@ def _check_energy(run: Run) -> Iterator[Issue]:
 
 CHECKS: tuple[Callable[[Run], Iterator[Issue]], ...] = (
     _check_density,
+    check_levels,
     _check_transforms,
     _check_path,
     _check_virial,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from samplevis.results.chain_figures import VIRIALS, level_draws
+from samplevis.results.chain_figures import VIRIALS, sampled_levels
 from samplevis.sampling import diagnostics
 from samplevis.sampling.compositions import (
     effective_pictures,
@@ -55,14 +55,15 @@ def worst_scalar(samples: Samples) -> tuple[str, float]:
 
 
 def _levels(samples: Samples) -> dict[str, float]:
-    fresh, bank = level_draws(samples)
+    fresh, bank = sampled_levels(samples)
+    network = np.asarray(samples.levels, np.float64)
     activation = float(samples.fresh_activation.mean())
     return {
         "level_asked": np.nan if samples.level is None else samples.level,
-        "level_fresh": fresh.mean(),
-        "level_fresh_worst": _worst_level(fresh.mean(axis=1), samples.level),
+        "level_fresh": network.mean(),
+        "level_fresh_worst": _worst_level(network.mean(axis=1), samples.level),
+        "level_sampled": fresh.mean(),
         "level_bank": bank.mean(),
-        "level_network": samples.network_levels.mean(),
         "fresh_over_bank": fresh.mean() / bank.mean() if bank.mean() > 0 else np.nan,
         "activation_fresh": activation,
         "activation_over_optimum": activation / samples.optimum_activation if samples.optimum_activation else np.nan,
@@ -75,7 +76,7 @@ def _worst_level(of_chains: np.ndarray, asked: float | None) -> np.floating:
 
 
 def _sampler(samples: Samples) -> dict[str, float]:
-    accept, bulk = samples.stats["acceptance_rate"], diagnostics.ess_bulk(samples.activation)
+    accept, bulk = samples.stats["acceptance_rate"], _at_most(samples, diagnostics.ess_bulk(samples.activation))
     return {
         "acceptance": float(accept.mean()),
         "acceptance_worst": float(accept.mean(axis=1).min()),
@@ -93,10 +94,15 @@ def _mixing(samples: Samples) -> dict[str, float]:
     return {
         "rhat": diagnostics.rhat(samples.activation),
         "rhat_worst": worst_scalar(samples)[1],
-        "ess_bulk": diagnostics.ess_bulk(samples.activation),
-        "ess_tail": diagnostics.ess_tail(samples.activation),
+        "ess_bulk": _at_most(samples, diagnostics.ess_bulk(samples.activation)),
+        "ess_tail": _at_most(samples, diagnostics.ess_tail(samples.activation)),
         "mcse": diagnostics.mcse_mean(samples.activation),
     }
+
+
+def _at_most(samples: Samples, size: float) -> float:
+    """An effective sample size, but not more than the draws: of few and antithetic ones, the estimate has no other bound."""
+    return float(np.minimum(size, samples.activation.size))
 
 
 def _energies(samples: Samples) -> dict[str, float]:
@@ -138,5 +144,5 @@ def _compositions(samples: Samples) -> dict[str, float]:
         "vendi_features": np.nan if features is None else vendi_score(features),
         "rhat_thumbnails": agreement.rhat,
         "rhat_thumbnails_shuffled": agreement.control,
-        "effective_pictures": effective_pictures(small),
+        "effective_pictures": _at_most(samples, effective_pictures(small)),
     }

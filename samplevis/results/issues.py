@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 # What an issue spoils: nothing but time, averages over the draws, the pictures of some chains, or all pictures.
 TIME, AVERAGES, CHAINS, PICTURES = range(4)
+# Standard errors of an alarm.
+ERRORS = 4
+# Chains that a sentence names at most.
+MAX_NAMED = 6
 
 
 class Issue(NamedTuple):
@@ -72,3 +76,16 @@ class Run:
     def is_exact(self) -> bool:
         """Whether the kernel leaves the density invariant; one of the user's own is taken at its word."""
         return self.samples.kernel not in KERNELS or KERNELS[self.samples.kernel].exact
+
+
+def name_chains(chains: np.ndarray) -> str:
+    """The chains [chain] that are True, in words: "chain 3", "chains 0, 2"; of many, the first."""
+    numbers = np.flatnonzero(chains)
+    text = ", ".join(map(str, numbers[:MAX_NAMED]))
+    more = f" and {len(numbers) - MAX_NAMED} more" if len(numbers) > MAX_NAMED else ""
+    return f"chain{'s' if len(numbers) > 1 else ''} {text}{more}"
+
+
+def values_of_chains(chains: np.ndarray, values: np.ndarray, form: str = ".2f") -> str:
+    """The values of the chains that a sentence names."""
+    return ", ".join(format(value, form) for value in values[chains][:MAX_NAMED])

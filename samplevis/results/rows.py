@@ -12,13 +12,13 @@ from typing import NamedTuple
 import numpy as np
 
 from samplevis.results.chain_checks import (
-    MAX_LEVEL_ERROR,
     MAX_TEMPERATURE_ERROR,
     MAX_VIRIAL_ERROR,
     MIN_FRESH_OVER_BANK,
 )
 from samplevis.results.checks import ACCEPTANCE, MAX_RHAT, MIN_BFMI, MIN_ESS, OFF_PATH, format_rhat
 from samplevis.results.issues import Run
+from samplevis.results.level_checks import MAX_DRAW_ERROR, MAX_LEVEL_ERROR, MAX_RUN_ERROR
 from samplevis.sampling import diagnostics
 
 
@@ -63,6 +63,11 @@ def _asked(run: Run) -> str:
     return "none" if run.samples.level is None else f"{run['level_asked']:.2f}"
 
 
+def _is_copy(run: Run) -> bool:
+    """Whether a copy of the user's network is sampled, which is shown by levels that differ."""
+    return not np.array_equal(run.samples.levels, run.samples.sampled_levels)
+
+
 def _in_brackets(name: str) -> str:
     return f" ({name})" if name else ""
 
@@ -94,24 +99,27 @@ def _path(run: Run) -> str:
 
 ROWS: dict[str, Row] = {
     "level": Row(
-        "level asked for; reached on fresh transforms",
-        "whether the pictures excite the unit as much as asked, measured on 16 transforms that no chain has seen",
-        f"a chain differs by more than {MAX_LEVEL_ERROR:g}",
+        "level asked for; reached on the network itself",
+        "whether the pictures excite the unit as much as asked, on the network as it was trained and on transforms that no chain "
+        "has seen",
+        f"the run differs by more than {MAX_RUN_ERROR:g}, a chain by {MAX_LEVEL_ERROR:g} or a draw by {MAX_DRAW_ERROR:g}",
         lambda run: f"{_asked(run)}; {run['level_fresh']:.2f} (worst chain {run['level_fresh_worst']:.2f})",
         lambda run: run.samples.level is not None,
     ),
+    "network": Row(
+        "level on the copy that is sampled",
+        "the level of the same pictures on the smoothed copy of the network, on fresh transforms: the target was moved so that "
+        "the network itself is at the level asked for",
+        "far from the level on the network itself",
+        lambda run: _number(run["level_sampled"], ".2f") if _is_copy(run) else "the network itself is sampled",
+        _is_copy,
+    ),
     "bank": Row(
-        "level on the bank; fresh over bank",
+        "level on the bank; fresh over bank, where it is sampled",
         "how much of the activation is specific to the transforms that the chains did see",
         f"below {MIN_FRESH_OVER_BANK:g}",
         lambda run: f"{run['level_bank']:.2f}; {run['fresh_over_bank']:.2f}",
         lambda run: np.isfinite(run["fresh_over_bank"]),
-    ),
-    "network": Row(
-        "level on the network itself, unsmoothed",
-        "the level that the pictures reach on the network as it was trained",
-        "far below the level asked for",
-        lambda run: _number(run["level_network"], ".2f"),
     ),
     "transforms": Row(
         "amplitude of the default transforms; activation retained",
@@ -147,8 +155,8 @@ ROWS: dict[str, Row] = {
         lambda run: run.samples.options.get("prior", "-"),
     ),
     "activation": Row(
-        "activation; prior; optimum",
-        "the same in units of the activation, with both ends of the scale",
+        "activation; prior; optimum, where it is sampled",
+        "the same in units of the activation, with both ends of the scale, on the network that is sampled",
         "",
         lambda run: (
             f"{_short(run['activation_fresh'], 4)}; {_short(run.samples.prior_activation, 4)}; "

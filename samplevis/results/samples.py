@@ -47,13 +47,14 @@ class Samples(Sequence):
       latents: float32 [chain, draw, ...].
       activation: on the bank of transforms that the chains saw, [chain, draw].
       fresh_activation: on transforms that no chain has seen, [chain, draw].
-      network_levels: levels on the network itself, on fresh transforms, [chain, draw]. They differ from `levels` if the density
-        is that of a smoothed network. 1 is the best optimised image.
+      network_levels: levels on the network itself, on fresh transforms, [chain, draw]; also `levels`. They differ from
+        `sampled_levels` if the density is that of a smoothed copy. 1 is the best optimised image; nan if no image excites the unit
+        there.
       strength: force that the density puts on the activation, nats per unit, [chain, draw].
       optimized: the optimised image of each chain, [chain, *image].
-      prior_activation: mean activation under the prior, level 0.
-      optimum_activation: activation of the best optimised image on fresh transforms, level 1.
-      level: level asked for; None if a strength was asked for.
+      prior_activation: mean activation under the prior on the network that is sampled, level 0 there.
+      optimum_activation: activation of the best optimised image there, on fresh transforms: level 1.
+      level: level asked for, on the network itself; None if a strength or a density was given.
       beta: the density's strength, nats per unit.
       seed: seed of the run.
       objective: the objective, as it is printed.
@@ -247,12 +248,17 @@ class Samples(Sequence):
 
     @property
     def scale(self) -> LevelScale:
-        """Activations of levels 0 and 1."""
+        """Activations of levels 0 and 1 on the network that is sampled."""
         return LevelScale(self.prior_activation, self.optimum_activation)
 
     @property
     def levels(self) -> np.ndarray:
-        """Level of each draw on fresh transforms, [chain, draw]: 0 for the prior's mean, 1 for the optimum."""
+        """Level of each draw on the network itself, on fresh transforms, [chain, draw]: 0 is the prior's mean, 1 the optimum."""
+        return self.network_levels
+
+    @property
+    def sampled_levels(self) -> np.ndarray:
+        """Level of each draw on the network that is sampled, which may be a smoothed copy, on fresh transforms, [chain, draw]."""
         return self.scale.levels(self.fresh_activation)
 
     def summary(self) -> Summary:

@@ -21,12 +21,21 @@ from samplevis.runtime import seeds
 from samplevis.runtime.context import RunContext
 from samplevis.runtime.draw_store import DrawStore
 from samplevis.runtime.progress import Progress
-from samplevis.sampling.level_scale import LevelScale, fresh_transforms, mean_activation, measure_scale, of_draws
+from samplevis.sampling.level_scale import (
+    Gauge,
+    LevelScale,
+    fresh_transforms,
+    mean_activation,
+    measure_scale,
+    of_draws,
+)
 from samplevis.sampling.sampler import SampleResult, sample
 from samplevis.sampling.tuning import Tuning
 
 # Share of the optimiser's steps that take images of the smoothed network to the network as it is.
 EXACT_SHARE = 0.25
+# Transforms on which the network as it is is measured, where a smoothed copy is sampled.
+NUM_EXACT_TRANSFORMS = 32
 
 
 class Batch(NamedTuple):
@@ -51,12 +60,16 @@ class Scales(NamedTuple):
     Attributes:
       sampled: its ends, on the network that is sampled.
       exact: on the network as it is; None if that gives no scale.
-      level: the level asked for.
+      level: the level asked for, on the network as it is.
     """
 
     sampled: LevelScale
     exact: LevelScale | None
     level: float
+
+    def gauge(self, plan: RenderPlan) -> Gauge | None:
+        """Where the level asked for is measured; None if that is what is sampled, or no network else has a scale."""
+        return Gauge(plan.exact_activation, self.exact) if plan.smooths and self.exact is not None else None
 
 
 class Optimum(NamedTuple):
@@ -159,6 +172,7 @@ def _run_batch(
         from_prior=plan.init == "prior",
         anneal_steps=int(plan.options.anneal_steps),
         tuning=tuning,
+        gauge=scales.gauge(plan),
         context=context,
     )
     draws = result.latents.swapaxes(0, 1)
@@ -208,16 +222,22 @@ def _exact(plan: RenderPlan, latents: np.ndarray, context: RunContext) -> Optimi
 
 def _scales(plan: RenderPlan, sampled: LevelScale, exact: Optimized, context: RunContext) -> Scales:
     """The scale on the network as it is, beside that on what is sampled, and the level asked for."""
+    itself = _exact_scale(plan, sampled, exact, context)
     level = plan.options.level
     if level == EXAMPLES:
-        level = measure_level(plan.activation, plan.example, sampled, context.seed)
+        measured = Gauge(plan.activation, sampled) if itself is None else Gauge(plan.exact_activation, itself)
+        level = measure_level(measured, plan.example, context.seed)
+    return Scales(sampled, itself, float(level))
+
+
+def _exact_scale(plan: RenderPlan, sampled: LevelScale, exact: Optimized, context: RunContext) -> LevelScale | None:
+    """The scale on the network as it is; None for a unit that no image excites there."""
     if not plan.smooths:
-        return Scales(sampled, sampled, float(level))
+        return sampled
     try:
-        return Scales(sampled, measure_scale(plan.exact_activation, exact.latents, context.seed), float(level))
+        return measure_scale(plan.exact_activation, exact.latents, context.seed, NUM_EXACT_TRANSFORMS)
     except ValueError:
-        # A unit that is dead on the network as it is has no levels there.
-        return Scales(sampled, None, float(level))
+        return None
 
 
 def _starts(plan: RenderPlan, chains: slice, optimized: np.ndarray, context: RunContext) -> tf.Tensor:
@@ -233,7 +253,7 @@ def _network_levels(plan: RenderPlan, scales: Scales, result: SampleResult) -> n
     if scale is None:
         return np.full(values.shape, np.nan, np.float32)
     if plan.smooths:
-        fresh = fresh_transforms(plan.exact_activation, result.tuning.seed)
+        fresh = fresh_transforms(plan.exact_activation, result.tuning.seed, NUM_EXACT_TRANSFORMS)
         values = of_draws(mean_activation(plan.exact_activation, fresh), result.latents)
     return scale.levels(values)
 

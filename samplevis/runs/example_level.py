@@ -12,7 +12,7 @@ from samplevis.activation import Activation
 from samplevis.activation.chunked import bank_size
 from samplevis.analysis.dataset_examples import Examples, collect
 from samplevis.runtime.checks import check_between
-from samplevis.sampling.level_scale import LevelScale, fresh_transforms
+from samplevis.sampling.level_scale import Gauge, fresh_transforms
 
 # Images of a folder that are held ready, of the most and of the least active.
 NUM_EXTREMES = 64
@@ -92,13 +92,12 @@ def _rank(examples: Examples, quantile: float) -> int:
     return int((1 - quantile) * len(examples) + 1e-9)
 
 
-def measure_level(activation: Activation, found: ExampleLevel, scale: LevelScale, seed: tf.Tensor) -> float:
+def measure_level(gauge: Gauge, found: ExampleLevel, seed: tf.Tensor) -> float:
     """The level of the picture, on fresh transforms like any other.
 
     Args:
-      activation: what is sampled.
+      gauge: where levels are measured.
       found: the picture.
-      scale: the ends of the activation's scale.
       seed: of the fresh transforms, int32 [2].
 
     Returns:
@@ -107,6 +106,7 @@ def measure_level(activation: Activation, found: ExampleLevel, scale: LevelScale
     Raises:
       ValueError: if it is no level between the prior and the optimised images.
     """
+    activation, scale = gauge
     fresh = fresh_transforms(activation, seed)
     value = float(tf.reduce_mean(activation.of_images(found.image, fresh, bank_size(fresh))))
     level = scale.levels(value)

@@ -23,7 +23,7 @@ from samplevis.runtime.context import RunContext
 from samplevis.runtime.deprecation import renamed_property
 from samplevis.sampling.annealing import anneal
 from samplevis.sampling.density import Conditioned
-from samplevis.sampling.level_scale import measure_scale
+from samplevis.sampling.level_scale import Gauge, measure_scale
 from samplevis.sampling.smc import log_mean_exp
 from samplevis.sampling.tail import RareEvent, Schedule, Tail, log_probability_interval
 from samplevis.transform import Transform
@@ -143,7 +143,7 @@ def surprisal(
       im_size: pixels, one int or one for each side. Defaults to the network's, or as in `render`. Ignored if `param` is given.
       param: the prior, as a map from white latents to images. Defaults to `param.fourier(im_size)` of the network's channels.
       transforms: distortions that the activation is averaged over. Defaults to "robust", as in `render`; None for none.
-      level: from 0 (mean under the prior) to 1 (best optimised image). Defaults to 0.7.
+      level: from 0 (mean under the prior) to 1 (best optimised image), on the network as it is. Defaults to 0.7.
       density: the conditioned density whose `target` is asked about, such as that of samples. Defaults to one at `level`.
       smooth: softness of the network's kinks, as in `render`; None takes the network as it is. Defaults to 0.3.
       population: states of each population, >= 2. Defaults to 64.
@@ -176,13 +176,16 @@ def surprisal(
     if smooth is not None:
         check_number("smooth", smooth, 0, above=True)
     root, network = seeds.root(seed), as_network(model)
-    network = network if smooth is None else smoothed(network, smooth)
     param = default_param(network, im_size) if param is None else param
-    activation = make_activation(network, obj, param, transforms)
-    activation.check_sampled()
+    exact = make_activation(network, obj, param, transforms)
+    exact.check_sampled()
+    activation = exact
+    if smooth is not None:
+        activation = make_activation(smoothed(network, smooth), obj, param, transforms)
     sizes = {"population": population, "num_transforms": num_transforms}
     with memory.explain_oom(sizes | image_sizes(network, param.image_shape)):
-        density = _scout(activation, level, density, root, progress)
+        if density is None:
+            density = _scout(activation, exact, level, root, progress)
         bank = activation.sample_transforms(seeds.fold(root, "bank"), num_transforms)
         tail = Tail(
             lambda state: activation.mean(param.rotate(state), bank), density, num_leapfrog_steps, param.bands()
@@ -246,15 +249,16 @@ def rare_event(
     return Tail(activation_fn, density, num_leapfrog_steps).climb(state, seed, progress=progress)
 
 
-def _scout(
-    activation: Activation, level: float, density: Conditioned | None, seed: tf.Tensor, progress: bool
-) -> Conditioned:
-    """The density at the level."""
-    if density is not None:
-        return density
+def _scout(activation: Activation, exact: Activation, level: float, seed: tf.Tensor, progress: bool) -> Conditioned:
+    """The density at the level, which is measured on the network as it is."""
     start = activation.param.start(seeds.fold(seed, "optimize"), SCOUTS)
-    optimized = ascend(activation, start, AscentOptions(SCOUT_STEPS, skip_nonfinite=True), seed, progress)
+    steps = AscentOptions(SCOUT_STEPS, skip_nonfinite=True)
+    optimized = ascend(activation, start, steps, seed, progress)
     scale = measure_scale(activation, optimized.latents, seed)
+    gauge = None
+    if exact.network is not activation.network:
+        best = ascend(exact, tf.constant(optimized.latents), steps, seeds.fold(seed, "optimise exact"), progress)
+        gauge = Gauge(exact, measure_scale(exact, best.latents, seed))
     state = activation.param.rotate(tf.constant(optimized.latents))
     context = RunContext(seed, as_callbacks(progress))
-    return anneal(activation, state, scale, level, SCOUT_STEPS, False, context).density
+    return anneal(activation, state, scale, level, SCOUT_STEPS, False, context, gauge).density

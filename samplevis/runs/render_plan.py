@@ -115,9 +115,9 @@ class RenderPlan:
         return self.renderer is not self.activation
 
     @property
-    def has_own_event(self) -> bool:
-        """Whether independent draws come from a density that was given, which says nothing of a level."""
-        return self.hmc.is_independent and isinstance(self.options.density, Density)
+    def asks_for_level(self) -> bool:
+        """Whether a level was asked for: a density or a strength that is given says nothing of one."""
+        return not (self.is_2018 or self.options.beta is not None or isinstance(self.options.density, Density))
 
     @property
     def smooths(self) -> bool:

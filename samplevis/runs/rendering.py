@@ -81,8 +81,8 @@ def render(
       density: target density: "conditioned" (the prior, given that the activation reaches the level), "tilted" (the prior times
         exp(beta * activation)) or "activation" (the density of 2018, a negative control); or a `Density`, such as
         `target_density` of other samples, which is sampled as it is. Defaults to "conditioned".
-      level: activation asked for, from 0 (mean under the prior) to 1 (best optimised image); or "examples": the activation that
-        real pictures reach, see `examples`. Defaults to 0.7, which can be far beyond every photograph.
+      level: activation asked for on `model` itself, from 0 (mean under the prior) to 1 (best optimised image); or "examples": the
+        activation that real pictures reach, see `examples`. Defaults to 0.7, which can be far beyond every photograph.
       examples: pictures for the level "examples": a folder, an array [n, H, W, C] in [0, 1], or what `samplevis.collect` returned
         for the unit. With any level, the summary says where the samples stand among them, and, of 64 or more, whether the network
         processes samples as it does those that excite the unit. Defaults to none.
@@ -91,8 +91,8 @@ def render(
       init: where the chains start: "optimize" (at optimised images), "prior" (at prior noise), or images [chain, *image_shape] in
         [0, 1], such as those of an `optimize` with a diversity term. Defaults to "optimize".
       smooth: softness of the kinks of ReLU and max pooling, > 0: the density is that of `overrides.smooth(model, smooth)`, on
-        which trajectories are several times as long and images clearer; `network_levels` and the summary report the level
-        on `model` itself. None samples `model` as it is. Defaults to 0.3; the density "activation" is never smoothed.
+        which trajectories are several times as long and images clearer. Its target is moved until the level on `model` itself
+        is the one asked for. None samples `model` as it is. Defaults to 0.3; the density "activation" is never smoothed.
       optimize_steps: updates of the optimiser, >= 1. Defaults to 128, for images of fewer than 48 x 48 pixels to 512.
       anneal_steps: Langevin steps, >= 1. Defaults to 450.
       seed: int from 0 to 2**31 - 1. The same seed gives the same bytes on the same machine. Defaults to 0.
@@ -195,7 +195,7 @@ def _collected(rendered: Rendered) -> Samples:
         optimized=batch.optimized,
         prior_activation=scale.prior,
         optimum_activation=scale.optimum,
-        level=None if plan.is_2018 or options.beta is not None or plan.has_own_event else scales.level,
+        level=scales.level if plan.asks_for_level else None,
         beta=float(getattr(result.density, "beta", 1.0)),
         seed=int(options.seed),
         objective=str(plan.activation.objective),

@@ -16,7 +16,7 @@ from samplevis.runtime.progress import Progress
 from samplevis.sampling.density import Conditioned
 from samplevis.sampling.kernels.base import choose
 from samplevis.sampling.kernels.langevin import LangevinState, langevin_step
-from samplevis.sampling.level_scale import LevelScale, finite_mean
+from samplevis.sampling.level_scale import Gauge, LevelScale, finite_mean, finite_median
 
 # Langevin step in radians, friction per unit of time, and transforms drawn for each chain and step: all from trials on
 # SqueezeNet at 96 pixels. A stochastic force heats the chain by step * noise / friction. The last third of the steps are half as
@@ -39,6 +39,11 @@ MAX_GROWTH = 1.5
 MAX_HALVINGS = 8
 # Calls whose mean says what level and strength a chain is at.
 NUM_RECENT = 4
+# How far below its aim, and above it, a chain counts as at the level. A chain of a saturated unit feels no force where it is: it
+# stays near level 1, and the strength that it feels says nothing of the level asked for.
+MAX_BELOW, MAX_ABOVE = 2 * WIDTH, 0.25
+# Transforms on which levels on two networks are compared, and the largest correction of the aim, as a factor.
+NUM_COMPARED, MAX_CORRECTION = 8, 1.5
 
 
 class Annealed(NamedTuple):
@@ -48,6 +53,7 @@ class Annealed(NamedTuple):
       state: in the coordinates of `param.rotate`, [chain, *latent_shape].
       density: the density at the level, `MARGIN` times as strong as the chains need.
       strength: force on the activation that the chains felt at the level, in nats per unit.
+      aim: level on the network that is sampled at which the chains are, so that they are at the level asked for on the gauge.
       reached: bool [chain], whether the chain sat at the level at the end.
       step_size: radians, [chain]. Below `STEP_SIZE` for chains that left their density and were put back.
       gradients: gradients used by each chain, a transform counting once.
@@ -57,6 +63,7 @@ class Annealed(NamedTuple):
     state: tf.Tensor
     density: Conditioned
     strength: float
+    aim: float
     reached: np.ndarray
     step_size: np.ndarray
     gradients: int
@@ -71,6 +78,7 @@ def anneal(
     steps: int,
     from_prior: bool,
     context: RunContext,
+    gauge: Gauge | None = None,
 ) -> Annealed:
     """Runs Langevin dynamics with stochastic transforms until the chains sit at the level.
 
@@ -81,6 +89,9 @@ def anneal(
     A chain that leaves its density (its state is not finite, or moves far too fast) goes back to where it was before, and on with
     half the step.
 
+    With a gauge, the level asked for is a level there. In the second half of the steps, the aim on the network that is sampled
+    moves by the ratio of the levels that the chains have on the two.
+
     Args:
       activation: what is explored.
       state: coordinates of `param.rotate`, [chain, *latent_shape].
@@ -89,6 +100,7 @@ def anneal(
       steps: steps of each chain, >= 1; up to three times as many while a chain is not at the level.
       from_prior: whether the states are draws of the prior.
       context: seed, callbacks and checkpoint; the stage is "anneal".
+      gauge: where the level is measured, such as on the network of which a smoothed copy is sampled. Defaults to what is sampled.
 
     Returns:
       An `Annealed`.
@@ -99,10 +111,10 @@ def anneal(
       array([ True,  True,  True,  True])
     """
     distance = scale.optimum - scale.prior
-    target, width = scale.prior + level * distance, WIDTH * distance
+    width = WIDTH * distance
     unit = float(np.prod(activation.param.latent_shape)) / distance
     run = activation.compiler()("anneal", _chunk(activation))
-    edge = tf.constant(target), tf.constant(width)
+    compare = None if gauge is None else _comparison(activation, scale, gauge, context.seed)
     stage = context.stage("anneal")
     if saved := stage.saved:
         path = _Path.resume(saved)
@@ -110,29 +122,37 @@ def anneal(
         path = _Path.start(activation, state, steps, 0.0 if from_prior else FIRST_FORCE, context.seed)
     with Progress("anneal", steps, "step", context.callbacks, path.done) as bar:
         while path.done < path.most and not bar.interrupted:
-            # From optimised images the force is at rest, unless it turns out to be too weak to hold them.
-            rises = not path.arrived.all() if from_prior else path.done >= steps and not path.at_level(level).all()
+            aim = path.aim(level)
+            # A force at rest rises again where it turns out to be too weak to hold the chains.
+            weak = path.done >= steps and path.below().any()
+            rises = weak or (from_prior and not path.arrived.all())
             rise = RAMP if rises else 0.0
             forces = tuple(tf.constant(force * unit, tf.float32) for force in (path.force, rise))
             cooling = 2.0 if path.arrived.all() and path.done >= 2 * steps // 3 else 1.0
             pace = tf.constant(path.step_size / cooling), tf.constant(FRICTION * cooling)
             count = min(STEPS_PER_CALL, path.most - path.done)
+            edge = tf.constant(scale.prior + aim * distance), tf.constant(width)
             which = tf.constant(path.done), tf.constant(count)
             now, mean, strength = run(path.now, context.seed, which, forces, edge, pace, activation.parameters)
             levels = scale.levels(mean.numpy())
-            path.add(now, levels, finite_mean(strength), (count, rise), context.seed)
-            path.prolong(level, steps)
+            path.add(now, levels - aim, strength.numpy(), (count, rise), context.seed)
+            path.prolong(steps)
+            if compare and 2 * path.done >= steps:
+                path.ratios.append(compare(path.now.state))
             path.images.append(_image(activation, path.now.state))
-            bar.update(count, level=finite_mean(levels), strength=path.strengths[-1])
+            bar.update(count, level=finite_mean(levels), strength=finite_mean(strength))
             stage.update(path.state_dict)
     stage.close(path.state_dict, bar.interrupted)
-    reached = path.at_level(level)
-    strength = float(np.mean(path.strengths[-NUM_RECENT:])) if reached.any() else path.force * unit / MARGIN
-    density = Conditioned(target, width, MARGIN * strength)
+    aim, reached = path.aim(level), path.at_level()
+    # Chains that are elsewhere say nothing of the strength at the level.
+    felt = [values[reached] for values in path.strengths[-NUM_RECENT:]]
+    strength = finite_mean(felt) if reached.any() else path.force * unit / MARGIN
+    density = Conditioned(scale.prior + aim * distance, width, MARGIN * strength)
     return Annealed(
         path.now.state,
         density,
         strength,
+        aim,
         reached,
         path.step_size,
         path.done * NUM_TRANSFORMS,
@@ -148,9 +168,10 @@ class _Path:
       now: state of the dynamics.
       force: nats per latent coordinate and unit of level.
       done: steps so far.
-      most: steps at most, which grows while a chain is below the level.
-      strengths: mean force on the activation in each call.
-      levels: mean level of the chains in each call.
+      most: steps at most, which grows while a chain is not at the level.
+      strengths: mean force on the activation in each call, [chain] each.
+      gaps: mean level of the chains in each call, less the level that they were to come to, [chain] each.
+      ratios: level on the network that is sampled over that on the gauge, in the last calls.
       arrived: whether a chain ever came to the level, bool [chain].
       step_size: radians, [chain].
       images: of the chains, before the first step and after each call.
@@ -160,8 +181,9 @@ class _Path:
     force: float
     done: int
     most: int
-    strengths: list[float]
-    levels: list[np.ndarray]
+    strengths: list[np.ndarray]
+    gaps: list[np.ndarray]
+    ratios: list[float]
     arrived: np.ndarray
     step_size: np.ndarray
     images: list[np.ndarray]
@@ -172,30 +194,44 @@ class _Path:
         velocity = tf.random.stateless_normal(state.shape, seeds.fold(seed, "anneal velocity"))
         now = LangevinState(state, velocity, tf.zeros(chains), tf.zeros(chains))
         step_size = np.full(chains, STEP_SIZE, np.float32)
-        return cls(now, force, 0, steps, [], [], np.zeros(chains, bool), step_size, [_image(activation, state)])
+        return cls(now, force, 0, steps, [], [], [], np.zeros(chains, bool), step_size, [_image(activation, state)])
 
     @classmethod
     def resume(cls, saved: Mapping[str, np.ndarray]) -> _Path:
         now = LangevinState(*(tf.constant(saved[name]) for name in LangevinState._fields))
         numbers = float(saved["force"]), int(saved["done"]), int(saved["most"])
-        lists = saved["strengths"].tolist(), list(saved["levels"])
+        lists = list(saved["strengths"]), list(saved["gaps"]), saved["ratios"].tolist()
         return cls(now, *numbers, *lists, saved["arrived"], saved["step_size"], list(saved["images"]))
 
-    def at_level(self, level: float) -> np.ndarray:
+    def aim(self, level: float) -> float:
+        """The level to come to on the network that is sampled, so that the level on the gauge is this one."""
+        if not self.ratios:
+            return level
+        ratio = np.clip(np.mean(self.ratios[-NUM_RECENT:]), 1 / MAX_CORRECTION, MAX_CORRECTION)
+        # Nothing is known of levels beyond the optimised images.
+        return min(level * float(ratio), max(level, 1.0))
+
+    def at_level(self) -> np.ndarray:
         """Whether the chains sit at the level, by the mean of the last calls, bool [chain]."""
-        if not self.levels:
-            return np.zeros(self.step_size.shape, bool)
-        return np.mean(self.levels[-NUM_RECENT:], axis=0) > level - 2 * WIDTH
+        return ~self.below() & (self._gap() < MAX_ABOVE)
+
+    def below(self) -> np.ndarray:
+        """Whether the chains sit below the level, by the mean of the last calls, bool [chain]."""
+        # Written so that nan is below.
+        return ~(self._gap() > -MAX_BELOW)
+
+    def _gap(self) -> np.ndarray:
+        return np.mean(self.gaps[-NUM_RECENT:], axis=0) if self.gaps else np.full(self.step_size.shape, np.nan)
 
     def add(
-        self, now: LangevinState, levels: np.ndarray, strength: float, steps: tuple[int, float], seed: tf.Tensor
+        self, now: LangevinState, gaps: np.ndarray, strengths: np.ndarray, steps: tuple[int, float], seed: tf.Tensor
     ) -> None:
         """Adds a call of the compiled chunk, which ends in `now` after so many steps, in each of which the force rose by so much.
 
         Chains that left their density are put back.
         """
         count, rise = steps
-        left = has_left(self.now, now) | ~np.isfinite(levels)
+        left = has_left(self.now, now) | ~np.isfinite(gaps)
         if left.any():
             now = _put_back(self.now, now, left, seeds.fold(seed, "anneal velocity", self.done))
             halved = np.where(left, self.step_size / 2, self.step_size)
@@ -203,19 +239,36 @@ class _Path:
         self.now = now
         self.force += rise * count
         self.done += count
-        self.levels.append(levels)
-        self.strengths.append(strength)
+        self.gaps.append(gaps)
+        self.strengths.append(strengths)
 
-    def prolong(self, level: float, steps: int) -> None:
-        """Gives chains that are below the level more steps."""
-        self.arrived = self.arrived | (self.levels[-1] > level - 2 * WIDTH)
-        waiting = ~(self.arrived & self.at_level(level))
+    def prolong(self, steps: int) -> None:
+        """Gives chains that are not at the level more steps."""
+        self.arrived = self.arrived | (self.gaps[-1] > -MAX_BELOW)
+        waiting = ~(self.arrived & self.at_level())
         if waiting.any() and self.done >= steps // 2:
             self.most = min(3 * steps, self.done + steps // 2)
 
     def state_dict(self) -> dict[str, Any]:
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "now"}
         return self.now._asdict() | fields
+
+
+def _comparison(
+    activation: Activation, scale: LevelScale, gauge: Gauge, seed: tf.Tensor
+) -> Callable[[tf.Tensor], float]:
+    """Makes the function state [chain, ...] -> median level on what is sampled over the median level on the gauge."""
+    bank = activation.sample_bank(seeds.fold(seed, "compared"), NUM_COMPARED)
+    sampled = Gauge(activation, scale).level_on(bank)
+    measured = gauge.level_on(bank)
+
+    def compare(state: tf.Tensor) -> float:
+        latents = activation.param.rotate(state)
+        levels, exact = (finite_median(level(latents)) for level in (sampled, measured))
+        # A network that does not respond gets the largest correction.
+        return levels / exact if exact > levels / MAX_CORRECTION else MAX_CORRECTION
+
+    return compare
 
 
 def _image(activation: Activation, state: tf.Tensor) -> np.ndarray:

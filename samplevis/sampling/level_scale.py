@@ -43,13 +43,47 @@ class LevelScale(NamedTuple):
         return (values - self.prior) / (self.optimum - self.prior)
 
 
-def measure_scale(activation: Activation, optimized: np.ndarray, seed: int | tf.Tensor = 0) -> LevelScale:
+class Gauge(NamedTuple):
+    """Where a level is measured: the unit on the network as it is, when what is sampled is a smoothed copy.
+
+    Attributes:
+      activation: the unit there.
+      scale: the ends of its scale there.
+
+    Example:
+      >>> gauge = Gauge(activation, measure_scale(activation, optimized.latents))
+      >>> gauge.level_on(activation.sample_bank(seeds.root(1), 8))(optimized.latents)
+    """
+
+    activation: Activation
+    scale: LevelScale
+
+    def level_on(self, bank: Any) -> Callable[[tf.Tensor], np.ndarray]:
+        """Makes the function latents [N, *latent_shape] -> levels [N].
+
+        Args:
+          bank: parameters of the transforms that the activation is averaged over.
+
+        Returns:
+          The function.
+        """
+        mean = mean_activation(self.activation, bank)
+        return lambda latents: self.scale.levels(mean(latents).numpy())
+
+
+def measure_scale(
+    activation: Activation,
+    optimized: np.ndarray,
+    seed: int | tf.Tensor = 0,
+    num_transforms: int = NUM_FRESH_TRANSFORMS,
+) -> LevelScale:
     """Measures the two ends of the scale.
 
     Args:
       activation: what is explored.
       optimized: latents of optimised images, [N, *latent_shape].
       seed: int from 0 to 2**31 - 1, or an int32 tensor of shape [2].
+      num_transforms: transforms that the activation is averaged over, >= 1. Defaults to 16.
 
     Returns:
       A `LevelScale`.
@@ -61,7 +95,7 @@ def measure_scale(activation: Activation, optimized: np.ndarray, seed: int | tf.
       ValueError: if the optimiser did not raise the activation above the prior's mean: the unit gives no gradient.
     """
     seed = seeds.as_seed(seed)
-    fresh, chains = mean_activation(activation, fresh_transforms(activation, seed)), len(optimized)
+    fresh, chains = mean_activation(activation, fresh_transforms(activation, seed, num_transforms)), len(optimized)
     batches = -(-NUM_PRIOR_LATENTS // chains)
     noise = (activation.param.prior(seeds.fold(seed, "prior mean", i), chains) for i in range(batches))
     prior = finite_mean([fresh(z).numpy() for z in noise])
@@ -81,9 +115,15 @@ def finite_mean(values: Any) -> float:
     return float(np.mean(values[np.isfinite(values)])) if np.isfinite(values).any() else np.nan
 
 
-def fresh_transforms(activation: Activation, seed: tf.Tensor) -> Any:
+def finite_median(values: Any) -> float:
+    """Median of the finite values; nan if there are none. A chain that is stuck somewhere does not move it."""
+    values = np.asarray(values)
+    return float(np.median(values[np.isfinite(values)])) if np.isfinite(values).any() else np.nan
+
+
+def fresh_transforms(activation: Activation, seed: tf.Tensor, count: int = NUM_FRESH_TRANSFORMS) -> Any:
     """Samples a bank that no chain sees."""
-    return activation.sample_bank(seeds.fold(seed, "fresh"), NUM_FRESH_TRANSFORMS)
+    return activation.sample_bank(seeds.fold(seed, "fresh"), count)
 
 
 def mean_activation(activation: Activation, bank: Any) -> Callable[[tf.Tensor], tf.Tensor]:

@@ -23,6 +23,7 @@ from samplevis.sampling.chains import ChainResult
 from samplevis.sampling.density import Conditioned, Density, LogActivation, Tilted, check_density
 from samplevis.sampling.independent import default_density, run_independent
 from samplevis.sampling.level_scale import (
+    Gauge,
     LevelScale,
     fresh_transforms,
     mean_activation,
@@ -30,7 +31,7 @@ from samplevis.sampling.level_scale import (
 )
 from samplevis.sampling.mass import NUM_PAIRS
 from samplevis.sampling.options import HMCOptions, hmc_options
-from samplevis.sampling.tuning import Tuning, bank_of, run_frozen, run_tuned
+from samplevis.sampling.tuning import Aim, Tuning, bank_of, run_frozen, run_tuned
 
 # Most nats between the ends of the scale: float32 resolves steps of one nat up to here, and Metropolis needs better.
 MAX_NATS = 1e7
@@ -86,14 +87,16 @@ def sample(
     from_prior: bool = False,
     anneal_steps: int = 450,
     tuning: Tuning | None = None,
+    gauge: Gauge | None = None,
     seed: int = 0,
     progress: bool | Sequence[Callback] = False,
     context: RunContext | None = None,
 ) -> SampleResult:
     """Anneals, warms up and draws.
 
-    Chains overfit their bank. Half of the warm-up measures what is left on transforms that are used for nothing else, and
-    the level asked for on the bank rises by as much; the other half adapts to that density, which is then frozen.
+    Chains overfit their bank, and a smoothed copy of a network is another network. Half of the warm-up measures the level on
+    the gauge, on transforms that are used for nothing else, and the density's target moves by as much as it is off; the other
+    half adapts to that density, which is then frozen.
 
     Args:
       activation: what is explored.
@@ -109,6 +112,8 @@ def sample(
       anneal_steps: Langevin steps, >= 1. Defaults to 450.
       tuning: that of an earlier batch, whose density is sampled with the kernel as it was frozen there; `density` and `beta` are
         ignored. Defaults to none: these chains tune density, mass and step size.
+      gauge: where the level asked for is measured: the unit on the network as it is, if `activation` is on a smoothed copy.
+        Defaults to `activation` and `scale`.
       seed: int from 0 to 2**31 - 1. Defaults to 0.
       progress: whether to show progress bars, or callbacks. Defaults to False.
       context: seed, callbacks, checkpoint and store of a larger run, in place of `seed` and `progress`. Defaults to none.
@@ -149,15 +154,19 @@ def sample(
         if check_density(density) == "activation":
             annealed = _not_annealed(activation, state)
         else:
-            annealed = anneal(activation, state, scale, level, anneal_steps, from_prior, context)
+            place = _place(density, tuning, scale)
+            # The place of a density that is there is known on what is sampled; a level asked for is one of the gauge.
+            goes_to, where = (level, gauge) if place is None else (place, None)
+            annealed = anneal(activation, state, scale, goes_to, anneal_steps, from_prior, context, where)
         context.checkpoint.start_timer("sample")
         of_mass = 0
         if tuning is None:
             of_mass = NUM_PAIRS + 1 if options.adapt_mass else 0
             target = density if isinstance(density, Density) else _density(density, annealed, beta)
-            start = Tuning(context.seed, target, 1.0, options.step_size)
+            start = Tuning(context.seed, target, 1.0, options.step_size, annealed.aim)
             calibrates = density == "conditioned" and options.num_burnin_steps >= 2
-            runs, tuning = run_tuned(activation, start, scale, annealed.state, options, calibrates, context)
+            aim = Aim(level, gauge or Gauge(activation, scale)) if calibrates else None
+            runs, tuning = run_tuned(activation, start, scale, annealed.state, options, aim, context)
         else:
             runs = [run_frozen(activation, tuning, annealed.state, options, context)]
         return _collected(activation, tuning, options, annealed, runs, of_mass, context)
@@ -214,10 +223,17 @@ def check_room(activation: Activation, chains: int, options: HMCOptions, draw_st
     memory.check_fits({"num_chains": chains}, math.prod(param.image_shape), "an image of each chain", "hmc_opts")
 
 
+def _place(density: str | Density, tuning: Tuning | None, scale: LevelScale) -> float | None:
+    """The level of a density that is given, or that an earlier batch has found; None if there is none yet."""
+    if tuning is not None:
+        return tuning.level
+    return float(scale.levels(density.target)) if isinstance(density, Conditioned) else None
+
+
 def _not_annealed(activation: Activation, state: tf.Tensor) -> Annealed:
     """States that begin where they are: the density of 2018 has no level to come to."""
     chains, images = state.shape[0], np.zeros((state.shape[0], 0, *activation.param.image_shape), np.uint8)
-    return Annealed(state, LogActivation(), math.nan, np.ones(chains, bool), np.zeros(chains), 0, images)
+    return Annealed(state, LogActivation(), math.nan, math.nan, np.ones(chains, bool), np.zeros(chains), 0, images)
 
 
 def _density(name: str, annealed: Annealed, beta: float | None) -> Density:

@@ -16,7 +16,7 @@ from samplevis.sampling.chains import ChainProblem, ChainResult, Monitors, run_c
 from samplevis.sampling.density import Conditioned, Density
 from samplevis.sampling.kernels.base import Target
 from samplevis.sampling.kernels.free_moves import named_moves
-from samplevis.sampling.level_scale import LevelScale, finite_mean, mean_activation
+from samplevis.sampling.level_scale import Gauge, LevelScale, finite_mean, finite_median, mean_activation
 from samplevis.sampling.mass import learn_preconditioner
 from samplevis.sampling.options import HMCOptions
 from samplevis.sampling.scalars import scalar_fn, virial_fn
@@ -36,6 +36,8 @@ class Tuning(NamedTuple):
       density: the target density, after calibration.
       preconditioner: root of the inverse diagonal mass, broadcasts against one state.
       step_size: radians.
+      level: on the network that is sampled, of the density's target: where further batches are annealed to. None if these chains
+        were not annealed to a level.
 
     Example:
       >>> result = sample(activation, latents[:4], scale)
@@ -48,6 +50,19 @@ class Tuning(NamedTuple):
     density: Density
     preconditioner: np.ndarray | float
     step_size: float
+    level: float | None = None
+
+
+class Aim(NamedTuple):
+    """What the calibration comes to.
+
+    Attributes:
+      level: asked for.
+      gauge: where it is measured.
+    """
+
+    level: float
+    gauge: Gauge
 
 
 def bank_of(activation: Activation, tuning: Tuning, options: HMCOptions) -> Any:
@@ -70,7 +85,7 @@ def run_tuned(
     scale: LevelScale,
     state: tf.Tensor,
     options: HMCOptions,
-    calibrates: bool,
+    aim: Aim | None,
     context: RunContext,
 ) -> tuple[list[ChainResult], Tuning]:
     """Warms a batch of chains up, tunes, and draws.
@@ -81,7 +96,8 @@ def run_tuned(
       scale: the ends of the activation's scale.
       state: first states in the coordinates of `param.rotate`, [chain, *latent_shape].
       options: the sampler's options.
-      calibrates: whether half of the warm-up measures the level on other transforms, to move the density's target.
+      aim: the level asked for, and where it is measured: half of the warm-up measures it on other transforms, to move the
+        density's target. None leaves the density as it is.
       context: of the run.
 
     Returns:
@@ -91,11 +107,12 @@ def run_tuned(
     if options.adapt_mass:
         learned = _preconditioner(activation, _problem(activation, tuning, options), state, context)
         tuning = tuning._replace(preconditioner=learned)
-    if calibrates:
+    if aim is not None:
         runs = [_calibration_run(_problem(activation, tuning, options), state, options, context)]
         state = tf.constant(runs[0].states[-1])
-        density = _calibrated(tuning.density, scale.prior, _on_other(activation, state, context))
-        tuning, options = tuning._replace(density=density), _after_calibration(options, runs[0])
+        density = _calibrated(tuning.density, scale.prior, aim.level, _level_on_other(activation, state, aim, context))
+        tuning = tuning._replace(density=density, level=float(scale.levels(density.target)))
+        options = _after_calibration(options, runs[0])
     runs.append(run_chains(_problem(activation, tuning, options), state, options, context))
     return runs, tuning._replace(step_size=float(runs[-1].stats.step_size[-1]))
 
@@ -182,18 +199,18 @@ def _after_calibration(options: HMCOptions, calibration_run: ChainResult) -> HMC
     )
 
 
-def _on_other(activation: Activation, state: tf.Tensor, context: RunContext) -> float:
-    """Mean activation of the chains on transforms that are used for nothing else."""
+def _level_on_other(activation: Activation, state: tf.Tensor, aim: Aim, context: RunContext) -> float:
+    """Median level of the chains on the gauge, on transforms that are used for nothing else."""
     other = activation.sample_bank(seeds.fold(context.seed, "calibration"), NUM_CALIBRATION_TRANSFORMS)
 
     def measure() -> dict[str, float]:
-        return {"other": finite_mean(mean_activation(activation, other)(activation.param.rotate(state)))}
+        return {"level": finite_median(aim.gauge.level_on(other)(activation.param.rotate(state)))}
 
-    return float(context.checkpoint.get_or_compute("calibration", measure)["other"])
+    return float(context.checkpoint.get_or_compute("calibration", measure)["level"])
 
 
-def _calibrated(density: Conditioned, prior: float, other: float) -> Conditioned:
-    """The density whose target differs from the one asked for in the ratio of what was asked for to what was reached."""
-    ratio = (density.target - prior) / (other - prior) if other > prior else 1.0
+def _calibrated(density: Conditioned, prior: float, asked: float, reached: float) -> Conditioned:
+    """The density whose target is moved in the ratio of the level asked for to the level reached."""
+    ratio = asked / reached if reached > 0 else 1.0
     factor = float(np.clip(ratio, 1 / MAX_OPTIMISM, MAX_OPTIMISM))
     return dataclasses.replace(density, target=prior + (density.target - prior) * factor)

@@ -239,7 +239,9 @@ def test_a_file_that_cannot_be_opened_is_an_os_error(good, tmp_path):
 
 def test_levels_run_from_the_prior_to_the_optimum():
     draws = np.linspace(-2, 8, DRAWS, dtype=np.float32) * np.ones((CHAINS, 1), np.float32)
-    np.testing.assert_allclose(made_samples(fresh_activation=draws).levels[0], np.linspace(0, 1, DRAWS), atol=1e-6)
+    samples = made_samples(fresh_activation=draws)
+    np.testing.assert_allclose(samples.sampled_levels[0], np.linspace(0, 1, DRAWS), atol=1e-6)
+    np.testing.assert_array_equal(samples.levels, samples.network_levels)
 
 
 def test_a_good_run_has_no_warnings(good):
@@ -270,9 +272,13 @@ def test_figures_are_what_they_say(good):
     figures = good.summary().figures
     assert all(type(value) is float for value in figures.values())
     level = (good.fresh_activation.astype(float).mean() + 2) / 10
+    # Draws that are better than independent ones are still no more than their number.
+    bulk, tail = (min(size(good.activation), CHAINS * DRAWS) for size in (diagnostics.ess_bulk, diagnostics.ess_tail))
+    assert diagnostics.ess_bulk(good.activation) > CHAINS * DRAWS
     expected = {
         "level_asked": 0.7,
-        "level_fresh": level,
+        "level_fresh": good.network_levels.astype(float).mean(),
+        "level_sampled": level,
         "level_bank": level + 0.01,
         "fresh_over_bank": level / (level + 0.01),
         "acceptance": good.stats["acceptance_rate"].mean(),
@@ -280,11 +286,11 @@ def test_figures_are_what_they_say(good):
         "temperature": 1.0,
         "step_size": 0.03,
         "gradients": 12000,
-        "gradients_per_effective_draw": 12000 * CHAINS / diagnostics.ess_bulk(good.activation),
+        "gradients_per_effective_draw": 12000 * CHAINS / bulk,
         "strength": 2.5,
         "rhat": diagnostics.rhat(good.activation),
-        "ess_bulk": diagnostics.ess_bulk(good.activation),
-        "ess_tail": diagnostics.ess_tail(good.activation),
+        "ess_bulk": bulk,
+        "ess_tail": tail,
         "bfmi_worst": diagnostics.ebfmi(good.stats["energy"]).min(),
         "non_finite": 0,
         "divergences": 0,
@@ -297,10 +303,10 @@ def test_figures_are_what_they_say(good):
 
 
 def test_the_worst_chain_is_the_one_furthest_from_the_level():
-    fresh = np.full((CHAINS, DRAWS), 5.0, np.float32)
-    fresh[2] = 7.0
-    fresh[3] = 4.0
-    assert made_samples(fresh_activation=fresh).summary().figures["level_fresh_worst"] == pytest.approx(0.9)
+    levels = np.full((CHAINS, DRAWS), 0.7, np.float32)
+    levels[2] = 0.9
+    levels[3] = 0.6
+    assert made_samples(network_levels=levels).summary().figures["level_fresh_worst"] == pytest.approx(0.9)
 
 
 def test_the_table_shows_the_figures(good):

@@ -12,6 +12,7 @@ from samplevis.activation.image_scores import image_scores
 from samplevis.runs.example_level import NUM_EXTREMES, level_of_examples, measure_level
 from samplevis.runtime import seeds
 from samplevis.sampling import LevelScale
+from samplevis.sampling.level_scale import Gauge
 
 FAST = dict(im_size=12, optimize_steps=24, anneal_steps=100, transforms=None, progress=False)
 OPTIONS = dict(num_results=3, num_chains=2, num_burnin_steps=4, num_leapfrog_steps=4, num_transforms=2)
@@ -38,7 +39,7 @@ def test_the_level_is_the_picture_of_that_rank(activation, tiny_network, picture
     values = np.sort(maps[..., 1].mean((1, 2)))
     for quantile, expected in ((1.0, values[-1]), (0.9, values[-3])):
         found = level_of_examples(activation, pictures, quantile)
-        level = measure_level(activation, found, scale, seeds.root(0))
+        level = measure_level(Gauge(activation, scale), found, seeds.root(0))
         np.testing.assert_allclose(level, (expected + 1.5) / 1.5, rtol=1e-5)
 
 
@@ -83,7 +84,7 @@ def test_pictures_without_the_unit_set_no_level(tiny_network, activation, pictur
     grey = np.full((3, 12, 12, 3), 0.5, np.float32)
     found = level_of_examples(activation, grey, 1.0)
     with pytest.raises(ValueError, match="no more than noise"):
-        measure_level(activation, found, LevelScale(10.0, 20.0), seeds.root(0))
+        measure_level(Gauge(activation, LevelScale(10.0, 20.0)), found, seeds.root(0))
 
 
 def test_examples_of_another_unit_are_refused(tiny_network, activation, pictures):

@@ -71,16 +71,17 @@ def test_kinks_are_smoothed_and_the_network_itself_is_reported(kinked):
     def values(images):
         return kinked.activations(images, "conv2")["conv2"].numpy()[..., 1].mean((1, 2))
 
-    np.testing.assert_array_equal(plain.network_levels, plain.levels)
+    np.testing.assert_array_equal(plain.network_levels, plain.sampled_levels)
     zero = plain.prior_activation
     one = values(smooth.optimized).max()
     by_hand = (values(smooth[:]) - zero) / (one - zero)
     np.testing.assert_allclose(smooth.network_levels.ravel(), by_hand, atol=1e-3)
     # The control: it is not the smoothed network's level.
-    assert np.abs(smooth.network_levels - smooth.levels).max() > 1e-3
-    assert f"unsmoothed  {smooth.network_levels.mean():.2f}" in " ".join(str(smooth.summary()).split()).replace(
-        "unsmoothed ", "unsmoothed  "
-    )
+    assert np.abs(smooth.network_levels - smooth.sampled_levels).max() > 1e-3
+    text = " ".join(str(smooth.summary()).split())
+    assert f"reached on the network itself 0.70; {smooth.levels.mean():.2f}" in text
+    assert f"level on the copy that is sampled {smooth.sampled_levels.mean():.2f}" in text
+    assert "copy that is sampled the network itself is sampled" in " ".join(str(plain.summary()).split())
 
 
 def test_the_smoothed_network_is_made_once_and_follows_the_weights(kinked):
@@ -96,7 +97,7 @@ def test_the_smoothed_network_is_made_once_and_follows_the_weights(kinked):
 
 def test_a_smooth_network_is_taken_as_it_is(tiny_network, samples):
     assert samples.model == "tiny"
-    np.testing.assert_array_equal(samples.network_levels, samples.levels)
+    np.testing.assert_array_equal(samples.network_levels, samples.sampled_levels)
 
 
 def test_softness_is_checked_even_where_there_is_nothing_to_smooth(tiny_network):
