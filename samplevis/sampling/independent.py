@@ -14,6 +14,7 @@ from samplevis.runtime.context import RunContext
 from samplevis.runtime.progress import Progress
 from samplevis.sampling.chains import ChainResult
 from samplevis.sampling.density import Conditioned, Density, Tilted, check_density
+from samplevis.sampling.kernels.base import uniform_above_zero
 from samplevis.sampling.kernels.stats import TransitionStats
 from samplevis.sampling.level_scale import LevelScale, mean_activation
 from samplevis.sampling.options import HMCOptions
@@ -137,9 +138,9 @@ def _rejection(
             batch_seed = seeds.fold(seed, proposed // BATCH_SIZE)
             state = param.rotate(param.prior(batch_seed, BATCH_SIZE))
             tilt = density.tilt(activation_fn(state)).numpy().astype(np.float64)
-            uniform = tf.random.stateless_uniform((BATCH_SIZE,), seeds.fold(batch_seed, "accept")).numpy()
+            uniform = uniform_above_zero((BATCH_SIZE,), seeds.fold(batch_seed, "accept")).numpy()
             # Written so that nan is rejected.
-            where = np.flatnonzero(uniform < np.exp(tilt))
+            where = np.flatnonzero(uniform <= np.exp(tilt))
             accepted.append((state.numpy()[where], proposed + where))
             proposed += BATCH_SIZE
             bar.update(min(len(where), count - found), acceptance_rate=(found + len(where)) / proposed)

@@ -7,13 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from samplevis.runtime import seeds
 from samplevis.runtime.compiled import uncached
 from samplevis.runtime.deprecation import renamed_keywords
 from samplevis.runtime.progress import Progress
-from samplevis.sampling.kernels.base import acceptance_probability
+from samplevis.sampling.kernels.base import acceptance_probability, uniform_above_zero
 from samplevis.sampling.kernels.split_hmc import SplitHMC, SplitHMCResults
 
 # A path of tilts: (activation [chain], inverse temperature, a scalar from 0 to 1) -> tilt [chain].
@@ -213,11 +212,8 @@ class Population:
         """Reweights to an inverse temperature and resamples."""
         log_weights = self.log_weights(temperature)
         self.log_means.append(log_mean_exp(log_weights))
-        count = len(self.ancestor_indices)
-        chosen = tfp.experimental.mcmc.resample_systematic(
-            tf.constant(log_weights - self.log_means[-1] - np.log(count), tf.float32), count, [], seed=seed
-        )
-        self.state, self.ancestor_indices = tf.gather(self.state, chosen), self.ancestor_indices[chosen.numpy()]
+        chosen = systematic_resample(log_weights, seed)
+        self.state, self.ancestor_indices = tf.gather(self.state, chosen), self.ancestor_indices[chosen]
         self.temperature = temperature
 
     def move(self, step_sizes: Sequence[StepSize], preconditioner: Any, seed: tf.Tensor) -> list[float]:
@@ -243,6 +239,22 @@ class Population:
         if not np.isfinite(values).all():
             raise ValueError(f"activation_fn: expected finite values. Received: {values.numpy()}")
         self.state, self.values = state, values
+
+
+def systematic_resample(log_weights: np.ndarray, seed: tf.Tensor) -> np.ndarray:
+    """Indices of a population in proportion to its weights, from one uniform number (Carpenter, Clifford and Fearnhead 1999).
+
+    Args:
+      log_weights: float64 [chain], at least one of them finite.
+      seed: int32 tensor of shape [2].
+
+    Returns:
+      int [chain], ascending. A weight of zero is never chosen.
+    """
+    shares = np.cumsum(np.exp(log_weights - np.max(log_weights)))
+    shares /= shares[-1]
+    offset = float(uniform_above_zero((), seed))
+    return np.searchsorted(shares, (np.arange(len(shares)) + offset) / len(shares))
 
 
 def log_mean_exp(log_weights: np.ndarray) -> float:

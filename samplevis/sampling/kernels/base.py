@@ -51,10 +51,19 @@ def acceptance_probability(log_ratio: tf.Tensor) -> tf.Tensor:
     return tf.where(tf.math.is_finite(log_ratio), tf.exp(tf.minimum(log_ratio, 0.0)), 0.0)
 
 
+def uniform_above_zero(shape: Any, seed: tf.Tensor) -> tf.Tensor:
+    """Draw uniform numbers from (0, 1].
+
+    TensorFlow draws from [0, 1), and one number in 2^23 is exactly 0. It is below every probability, and its logarithm is below
+    every log probability, so that even the impossible would be accepted.
+    """
+    return 1.0 - tf.random.stateless_uniform(shape, seed)
+
+
 def accepts(log_ratio: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Metropolis' decisions, bool [chain], of log ratios [chain]; False where one is not finite."""
-    uniform = tf.random.stateless_uniform(tf.shape(log_ratio), seed)
-    return tf.math.is_finite(log_ratio) & (tf.math.log(uniform) < log_ratio)
+    uniform = uniform_above_zero(tf.shape(log_ratio), seed)
+    return tf.math.is_finite(log_ratio) & (tf.math.log(uniform) <= log_ratio)
 
 
 def choose(accepted: tf.Tensor, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:

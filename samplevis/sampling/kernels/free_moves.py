@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 
 from samplevis.param import Parameterization
 from samplevis.runtime import seeds
-from samplevis.sampling.kernels.base import Kernel, Target, acceptance_probability, choose, value_and_gradient
+from samplevis.sampling.kernels.base import Kernel, Target, acceptance_probability, accepts, choose, value_and_gradient
 
 if TYPE_CHECKING:
     from samplevis.sampling.kernels.split_hmc import SplitHMC, SplitHMCResults
@@ -76,12 +76,12 @@ class FreeMoves(Kernel):
         proposed = tf.switch_case(index, [lambda move=move: move(state, move_seed) for move in moves])
         proposed = tf.ensure_shape(proposed, state.shape)
         tilt, gradient = value_and_gradient(self._parameters["target_fn"], proposed)
-        probability = acceptance_probability(tilt - results.tilt)
-        accepted = tf.random.stateless_uniform(tf.shape(probability), seeds.fold(seed, "accept")) < probability
+        log_ratio = tilt - results.tilt
+        accepted = accepts(log_ratio, seeds.fold(seed, "accept"))
         return choose(accepted, proposed, state), results._replace(
             tilt=tf.where(accepted, tilt, results.tilt),
             gradient=choose(accepted, gradient, results.gradient),
-            move_acceptance_rate=probability,
+            move_acceptance_rate=acceptance_probability(log_ratio),
             num_gradient_evals=results.num_gradient_evals + 1,
         )
 

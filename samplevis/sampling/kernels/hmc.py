@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,9 +10,44 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from samplevis.sampling.kernels.adaptation import step_size_of
-from samplevis.sampling.kernels.base import Redraw, Target, half_square, unit_mass_log_density
+from samplevis.sampling.kernels.base import Redraw, Target, choose, half_square, unit_mass_log_density
 from samplevis.sampling.kernels.free_moves import Move
 from samplevis.sampling.kernels.stats import TransitionStats, log_acceptance
+
+# Log of the smallest uniform number above 0: what is less probable is rejected.
+LEAST_LOG_RATIO = -23 * math.log(2)
+
+
+class HMC(tfp.mcmc.HamiltonianMonteCarlo):
+    """TFP's kernel, except that it accepts nothing impossible.
+
+    TFP accepts if the logarithm of a uniform number is below the log ratio. One number in 2^23 is exactly 0, and accepts
+    whatever was proposed.
+
+    Example:
+      >>> kernel = HMC(lambda x: -tf.reduce_sum(x**2, -1) / 2, 0.1, 4, store_parameters_in_results=True)
+    """
+
+    def one_step(self, current_state: tf.Tensor, previous_kernel_results: Any, seed: Any = None) -> tuple:
+        """Makes a step of TFP's kernel, and takes an acceptance back whose log ratio no uniform number above 0 allows.
+
+        Args:
+          current_state: [chain, ...].
+          previous_kernel_results: results of the step before.
+          seed: int32 tensor of shape [2].
+
+        Returns:
+          (state [chain, ...], results).
+        """
+        state, results = super().one_step(current_state, previous_kernel_results, seed)
+        accepted = results.is_accepted & (results.log_accept_ratio >= LEAST_LOG_RATIO)
+        taken_back = results.is_accepted & ~accepted
+
+        def restore(new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
+            return choose(taken_back, old, new) if new.shape.rank else new
+
+        rested = tf.nest.map_structure(restore, results.accepted_results, previous_kernel_results.accepted_results)
+        return restore(state, current_state), results._replace(is_accepted=accepted, accepted_results=rested)
 
 
 def make(
@@ -24,7 +60,7 @@ def make(
 ) -> tfp.mcmc.TransitionKernel:
     """Makes the kernel, see `KernelSpec.make`."""
     log_density = unit_mass_log_density(target_fn, preconditioner)
-    return tfp.mcmc.HamiltonianMonteCarlo(log_density, step_size, num_leapfrog_steps, store_parameters_in_results=True)
+    return HMC(log_density, step_size, num_leapfrog_steps, store_parameters_in_results=True)
 
 
 def gradient(state: tf.Tensor, results: Any) -> tf.Tensor:
