@@ -11,6 +11,13 @@ Example:
   (1, 128, 128, 3)
 """
 
-from samplevis.lucid.core.installation import install
+from samplevis.lucid.core.installation import find_moved_modules, install
 
 __all__ = ["install"]
+
+#: The version of Lucid whose names and semantics these are.
+__version__ = "0.3.10"
+# Lucid's constant for programs' own random numbers.
+seed = 0
+
+find_moved_modules()

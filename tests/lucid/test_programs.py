@@ -374,7 +374,8 @@ def test_models(path, model, tmp_path):
 
 def test_files(tmp_path):
     image = np.random.default_rng(0).uniform(0.2, 0.7, size=(9, 7, 3)).astype(np.float32)
-    assert save(image, str(tmp_path / "a.png"), domain=(0, 1))["shape"] == [9, 7, 3]
+    # PIL's width comes first.
+    assert save(image, str(tmp_path / "a.png"), domain=(0, 1))["shape"] == (7, 9, 3)
     np.testing.assert_allclose(load(str(tmp_path / "a.png")), image, atol=1 / 255)
     # Lucid stretches what it saves by default.
     save(image, str(tmp_path / "b.png"))
@@ -395,9 +396,9 @@ def test_files(tmp_path):
 
 def test_recipes(model):
     images = channel_images(models.Shapes(), "conv1", [1, 2], n_steps=2)
-    assert [image.shape for image in images] == [(224, 224, 3)] * 2
+    assert [image.shape for image, _ in images] == [(224, 224, 3)] * 2
     photo = np.random.default_rng(0).uniform(size=(250, 230, 3)).astype(np.float32)
-    assert feature_inversion(photo, model, "mixed3a", n_steps=2, verbose=False).shape == (224, 224, 3)
+    assert feature_inversion(photo, model, "mixed3a", n_steps=2, verbose=False).shape == (2, 224, 224, 3)
     basis = multi_interpolation_basis(3, 4, 16)
     np.testing.assert_allclose(basis, tf.reverse(tf.transpose(basis, [1, 0, 2, 3, 4, 5]), [2]), atol=1e-6)
 

@@ -23,3 +23,9 @@ def network_of(model: Any) -> Network:
         return network if isinstance(network, Network) else as_network(model)
 
     return outside(find)
+
+
+def imports_itself(model: Any) -> bool:
+    """Whether only its own `import_graph` says what a model computes: a class of the program's, or a changed model."""
+    own = getattr(model, "imports_itself", None)
+    return own() if own is not None else hasattr(model, "import_graph")

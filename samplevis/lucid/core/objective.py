@@ -17,6 +17,10 @@ from samplevis.lucid.core.closures import frozen
 Accessor = Callable[[str], Any]
 # Longest argument that a description shows.
 MAX_SHOWN = 15
+# Operations before a tensor that are asked where its channels are.
+MAX_DEPTH = 20
+# Orders of a transposition, and where it puts the channels.
+TRANSPOSED = {(0, 2, 3, 1): "NHWC", (0, 3, 1, 2): "NCHW"}
 
 
 class Objective:
@@ -135,7 +139,7 @@ def handle_batch(batch: int | None = None) -> Callable[[Callable], Callable]:
     Returns:
       A decorator for functions of T.
     """
-    return lambda f: lambda T: f(_one_image(T, batch))
+    return lambda f: lambda T: f(one_image(T, batch))
 
 
 def wrap_objective(
@@ -170,7 +174,7 @@ def _factory(function: Callable, layout: str | None, shared: Sequence[str]) -> C
     @functools.wraps(function)
     def make(*args: Any, **kwargs: Any) -> Objective:
         given = signature.bind(*args, **kwargs)
-        description = f"{function.__name__.title()} [{', '.join(map(_shown, given.args))}]"
+        description = f"{function.__name__.title()} [{', '.join(map(shown, given.args))}]"
         numeric = {name: _number(value) for name, value in given.arguments.items() if name in shared}
         numeric = {name: value for name, value in numeric.items() if value is not None}
         if not numeric:
@@ -203,25 +207,65 @@ def _number(value: Any) -> Any:
     return None
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """An argument in a description."""
     text = str(value)
     return "..." if len(text) > MAX_SHOWN or "\n" in text else text
 
 
 def _formatted(inner: Callable[[Accessor], tf.Tensor], layout: str | None) -> Callable[[Accessor], tf.Tensor]:
-    return (lambda T: inner(_force_nhwc(T))) if layout == "NHWC" else inner
+    return (lambda T: inner(force_nhwc(T))) if layout == "NHWC" else inner
 
 
-def _force_nhwc(T: Accessor) -> Accessor:  # noqa: N803
+def force_nhwc(T: Accessor) -> Accessor:  # noqa: N803
+    """Lets an objective see activations channels-last: [N, C, H, W] are transposed, and [N, C] become [N, 1, 1, C]."""
+
     def T2(name: str) -> Any:  # noqa: N802
         value = T(name)
-        is_dense = isinstance(value, tf.Tensor) and value.shape.rank == 2
-        return value[:, None, None, :] if is_dense else value
+        rank = value.shape.rank if isinstance(value, tf.Tensor) else None
+        if rank == 2:
+            return value[:, None, None, :]
+        return tf.transpose(value, [0, 2, 3, 1]) if rank == 4 and data_format(value) == "NCHW" else value
 
     return T2
 
 
-def _one_image(T: Accessor, batch: int | None) -> Accessor:  # noqa: N803
+def data_format(t: tf.Tensor, max_depth: int = MAX_DEPTH) -> str | None:
+    """Where the channels of a tensor of a graph are, by the nearest operation that says it.
+
+    Args:
+      t: activations of rank 4.
+      max_depth: how many operations to look back. Defaults to 20, as in Lucid.
+
+    Returns:
+      "NHWC", "NCHW", or None if no operation says it.
+    """
+    if tf.executing_eagerly() or not hasattr(t, "op"):
+        return None
+    seen, edge = set(), [t.op]
+    for _ in range(max_depth):
+        for operation in edge:
+            if (found := _said_format(operation)) is not None:
+                return found
+        seen |= {operation.name for operation in edge}
+        edge = [tensor.op for operation in edge for tensor in operation.inputs if tensor.op.name not in seen]
+    return None
+
+
+def _said_format(operation: tf.Operation) -> str | None:
+    if operation.type == "Transpose":
+        # TensorFlow computes channels-first layers channels-last on some devices, and transposes what they give.
+        order = tf.get_static_value(operation.inputs[1])
+        return None if order is None else TRANSPOSED.get(tuple(order.tolist()))
+    try:
+        said = operation.get_attr("data_format")
+    except ValueError:
+        return None
+    return said.decode() if isinstance(said, bytes) else None
+
+
+def one_image(T: Accessor, batch: int | None = None) -> Accessor:  # noqa: N803
+    """Lets an objective see one image of the batch; None for all."""
     if batch is None:
         return T
 

@@ -14,7 +14,7 @@ from samplevis.lucid.core import randomness
 from samplevis.lucid.core.objective import Objective
 from samplevis.lucid.core.variables import Latents
 from samplevis.lucid.optvis.transform import crop_or_pad_to
-from samplevis.network import RESERVED, Network
+from samplevis.network import Network
 from samplevis.network.sources.base import show
 from samplevis.objectives.base import make_accessor
 from samplevis.objectives.schedule import END
@@ -153,27 +153,44 @@ class Program(Activation):
         return self.objective.parameters if parameters is None else parameters
 
     def _layers_read(self) -> tuple[str, ...]:
-        """The layers that a trace of the objective meets."""
-        layers: dict[str, None] = {}
+        """The layers that the objective reads.
+
+        A trace cuts the network once for each layer that it did not know. An objective may need several layers from one cut, as
+        for gradients from one to the other, so that a trace that fails is made again as long as it finds new layers.
+        """
+        known: tuple[str, ...] = ()
+        while True:
+            layers = dict.fromkeys(known)
+            try:
+                self._trace(layers)
+            except Exception:
+                if len(layers) == len(known):
+                    raise
+                known = tuple(layers)
+                continue
+            return tuple(layers)
+
+    def _trace(self, layers: dict[str, None]) -> None:
+        """Traces the objective with one cut of the network at some layers; other ones that it reads are added."""
 
         def trace(z: tf.Tensor) -> tf.Tensor:
             with randomness.stream(tf.zeros([2], tf.int32)), _global_step(0):
                 images = self.param.image(z)
                 seen = self.transform.apply(images)
-                accessor = make_accessor(lambda name: self.network.cut((name,))(seen)[name], self.network, images)
+                values = self.network.cut(tuple(layers))(seen) if layers else {}
 
-                def recording(name: str) -> Any:
-                    if name not in RESERVED:
+                def compute(name: str) -> tf.Tensor:
+                    if name not in values:
+                        values[name] = self.network.cut((name,))(seen)[name]
                         layers[name] = None
-                    return accessor(name)
+                    return values[name]
 
-                return tf.convert_to_tensor(self.objective(recording))
+                return tf.convert_to_tensor(self.objective(make_accessor(compute, self.network, images)))
 
         spec = tf.TensorSpec((1, *self.param.latent_shape), tf.float32)
         value = tf.function(trace, autograph=False).get_concrete_function(spec).outputs[0]
         if not value.dtype.is_floating:
             raise ValueError(f"objective_f: expected a number to maximise. Received: {value.dtype.name} {value.shape}")
-        return tuple(layers)
 
 
 def make_program(

@@ -22,6 +22,8 @@ _initial_values: ContextVar[np.random.RandomState | None] = ContextVar("initial_
 _reading: ContextVar[bool] = ContextVar("reading", default=False)
 
 Creator = Callable[..., Any]
+# Where a graph keeps the variables of `tf.compat.v1.get_variable` by name.
+VARIABLE_STORE = ("__variable_store",)
 
 
 def normal(shape: tuple[int, ...], sd: float) -> np.ndarray:
@@ -46,6 +48,13 @@ def glorot_normal(shape: tuple[int, ...], fan_in: int) -> np.ndarray:
 def random_seed() -> int:
     """An int below 2**31 from the same generator."""
     return int((_initial_values.get() or np.random).randint(2**31 - 1))
+
+
+def seed_beside() -> int:
+    """An int below 2**31 that follows from the generator's state and leaves it as it is: first values come from there."""
+    generator = np.random.RandomState()
+    generator.set_state((_initial_values.get() or np.random).get_state())
+    return int(generator.randint(2**31 - 1))
 
 
 @contextlib.contextmanager
@@ -98,10 +107,11 @@ class Latents:
                 values.append(np.ravel(value).astype(np.float32))
             else:
                 self.constants.append(value)
-            return tf.constant(value)
+            return following(**{**settings, "initial_value": value})
 
-        with tf.variable_creator_scope(record):
-            self.result = function()
+        with tf.variable_creator_scope(record), _no_variables_yet():
+            self.result = tf.convert_to_tensor(function())
+        self._compiled = tf.function(self._read, autograph=False)
         self.seed = random_seed()
         self.initial = np.concatenate(values)[None] if values else np.zeros((1, 0), np.float32)
 
@@ -114,6 +124,10 @@ class Latents:
         Returns:
           What the function returns.
         """
+        # What it makes has a name only in a graph, which `tf.compat.v1.get_variable` asks for.
+        return self._compiled(z) if tf.executing_eagerly() else self._read(z)
+
+    def _read(self, z: tf.Tensor) -> Any:
         sizes = [int(np.prod(shape)) for shape in self.shapes]
         parts = iter(zip(tf.split(z[0], sizes), self.shapes, strict=True) if len(sizes) > 1 else _one(z, self.shapes))
         constants = iter(self.constants)
@@ -126,7 +140,7 @@ class Latents:
 
         token = _reading.set(True)
         try:
-            with tf.variable_creator_scope(replace):
+            with tf.variable_creator_scope(replace), _no_variables_yet():
                 return self.function()
         finally:
             _reading.reset(token)
@@ -137,6 +151,17 @@ class Latents:
         with graph.as_default():
             self.read(tf.compat.v1.placeholder(tf.float32, self.initial.shape))
         return hashlib.sha256(graph.as_graph_def().SerializeToString(deterministic=True)).hexdigest()
+
+
+@contextlib.contextmanager
+def _no_variables_yet() -> Iterator[None]:
+    """In this block, `tf.compat.v1.get_variable` knows no names: the same function is called again and again."""
+    store = tf.compat.v1.get_default_graph().get_collection_ref(VARIABLE_STORE)
+    before, store[:] = list(store), []
+    try:
+        yield
+    finally:
+        store[:] = before
 
 
 def _one(z: tf.Tensor, shapes: list[tuple[int, ...]]) -> list[tuple[tf.Tensor, tuple[int, ...]]]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
+import tensorflow as tf
 
-from samplevis.lucid.core.networks import network_of
+from samplevis.lucid.core import graphs
+from samplevis.lucid.core.eager import outside
+from samplevis.lucid.core.networks import imports_itself, network_of
 from samplevis.runtime.checks import check_choice
 
 Reducer = Literal["mean", "rms", "max"]
@@ -47,13 +51,44 @@ def get_activations_iter(
     Returns:
       Array [*indices, ...].
     """
-    combine, first, finish = REDUCERS[check_choice("reducer", reducer, REDUCERS)]
-    network, name = network_of(model), getattr(layer, "name", layer)
+    check_choice("reducer", reducer, REDUCERS)
+    with _computing(model, getattr(layer, "name", layer)) as compute:
+        return _reduced(compute, generator, reducer, batch_size, dtype, ind_shape, center_only)
+
+
+@contextlib.contextmanager
+def _computing(model: Any, layer: str) -> Iterator[Callable[[np.ndarray], np.ndarray]]:
+    if imports_itself(model):
+        with graphs.running(model, layer) as compute:
+            yield compute
+        return
+    network = network_of(model)
+
+    def compute(images: np.ndarray) -> np.ndarray:
+        # Splines may leave [0, 1] a little, and Lucid takes any floats.
+        return network.cut((layer,))(tf.constant(images, tf.float32))[layer].numpy()
+
+    yield lambda images: outside(lambda: compute(images))
+
+
+def _reduced(
+    compute: Callable[[np.ndarray], np.ndarray],
+    generator: Iterable[tuple[Index, np.ndarray]],
+    reducer: Reducer,
+    batch_size: int,
+    dtype: Any,
+    ind_shape: Sequence[int] | None,
+    center_only: bool,
+) -> np.ndarray:
+    combine, first, finish = REDUCERS[reducer]
     found: dict[Index, np.ndarray] = {}
     counts: dict[Index, int] = defaultdict(int)
     images = iter(generator)
     while batch := list(islice(images, batch_size)):
-        acts = network(np.stack([image for _, image in batch]), name)[name].numpy()
+        stacked = np.stack([image for _, image in batch])
+        if not np.issubdtype(stacked.dtype, np.floating):
+            raise ValueError(f"examples: expected floats in [0, 1] (divide bytes by 255). Received: {stacked.dtype}")
+        acts = compute(stacked)
         if center_only:
             acts = acts[:, acts.shape[1] // 2, acts.shape[2] // 2]
         for (index, _), act in zip(batch, acts, strict=True):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from samplevis.lucid.core.facts import MODELS
 from samplevis.lucid.modelzoo import vision_models
 from samplevis.lucid.modelzoo.vision_base import Model
 from samplevis.runtime.checks import did_you_mean
 
-models_map: dict[str, type[Model]] = {
-    name: getattr(vision_models, name) for name in ("InceptionV1", *vision_models.SAME, *vision_models.GONE)
-}
+models_map: dict[str, type[Model]] = {name: getattr(vision_models, name) for name in MODELS}
 
 
 def get_model(name: str) -> Model:

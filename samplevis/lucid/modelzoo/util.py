@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import warnings
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
+from samplevis.lucid.misc.io import load, save
+from samplevis.lucid.misc.io.saving import ClarityJSONEncoder
 from samplevis.modelzoo.files import LUCID_NODE
+
+metadata_node_name = LUCID_NODE
 
 
 def load_graphdef(model_url: str, reset_device: bool = True) -> Any:
@@ -22,13 +28,15 @@ def load_graphdef(model_url: str, reset_device: bool = True) -> Any:
     Returns:
       A GraphDef.
     """
-    graph_def = tf.compat.v1.GraphDef.FromString(Path(model_url).read_bytes())
+    graph_def = load(model_url)
     for node in graph_def.node if reset_device else ():
         node.device = ""
     return graph_def
 
 
-load_text_labels = lambda labels_path: Path(labels_path).read_text(encoding="utf-8").splitlines()  # noqa: E731
+def load_text_labels(labels_path: str) -> list[str]:
+    """Loads the lines of a text file."""
+    return load(labels_path, split=True)
 
 
 def forget_xy(t: tf.Tensor) -> tf.Tensor:
@@ -59,14 +67,19 @@ def frozen_default_graph_def(input_node_names: Sequence[str], output_node_names:
       A GraphDef.
 
     Raises:
-      RuntimeError: outside a session.
+      RuntimeError: outside a session, or if the graph is empty.
     """
     session = tf.compat.v1.get_default_session()
     if session is None:
         raise RuntimeError("save: it freezes the graph of a session; call it inside `with tf.Session()`.")
-    graph_def = session.graph.as_graph_def()
+    graph_def = tf.compat.v1.get_default_graph().as_graph_def()
+    if not graph_def.node:
+        raise RuntimeError("save: the default graph is empty. Is the model in another graph?")
     constant = tf.compat.v1.graph_util.convert_variables_to_constants(session, graph_def, list(output_node_names))
-    return tf.compat.v1.graph_util.extract_sub_graph(constant, [*output_node_names])
+    frozen = tf.compat.v1.graph_util.extract_sub_graph(constant, [*output_node_names])
+    for node in frozen.node:
+        node.device = ""
+    return frozen
 
 
 def infuse_metadata(graph_def: Any, info: Mapping[str, Any]) -> None:
@@ -77,41 +90,138 @@ def infuse_metadata(graph_def: Any, info: Mapping[str, Any]) -> None:
       info: what JSON can hold.
     """
     with tf.Graph().as_default() as graph:
-        tf.constant(json.dumps(info), name=LUCID_NODE)
+        tf.constant(json.dumps(info, cls=ClarityJSONEncoder), name=metadata_node_name)
     graph_def.node.extend(graph.as_graph_def().node)
 
 
-def save_frozen(url: str, input_name: str, output_names: Sequence[str], metadata: Mapping[str, Any]) -> None:
-    """Freezes the default graph into a file, with what it expects; the arguments are those of `Model.save`."""
+def extract_metadata(graph_def: Any) -> dict[str, Any] | None:
+    """What `infuse_metadata` wrote into a graph; None if there is nothing."""
+    found = [node for node in graph_def.node if node.name == metadata_node_name]
+    if not found:
+        return None
+    return json.loads(tf.make_ndarray(found[0].attr["value"].tensor).item())
+
+
+def inside(folder: str, name: str, field: str) -> str:
+    """The path of a file in a folder; ValueError if its name leads out of it."""
+    path = (Path(folder) / name).resolve()
+    if not path.is_relative_to(Path(folder).resolve()):
+        raise ValueError(f"{field}: expected a file in the folder of the manifest. Received: {name!r}")
+    return str(path)
+
+
+def save_frozen(
+    save_url: str,
+    input_name: str,
+    output_names: Sequence[str],
+    image_shape: Sequence[int | None],
+    image_value_range: Sequence[float],
+) -> None:
+    """Freezes the default session's graph into a file: `Model.save`.
+
+    Args:
+      save_url: path of a `.pb`.
+      input_name: node that is the images.
+      output_names: nodes of the outputs.
+      image_shape: [height, width, channels].
+      image_value_range: what black and white pixels become.
+
+    Raises:
+      ValueError: for names of tensors, which have a colon, in place of names of nodes.
+    """
+    if tensors := [name for name in (input_name, *output_names) if ":" in name]:
+        raise ValueError(f"input_name, output_names: expected nodes, not tensors. Received: {', '.join(tensors)}")
     graph_def = frozen_default_graph_def([input_name], output_names)
     infuse_metadata(
-        graph_def, {key: list(value) if isinstance(value, tuple) else value for key, value in metadata.items()}
+        graph_def,
+        {"input_name": input_name, "image_shape": list(image_shape), "image_value_range": list(image_value_range)},
     )
-    Path(url).write_bytes(graph_def.SerializeToString())
+    save(graph_def, save_url)
+
+
+class GraphDefHelper:
+    """The nodes of a GraphDef by what they are.
+
+    Args:
+      graph_def: the graph.
+
+    Attributes:
+      by_op: kind of operation -> nodes.
+      by_name: name -> node.
+      by_input: name of an input -> the nodes that read it.
+    """
+
+    def __init__(self, graph_def: Any):
+        self.graph_def = graph_def
+        self.by_name = {node.name: node for node in graph_def.node}
+        self.by_op: dict[str, list[Any]] = defaultdict(list)
+        self.by_input: dict[str, list[Any]] = defaultdict(list)
+        for node in graph_def.node:
+            self.by_op[node.op].append(node)
+            for name in node.input:
+                self.by_input[name].append(node)
+
+    def neighborhood(self, node: Any, degree: int = 4) -> list[Any]:
+        """The nodes at most `degree` edges away."""
+        found = edge = {node.name}
+        for _ in range(degree):
+            near = {one.name for name in edge for one in self.by_input[name]}
+            near |= {one.lstrip("^").partition(":")[0] for name in edge for one in self.by_name[name].input}
+            edge = near - found
+            found = found | near
+        return [self.by_name[name] for name in found]
 
 
 def suggest_save_args(graph_def: Any = None) -> dict[str, Any]:
-    """What `Model.suggest_save_args` prints and returns."""
-    if graph_def is None:
-        graph_def = tf.compat.v1.get_default_graph().as_graph_def()
+    """Prints a call of `Model.save` for a graph.
+
+    Args:
+      graph_def: the graph. Defaults to the default graph.
+
+    Returns:
+      What could be inferred, by name of the argument; None for the rest, with a warning.
+    """
+    graph_def = tf.compat.v1.get_default_graph().as_graph_def() if graph_def is None else graph_def
+    helper = GraphDefHelper(graph_def)
     found: dict[str, Any] = dict.fromkeys(("input_name", "image_shape", "output_names", "image_value_range"))
-    inputs = [node for node in graph_def.node if node.op == "Placeholder"]
-    if len(inputs) == 1 and tf.as_dtype(inputs[0].attr["dtype"].type).is_floating:
-        found["input_name"] = inputs[0].name
-        shape = [size.size for size in inputs[0].attr["shape"].shape.dim][-3:]
-        found["image_shape"] = shape if len(shape) == 3 and -1 not in shape else None
-    found["output_names"] = [node.name for node in graph_def.node if node.op == "Softmax"] or None
+    node = _suggest_input(helper, found)
+    if node is not None:
+        sizes = [size.size for size in node.attr["shape"].shape.dim][-3:]
+        found["image_shape"] = sizes if len(sizes) == 3 and -1 not in sizes else None
+        if found["image_shape"] is None:
+            warnings.warn("image_shape: the size of the input is free.", stacklevel=2)
+    found["output_names"] = [one.name for one in helper.by_op["Softmax"]] or None
+    if found["output_names"] is None:
+        warnings.warn("output_names: the graph has no softmax.", stacklevel=2)
     examples = {
-        **{"input_name": "'input'", "image_shape": "[224, 224, 3]", "output_names": "['logits']"},
+        "input_name": "'input'",
+        "image_shape": "[224, 224, 3]",
+        "output_names": "['logits']",
         "image_value_range": "(-1, 1), (0, 1), (0, 255) or (-117, 138)",
     }
-    lines = (
-        f"    {name}={value!r}," if value is not None else f"    {name}=...,  # such as {examples[name]}"
-        for name, value in found.items()
-    )
-    print(
-        "\n".join(
-            ["# A wrong image_value_range fails silently: check it.", "Model.save(", "    save_url=...,", *lines, ")"]
-        )
-    )
+    print("# A wrong image_value_range fails silently: check it.\nModel.save(\n    save_url=...,")
+    for name, value in found.items():
+        print(f"    {name}=...,  # such as {examples[name]}" if value is None else f"    {name}={value!r},")
+    print(")")
     return found
+
+
+def _suggest_input(helper: GraphDefHelper, found: dict[str, Any]) -> Any:
+    """The node that may be the images, whose name is entered; bytes are images only behind a division by 255."""
+    inputs = helper.by_op["Placeholder"]
+    if len(inputs) != 1:
+        warnings.warn(f"input_name: the graph has {len(inputs)} placeholders.", stacklevel=3)
+        return None
+    kind = tf.as_dtype(inputs[0].attr["dtype"].type)
+    if kind.is_floating:
+        found["input_name"] = inputs[0].name
+        return inputs[0]
+    print(f"# The placeholder is {str(inputs[0].attr['dtype']).strip()}, which has no gradient.")
+    near = helper.neighborhood(inputs[0], degree=5)
+    divisions = [node for node in near if node.op in ("RealDiv", "Div")]
+    values = [tf.make_ndarray(node.attr["value"].tensor) for node in near if node.op == "Const"]
+    if len(divisions) == 1 and any((value == 255).any() for value in values if value.dtype.kind in "iuf"):
+        found |= {"input_name": divisions[0].name, "image_value_range": (0, 1)}
+        return divisions[0]
+    warnings.warn("input_name: the graph has no single division by 255.", stacklevel=3)
+    return None

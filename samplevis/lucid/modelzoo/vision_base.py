@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import hashlib
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
@@ -16,65 +16,18 @@ from samplevis import modelzoo
 from samplevis.lucid.core import graphs
 from samplevis.lucid.core.eager import outside
 from samplevis.lucid.core.facts import dropped_error
+from samplevis.lucid.core.layers import Layer, LayersOfNetwork, _layers_from_list_of_dicts
+from samplevis.lucid.misc.io import load, reading
 from samplevis.lucid.modelzoo import util
 from samplevis.lucid.modelzoo.get_activations import get_activations
 from samplevis.modelzoo.files import load_file
 from samplevis.network import Network
+from samplevis.network.preprocessing import CAFFE_MEAN
 
 log = logging.getLogger(__name__)
 
-IMAGENET_MEAN = np.array([123.68, 116.779, 103.939])
+IMAGENET_MEAN = np.array(CAFFE_MEAN)
 IMAGENET_MEAN_BGR = np.flip(IMAGENET_MEAN, 0)
-
-
-class Layer:
-    """A layer of a model.
-
-    Args:
-      model_class: the model's class.
-      name: its name, for T.
-      depth: number of channels.
-      tags: "conv" or "dense".
-
-    Attributes:
-      width, height, shape: None, as in Lucid.
-    """
-
-    width = height = shape = None
-
-    def __init__(self, model_class: type, name: str, depth: int, tags: Sequence[str]):
-        self.model_class, self.name, self.depth, self.tags = model_class, name, depth, set(tags)
-
-    def __getitem__(self, name: str) -> Any:
-        if name == "type":
-            return next(iter(self.tags))
-        if name not in ("name", "depth", "size", "tags"):
-            raise AttributeError(f"a layer has no {name!r}")
-        return getattr(self, name)
-
-    @property
-    def size(self) -> int:
-        """`depth`, in old programs."""
-        return self.depth
-
-    @property
-    def activations(self) -> np.ndarray:
-        """Activations of ImageNet's pictures; their files are gone."""
-        raise dropped_error("modelzoo.aligned_activations")
-
-    def __repr__(self) -> str:
-        return f"Layer (belonging to {self.model_class.__name__}) <{self.name}: {self.depth}> ([{self.tags}])"
-
-    def to_json(self) -> str:
-        """Its name."""
-        return self.name
-
-
-def _layers_from_list_of_dicts(model_class: type, list_of_dicts: Sequence[Mapping[str, Any]]) -> tuple[Layer, ...]:
-    return tuple(
-        Layer(model_class, each["name"], each.get("depth", each.get("size")), each.get("tags", [each.get("type")]))
-        for each in list_of_dicts
-    )
 
 
 class Model:
@@ -87,8 +40,10 @@ class Model:
       model_path: a frozen graph, `.pb`, of the user's own.
       labels_path: a text file, a class on each line.
       input_name: node of the graph that is the images. Defaults to its placeholder.
-      image_value_range: what black and white pixels become.
+      image_shape: [height, width, channels].
+      image_value_range: what black and white pixels become; numbers, or one for each channel in the network's order.
       is_BGR: whether the graph expects blue first.
+      layers: the layers; a subclass may list its own.
       zoo: a name in `samplevis.modelzoo`, instead of `model_path`.
 
     Example:
@@ -105,56 +60,62 @@ class Model:
     dataset: str | None = None
     model_name: str | None = None
     is_BGR = False
+    layers: Any = LayersOfNetwork()
     zoo: str | None = None
-    settings: Mapping[str, Any] = {}
+
+    _weights: Any = None
+    # The graph, once it was used, and the digest of what it was then: programs edit it.
+    _frozen: Any = None
+    _unedited: str | None = None
 
     def __init__(self, weights: Any = None):
         self._weights = weights
 
-    @functools.cached_property
+    @property
     def network(self) -> Network:
-        """The network, loaded when it is first used."""
-        return outside(self._load)
+        """The network, loaded when it is first used, and again when what the model declares has changed."""
+        key = repr((self.image_value_range, self.is_BGR, self.input_name))
+        networks = vars(self).setdefault("_networks", {})
+        if key not in networks:
+            networks[key] = outside(self._load)
+        return networks[key]
 
     def _load(self) -> Network:
         if self.zoo is not None:
-            make = getattr(modelzoo, self.zoo)
-            return make(**self.settings) if self._weights is None else make(self._weights, **self.settings)
+            return self._of_zoo(getattr(modelzoo, self.zoo))
+        return load_file(self._path(), **self._declared())
+
+    def _of_zoo(self, make: Any) -> Network:
+        """The network that the zoo makes; subclasses add layers or names."""
+        return make() if self._weights is None else make(self._weights)
+
+    def _path(self) -> Path:
         path = self._weights or self.model_path
-        if path is None or "://" in str(path):
+        if path is None or str(path).startswith("gs://"):
             raise OSError(
-                f"model_path: {type(self).__name__} has its graph at {path}, which is no longer there. If you have the file, give "
-                f"its path: {type(self).__name__}(PATH)."
+                f"model_path: {type(self).__name__} has its graph at {path}, which is no longer there. If you have the "
+                f"file, give its path: {type(self).__name__}(PATH)."
             )
-        size = (None, None, self.image_shape[-1])
+        return reading.local_file(path)
+
+    def _declared(self) -> dict[str, Any]:
+        """Arguments of `Network`. Lucid's ranges may have a value for each channel."""
         low, high = self.image_value_range
-        mean = None
-        if np.ndim(low):
-            # Lucid subtracts ImageNet's mean by a range for each channel, in the network's order.
-            mean, (low, high) = -np.asarray(low), (0.0, float(np.mean(np.subtract(high, low))))
-        return load_file(
-            Path(path),
-            value_range=(low, high),
-            mean=mean,
-            bgr=self.is_BGR,
-            image_shape=size,
-            name=self.name,
-            **({"input": self.input_name} if self.input_name else {}),
-        )
+        declared: dict[str, Any] = {"value_range": (low, high)}
+        if np.ndim(low) or np.ndim(high):
+            scale = np.subtract(high, low)
+            declared = {"value_range": (0.0, 1.0), "mean": -np.divide(low, scale), "std": 1 / scale}
+            if np.ptp(scale) < 1e-6 * np.max(scale):
+                declared = {"value_range": (0.0, float(np.mean(scale))), "mean": -np.asarray(low)}
+        size = (None, None, self.image_shape[-1] or 3)
+        declared |= {"bgr": bool(self.is_BGR), "image_shape": size, "name": self.name}
+        return declared | ({"input": self.input_name} if self.input_name else {})
 
-    @functools.cached_property
-    def layers(self) -> tuple[Layer, ...]:
-        """Convolutions, concatenations and dense layers, in order of computation."""
-        found = ((name, shape) for name, shape in self.network.layers.items() if len(shape) in (1, 3) and shape[-1])
-        return tuple(
-            Layer(type(self), name, shape[-1], ["conv" if len(shape) == 3 else "dense"]) for name, shape in found
-        )
-
-    @functools.cached_property
+    @property
     def labels(self) -> list[str]:
         """The classes' names, in order."""
-        if self.labels_path is not None and "://" not in self.labels_path:
-            return Path(self.labels_path).read_text(encoding="utf-8").splitlines()
+        if self.labels_path is not None and not self.labels_path.startswith("gs://"):
+            return load(self.labels_path, split=True)
         labels = self.network.labels
         if labels is None:
             raise RuntimeError(f"labels: {self.name} has none. Set labels_path to a text file, a class on each line.")
@@ -163,9 +124,9 @@ class Model:
     @property
     def synset_ids(self) -> list[str]:
         """WordNet's names of the classes."""
-        if self.synsets_path is None or "://" in self.synsets_path:
+        if self.synsets_path is None or self.synsets_path.startswith("gs://"):
             raise RuntimeError("synset_ids: set synsets_path to a text file, a synset on each line.")
-        return Path(self.synsets_path).read_text(encoding="utf-8").splitlines()
+        return load(self.synsets_path, split=True)
 
     @property
     def synsets(self) -> list[Any]:
@@ -179,11 +140,24 @@ class Model:
 
     @property
     def graph_def(self) -> Any:
-        """The frozen graph."""
-        network = self.network
-        if isinstance(network.model, tf.compat.v1.GraphDef):
-            return network.model
-        raise RuntimeError(f"graph_def: {self.name} is a model of Keras; see network.model.")
+        """The frozen graph. It may be changed in place, as by `scratch.parameter_editor`."""
+        return self._graph.graph_def
+
+    @graph_def.setter
+    def graph_def(self, graph_def: Any) -> None:
+        self._frozen, self._unedited = graphs.Frozen(graph_def), None
+
+    @property
+    def _graph(self) -> graphs.Frozen:
+        if self._frozen is None:
+            self._frozen = self._freeze()
+            self._unedited = _digest(self._frozen.graph_def)
+        return self._frozen
+
+    def _freeze(self) -> graphs.Frozen:
+        if self.zoo is None:
+            return graphs.Frozen(util.load_graphdef(str(self._path())))
+        return graphs.frozen(self.network, self.input_name, [layer.name for layer in self.layers])
 
     def load_graphdef(self) -> None:
         """Does nothing, as in Lucid: the graph is loaded when it is first used."""
@@ -194,19 +168,26 @@ class Model:
     def create_input(
         self, t_input: tf.Tensor | None = None, forget_xy_shape: bool = True
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """An input for the network, in a graph.
+        """An input for the network.
 
         Args:
-          t_input: images in [0, 1]. Defaults to a placeholder.
-          forget_xy_shape: no effect.
+          t_input: images in [0, 1], or one of them. Defaults to a placeholder of a graph.
+          forget_xy_shape: whether height and width are only known when they are computed. Defaults to True.
 
         Returns:
           (the images, what the network sees).
         """
         if t_input is None:
             t_input = tf.compat.v1.placeholder(tf.float32, self.image_shape)
-        images = t_input[None] if t_input.shape.rank == 3 else t_input
-        return t_input, self.network.preprocess(images)
+        images = tf.convert_to_tensor(t_input, tf.float32)
+        images = images[None] if images.shape.rank == 3 else images
+        if forget_xy_shape:
+            images = util.forget_xy(images)
+        if images.shape[-1] is None:
+            images = tf.ensure_shape(images, [*images.shape[:-1], self.network.image_shape[-1]])
+        images = tf.reverse(images, [-1]) if self.is_BGR else images
+        low, high = (np.asarray(edge, np.float32) for edge in self.image_value_range)
+        return t_input, low + images * (high - low)
 
     def import_graph(
         self,
@@ -220,18 +201,34 @@ class Model:
         Args:
           t_input: images in [0, 1]. Defaults to a placeholder.
           scope: its name there. Defaults to "import".
-          forget_xy_shape: no effect.
+          forget_xy_shape: as in `create_input`.
           input_map: tensors in the place of some in the network. Defaults to none.
 
         Returns:
           T, the accessor of its layers.
         """
         graphs.check_graph("import_graph")
-        if t_input is None:
-            t_input = tf.compat.v1.placeholder(tf.float32, self.image_shape)
-        T = graphs.import_network(self, t_input, t_input, scope, input_map)  # noqa: N806
+        graphs.check_scope(scope)
+        _, seen = self.create_input(t_input, forget_xy_shape)
+        T = graphs.add(self._graph, self.input_name, seen, scope, input_map or {})  # noqa: N806
         self.post_import(scope)
         return T
+
+    def imports_itself(self) -> bool:
+        """Whether a subclass, or what was set on this object, changes the graph, how it is imported or what it sees."""
+        methods = (getattr(self, name) for name in ("create_input", "import_graph", "post_import"))
+        if any(method.__module__ != __name__ for method in methods):
+            return True
+        if self._frozen is not None and _digest(self._frozen.graph_def) != self._unedited:
+            return True
+        return self.zoo is not None and outside(self._prepares_unlike_its_network)
+
+    def _prepares_unlike_its_network(self) -> bool:
+        network = self.network
+        colours = tf.constant(np.random.RandomState(0).uniform(size=(1, 1, 1, network.image_shape[-1])), tf.float32)
+        _, seen = self.create_input(colours, forget_xy_shape=False)
+        expected = network.preprocess(colours)
+        return not np.allclose(seen, expected, rtol=1e-4, atol=1e-4)
 
     def show_graph(self) -> None:
         """Prints the layers; Lucid shows a drawing that browsers no longer have."""
@@ -253,20 +250,16 @@ class Model:
         raise KeyError(f"there is no layer {name!r}. There are: {[layer.name for layer in self.layers]}")
 
     def get_activations(
-        self, layer: str | Layer, examples: np.ndarray, batch_size: int = 64, **kwargs: Any
+        self,
+        layer: str | Layer,
+        examples: Any,
+        batch_size: int = 64,
+        dtype: Any = None,
+        ind_shape: Sequence[int] | None = None,
+        center_only: bool = False,
     ) -> np.ndarray:
-        """Activations of some images.
-
-        Args:
-          layer: the layer, or its name.
-          examples: images [n, height, width, channels] in [0, 1].
-          batch_size: images at a time. Defaults to 64.
-          **kwargs: see `modelzoo.get_activations`.
-
-        Returns:
-          Array [n, ...].
-        """
-        return get_activations(self, layer, examples, batch_size, **kwargs)
+        """Activations of some images; see `modelzoo.get_activations`."""
+        return get_activations(self, layer, examples, batch_size, dtype, ind_shape, center_only)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Model) and self._identity() == other._identity()
@@ -278,28 +271,58 @@ class Model:
         return self.name
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if key not in ("network", "layers")}
+        return {key: value for key, value in vars(self).items() if key not in ("_networks", "_frozen")}
 
     def to_json(self) -> str:
         """Its name."""
         return self.name
 
-    def _identity(self) -> tuple[Any, ...]:
-        return type(self), str(self._weights or self.model_path), self.zoo
+    def _identity(self) -> Any:
+        """What two equal models share: the file, as in Lucid; of a model without a file, the object itself."""
+        path = self._weights or self.model_path
+        return str(path) if path is not None else (self.zoo or id(self))
 
     @staticmethod
     def load(url: str) -> Model:
-        """Loads what `Model.save` wrote: a `.pb` or a `.json` manifest.
+        """Loads what `Model.save` wrote: a `.pb`, or a `.json` manifest.
 
         Args:
-          url: a path.
+          url: a path, or an address that begins with https://.
 
         Returns:
           A `Model`.
         """
-        return NetworkModel(load_file(Path(url)))
+        url = str(url)
+        return Model.load_from_manifest(url) if url.endswith(".json") else Model.load_from_graphdef(url)
 
-    load_from_graphdef = load_from_manifest = load
+    @staticmethod
+    def load_from_graphdef(graphdef_url: str) -> Model:
+        """Loads what `Model.save` wrote.
+
+        Raises:
+          ValueError: if the graph does not say what it expects.
+        """
+        metadata = util.extract_metadata(util.load_graphdef(graphdef_url))
+        if metadata is None:
+            raise ValueError(
+                f"graphdef_url: {graphdef_url} does not say what it expects, as Model.save would have written. Say it: "
+                "Model.load_from_metadata(graphdef_url, {'input_name': ..., 'image_shape': ..., 'image_value_range': ...})"
+            )
+        return Model.load_from_metadata(graphdef_url, metadata)
+
+    @staticmethod
+    def load_from_manifest(manifest_url: str) -> Model:
+        """Loads a graph from what a `.json` file says about it.
+
+        Raises:
+          ValueError: if it is not a manifest of a frozen graph.
+        """
+        manifest = load(manifest_url)
+        if not isinstance(manifest, Mapping):
+            raise ValueError(f"manifest_url: {manifest_url} is not a manifest. Expected a JSON object.")
+        if manifest.get("type", "frozen") != "frozen":
+            raise NotImplementedError(f"manifest_url: expected type 'frozen'. Received: {manifest['type']!r}")
+        return FrozenGraphModel(str(Path(manifest_url).parent), manifest)
 
     @staticmethod
     def load_from_metadata(model_url: str, metadata: Mapping[str, Any]) -> Model:
@@ -312,55 +335,11 @@ class Model:
         Returns:
           A `Model`.
         """
-        model = type("DynamicModel", (Model,), dict(metadata))()
-        model.model_path = model_url
-        return model
+        wanted = ("input_name", "image_shape", "image_value_range")
+        return type("DynamicModel", (Model,), {"model_path": model_url, **{name: metadata[name] for name in wanted}})()
 
-    @staticmethod
-    def save(
-        save_url: str,
-        input_name: str,
-        output_names: Sequence[str],
-        image_shape: Sequence[int | None],
-        image_value_range: Sequence[float],
-    ) -> None:
-        """Freezes the default session's graph into a file.
-
-        Args:
-          save_url: path of a `.pb`.
-          input_name: node that is the images.
-          output_names: nodes of the outputs.
-          image_shape: [height, width, channels].
-          image_value_range: what black and white pixels become.
-        """
-        metadata = {"input_name": input_name, "image_shape": image_shape, "image_value_range": image_value_range}
-        util.save_frozen(save_url, input_name, output_names, metadata)
-
-    @staticmethod
-    def suggest_save_args(graph_def: Any = None) -> dict[str, Any]:
-        """Prints a call of `save` for a graph.
-
-        Args:
-          graph_def: the graph. Defaults to the default graph.
-
-        Returns:
-          What could be inferred, by name of the argument.
-        """
-        return util.suggest_save_args(graph_def)
-
-
-class NetworkModel(Model):
-    """A `samplevis.Network` as a model of Lucid's.
-
-    Args:
-      network: the network.
-    """
-
-    def __init__(self, network: Network):
-        super().__init__()
-        self.__dict__["network"] = network
-        self.model_name = network.name
-        self.image_shape, self.image_value_range = list(network.image_shape), network.value_range
+    save = staticmethod(util.save_frozen)
+    suggest_save_args = staticmethod(util.suggest_save_args)
 
 
 class SerializedModel(Model):
@@ -373,4 +352,41 @@ class SerializedModel(Model):
         return Model.load(manifest_path or str(Path(model_path) / "manifest.json"))
 
 
-FrozenGraphModel = SerializedModel
+class FrozenGraphModel(SerializedModel):
+    """A frozen graph that a manifest describes.
+
+    Args:
+      model_directory: the folder of the manifest.
+      manifest: "model_path", "image_value_range", "input_name" and "image_shape", and other attributes of a `Model`.
+
+    Attributes:
+      layer_names: names of the layers, if the manifest has them.
+
+    Raises:
+      ValueError: if something is missing, or the graph is not in the folder.
+    """
+
+    _mandatory_properties = ("model_path", "image_value_range", "input_name", "image_shape")
+
+    def __init__(self, model_directory: str, manifest: Mapping[str, Any]):
+        super().__init__()
+        if missing := [name for name in self._mandatory_properties if name not in manifest]:
+            raise ValueError(
+                f"manifest: {', '.join(missing)} missing. Expected {', '.join(self._mandatory_properties)}."
+            )
+        self.manifest = manifest
+        for name, value in manifest.items():
+            if name != "layers":
+                setattr(self, name, value)
+        self.model_path = util.inside(model_directory, manifest["model_path"], "model_path")
+        labels = manifest.get("labels_path")
+        if labels is not None and "://" not in labels:
+            self.labels_path = util.inside(model_directory, labels, "labels_path")
+        listed = list(manifest.get("layers") or ())
+        self.layer_names = [each if isinstance(each, str) else each["name"] for each in listed]
+        if listed and isinstance(listed[0], Mapping):
+            self.layers = _layers_from_list_of_dicts(self, listed)
+
+
+def _digest(graph_def: Any) -> str:
+    return hashlib.sha1(graph_def.SerializeToString(deterministic=True), usedforsecurity=False).hexdigest()

@@ -5,6 +5,10 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from samplevis.lucid.core.objective import force_nhwc as _T_force_NHWC  # noqa: F401 - Lucid's name.
+from samplevis.lucid.core.objective import one_image as _T_handle_batch  # noqa: F401 - Lucid's name.
+from samplevis.lucid.core.objective import shown as _make_arg_str  # noqa: F401 - Lucid's name.
+
 
 def _dot(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(x * y, -1)

@@ -13,13 +13,15 @@ import tensorflow as tf
 from samplevis.activation.memory import image_sizes
 from samplevis.lucid.core import graphs, overriding, variables
 from samplevis.lucid.core.eager import outside
-from samplevis.lucid.core.networks import network_of
+from samplevis.lucid.core.models import as_model
+from samplevis.lucid.core.networks import imports_itself, network_of
 from samplevis.lucid.core.objective import Accessor, Objective
 from samplevis.lucid.core.optimizers import as_keras
 from samplevis.lucid.core.program import Program, make_program, param_function
 from samplevis.lucid.core.showing_stage import LATENTS, Thresholds
 from samplevis.lucid.misc.io import show
 from samplevis.lucid.optvis import objectives, param, transform
+from samplevis.network import Network
 from samplevis.optimizers.ascent import AscentOptions, ascend
 from samplevis.runtime import memory, seeds
 from samplevis.runtime.checks import brief, check_wholes
@@ -81,6 +83,9 @@ def render_vis(
     fixed = variables.fixed_initial_values(0) if use_fixed_seed else contextlib.nullcontext()
 
     def run() -> list[np.ndarray]:
+        if imports_itself(model):
+            arguments = model, objective_f, param_f, optimizer, transforms, relu_gradient_override
+            return _optimized_in_graph(lambda: make_vis_T(*arguments), thresholds, print_objectives, verbose)
         program = _program(model, objective_f, param_f, transforms)
         options = AscentOptions(
             max(thresholds) + 1,
@@ -104,7 +109,7 @@ def _optimized(
 
     def at_threshold(step: int, score: float, z: np.ndarray) -> None:
         if verbose:
-            print(step, score)
+            print(step, np.float32(score))
             _print_values(printed, z, seeds.fold(seed, "print", step), step)
             _show(program, z)
 
@@ -116,6 +121,34 @@ def _optimized(
         log.warning("Interrupted at step %d.", int(stage.interrupted["done"]) - 1)
         _show(program, stage.interrupted[LATENTS])
     return [result.snapshots[updates] for updates in sorted(result.snapshots)]
+
+
+def _optimized_in_graph(
+    make: Callable[[], Accessor], thresholds: Sequence[int], print_objectives: Sequence[Any] | None, verbose: bool
+) -> list[np.ndarray]:
+    """The images at some steps, for models that import themselves: in a graph and a session of its own, as in Lucid."""
+    images = []
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tf.compat.v1.set_random_seed(variables.seed_beside())
+        T = make()  # noqa: N806
+        print_objective_func = make_print_objective_func(print_objectives, T)
+        tf.compat.v1.global_variables_initializer().run()
+        step = -1
+        try:
+            for step in range(max(thresholds) + 1):
+                loss, _ = session.run([T("loss"), T("vis_op")])
+                if not np.isfinite(loss).all():
+                    raise FloatingPointError(f"objective_f: its value is not finite at step {step}.")
+                if step in thresholds:
+                    images.append(T("input").eval())
+                    if verbose:
+                        print(step, loss)
+                        print_objective_func(session)
+                        show(np.hstack(images[-1]))
+        except KeyboardInterrupt:
+            log.warning("Interrupted at step %d.", step)
+            show(np.hstack(T("input").eval()))
+    return images
 
 
 def _show(program: Program, z: np.ndarray) -> None:
@@ -158,9 +191,12 @@ def make_vis_T(  # noqa: N802 - Lucid's name.
       (1, 32, 32, 3)
     """
     graphs.check_graph("make_vis_T")
-    network = network_of(model)
-    t_image = make_t_image(_default_param(network) if param_f is None else param_f)
+    t_image = make_t_image(_default_param(model) if param_f is None else param_f)
     global_step = tf.compat.v1.train.get_or_create_global_step()
+    session = tf.compat.v1.get_default_session()
+    if session is not None and session.graph is tf.compat.v1.get_default_graph():
+        # Lucid does so: programs may initialise only what they have made themselves.
+        session.run(tf.compat.v1.variables_initializer([global_step]))
     with graphs.redirected() if relu_gradient_override else contextlib.nullcontext():
         T = import_model(model, make_transform_f(transforms)(t_image), t_image)  # noqa: N806
     loss = objectives.as_objective(objective_f)(T)
@@ -213,7 +249,21 @@ def import_model(
     Returns:
       T: T(layer) are activations.
     """
-    return graphs.import_network(model, t_image, t_image if t_image_raw is None else t_image_raw, scope, input_map)
+    model = as_model(model)
+    raw = t_image if t_image_raw is None else t_image_raw
+    special = {"input": lambda: raw, "labels": lambda: model.labels}
+    if tf.executing_eagerly() and not imports_itself(model):
+        layers = _computed(model.network, t_image)
+    else:
+        layers = model.import_graph(t_image, scope=scope, forget_xy_shape=True, input_map=input_map)
+    return lambda name: special[name]() if name in special else layers(name)
+
+
+def _computed(network: Network, t_image: Any) -> Accessor:
+    """The activations of a network outside a graph."""
+    images = tf.convert_to_tensor(t_image, tf.float32)
+    images = images[None] if images.shape.rank == 3 else images
+    return lambda name: network.cut((name,))(images)[name]
 
 
 def make_t_image(param_f: Callable[[], tf.Tensor] | tf.Tensor | None) -> tf.Tensor:
@@ -274,12 +324,15 @@ def _program(model: Any, objective_f: Any, param_f: Any, transforms: Any) -> Pro
     network = overriding.as_overridden(network_of(model))
     if param_f is not None and not callable(param_f):
         raise TypeError(f"param_f: expected a function, such as lambda: param.image(128). Received: {brief(param_f)}")
-    images = param_function(param_f or _default_param(network))
+    images = param_function(param_f or _default_param(model))
     return make_program(network, _objective(objective_f), images, _transforms(transforms))
 
 
-def _default_param(network: Any) -> Callable[[], tf.Tensor]:
-    height, width, channels = network.image_shape
+def _default_param(model: Any) -> Callable[[], tf.Tensor]:
+    """Images of the size and the channels of a model, 128 x 128 x 3 where it takes any."""
+    if imports_itself(model):
+        return lambda: param.image(DEFAULT_SIZE)
+    height, width, channels = network_of(model).image_shape
     other = None if channels == 3 else channels
     return lambda: param.image(width or DEFAULT_SIZE, height or DEFAULT_SIZE, channels=other)
 

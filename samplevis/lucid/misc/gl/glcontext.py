@@ -1,17 +1,11 @@
-"""The OpenGL context of a machine without a screen, which is gone and not needed."""
+"""The OpenGL context of a machine without a screen: `glrenderer.MeshRenderer` needs none."""
 
 from __future__ import annotations
 
-from samplevis.lucid.core.facts import dropped_error
-
 
 def create_opengl_context(surface_size: tuple[int, int] = (640, 480)) -> None:
-    """Dropped: `glrenderer.MeshRenderer` needs none.
+    """Does nothing: `glrenderer.MeshRenderer` renders without OpenGL.
 
     Args:
-      surface_size: (width, height) in pixels.
-
-    Raises:
-      ImportError: always; it says what to use instead.
+      surface_size: no effect.
     """
-    raise dropped_error("misc.gl.glcontext")

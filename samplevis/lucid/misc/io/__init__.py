@@ -7,10 +7,12 @@ from samplevis.lucid.misc.io import (
     loading,
     reading,
     saving,
+    scoping,
     serialize_array,
     showing,
     writing,
 )
 from samplevis.lucid.misc.io.loading import load
-from samplevis.lucid.misc.io.saving import batch_save, save
+from samplevis.lucid.misc.io.saving import CaptureSaveContext, batch_save, save
+from samplevis.lucid.misc.io.scoping import io_scope, scope_url
 from samplevis.lucid.misc.io.showing import show

@@ -29,7 +29,7 @@ def _display_html(html_str: str) -> None:
 
 
 def _image_url(
-    array: np.ndarray, fmt: str = "png", mode: str = "data", quality: int = 90, domain: Domain | None = (0, 1)
+    array: np.ndarray, fmt: str = "png", mode: str = "data", quality: int = 90, domain: Domain | None = None
 ) -> str:
     """An image as a data URL; Lucid's notebooks put it into HTML."""
     if mode != "data":
@@ -38,14 +38,18 @@ def _image_url(
     return f"data:image/{fmt.upper()};base64,{data}"
 
 
-def _image_html(array: np.ndarray, w: int | None = None, domain: Domain | None = (0, 1), fmt: str = "png") -> str:
+def _image_html(array: np.ndarray, w: int | None = None, domain: Domain | None = None, fmt: str = "png") -> str:
     """An image as an HTML tag."""
     width = "" if w is None else f"width: {w}px; "
     return f'<img src="{_image_url(array, fmt=fmt, domain=domain)}" style="image-rendering: pixelated; {width}">'
 
 
 def image(
-    array: np.ndarray, domain: Domain | str | None = None, w: int | None = None, format: str = "png", **kwargs: Any
+    array: np.ndarray,
+    domain: Domain | str | None = None,
+    w: int | None = None,
+    format: str = "png",
+    labels: Sequence[Any] | None = None,
 ) -> None:
     """Shows an image.
 
@@ -55,7 +59,7 @@ def image(
         and the largest.
       w: width on the screen, in pixels. Defaults to the image's.
       format: "png" (default) or "jpeg".
-      **kwargs: no effect.
+      labels: no effect on one image, as in Lucid.
 
     Example:
       >>> image(np.zeros([8, 8, 3]), "jpeg")

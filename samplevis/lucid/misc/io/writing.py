@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from samplevis.lucid.misc.io.scoping import scope_url
+
 
 def write(data: bytes | str, url: str | os.PathLike, mode: str = "wb") -> None:
     """Writes a file, and its folder if there is none.
@@ -15,26 +17,28 @@ def write(data: bytes | str, url: str | os.PathLike, mode: str = "wb") -> None:
     Args:
       data: bytes or text.
       url: a path; nothing is written to the web.
-      mode: as in `open`. Defaults to "wb".
+      mode: as in `open`. Defaults to "wb"; text is written as UTF-8.
     """
+    data = data.encode() if isinstance(data, str) and "b" in mode else data
     with write_handle(url, mode) as file:
         file.write(data)
 
 
 @contextlib.contextmanager
-def write_handle(url: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
+def write_handle(path: str | os.PathLike, mode: str | None = None) -> Iterator[IO]:
     """A file to write to.
 
     Args:
-      url: a path.
+      path: its path.
       mode: as in `open`. Defaults to "wb".
 
     Returns:
       A context manager that gives the file.
     """
-    if "://" in os.fspath(url):
-        raise OSError(f"url: nothing is written to {os.fspath(url)}. Expected a path.")
-    path = Path(url)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open(mode, **({} if "b" in mode else {"encoding": "utf-8"})) as file:
+    mode = mode or "wb"
+    url = scope_url(path)
+    if "://" in url:
+        raise OSError(f"url: nothing is written to {url}. Expected a path.")
+    Path(url).parent.mkdir(parents=True, exist_ok=True)
+    with Path(url).open(mode, **({} if "b" in mode else {"encoding": "utf-8"})) as file:
         yield file

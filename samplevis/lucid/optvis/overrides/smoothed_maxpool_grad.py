@@ -12,11 +12,14 @@ from samplevis.runtime.checks import check_choice
 Smooth = Literal["avg", "L2"]
 
 
-def make_smoothed_maxpool_grad(smooth_type: Smooth = "avg") -> Callable[[Any, tf.Tensor], tf.Tensor]:
+def make_smoothed_maxpool_grad(
+    smooth_type: Smooth = "avg", epsilon: float = 1e-2
+) -> Callable[[Any, tf.Tensor], tf.Tensor]:
     """A gradient for "MaxPool", for `gradient_override_map`.
 
     Args:
-      smooth_type: "avg" (default) for that of average pooling, "L2" for that of mean(x^2) / (0.01 + mean(|x|)).
+      smooth_type: "avg" (default) for that of average pooling, "L2" for that of mean(x^2) / (epsilon + mean(|x|)).
+      epsilon: of "L2". Defaults to 0.01.
 
     Returns:
       A function of (operation, gradient).
@@ -33,7 +36,7 @@ def make_smoothed_maxpool_grad(smooth_type: Smooth = "avg") -> Callable[[Any, tf
 
         with tf.GradientTape() as tape:
             tape.watch(x)
-            smooth = mean(x) if smooth_type == "avg" else mean(tf.square(x)) / (1e-2 + mean(tf.abs(x)))
+            smooth = mean(x) if smooth_type == "avg" else mean(tf.square(x)) / (epsilon + mean(tf.abs(x)))
         return tape.gradient(smooth, x, grad)
 
     return smoothed_maxpool_grad

@@ -1,5 +1,0 @@
-"""Dropped: see `samplevis.lucid.core.facts`."""
-
-from samplevis.lucid.core.facts import dropped_error
-
-raise dropped_error("modelzoo.aligned_activations")
