@@ -53,6 +53,10 @@ class LayerNames:
         base, _, number = layer.rpartition(":")
         if base and number.isdecimal() and output_name(base, number) in names:
             return output_name(base, number)
+        # Of outputs that have names, the first.
+        several = [name for name in names if name.startswith(layer + OUTPUT)]
+        if several:
+            return several[0]
         if CALL + "1/" in layer:
             return self.find(layer.replace(CALL + "1/", "/"))
         for ending in (PRE, LUCID_PRE):

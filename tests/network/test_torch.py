@@ -101,14 +101,15 @@ def reference(module, x):
     found["stem"] = module.stem[1](found["stem.0"])
     block = module.block
     found["block.bn1"] = block.bn1(block.conv1(found["stem"]))
-    found["block/pre"] = block.bn2(block.conv2(torch.relu(found["block.bn1"]))) + found["stem"]
+    found["block.relu"] = torch.relu(found["block.bn1"])
+    found["block/pre"] = block.bn2(block.conv2(found["block.relu"])) + found["stem"]
     found["block"] = torch.relu(found["block/pre"])
     found["output"] = module.head(found["block"].mean((2, 3)))
     module.train(was)
     return found
 
 
-NAMES = ["stem.0", "stem", "block.bn1", "block/pre", "block", "output"]
+NAMES = ["stem.0", "stem", "block.bn1", "block.relu", "block/pre", "block", "output"]
 
 
 def near(a, b):
@@ -123,15 +124,17 @@ def test_every_layer_has_pytorchs_values(module, network):
     for name in NAMES:
         near(found[name], last(expected[name]))
         near(network(x, name)[name], last(expected[name]))
-    near(found["block/pre"], network(x, "block.relu/pre")["block.relu/pre"])
-    # The last call of a module that is called twice.
-    near(found["block"], network(x, "block.relu")["block.relu"])
+    # A module that is called twice.
+    twice = network(x, ["block.relu#2", "block.relu#2/pre", "block.relu/pre"])
+    near(found["block"], twice["block.relu#2"])
+    near(found["block/pre"], twice["block.relu#2/pre"])
+    near(found["block.bn1"], twice["block.relu/pre"])
 
 
 def test_layers_are_listed_by_their_dotted_names(network):
     assert list(network.layers) == [
-        *("stem.0", "stem.1", "stem", "block.conv1", "block.bn1", "block.conv2", "block.bn2", "block.relu", "block"),
-        *("dropout", "head", "output"),
+        *("stem.0", "stem.1", "stem", "block.conv1", "block.bn1", "block.relu", "block.conv2", "block.bn2"),
+        *("block.relu#2", "block", "dropout", "head", "output"),
     ]
     assert network.layers["stem"] == (None, None, 6) and network.layers["output"] == (4,)
     assert network.image_shape == (None, None, 3)
@@ -383,7 +386,15 @@ def test_training_reaches_the_network_and_its_digest():
     assert before != fingerprint.weights(network)
 
 
-@pytest.mark.parametrize(("replaced", "asked"), [("stem", "output"), ("block/pre", "block"), ("stem.0", "stem")])
+@pytest.mark.parametrize(
+    ("replaced", "asked"),
+    [
+        ("stem", "output"),
+        ("block/pre", "block"),
+        ("stem.0", "stem"),
+        ("block.relu#2", "output"),
+    ],
+)
 def test_other_activations_in_the_place_of_a_layers(module, network, replaced, asked):
     x, y = pictures(), pictures()[::-1].copy()
     values = network(y, replaced)[replaced]
@@ -393,6 +404,17 @@ def test_other_activations_in_the_place_of_a_layers(module, network, replaced, a
         tape.watch(values)
         score = tf.reduce_sum(run(x, values)[asked])
     assert float(tf.norm(tape.gradient(score, values))) > 0
+
+
+def test_the_calls_of_a_module_are_replaced_one_by_one(network):
+    x = pictures()
+    own = network(x, ["block.relu", "block.relu#2", "block.bn2", "output"])
+    run = network.substitute("block.relu", ["block.bn2", "output"])
+    near(run(x, own["block.relu"])["output"], own["output"].numpy())
+    assert np.abs(run(x, 0 * own["block.relu"])["block.bn2"] - own["block.bn2"]).max() > 1e-3
+    second = network.substitute("block.relu#2", ["block.bn2", "output"])(x, 0 * own["block.relu"])
+    near(second["block.bn2"], own["block.bn2"].numpy())
+    assert np.abs(second["output"] - own["output"]).max() > 1e-3
 
 
 class Odd(nn.Module):
@@ -426,9 +448,15 @@ class Whole(nn.Module):
 
 def test_several_tensors_and_what_is_no_layer():
     network = Network(Odd(), value_range=(0, 1))
-    assert list(network.layers) == ["conv", "pair:0", "pair:1", "output:mean", "output:both"]
+    assert list(network.layers) == ["conv", "pair", "pair/output_1", "output/output_mean", "output/output_both"]
     found = network(pictures(), list(network.layers))
-    near(found["pair:0"] + found["pair:1"], found["output:both"].numpy())
+    near(found["pair"] + found["pair/output_1"], found["output/output_both"].numpy())
+    near(network(pictures(), "output")["output"], found["output/output_mean"].numpy())
+    given = network.substitute("pair/output_1", ["output/output_mean", "output/output_both"])(
+        pictures(), 0 * found["pair"]
+    )
+    near(given["output/output_mean"], found["pair"].numpy())
+    near(given["output/output_both"], found["pair"].numpy())
     with pytest.raises(ValueError, match="cannot be computed: it returns no tensor of floats"):
         network.check_layer("turn")
     with pytest.raises(ValueError, match="cannot be computed"):

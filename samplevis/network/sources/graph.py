@@ -255,6 +255,7 @@ class GraphSource:
         """Every name of a layer -> its tensor, in the order of computation."""
         nodes, inputs = self._graph.nodes, self._graph.inputs
         tensors: dict[str, Output] = {}
+        self._synonyms: dict[str, str] = {}
         scopes = self._scopes(reached, found)
         numbers: dict[str, list[int]] = {}
         for name, number in found:
@@ -269,6 +270,7 @@ class GraphSource:
             tensor = self._origin(as_output(tensor))
             if tensor in found:
                 tensors.setdefault(name, tensor)
+        tensors |= {scope: (node, 0) for scope, node in self._synonyms.items() if scope not in tensors}
         for name, (node, number) in list(tensors.items()):
             before = inputs[node][0] if nodes[node].op in ACTIVATIONS else (node + PRE, 0)
             if not number and before in found:
@@ -295,18 +297,21 @@ class GraphSource:
                 if not readers[one] or any(not reader.startswith(scope + "/") for reader in readers[one]):
                     leaving.setdefault(scope, []).append(one)
         found_scopes = {scope: ends[0] for scope, ends in leaving.items() if len(ends) == 1 and scope not in nodes}
-        # Of scopes with the same contents, the outermost names the layer.
+        # Of scopes with the same contents, the outermost names the layer; the others are found, and not listed.
         first: dict[frozenset[str], str] = {}
         for scope in sorted(found_scopes):
-            first.setdefault(frozenset(inside[scope]), scope)
+            outermost = first.setdefault(frozenset(inside[scope]), scope)
+            if outermost != scope:
+                self._synonyms[scope] = found_scopes[scope]
         # A layer comes before the block that ends in it.
         return {scope: found_scopes[scope] for scope in sorted(first.values(), key=lambda one: -one.count("/"))}
 
     def _listed(self) -> list[str]:
         """The names to list: without values before an activation, and without what is inside the innermost scopes."""
-        scopes = {name for name, (node, _) in self._tensors.items() if node.startswith(name + "/")}
+        tensors = {name: tensor for name, tensor in self._tensors.items() if name not in self._synonyms}
+        scopes = {name for name, (node, _) in tensors.items() if node.startswith(name + "/")}
         inner = tuple(f"{one}/" for one in scopes if not any(other.startswith(f"{one}/") for other in scopes))
-        return [name for name in self._tensors if not name.endswith(PRE) and not name.startswith(inner or ("//",))]
+        return [name for name in tensors if not name.endswith(PRE) and not name.startswith(inner or ("//",))]
 
     def _origin(self, tensor: Output) -> Output:
         """The tensor that an identity passes on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import threading
 import weakref
@@ -25,27 +26,39 @@ class Tap:
       module: the module's dotted name; "" is the root.
       use: which call of the module, from 1.
       before: whether it is the module's first argument instead of what it returns.
-      key: which tensor of a module that returns several: "", ":0" or ":name".
+      key: which tensor of a module that returns several: its number from 0, or its name; 0 of one that returns a single one.
     """
 
     module: str
     use: int
     before: bool = False
-    key: str = ""
+    key: int | str = 0
 
 
 class _Reached(BaseException):
     """Every tap has been read, so that the rest of the module need not run."""
 
 
-def tensors(output: Any) -> dict[str, torch.Tensor]:
-    """The tensors in what a module returns, by `Tap.key`; a single one, alone or in a tuple or dictionary, is ""."""
+def tensors(output: Any) -> dict[int | str, torch.Tensor]:
+    """The tensors in what a module returns, by `Tap.key`; a single one, alone or in a tuple or dictionary, is 0."""
     if isinstance(output, torch.Tensor):
-        return {"": output}
+        return {0: output}
     several = enumerate(output) if isinstance(output, tuple | list) else ()
     items = output.items() if isinstance(output, Mapping) else several
-    found = {f":{key}": value for key, value in items if isinstance(value, torch.Tensor)}
-    return {"": next(iter(found.values()))} if len(found) == 1 else found
+    found = {key: value for key, value in items if isinstance(value, torch.Tensor)}
+    return {0: next(iter(found.values()))} if len(found) == 1 else found
+
+
+def _with(output: Any, old: torch.Tensor, new: torch.Tensor) -> Any:
+    """What a module returns, with one of its tensors replaced."""
+    if isinstance(output, torch.Tensor):
+        return new
+    if isinstance(output, Mapping):
+        changed = copy.copy(output)
+        changed.update({key: new for key, value in output.items() if value is old})
+        return changed
+    items = [new if value is old else value for value in output]
+    return type(output)(*items) if hasattr(output, "_fields") else type(output)(items)
 
 
 def run(
@@ -88,11 +101,12 @@ def run(
         return visit(tap, arguments[0]), *arguments[1:]
 
     def after(name: str, use: int, output: Any) -> Any:
+        changed = None
         for key, value in tensors(output).items():
-            changed = visit(Tap(name, use, key=key), value)
-            if changed is not value:
-                return changed
-        return None
+            new = visit(Tap(name, use, key=key), value)
+            if new is not value:
+                changed = _with(changed if changed is not None else output, value, new)
+        return changed
 
     names = {tap.module for tap in (*left, *replaced)}
     with _hooked(module, names, before, after), contextlib.suppress(_Reached):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +13,16 @@ import numpy as np
 import tensorflow as tf
 import torch
 
-from samplevis.network.sources.base import PRE, Ending, ReplaceActivation, ReplaceLayer, Shape, show
+from samplevis.network.sources.base import (
+    PRE,
+    Ending,
+    ReplaceActivation,
+    ReplaceLayer,
+    Shape,
+    call_name,
+    output_name,
+    show,
+)
 from samplevis.network.sources.endings import module_endings
 from samplevis.network.sources.functions import FUNCTIONS, OTHERS, kind
 from samplevis.network.sources.torch_bridge import Bridge, InTorch
@@ -26,9 +35,9 @@ _NORMALIZATIONS = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d, torch.nn.BatchNor
 class TorchSource:
     """A `torch.nn.Module` as a `Source`.
 
-    Layers have the dotted names of the submodules; a layer is what the submodule's last call returns, `layer:0` or `layer:name`
-    one of several tensors that it returns, and "output" what the module itself returns. Tensors of the rank of the images are
-    turned from channels-first to channels-last.
+    Layers have the dotted names of the submodules; a layer is what the submodule's first call returns, `layer#2` what the second
+    does, `layer/output_1` or `layer/output_name` one of several tensors that it returns, and "output" what the module itself
+    returns. Tensors of the rank of the images are turned from channels-first to channels-last.
 
     Args:
       module: a module that takes one batch of images, channels first. It is used as it is, and stays as it is.
@@ -84,8 +93,7 @@ class TorchSource:
             if function is not None:
                 parent, _, attribute = name.rpartition(".")
                 setattr(module.get_submodule(parent), attribute, InTorch(function))
-                if name in operations:
-                    operations[name] = function
+                operations.update(dict.fromkeys(self._calls(name, operations), function))
         new = object.__new__(TorchSource)
         vars(new).update(vars(self), model=module, operations=operations)
         new._sizes = functools.lru_cache(maxsize=32)(new._infer)
@@ -113,18 +121,14 @@ class TorchSource:
         return 2 * (sum(saved.values()) + sum(value.nbytes for value in values))
 
     def _read(self) -> None:
-        """Finds the layers: what every submodule's last call returned, for two sizes of batches, and of images if they are free."""
+        """Finds the layers: what every call of a submodule returned, for two sizes of batches, and of images if they are free."""
         others = tuple(side or FREE_SIDES[len(self.image_shape) - 1][1] for side in self.image_shape[:-1])
         self._sizes = functools.lru_cache(maxsize=32)(self._infer)
         seen, ends = self._record(2, self._sides)
         again, _ = self._record(3, others)
-        last = {}
-        for tap in seen:
-            last.pop((tap.module, tap.key), None)
-            last[tap.module, tap.key] = tap
         parts, self._taps, shapes = dict(self.model.named_modules()), {}, {}
-        for tap in last.values():
-            name = (tap.module or OUTPUT) + tap.key
+        for tap in seen:
+            name = output_name(call_name(tap.module or OUTPUT, tap.use), tap.key)
             shape = _free(seen[tap], again.get(tap))
             if shape is None or (not tap.module and OUTPUT in parts):
                 continue
@@ -139,7 +143,7 @@ class TorchSource:
         modules = {name: parts[self._taps[name].module] for name in self.layers}
         self.kinds = {name: type(part).__name__ for name, part in modules.items()}
         self.operations = {name: _operation(part) for name, part in modules.items()}
-        called = {module for module, _ in last}
+        called = {tap.module for tap in seen}
         self.missing = {
             name: "it returns no tensor of floats with a row for each image"
             if name in called
@@ -147,6 +151,10 @@ class TorchSource:
             for name in parts
             if name and not any(tap.module == name for tap in self._taps.values())
         }
+
+    def _calls(self, module: str, names: Iterable[str]) -> list[str]:
+        """The names, of some, of the calls of a submodule."""
+        return [name for name in names if self._taps[name].module == module]
 
     @property
     def _activations(self) -> dict[str, torch.nn.Module]:

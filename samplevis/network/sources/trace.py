@@ -83,7 +83,7 @@ def _call(
 
 def _frozen(
     concrete: Any,
-    scopes: dict[str, str],
+    scopes: dict[str, Any],
     model: Any,
     name: str,
     fixed_inputs: Mapping[str, Any] | None,
