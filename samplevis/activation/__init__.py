@@ -7,6 +7,6 @@ Example:
   ((32, 32, 3), Jitter(d=4))
 """
 
-from samplevis.activation.activation import Activation, default_param, make_activation
+from samplevis.activation.activation import Activation, default_param, make_activation, sized_param
 
-__all__ = ["Activation", "default_param", "make_activation"]
+__all__ = ["Activation", "default_param", "make_activation", "sized_param"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from samplevis.objectives.base import make_accessor
 from samplevis.objectives.schedule import END
 from samplevis.param import Parameterization
 from samplevis.runtime import compiled
+from samplevis.runtime.checks import brief
 from samplevis.transform import Transform, as_named, as_transform, compose, crop_or_pad_to
 from samplevis.transform.base import TransformLike, stratified_params
 
@@ -234,6 +236,12 @@ class Activation:
         return self.objective.function(accessor, self.objective.parameters if parameters is None else parameters)
 
 
+# A parameterization of opacity needs a transform that uses it up.
+OPACITY_ADVICE = (
+    "If the last one is opacity, as of param.with_alpha, let the first transform be transform.collapse_alpha_random()"
+)
+
+
 def default_param(
     network: Network,
     size: int | Sequence[int] | None = None,
@@ -259,6 +267,46 @@ def default_param(
     if size is None:
         size = tuple(side or DEFAULT_SIDES[network.dimensions] for side in sides)
     return make(size, channels=channels, dimensions=network.dimensions)
+
+
+def sized_param(
+    network: Network,
+    size: int | Sequence[int] | None,
+    transforms: TransformLike,
+    make: Callable[..., Parameterization] = parameterizations.fourier,
+    name: str = "im_size",
+) -> Parameterization:
+    """Makes a parameterization as `default_param`, and checks the size that was asked for.
+
+    Args:
+      network: the network.
+      size: as in `default_param`.
+      transforms: as in `make_activation`; they may change the size to one that the network takes.
+      make: as in `default_param`.
+      name: the argument's name, for messages. Defaults to "im_size".
+
+    Returns:
+      The parameterization.
+
+    Raises:
+      ValueError: if the network takes images of a fixed size, and these are not, before and after the transforms.
+
+    Example:
+      >>> from samplevis import activation, modelzoo
+      >>> activation.sized_param(modelzoo.Shapes(), 32, "robust").image_shape
+      (32, 32, 3)
+    """
+    param = default_param(network, size, make)
+    sides = param.image_shape[:-1]
+    if size is None or network.takes(sides):
+        return param
+    named = as_named(transforms, network.dimensions, min(sides))
+    if not network.takes(as_transform(named).output_shape(param.image_shape)[:-1]):
+        raise ValueError(
+            f"{name}: {network.name!r} takes images of {show(network.image_shape[:-1])} ({sizes(network.dimensions)}; None is "
+            f"any), the default. Received: {brief(size)}"
+        )
+    return param
 
 
 def make_activation(
@@ -290,6 +338,7 @@ def make_activation(
       'channel(logits, 4)'
     """
     network = as_network(model)
+    _notice_new_function(network, obj)
     if not isinstance(param, Parameterization):
         raise TypeError(f"param: expected a parameterization such as param.fourier(128). Received: {param!r}")
     if len(param.image_shape) != len(network.image_shape):
@@ -302,11 +351,29 @@ def make_activation(
     transform = _fitted(as_transform(named), param, network)
     *size, channels = transform.output_shape(param.image_shape)
     if channels != network.image_shape[-1]:
+        opacity = param.image_shape[-1] == network.image_shape[-1] + 1
+        hint = f". {OPACITY_ADVICE}" if opacity else ""
         raise ValueError(
-            f"param: {network.name!r} takes images of {network.image_shape[-1]} channels. Received: {channels} channels"
+            f"param: {network.name!r} takes images of {network.image_shape[-1]} channels. Received: {channels} channels{hint}"
         )
-    objective = as_objective(obj).resolve(network, tuple(size), param.image_shape)
+    objective = as_objective(obj, network).resolve(network, tuple(size), param.image_shape)
     return Activation(network, objective, param, transform)
+
+
+def _notice_new_function(network: Network, obj: Objective | str | Callable) -> None:
+    """Warns, once, of a function that is made anew in each call: code that was compiled for another object does not serve it."""
+    code = getattr(obj, "__code__", None)
+    if code is None or isinstance(obj, Objective):
+        return
+    seen = network.compiled.setdefault(("function", code), [obj])
+    if len(seen) == 1 and seen[0] is not obj:
+        seen.append(obj)
+        warnings.warn(
+            f"obj: {obj.__name__}(T) is another function object than in an earlier call, with the same code, and what computes "
+            "it is compiled anew each time. Make the function once, or use an objective such as objectives.channel, whose "
+            "numbers are not compiled",
+            stacklevel=4,
+        )
 
 
 def _fitted(transform: Transform, param: Parameterization, network: Network) -> Transform:

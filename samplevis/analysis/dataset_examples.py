@@ -189,7 +189,7 @@ def collect(
         ("batch_size", batch_size, 1),
     ):
         check_whole(name, value, lowest)
-    objective = as_objective(obj)
+    objective = as_objective(obj, network)
     if objective.coupled:
         raise ValueError(f"obj: expected one that scores each image by itself. Received: {objective}")
     score = _score_function(network, objective, batch_size)

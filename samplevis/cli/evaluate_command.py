@@ -41,7 +41,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
     if options.json:
         files.check_suffix(options.json, (".json",))
         files.check_writable(options.json)
-    check_label(options.model, options.objective, options.weights)
+    check_label(options.model, options.objective, options.weights, options.labels)
     judge = None
     if options.judge:
         check_model(options.judge, "judge")

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from samplevis.param import Parameterization
     from samplevis.results.samples import Samples
 
+# What a picture's file may end in: the keys of `export.image.FORMATS`, which would load TensorFlow.
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 # The parameterizations of `samplevis.param` that need nothing but a size.
 PriorName = Literal["fourier", "pyramid", "laplacian_pyramid", "cppn", "pixel", "uniform"]
 
@@ -28,6 +30,19 @@ def check_prior(name: str | None) -> None:
             raise FileNotFoundError(f"prior: there is no file {name}")
     elif name is not None:
         check_choice("prior", name, get_args(PriorName))
+
+
+def check_picture_path(path: str, name: str) -> None:
+    """Raises ValueError or OSError unless a picture can be written to a path.
+
+    Args:
+      path: as the user typed it.
+      name: of the flag, for the message.
+    """
+    from samplevis.runtime import files
+
+    files.check_suffix(path, PICTURES, name)
+    files.check_writable(path)
 
 
 def is_prior_file(name: str | None) -> bool:
@@ -55,13 +70,14 @@ def check_model(model: str, name: str = "model") -> None:
     )
 
 
-def check_label(model: str, objective: str, weights: str | None = None) -> None:
+def check_label(model: str, objective: str, weights: str | None = None, labels: str | None = None) -> None:
     """Raises ValueError, before TensorFlow is loaded, for a label that a model of the zoo does not have.
 
     Args:
       model: as in the zoo.
       objective: as the user typed it; only a single layer:label is looked up.
       weights: path of the weights, beside which the labels may be.
+      labels: the user's own file of labels, which is looked into when the network is loaded. Defaults to none.
     """
     from samplevis.modelzoo.imagenet import local_labels
     from samplevis.modelzoo.registry import MODELS
@@ -71,7 +87,7 @@ def check_label(model: str, objective: str, weights: str | None = None) -> None:
     name = next((name for name in MODELS if name.lower() == model.lower()), None)
     label = objective.rpartition(":")[2]
     # Lucid's GoogLeNets have labels of their own.
-    if name is None or name.startswith("InceptionV1") or not is_label(objective):
+    if labels is not None or name is None or name.startswith("InceptionV1") or not is_label(objective):
         return
     own = {"Shapes": LABELS, "ShapesJudge": JUDGE_LABELS}
     labels = own[name] if name in own else local_labels(weights)
@@ -93,11 +109,37 @@ def load_network(options: argparse.Namespace) -> Network:
     declared = {
         "value_range": tuple(options.value_range) if options.value_range else None,
         "bgr": options.bgr or None,
-        "mean": options.mean,
+        "mean": _one_or_all(options.mean),
+        "std": _one_or_all(options.std),
+        "labels": read_labels(options),
     }
     return modelzoo.load(
         options.model, weights=options.weights, **{name: value for name, value in declared.items() if value is not None}
     )
+
+
+def _one_or_all(numbers: list[float] | None) -> float | list[float] | None:
+    """A single number is for all channels."""
+    return numbers[0] if numbers and len(numbers) == 1 else numbers
+
+
+def read_labels(options: argparse.Namespace) -> str | list[str] | None:
+    """The names of the classes: for a model of the zoo the file, which it reads itself; for others the lines of the file."""
+    from samplevis.modelzoo.registry import MODELS
+
+    path = options.labels
+    if path is None or options.model.lower() in {known.lower() for known in MODELS}:
+        return path
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"labels: there is no file {path}")
+    try:
+        with open(path, encoding="utf-8") as file:
+            labels = [line.strip() for line in file if line.strip()]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"labels: expected a text file in UTF-8. Received: {path} ({error})") from error
+    if not labels:
+        raise ValueError(f"labels: expected names, one on each line. Received: none in {path}")
+    return labels
 
 
 def make_prior(name: str, network: Network, size: int | None) -> Parameterization:
@@ -115,17 +157,17 @@ def make_prior(name: str, network: Network, size: int | None) -> Parameterizatio
       ValueError: if there is none of that name, or none for signals or volumes, which the network takes.
     """
     from samplevis import param
-    from samplevis.activation import default_param
+    from samplevis.activation import sized_param
 
     check_prior(name)
     if is_prior_file(name):
         return param.flow(name)
     make = getattr(param, name)
     if "dimensions" in inspect.signature(make).parameters:
-        return default_param(network, size, make)
+        return sized_param(network, size, None, make, "size")
     if network.dimensions != 2:
         raise ValueError(f"prior: {name!r} makes images of 2 dimensions, and the network takes {network.dimensions}")
-    return default_param(network, size, lambda size, channels, dimensions: make(size, channels=channels))
+    return sized_param(network, size, None, lambda size, channels, dimensions: make(size, channels=channels), "size")
 
 
 def load_samples(run: str) -> Samples:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from samplevis.cli.loading import check_label, load_network
+from samplevis.cli.loading import check_label, check_picture_path, load_network
 from samplevis.cli.shared_flags import OBJECTIVE, add_command, add_model, add_scale, add_size
 
 
@@ -37,7 +37,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--bottom", type=int, default=9, metavar="N", help="how many of the lowest activations (default: 9)"
     )
     group = examples.add_argument_group("output")
-    group.add_argument("--out", required=True, metavar="FILE", help="PNG file to write")
+    group.add_argument("--out", required=True, metavar="FILE", help="picture to write, .png, .webp or .jpg")
     add_scale(group, "the image", 1)
 
 
@@ -64,12 +64,11 @@ def print_description(options: argparse.Namespace) -> None:
 
 def write_examples(options: argparse.Namespace) -> None:
     """Writes the images of a folder that a unit responds to most and least."""
-    from samplevis.runtime import files
     from samplevis.runtime.checks import check_whole
 
     check_whole("scale", options.scale, 1)
-    files.check_writable(options.out)
-    check_label(options.model, options.objective, options.weights)
+    check_picture_path(options.out, "out")
+    check_label(options.model, options.objective, options.weights, options.labels)
     network = load_network(options)
     from samplevis.analysis.dataset_examples import collect
 

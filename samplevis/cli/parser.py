@@ -10,6 +10,7 @@ from samplevis.cli import (
     demo_command,
     evaluate_command,
     model,
+    optimize_command,
     prior_command,
     render_command,
     report,
@@ -24,6 +25,7 @@ examples:
   samplevis examples SqueezeNet fire9:10 photos --size 224 --out fire9-10.png
   samplevis sweep SqueezeNet fire9 --size 64 --out fire9
   samplevis atlas SqueezeNet --out atlas --images photos
+  samplevis optimize SqueezeNet logits:goldfish --out goldfish.png
   samplevis render SqueezeNet logits:goldfish --size 96 --out goldfish
   samplevis render my_model.keras conv5:12 --value-range -1 1 --level 0.5
   samplevis render my_model.keras -conv5:12 --out least
@@ -47,6 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     groups = (
         demo_command,
+        optimize_command,
         render_command,
         sweep_command,
         atlas_command,

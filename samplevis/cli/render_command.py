@@ -93,6 +93,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     target.add_argument("objective", help=f"{OBJECTIVE}; -fire9:10 for what the unit likes least")
     add_size(target, 128)
     add_flags_of_a_run(render, target, "samplevis-out")
+    render.add_argument(
+        "--overwrite", action="store_true", help="replace samples of another unit in the folder of --out"
+    )
 
 
 def add_flags_of_a_run(parser: argparse.ArgumentParser, target: argparse._ArgumentGroup, out: str) -> None:
@@ -123,13 +126,20 @@ def add_flags_of_a_run(parser: argparse.ArgumentParser, target: argparse._Argume
         help=f"folder for {', '.join(WRITTEN[:-1])} and {WRITTEN[-1]} (default: {out})",
     )
     add_scale(output, "the images")
+    output.add_argument(
+        "--bands",
+        nargs=3,
+        type=int,
+        metavar=("RED", "GREEN", "BLUE"),
+        help="bands, from 0, that the colours of the pictures show (default: the mean of each third, of more than 4)",
+    )
 
 
 def run_render(options: argparse.Namespace) -> None:
     """Samples a unit of the user's network."""
     settings = make_settings(options)
     check_model(options.model)
-    check_label(options.model, options.objective, options.weights)
+    check_label(options.model, options.objective, options.weights, options.labels)
     title = options.objective.rpartition(":")[2] if is_label(options.objective) else None
     render_to_folder(load_network(options), options.objective, options, settings, title)
 
@@ -149,14 +159,19 @@ def render_to_folder(
     Returns:
       The samples.
     """
-    from samplevis.activation import default_param, make_activation
+    from samplevis.activation import make_activation, sized_param
+    from samplevis.export.bands import check_bands
     from samplevis.runs.rendering import render
     from samplevis.runtime import files
     from samplevis.runtime.callbacks import JSONLines
 
+    if options.bands:
+        check_bands(options.bands, network.image_shape[-1])
     prior = make_prior(options.prior, network, options.size) if options.prior else None
     # A unit that does not exist leaves no folder.
-    make_activation(network, objective, prior or default_param(network, options.size), None)
+    activation = make_activation(network, objective, prior or sized_param(network, options.size, None), None)
+    if not getattr(options, "overwrite", True):
+        check_folder(options.out, str(activation.objective), network.name)
     files.make_folder(options.out)
     paths = {name: os.path.join(options.out, name) for name in WRITTEN}
     for path in paths.values():
@@ -174,9 +189,26 @@ def render_to_folder(
     )
     # The report shows the command that made the run, also if it is written later.
     samples = dataclasses.replace(samples, options=samples.options | {"command": options.command})
-    _write(samples, paths, title, options.scale)
+    _write(samples, paths, title, options)
     _print(samples, paths, lines)
     return samples
+
+
+def check_folder(folder: str, objective: str, model: str) -> None:
+    """Raises ValueError if a folder holds samples of another unit, which would be lost.
+
+    Args:
+      folder: where the results go.
+      objective: the unit, as it is printed.
+      model: name of the network.
+    """
+    from samplevis.results.sample_file import unit_in
+
+    there = unit_in(os.path.join(folder, "samples.npz"))
+    if there is not None and there != (objective, model):
+        raise ValueError(
+            f"out: {folder!r} holds samples of {there[0]} in {there[1]}, which would be lost. Give another folder, or --overwrite"
+        )
 
 
 def make_settings(options: argparse.Namespace) -> dict[str, Any]:
@@ -197,11 +229,12 @@ def make_settings(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _write(samples: Samples, paths: dict[str, str], title: str | None, scale: int | None) -> None:
+def _write(samples: Samples, paths: dict[str, str], title: str | None, options: argparse.Namespace) -> None:
     """Writes the files of a run; of signals and volumes there is no report, and its path is removed."""
     samples.save(paths["samples.npz"])
-    samples.save_gif(paths["samples.gif"], scale=scale)
-    samples.save_grid(paths["samples.png"], scale=scale)
+    samples = samples.false_colors(options.bands)
+    samples.save_gif(paths["samples.gif"], scale=options.scale)
+    samples.save_grid(paths["samples.png"], scale=options.scale)
     if samples.dimensions == 2:
         samples.report(paths["report.html"], title)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from samplevis.cli.loading import load_samples
+from samplevis.cli.loading import check_picture_path, load_samples
 from samplevis.cli.shared_flags import add_command, add_scale
 
 RUN = "samples.npz, or the folder that contains it"
@@ -24,7 +24,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
     sheet = add_command(commands, "sheet", "combine saved runs into one image, one row per unit", write_sheet)
     sheet.add_argument("runs", nargs="+", metavar="run", help=RUN)
-    sheet.add_argument("--out", required=True, metavar="FILE", help="PNG file to write")
+    sheet.add_argument("--out", required=True, metavar="FILE", help="picture to write, .png, .webp or .jpg")
     sheet.add_argument("--draws", type=int, default=6, metavar="N", help="maximum of draws shown per run (default: 6)")
     add_scale(sheet, "the image")
 
@@ -40,12 +40,10 @@ def write_report(options: argparse.Namespace) -> None:
 
 def write_sheet(options: argparse.Namespace) -> None:
     """Writes the image of several runs."""
-    from samplevis.runtime import files
-
-    files.check_writable(options.out)
+    check_picture_path(options.out, "out")
     runs = list(map(load_samples, options.runs))
     from samplevis import export, recipes
 
     sheet = recipes.sample_sheet(runs, draws=options.draws, scale=options.scale)
-    export.save_png(sheet, options.out)
+    export.save_image(sheet, options.out)
     print(f"wrote {options.out}")

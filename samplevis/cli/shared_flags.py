@@ -41,6 +41,10 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--mean", nargs="+", type=float, metavar="X", help="subtracted from each channel after scaling (default: 0)"
     )
+    group.add_argument(
+        "--std", nargs="+", type=float, metavar="X", help="what each channel is divided by after --mean (default: 1)"
+    )
+    group.add_argument("--labels", metavar="FILE", help="text file of the classes' names, one on each line, in order")
 
 
 def add_weights(group: argparse._ActionsContainer) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from samplevis.cli.loading import check_label, check_prior, load_network, make_prior
+from samplevis.cli.loading import check_label, check_picture_path, check_prior, load_network, make_prior
 from samplevis.cli.shared_flags import add_command, add_model, add_prior, add_scale, add_size, gib
 
 
@@ -50,28 +50,26 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         metavar="FOLDER",
         help="folder for the .png and .npz of each unit; rerun the same command to resume",
     )
-    group.add_argument("--sheet", metavar="FILE", help="also write all images as one PNG file")
+    group.add_argument("--sheet", metavar="FILE", help="also write all images as one file, .png, .webp or .jpg")
     add_scale(group, "the sheet", 1)
 
 
 def run_sweep(options: argparse.Namespace) -> None:
     """Optimises the images and writes them."""
     check_prior(options.prior)
-    from samplevis.runtime import files
-
     if options.sheet:
-        files.check_writable(options.sheet)
+        check_picture_path(options.sheet, "sheet")
     for unit in options.units:
-        check_label(options.model, unit, options.weights)
+        check_label(options.model, unit, options.weights, options.labels)
     network = load_network(options)
-    from samplevis.activation import default_param
     from samplevis.runs.sweeping import sweep
 
-    param = make_prior(options.prior, network, options.size) if options.prior else default_param(network, options.size)
+    param = make_prior(options.prior, network, options.size) if options.prior else None
     found = sweep(
         network,
         options.units[0] if len(options.units) == 1 else options.units,
         param=param,
+        im_size=options.size,
         steps=options.steps,
         batch_size=options.batch_size,
         memory=options.memory,

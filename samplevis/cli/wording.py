@@ -20,7 +20,9 @@ FLAGS = {
 # Arguments that are no flags.
 POSITIONAL = ("model", "objective", "concept", "label", "layer", "channel", "run", "folder", "pictures")
 _NETWORK = re.compile(r"samplevis\.Network\(model, ((?:[^()]|\([^()]*\))*)\)")
-_DECLARED = re.compile(r"\b(value_range|mean)=\(([^()]*)\)")
+_DECLARED = re.compile(r"\b(value_range|mean|std)=\(([^()]*)\)")
+# A model of the zoo with an argument that has a flag.
+_ZOO = re.compile(r"(?:modelzoo\.load\('(\w+)', |\b(\w+)\()weights=PATH\)")
 
 
 def in_flags(message: str, fields: frozenset[str]) -> str:
@@ -42,6 +44,7 @@ def in_flags(message: str, fields: frozenset[str]) -> str:
     text = " ".join(message.split())
     text = _NETWORK.sub(lambda found: _preprocessing(found[1]), text)
     text = _DECLARED.sub(_as_flag, text)
+    text = _ZOO.sub(lambda found: f"{found[1] or found[2]} --weights PATH", text)
     text = re.sub(r"hmc_opts\['(\w+)'\]", lambda found: _flag(found[1]), text)
     text = re.sub(
         r"^(\w+)(?=: )", lambda found: _flag(found[1]) if found[1] in fields | FLAGS.keys() else found[1], text

@@ -67,11 +67,11 @@ def save_animation(
 
 
 def save_gif(frames: np.ndarray, path: str | os.PathLike, fps: float = 5, scale: int = 1) -> None:
-    """Writes a GIF that loops forever: `save_animation`, whatever the path's suffix.
+    """Writes a GIF that loops forever.
 
     Args:
       frames: [N, H, W, C] in [0, 1], or uint8; C is 1 (grey) or 3.
-      path: file to write.
+      path: file to write, .gif.
       fps: frames per second, from 0.1 to 50. Defaults to 5.
       scale: as in `save_animation`. Defaults to 1.
 
@@ -81,6 +81,7 @@ def save_gif(frames: np.ndarray, path: str | os.PathLike, fps: float = 5, scale:
     Example:
       >>> save_gif(chain_frames(samples.images), "chains.gif")
     """
+    files.check_suffix(path, (".gif",))
     _save(frames, path, GIF, fps, scale)
 
 

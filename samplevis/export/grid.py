@@ -10,10 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from samplevis.export.bands import false_colors
 from samplevis.export.pixels import enlarge, on_checkerboard, to_uint8
 from samplevis.runtime.checks import brief, check_whole
 
-PAPER, INK = 255, 0
+PAPER, INK, FRAME = 255, 0, 176
+# Values from which a pixel looks like paper.
+NEARLY_PAPER = 240
 # Pixels of a label's letters: a share of the image's width, within limits.
 LETTERS, MIN_LETTERS, MAX_LETTERS = 1 / 9, 13, 16
 # Labels are broken into lines of at most this many times the size of their letters, or the width of an image if it is larger.
@@ -31,12 +34,13 @@ def grid(
     scale: int = 1,
     title: str | None = None,
     labels: Sequence[str] | None = None,
+    present: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Lays images out on a white background.
+    """Lays images out on a white background. A white image has a thin grey frame, if there is a gap for it.
 
     Args:
       images: [N, H, W, C] in [0, 1], filled row by row, or [rows, columns, H, W, C]; C is 1 (grey), 3, or 4
-        (colour and opacity; transparent parts show a checkerboard).
+        (colour and opacity; transparent parts show a checkerboard); other numbers are shown in `false_colors`.
       columns: images per row, >= 1, for [N, H, W, C] only. Defaults to the root of N, rounded up.
       row_labels: one per row, at the left. Defaults to none. Long labels, also of images and columns, are broken into lines.
       column_labels: one per column, at the top. Defaults to none.
@@ -44,6 +48,7 @@ def grid(
       scale: whole-number enlargement by repeating pixels, >= 1. Defaults to 1.
       title: first line. Defaults to none.
       labels: one per image, above it. Defaults to none.
+      present: whether each image is shown, bool [N] or [rows, columns]; the places of the others stay empty. Defaults to all.
 
     Returns:
       uint8 [height, width, 3]; a pixel is round(255 * value).
@@ -56,8 +61,9 @@ def grid(
     """
     check_whole("gap", gap, 0)
     pixels, rows, columns = _cells(
-        on_checkerboard(enlarge(to_uint8(images, channels=(1, 3, 4)), scale)), columns, images
+        on_checkerboard(enlarge(to_uint8(false_colors(images), channels=(1, 3, 4)), scale)), columns, images
     )
+    present = _check_present(present, len(pixels))
     check_labels("row_labels", row_labels, rows)
     check_labels("column_labels", column_labels, columns)
     check_labels("labels", labels, len(pixels))
@@ -81,7 +87,12 @@ def grid(
     pitch = label_height + height + gap
     paper = np.full((top - label_height + rows * pitch, paper_width, 3), PAPER, np.uint8)
     corners = [(top + i // columns * pitch, left + i % columns * (cell + gap)) for i in range(rows * columns)]
-    for image, (y, x) in zip(pixels, corners, strict=False):
+    for image, is_shown, (y, x) in zip(pixels, present, corners, strict=False):
+        if not is_shown:
+            continue
+        if gap and _is_white(image):
+            # White images on white paper would look as if they were missing.
+            paper[y - 1 : y + height + 1, x - 1 : x + width + 1] = FRAME
         paper[y : y + height, x : x + width] = image
 
     # Corners of the blocks of lines: headings and labels end right above what they name, row labels are centred.
@@ -90,6 +101,20 @@ def grid(
     blocks += [(x, y - gutter - line * len(b), b) for (y, x), b in zip(corners, of_images, strict=False)]
     blocks += [(gap, corners[i * columns][0] + max(height - line * len(b), 0) // 2, b) for i, b in enumerate(of_rows)]
     return font.write(paper, [(x, y + n * line, text) for x, y, block in blocks for n, text in enumerate(block)])
+
+
+def _check_present(present: np.ndarray | None, count: int) -> np.ndarray:
+    """Which images are shown, bool [count]; raises ValueError for another number of them."""
+    found = np.ones(count, bool) if present is None else np.ravel(present)
+    if found.shape != (count,) or found.dtype != bool:
+        raise ValueError(f"present: expected True or False for each of {count} images. Received: {brief(present)}")
+    return found
+
+
+def _is_white(image: np.ndarray) -> bool:
+    """Whether most of an image's edge cannot be told from the paper."""
+    edges = (image[0], image[-1], image[:, 0], image[:, -1])
+    return float(np.mean(np.concatenate(edges).min(-1) >= NEARLY_PAPER)) > 0.5
 
 
 def _cells(pixels: np.ndarray, columns: int | None, images: np.ndarray) -> tuple[np.ndarray, int, int]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image
 
-from samplevis.export.image import save_png
+from samplevis.export.image import save_made
 from samplevis.export.notebook import show
 
 
@@ -41,17 +41,17 @@ class GridMixin:
         raise NotImplementedError
 
     def save_grid(self, path: str | os.PathLike, scale: int = 1) -> None:
-        """Writes `grid(scale)` as a PNG file.
+        """Writes `grid(scale)` in the format of the path's suffix. PNG files hold `metadata`.
 
         Args:
-          path: file to write.
+          path: file to write: .png, .webp, .jpg or .jpeg.
           scale: whole-number enlargement, >= 1. Defaults to 1.
 
         Raises:
           ValueError: if an argument is out of range.
           OSError: if the file cannot be written.
         """
-        save_png(self.grid(scale), path, self.metadata)
+        save_made(lambda: self.grid(scale), path, self.metadata)
 
     def show(self, scale: int = 1) -> Image.Image | None:
         """Shows `grid(scale)` in a notebook; elsewhere returns it as a Pillow image.
@@ -81,10 +81,10 @@ class ColumnsGridMixin(GridMixin):
         raise NotImplementedError
 
     def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int = 1) -> None:
-        """Writes `grid(columns, scale)` as a PNG file.
+        """Writes `grid(columns, scale)` in the format of the path's suffix. PNG files hold `metadata`.
 
         Args:
-          path: file to write.
+          path: file to write: .png, .webp, .jpg or .jpeg.
           columns: as in `grid`.
           scale: whole-number enlargement, >= 1. Defaults to 1.
 
@@ -92,7 +92,7 @@ class ColumnsGridMixin(GridMixin):
           ValueError: if an argument is out of range.
           OSError: if the file cannot be written.
         """
-        save_png(self.grid(columns, scale), path, self.metadata)
+        save_made(lambda: self.grid(columns, scale), path, self.metadata)
 
     def show(self, columns: int | None = None, scale: int = 1) -> Image.Image | None:
         """Shows `grid(columns, scale)` in a notebook; elsewhere returns it as a Pillow image.

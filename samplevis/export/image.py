@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -51,11 +51,11 @@ def save_image(
 
 
 def save_png(image: np.ndarray, path: str | os.PathLike, metadata: Mapping[str, object] | None = None) -> None:
-    """Writes one image as PNG, whatever the path's suffix atomically.
+    """Writes one image as PNG, atomically.
 
     Args:
       image: [H, W, C] in [0, 1], or uint8; C is 1 (grey), 3, or 4 (colour and opacity).
-      path: file to write.
+      path: file to write, .png.
       metadata: as in `save_image`.
 
     Raises:
@@ -65,7 +65,26 @@ def save_png(image: np.ndarray, path: str | os.PathLike, metadata: Mapping[str, 
     Example:
       >>> save_png(samples.chain_means[0], "mean.png")
     """
-    _save(to_uint8(image, (1, 3, 4)), path, "PNG", metadata)
+    pixels = to_uint8(image, (1, 3, 4))
+    files.check_suffix(path, (".png",))
+    _save(pixels, path, "PNG", metadata)
+
+
+def save_made(
+    make: Callable[[], np.ndarray], path: str | os.PathLike, metadata: Mapping[str, object] | None = None
+) -> None:
+    """Writes an image that takes work to make, in the format of the path's suffix; the suffix is checked first.
+
+    Args:
+      make: returns the image, as in `save_image`.
+      path: file to write: .png, .webp, .jpg or .jpeg.
+      metadata: as in `save_image`; files other than .png do without it.
+
+    Raises:
+      ValueError, OSError: as in `save_image`.
+    """
+    is_png = FORMATS[files.check_suffix(path, FORMATS)] == "PNG"
+    save_image(make(), path, metadata=metadata if is_png else None)
 
 
 def load_image(path: str | os.PathLike, size: int | tuple[int, int] | None = None, alpha: bool = False) -> np.ndarray:

@@ -48,7 +48,7 @@ def load(model: str | Path, weights: str | Path | None = None, **options: Any) -
       model: one of `NAMES`, in any case; or the path of a `.keras` or `.h5` file, of a frozen graph (`.pb`, or Lucid's `.json`
         manifest of one), or of the folder of a SavedModel. See `samplevis.modelzoo.files.load_file`.
       weights: weights of a zoo model, such as PyTorch's `.pth` file for `"ResNet18"`. Defaults to the model's default.
-      **options: for a zoo model, its arguments, such as `labels` or `image_size`; for a file, `value_range`, `bgr`, `mean`,
+      **options: for a zoo model, its arguments, such as `labels` or `image_size`; for a file, `value_range`, `bgr`, `mean`, `std`,
         `labels`, `aliases`, `fixed_inputs`, `image_shape` and `input` of `Network`.
 
     Returns:
@@ -78,12 +78,13 @@ def load(model: str | Path, weights: str | Path | None = None, **options: Any) -
             )
         return make(**({} if weights is None else {"weights": weights}), **options)
     path = Path(model)
-    from samplevis.modelzoo.files import ENDINGS, load_file
+    from samplevis.modelzoo.files import ENDINGS, check_kind, load_file
 
     if path.suffix.lower() in STATE_DICTS:
         raise ValueError(
             f"model: {path.name} holds weights, and no network. Name the network: modelzoo.load('ResNet18', weights=PATH)"
         )
+    check_kind(path)
     if path.suffix not in ENDINGS and not path.is_dir():
         near = difflib.get_close_matches(str(model), NAMES, n=5, cutoff=0.0)
         raise ValueError(

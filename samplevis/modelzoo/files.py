@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,20 @@ from samplevis.runtime.checks import check_known, keywords
 
 #: What a model's file may end in; a folder is a SavedModel.
 ENDINGS = (".keras", ".h5", ".pb", ".json")
+#: Files of other kinds -> what they are, and what to do.
+OTHERS = {
+    ".weights.h5": "holds weights, and no network. Build the network, call model.load_weights(PATH), and pass "
+    "samplevis.Network(model)",
+    ".tflite": "is a converted model without gradients. Give the Keras model or SavedModel that it was converted from",
+    ".onnx": "is an ONNX model. Convert it, such as with onnx2tf, and give the folder of the SavedModel; or pass the "
+    "torch.nn.Module that it was exported from to samplevis.Network",
+    ".pbtxt": "is a graph as text. Write it as binary, such as with tf.io.write_graph(graph, folder, 'graph.pb', as_text=False)",
+    ".ckpt": "holds weights, and no network. Build the network, call model.load_weights(PATH), and pass "
+    "samplevis.Network(model)",
+    ".index": "is a part of a checkpoint, which holds weights, and no network. Build the network, call "
+    "model.load_weights(PATH), and pass samplevis.Network(model)",
+    ".mlmodel": "is a converted model without gradients. Give the model that it was converted from",
+}
 # The constant in which Lucid writes what a graph expects.
 LUCID_NODE = "lucid_metadata_json"
 
@@ -41,6 +56,7 @@ def load_file(path: Path, **settings: Any) -> Network:
         return Network(_read(path, "a SavedModel", lambda: tf.saved_model.load(str(path))), **settings)
     if not path.is_file():
         raise FileNotFoundError(f"model: there is no file {path}")
+    check_kind(path)
     if path.suffix == ".pb":
         return _graph(path, {}, settings)
     if path.suffix == ".json":
@@ -52,10 +68,29 @@ def load_file(path: Path, **settings: Any) -> Network:
     return Network(model, **settings)
 
 
+def check_kind(path: Path) -> None:
+    """Raises ValueError, with what to do, for a file of a kind that is known and holds no network to explore.
+
+    Args:
+      path: the file, by its name alone.
+    """
+    for ending, words in OTHERS.items():
+        if path.name.lower().endswith(ending):
+            raise ValueError(f"model: {path} {words.replace('PATH', repr(str(path)))}")
+
+
+def _is_text(content: bytes) -> bool:
+    """Whether a graph is written as text: it begins with the name of a field, such as "node {"."""
+    return bool(re.match(rb"\s*(node|versions|library|graph_def|meta_info_def)\s*[:{]", content[:1000]))
+
+
 def _graph(path: Path, metadata: Mapping[str, Any], settings: Mapping[str, Any]) -> Network:
     if path.name == "saved_model.pb":
         raise ValueError(f"model: {path} is part of a SavedModel. Give its folder: {path.parent}")
-    graph_def = _read(path, "a frozen graph", lambda: tf.compat.v1.GraphDef.FromString(path.read_bytes()))
+    content = _read(path, "a frozen graph", path.read_bytes)
+    if _is_text(content):
+        raise ValueError(f"model: {path} {OTHERS['.pbtxt']}")
+    graph_def = _read(path, "a frozen graph", lambda: tf.compat.v1.GraphDef.FromString(content))
     written = next((node for node in graph_def.node if node.name.rpartition("/")[2] == LUCID_NODE), None)
     if written is not None:
         text = _read(path, "Lucid's graph", lambda: tf.make_ndarray(written.attr["value"].tensor).item())
@@ -107,4 +142,9 @@ def _read(path: Path, kind: str, read: Callable[[], Any]) -> Any:
     except Exception as error:  # Readers raise many kinds for a bad file.
         # Keras quotes the whole configuration before it says what is wrong with it.
         reason = str(error).rpartition("Exception encountered: ")[2]
+        if "safe_mode" in reason:
+            reason = (
+                "it contains Python code (a Lambda layer), which is not run unasked. If you trust the file, pass "
+                f"samplevis.Network(keras.models.load_model({str(path)!r}, safe_mode=False))."
+            )
         raise ValueError(f"model: {path} cannot be read as {kind}: {reason}") from error

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from samplevis.network import Network
 from samplevis.objectives.base import Accessor, Objective
 from samplevis.objectives.units import channel, class_logit
 from samplevis.runtime.checks import brief
@@ -16,13 +17,14 @@ MAX_DIGITS = 18
 _SIGN = re.compile(r"\s+([+-])\s+")
 
 
-def as_objective(obj: Objective | str | Callable) -> Objective:
+def as_objective(obj: Objective | str | Callable, network: Network | None = None) -> Objective:
     """Turns a string or a function into an objective.
 
     Args:
       obj: an objective; a string "layer:channel" with the channel's number or "layer:label" with the name of a class, either
         with a "-" in front for a negative unit, or several of them joined by " + " and " - "; or a function of the accessor
         `T` that returns scores [batch].
+      network: the network, whose layers the messages name. Defaults to none.
 
     Returns:
       An objective.
@@ -41,9 +43,10 @@ def as_objective(obj: Objective | str | Callable) -> Objective:
         return obj
     if isinstance(obj, str):
         first, *rest = _SIGN.split(obj)
-        result = _unit(first, obj)
+        result = _unit(first, obj, network)
         for sign, text in zip(rest[::2], rest[1::2], strict=True):
-            result = result + _unit(text, obj) if sign == "+" else result - _unit(text, obj)
+            unit = _unit(text, obj, network)
+            result = result + unit if sign == "+" else result - unit
         return result
     if callable(obj):
         name = getattr(obj, "__name__", type(obj).__name__)
@@ -64,16 +67,36 @@ def _called(function: Callable, name: str, T: Accessor) -> Any:  # noqa: N803 - 
     return scores
 
 
-def _unit(text: str, whole: str) -> Objective:
+def _unit(text: str, whole: str, network: Network | None) -> Objective:
     layer, colon, name = (part.strip() for part in text.strip().rpartition(":"))
     # A name with a letter is a label; anything else that is not a number is a mistake.
     if not (colon and layer.strip("-") and (name.isdecimal() or any(map(str.isalpha, name)))):
-        raise ValueError(
-            "obj: expected a string such as 'fire9:10' (layer:channel), 'logits:goldfish' (layer:label), '-fire9:10' or "
-            f"'fire9:10 + fire9:11'. Received: {whole!r}"
-        )
+        raise ValueError(f"obj: {_expected(text.strip().removeprefix('-').strip(), network)}. Received: {whole!r}")
     positive = layer.removeprefix("-").strip()
     if name.isdecimal() and len(name) > MAX_DIGITS:
         raise ValueError(f"channel: expected a number of at most {MAX_DIGITS} digits. Received: {brief(name)}")
     unit = channel(positive, int(name)) if name.isdecimal() else class_logit(positive, name)
     return -unit if layer.startswith("-") else unit
+
+
+def _expected(text: str, network: Network | None) -> str:
+    """What a unit looks like, in the network's own names if there is one."""
+    if network is not None and text in network.layers:
+        return f"{text!r} is a layer; expected one of its channels, such as {_named(text, network)}"
+    # The last layer: classes, where there are some.
+    layer = "layer" if network is None else next(reversed(network.layers), "layer")
+    unit = f"'{layer}:0' (layer:channel)" if network is None else _named(layer, network)
+    return f"expected a string such as {unit}, '-{layer}:0' or '{layer}:0 + {layer}:1'"
+
+
+def _named(layer: str, network: Network) -> str:
+    """A channel of a layer by its number and, of a layer of classes, by its label."""
+    number = f"'{layer}:0' (layer:channel)"
+    try:
+        labels = network.labels
+    except OSError:
+        # Those of a model of the zoo may have to be fetched.
+        labels = None
+    if labels is None or network.layers[layer][-1:] != (len(labels),):
+        return number
+    return f"{number}, '{layer}:{labels[0].partition(',')[0]}' (layer:label)"

@@ -43,6 +43,7 @@ class AscentOptions:
       skip_nonfinite: whether an image whose activation or gradient is not finite stays where it is while the others go on.
         Defaults to False, an error. If no image is finite, it is an error in either case.
       shared_transforms: whether all images of a step get the same transform. Defaults to False, one per image.
+      first_step: number of the first step, for seeds and scheduled weights, of an ascent that goes on from another. Defaults to 0.
     """
 
     steps: int
@@ -51,6 +52,7 @@ class AscentOptions:
     redirect_steps: int | None = None
     skip_nonfinite: bool = False
     shared_transforms: bool = False
+    first_step: int = 0
 
 
 def ascend(
@@ -146,7 +148,7 @@ class _Ascent:
         """Makes the steps up to `stop`; returns their scores, [steps, batch]."""
         if self.done and self.done == self.redirect_steps:
             self.stepper = self._stepper(False).resume(self.stepper)
-        first, count = tf.constant(self.done), tf.constant(stop - self.done)
+        first, count = tf.constant(self.options.first_step + self.done), tf.constant(stop - self.done)
         scores = self.stepper.run(self.parameters, self.seed, first, count).numpy()
         self.z = tf.identity(self.stepper.latents)
         finite = np.isfinite(scores).all(0) & np.isfinite(self.z.numpy().reshape(len(self.z), -1)).all(1)
@@ -191,7 +193,8 @@ class _Ascent:
         images, snapshots = self.activation.param.image(self.z).numpy(), self.snapshots
         if self.stepper.finished:
             snapshots |= {threshold: images for threshold in self.options.thresholds if threshold > self.done}
-        return Optimized(images, self.z.numpy(), np.concatenate(self.history), snapshots)
+        history, activation = np.concatenate(self.history), self.activation
+        return Optimized(images, self.z.numpy(), history, snapshots, str(activation.objective), activation.network.name)
 
     def close(self) -> None:
         """Returns the compiled loops to their caches."""
@@ -248,6 +251,20 @@ def unmoved(latents: np.ndarray, start: tf.Tensor) -> np.ndarray:
       bool [batch].
     """
     return (latents == start.numpy()).reshape(len(latents), -1).all(1)
+
+
+def unresponsive(history: np.ndarray) -> np.ndarray:
+    """Which images have a score that no step changed, as of a unit that never fires; none after a single step.
+
+    Args:
+      history: scores [steps, batch].
+
+    Returns:
+      bool [batch].
+    """
+    if len(history) < 2:
+        return np.zeros(history.shape[1], bool)
+    return (history == history[0]).all(0)
 
 
 def first_latents(param: Parameterization, batch: int, init: np.ndarray | None, seed: tf.Tensor) -> tf.Tensor:

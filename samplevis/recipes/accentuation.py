@@ -16,10 +16,11 @@ from samplevis.export.grid_mixin import ColumnsGridMixin
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.param import Parameterization
+from samplevis.recipes.picture import check_seen
 from samplevis.results.samples import Samples
 from samplevis.runs.rendering import render, render_keywords
 from samplevis.runtime import seeds
-from samplevis.runtime.checks import check_array, check_known
+from samplevis.runtime.checks import check_known
 
 # Chains and draws where no setting says otherwise.
 DEFAULT_HMC = {"num_chains": 4, "num_results": 4}
@@ -106,9 +107,8 @@ def accentuate(
 
     Source: Hamblin et al. 2024, "Feature Accentuation: Revealing 'What' Features Respond to in Natural Images", arXiv:2402.10039.
     """
-    network, photo = as_network(model), check_array("photo", photo)
-    if photo.ndim != 3:
-        raise ValueError(f"photo: expected shape [H, W, C]. Received: {photo.shape}")
+    network = as_network(model)
+    photo = check_seen(network, "photo", photo)
     check_known(settings, ("hmc_opts", *(name for name in render_keywords() if name not in ("param", "im_size"))))
     if param is None:
         param = parameterizations.fourier(photo.shape[:2], channels=photo.shape[2])

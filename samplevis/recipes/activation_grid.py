@@ -10,14 +10,18 @@ import numpy as np
 from PIL import Image
 
 from samplevis import objectives
+from samplevis.export.bands import false_colors
 from samplevis.export.grid import PAPER
 from samplevis.export.pixels import to_uint8
 from samplevis.network import Network, as_network
 from samplevis.recipes.directions import IconRenderer
-from samplevis.recipes.picture import activations_by_position
+from samplevis.recipes.picture import activations_by_position, picture_size
 from samplevis.recipes.reducer import ChannelReducer
 from samplevis.runtime.checks import check_whole
 from samplevis.transform.base import TransformLike
+
+# Pixels of a side of an icon, if the network takes any.
+DEFAULT_CELL = 48
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -25,9 +29,9 @@ class ActivationGrid:
     """The result of `activation_grid`.
 
     Attributes:
-      cells: float32 [rows, columns, cell, cell, C] in [0, 1], the icon of each position.
+      cells: float32 [rows, columns, height, width, C] in [0, 1], the icon of each position.
       magnitudes: float32 [rows, columns], the norm of the activations at each position.
-      icons: with `groups`, float32 [groups, cell, cell, C], the icon of each group; else None.
+      icons: with `groups`, float32 [groups, height, width, C], the icon of each group; else None.
       weights: with `groups`, float32 [rows, columns, groups], the weight of each group at each position; else None.
       reducer: with `groups`, the fitted `ChannelReducer`, for other images of the same layer; else None.
 
@@ -49,7 +53,7 @@ class ActivationGrid:
           by_magnitude: whether to shrink cells, so that their area is proportional to their magnitude. Defaults to False.
 
         Returns:
-          uint8 [rows * cell, columns * cell, 3].
+          uint8 [rows * height, columns * width, 3].
         """
         share = self.magnitudes / max(self.magnitudes.max(), 1e-12)
         return tile(self.cells, np.sqrt(share) if by_magnitude else None)
@@ -61,7 +65,7 @@ def activation_grid(
     image: np.ndarray,
     *,
     groups: int | None = None,
-    cell: int = 48,
+    cell: int | tuple[int, int] | None = None,
     cossim_pow: float = 0.0,
     transforms: TransformLike = "standard",
     steps: int = 128,
@@ -81,7 +85,8 @@ def activation_grid(
       groups: number of groups, >= 1. The activations are factored into groups by non-negative matrix factorisation, and each
         cell is a mixture of the icons of the groups: faster and smoother. Needs scikit-learn and activations >= 0. Defaults to
         no groups.
-      cell: pixels of a side of each icon, >= 4. Defaults to 48.
+      cell: pixels of each icon, one int for a square or (height, width), each side >= 4. Defaults to the network's own size, and
+        to 48 where it takes any.
       cossim_pow: power of the cosine similarity in the objective (`objectives.direction`), >= 0. Defaults to 0.
       transforms: distortions, new ones in every step. Defaults to "standard", Lucid's set; None for none.
       steps: number of updates, >= 1. Defaults to 128.
@@ -103,6 +108,7 @@ def activation_grid(
       >>> export.save_png(grid.picture(), "grid.png")
     """
     network = as_network(model)
+    size = picture_size(network, "cell", cell, DEFAULT_CELL)
     activations = activations_by_position(network, layer, image)
     if groups is None:
         reducer, directions = None, activations.reshape(-1, activations.shape[-1])
@@ -110,7 +116,7 @@ def activation_grid(
         check_whole("groups", groups, 1)
         reducer = ChannelReducer(groups, seed=seed, max_iter=1000).fit(activations)
         directions = reducer.directions
-    renderer = IconRenderer(network, layer, cell, transforms, steps, batch_size, seed, progress)
+    renderer = IconRenderer(network, layer, size, transforms, steps, batch_size, seed, progress)
     icons = renderer.render(directions, functools.partial(objectives.direction, cossim_pow=cossim_pow))
     magnitudes = np.linalg.norm(activations, axis=-1)
     if reducer is None:
@@ -127,14 +133,14 @@ def tile(cells: np.ndarray, sides: np.ndarray | None = None) -> np.ndarray:
     """Lays images out on white, each shrunk about its centre.
 
     Args:
-      cells: [rows, columns, H, W, C] in [0, 1]; C is 1 or 3.
+      cells: [rows, columns, H, W, C] in [0, 1]; other than 1 or 3 channels are shown in `export.false_colors`.
       sides: [rows, columns] in [0, 1], the length of each cell's sides relative to its full size; below half a pixel the
         cell is white. Defaults to 1.
 
     Returns:
       uint8 [rows * H, columns * W, 3].
     """
-    pixels = to_uint8(cells)
+    pixels = to_uint8(false_colors(cells))
     rows, columns, height, width, _ = pixels.shape
     if sides is not None:
         pixels = np.stack(

@@ -19,16 +19,20 @@ import keras
 import numpy as np
 
 from samplevis import objectives, transform
+from samplevis.export.bands import false_colors
 from samplevis.export.grid import PAPER
 from samplevis.export.pixels import to_uint8
 from samplevis.network import Network, as_network
 from samplevis.recipes.collected_activations import covariance, whitening
 from samplevis.recipes.directions import IconRenderer
+from samplevis.recipes.picture import picture_size
 from samplevis.runtime import seeds
 from samplevis.runtime.checks import check_choice, check_whole
 from samplevis.transform import Transform
 
 METHODS = ("umap", "pca")
+# Pixels of a side of an icon, if the network takes any.
+DEFAULT_SIZE = 64
 # Lucid's parameters of UMAP: neighbours, and their minimum distance.
 NEIGHBOURS, MIN_DISTANCE = 50, 0.05
 # Lucid's percentiles that bound the layout, and the margin around them, relative to their distance.
@@ -70,7 +74,7 @@ class Atlas:
     Attributes:
       points: float64 [n, 2] in [0, 1], (x, y) of each activation, y downwards.
       cells: the cells of the grid that hold enough activations, as `Cells`.
-      icons: float32 [cells, size, size, C] in [0, 1], the icon of each cell.
+      icons: float32 [cells, height, width, C] in [0, 1], the icon of each cell.
       grid: (rows, columns).
       method: method of the layout, "umap" or "pca".
 
@@ -88,7 +92,7 @@ class Atlas:
         """Lays all icons out on white.
 
         Returns:
-          uint8 [rows * size, columns * size, 3]; white where there is no icon.
+          uint8 [rows * height, columns * width, 3]; white where there is no icon.
         """
         return canvas(self.icons, self.cells.places, self.grid)
 
@@ -101,7 +105,7 @@ def activation_atlas(
     grid: int | tuple[int, int] = 10,
     minimum: int = 5,
     method: str | None = None,
-    size: int = 64,
+    size: int | tuple[int, int] | None = None,
     transforms: Transform | Sequence[Transform] | None = ICON_TRANSFORMS,
     ridge: float = 1e-3,
     steps: int = 128,
@@ -123,7 +127,8 @@ def activation_atlas(
       grid: rows and columns, one int for both or (rows, columns), each >= 1. Defaults to 10.
       minimum: activations that a cell must hold to get an icon, >= 1. Defaults to 5.
       method: as in `layout`.
-      size: pixels of a side of each icon, >= 4. Defaults to 64.
+      size: pixels of each icon, one int for a square or (height, width), each side >= 4. Defaults to the network's own size, and
+        to 64 where it takes any.
       transforms: distortions, new ones in every step. Defaults to Lucid's for atlases; None for none.
       ridge: as in `whitening`. Defaults to 0.001.
       steps: number of updates, >= 1. Defaults to 128.
@@ -143,7 +148,8 @@ def activation_atlas(
       >>> atlas = recipes.activation_atlas(model, "fire9", activations)
     """
     network = as_network(model)
-    renderer = IconRenderer(network, layer, size, transforms, steps, batch_size, seed, progress)
+    sides = picture_size(network, "size", size, DEFAULT_SIZE)
+    renderer = IconRenderer(network, layer, sides, transforms, steps, batch_size, seed, progress)
     renderer.check()
     activations = _rows(activations)
     channels = network.layer_shape(layer)[-1]
@@ -253,14 +259,14 @@ def canvas(icons: np.ndarray, places: np.ndarray, grid: tuple[int, int]) -> np.n
     """Lays icons out on white.
 
     Args:
-      icons: [cells, H, W, C] in [0, 1]; C is 1 or 3.
+      icons: [cells, H, W, C] in [0, 1]; other than 1 or 3 channels are shown in `export.false_colors`.
       places: int [cells, 2], (row, column) of each icon.
       grid: (rows, columns).
 
     Returns:
       uint8 [rows * H, columns * W, 3].
     """
-    pixels = to_uint8(icons)
+    pixels = to_uint8(false_colors(icons))
     height, width = pixels.shape[1:3]
     paper = np.full((grid[0] * height, grid[1] * width, 3), PAPER, np.uint8)
     for icon, (row, column) in zip(pixels, places, strict=True):

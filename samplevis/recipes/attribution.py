@@ -21,6 +21,7 @@ from samplevis.objectives import Objective, as_objective
 from samplevis.objectives.base import make_accessor
 from samplevis.objectives.reduce import safe_sqrt
 from samplevis.objectives.schedule import END
+from samplevis.recipes.picture import check_seen
 from samplevis.recipes.reducer import ChannelReducer
 from samplevis.runtime import seeds
 from samplevis.runtime.checks import brief, check_choice, check_known, check_whole, keywords
@@ -173,7 +174,7 @@ def spatial_attribution(
     """
     network = as_network(model)
     check_whole("batch_size", batch_size, 1)
-    images = np.asarray(image)[None]
+    images = check_seen(network, "image", image)[None]
     goal, values = network.activations(images, later)[later], _values(network, layer, images)
     for name, found in ((layer, values), (later, goal)):
         if found.shape.rank != 4:
@@ -208,7 +209,7 @@ def _values(network: Network, layer: str, images: np.ndarray) -> tf.Tensor:
 def _score(network: Network, obj: Objective | str | Callable, layer: str, images: np.ndarray) -> Score:
     """The score as a function of a layer's activations, for images that have been checked."""
     images = tf.constant(images, tf.float32)
-    objective = as_objective(obj).resolve(network, tuple(images.shape[1:3]))
+    objective = as_objective(obj, network).resolve(network, tuple(images.shape[1:3]))
     run = network.substitute(layer, tuple(name for name in objective.layers if name not in RESERVED))
 
     def score(activations: tf.Tensor) -> tf.Tensor:

@@ -14,13 +14,14 @@ from samplevis import param as parameterizations
 from samplevis.export.grid_mixin import ColumnsGridMixin
 from samplevis.network import Network, as_network
 from samplevis.objectives import dot_compare
+from samplevis.recipes.picture import check_seen
 from samplevis.runs.optimization import optimize
-from samplevis.runtime.checks import check_array, check_known, check_names, keywords
+from samplevis.runtime.checks import check_known, check_names, keywords
 from samplevis.runtime.progress import Progress
 from samplevis.transform import as_transform
 
 # Arguments of `optimize` that are passed on.
-PASSED_ON = keywords(optimize)
+PASSED_ON = keywords(optimize, "im_size")
 # Shifts are smaller than a cell of most layers, so that positions still correspond to those of the reference.
 TRANSFORMS = (transform.affine(shift=4, scale=0.05, rotate=4),)
 
@@ -102,13 +103,12 @@ def caricature(
     network = as_network(model)
     check_known(settings, PASSED_ON)
     layers = check_names("layers", layers)
-    reference = check_array("image", image, None)
-    if reference.ndim != 3:
-        raise ValueError(f"image: expected shape [H, W, C]. Received: {reference.shape}")
+    reference = check_seen(network, "image", image)
     height, width, channels = reference.shape
     settings = {
         "param": parameterizations.fourier((height, width), channels=channels),
         "transforms": TRANSFORMS,
+        "smooth": None,
     } | settings
     _check_size(reference.shape, settings["param"], settings["transforms"])
     wanted = [dot_compare(layer, reference, cossim_pow) for layer in layers]

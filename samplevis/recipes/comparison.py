@@ -61,8 +61,10 @@ class Comparison(GridMixin):
         Returns:
           uint8 [height, width, 3].
         """
+        images, present = _rows(self.panels.values())
         return export.grid(
-            _rows(self.panels.values()),
+            images,
+            present=present,
             row_labels=list(self.panels),
             scale=scale,
             title=f"{self.samples.objective}, {self.samples.model}",
@@ -101,7 +103,7 @@ def compare(
     param = settings.get("param") or default_param(network, settings.get("im_size"))
     found = {} if examples is None else {"dataset examples": _resized(examples, param.image_shape)}
     if panels is None:
-        dreams = _dreams(network, obj, param, hmc_options(hmc_opts).num_chains, settings)
+        dreams = _dreams(network, obj, param, hmc_options(hmc_opts, settings).num_chains, settings)
     else:
         if not isinstance(panels, Mapping):
             raise TypeError(f"panels: expected a dictionary {{name: images}}. Received: {brief(panels)}")
@@ -150,14 +152,15 @@ def sample_sheet(
     if labels is None:
         labels = [run.objective + (f" in {run.model}" if len(models) > 1 else "") for run in runs]
     check_labels("labels", labels, len(runs))
-    cells = _rows([np.concatenate([run.optimized[:1], _from_all_chains(run, draws)]) for run in runs])
-    cells = export.as_pictures(cells, runs[0].dimensions)
+    shown = [np.concatenate([run.optimized[:1], _from_all_chains(run, draws)]) for run in runs]
+    cells, present = _rows([export.as_pictures(images, runs[0].dimensions) for images in shown])
     return export.grid(
         cells,
         row_labels=[f"{label}\n{run.summary().caption}" for label, run in zip(labels, runs, strict=True)],
         column_labels=["optimised", "draws", *[""] * (cells.shape[1] - 2)],
         scale=tile_scale(cells.shape[2:]) if scale is None else scale,
         title=models.pop() if len(models) == 1 else None,
+        present=present,
     )
 
 
@@ -169,11 +172,14 @@ def _from_all_chains(samples: Samples, limit: int) -> np.ndarray:
     return samples.images[number % chains, when[number // chains]]
 
 
-def _rows(rows: Iterable[np.ndarray]) -> np.ndarray:
-    """Rows of images [n, *image] as one array [rows, columns, *image], white where a row has fewer than others."""
+def _rows(rows: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of images [n, *image] as one array [rows, columns, *image], white where a row has fewer than others, and which
+    are there, bool [rows, columns].
+    """
     rows = list(rows)
     columns = max(map(len, rows))
-    return np.stack([np.concatenate([row, np.ones((columns - len(row), *row.shape[1:]), row.dtype)]) for row in rows])
+    images = [np.concatenate([row, np.ones((columns - len(row), *row.shape[1:]), row.dtype)]) for row in rows]
+    return np.stack(images), np.arange(columns) < np.array([[len(row)] for row in rows])
 
 
 def _resized(examples: Any, shape: tuple[int, int, int]) -> np.ndarray:
@@ -205,7 +211,8 @@ def _dreams(network: Network, obj: Any, param: Parameterization, count: int, set
     """Deep dreams of the objective from noise, [count, H, W, C]."""
     *size, _ = param.image_shape
     # A network of a fixed size takes no smaller octave.
-    octaves = min(4, 1 + int(np.log(max(min(size) / MIN_SIDE, 1)) / np.log(1.4))) if None in network.image_shape else 1
+    is_free = network.image_shape[:2] == (None, None)
+    octaves = min(4, 1 + int(np.log(max(min(size) / MIN_SIDE, 1)) / np.log(1.4))) if is_free else 1
     dreams = (
         deep_dream(
             network,

@@ -15,7 +15,7 @@ from samplevis.activation import Activation, make_activation
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.recipes.laplacian import normalize_bands
-from samplevis.recipes.picture import check_picture, resize
+from samplevis.recipes.picture import check_picture, check_pictures, picture_size, resize
 from samplevis.recipes.tiles import tiled_gradient
 from samplevis.runtime import seeds
 from samplevis.runtime.checks import check_number, check_whole
@@ -25,6 +25,15 @@ from samplevis.runtime.progress import Progress
 NOISE = 0.05
 # Largest side of a tile, in pixels, if the network takes images of any size.
 DEFAULT_TILE = 512
+# Bands of the gradient, if the smallest octave has as many.
+DEFAULT_LEVELS = 3
+# Sides of the octaves without a picture, if the network takes any size.
+DEFAULT_OCTAVES = (299, 340, 380)
+
+# As in the DeepDream notebook: octaves of a picture, and the factor between them.
+OCTAVES, SCALE = 4, 1.4
+# The smallest octave.
+MIN_SIDE = 4
 
 Size = int | tuple[int, int]
 Schedule = float | tuple[float, float] | Sequence[tuple[float, float]]
@@ -58,7 +67,7 @@ def deep_dream(
     steps: int = 10,
     learning_rate: Schedule = 0.01,
     blur_sigma: Schedule = 0.0,
-    laplacian_levels: int = 3,
+    laplacian_levels: int | None = None,
     tile: Size | None = None,
     seed: int = 0,
     progress: bool = True,
@@ -77,8 +86,9 @@ def deep_dream(
       obj: an objective; a layer's name, which means `objectives.deepdream(layer)`; a string "layer:channel"; or a function of
         the layer accessor `T`. It is maximised on each tile separately: a neuron in the middle is that of each tile.
       image: picture [H, W, C] in [0, 1] to start from. Defaults to faint noise of the first octave's size.
-      octaves: sizes in pixels, in order, each one int for a square or (height, width), each side >= 4. Defaults to
-        `octave_sizes` of the picture, and to 299, 340, 380 without one.
+      octaves: sizes in pixels, in order, each one int for a square or (height, width), each side >= 4, and at least the network's
+        own size if that is fixed. Defaults to `octave_sizes` of the picture; without one to 299, 340 and 380, or in these
+        proportions from the network's own size.
       steps: number of updates in each octave, >= 1. Defaults to 10.
       learning_rate: root mean square change of a pixel in an update, > 0: a number; (first, last), which goes linearly from one
         to the other within each octave; or such a pair for each octave. Defaults to 0.01.
@@ -86,8 +96,9 @@ def deep_dream(
         Defaults to 0, none. A blur cut off at 3 pixels, as in some scripts, spreads less than its sigma says: sigma 2.4
         makes 0.80, 0.8 makes 0.69, 0.4 makes 0.28.
       laplacian_levels: number of fine bands of the gradient that are normalised separately, beside the coarse rest, >= 0.
-        Defaults to 3.
-      tile: largest tile, one int or (height, width), each side >= 4. Defaults to 512, or to what the network declares.
+        Defaults to 3, or to as many as the smallest octave has.
+      tile: largest tile, one int or (height, width), each side >= 4. Defaults to the network's own size, and to 512 where it takes
+        any.
       seed: int from 0 to 2**31 - 1.
       progress: whether to show a progress bar.
 
@@ -115,19 +126,15 @@ def deep_dream(
       >>> recipes.deep_dream(model, "fire6", photograph, octaves=recipes.octave_sizes(2048, 6), tile=256)
     """
     network = as_network(model)
+    check_pictures(network)
     if image is not None:
         image = check_picture("image", image, network.image_shape[-1])
-    sizes = _sizes(octaves, image)
+    tile = picture_size(network, "tile", tile, DEFAULT_TILE)
+    sizes = _sizes(octaves, image, network)
     check_whole("steps", steps, 1)
     rates = _schedule("learning_rate", learning_rate, len(sizes), steps, positive=True)
     sigmas = _schedule("blur_sigma", blur_sigma, len(sizes), steps)
-    check_whole("laplacian_levels", laplacian_levels, 0)
-    smallest = min(map(min, sizes))
-    if 2**laplacian_levels > smallest:
-        raise ValueError(
-            f"laplacian_levels: expected at most {int(np.log2(smallest))} for octaves of {smallest} pixels. "
-            f"Received: {laplacian_levels}"
-        )
+    laplacian_levels = _levels(laplacian_levels, min(map(min, sizes)))
     for size, strongest in zip(sizes, sigmas.max(1), strict=True):
         if strongest:
             transform.blur(float(strongest)).output_shape(size)
@@ -163,7 +170,7 @@ def deep_dream(
     return Dream(picture, tuple(ends), np.array(history, np.float32))
 
 
-def octave_sizes(size: Size, count: int = 4, scale: float = 1.4) -> tuple[tuple[int, int], ...]:
+def octave_sizes(size: Size, count: int = OCTAVES, scale: float = SCALE) -> tuple[tuple[int, int], ...]:
     """Makes sizes that grow by a factor up to a last one.
 
     Args:
@@ -185,19 +192,46 @@ def octave_sizes(size: Size, count: int = 4, scale: float = 1.4) -> tuple[tuple[
     check_number("scale", scale, 1, above=True)
     height, width = _size("size", size)
     sizes = tuple((round(height / scale**k), round(width / scale**k)) for k in reversed(range(count)))
-    if min(sizes[0]) < 4:
+    if min(sizes[0]) < MIN_SIDE:
         raise ValueError(
             f"count: {count} octaves of scale {scale:g} from {(height, width)} begin with {sizes[0]}; expected at least 4 pixels"
         )
     return sizes
 
 
-def _sizes(octaves: Sequence[Size] | None, image: np.ndarray | None) -> list[tuple[int, int]]:
+def _sizes(octaves: Sequence[Size] | None, image: np.ndarray | None, network: Network) -> list[tuple[int, int]]:
+    """The sizes of the octaves, each at least that of the network if it is fixed: a tile must fit in."""
+    least = tuple(side or MIN_SIDE for side in network.image_shape[:2])
     if octaves is None:
-        octaves = (299, 340, 380) if image is None else octave_sizes(image.shape[:2])
+        return _default_sizes(image, network, least)
     if isinstance(octaves, (int, str)) or not len(octaves):
         raise ValueError(f"octaves: expected sizes, see recipes.octave_sizes. Received: {octaves!r}")
-    return [_size(f"octaves[{k}]", size) for k, size in enumerate(octaves)]
+    sizes = [_size(f"octaves[{k}]", size) for k, size in enumerate(octaves)]
+    for k, size in enumerate(sizes):
+        if not _holds(size, least):
+            raise ValueError(
+                f"octaves[{k}]: expected at least {least[0]} x {least[1]}, the pixels that {network.name!r} takes. "
+                f"Received: {size[0]} x {size[1]}"
+            )
+    return sizes
+
+
+def _default_sizes(image: np.ndarray | None, network: Network, least: tuple[int, int]) -> list[tuple[int, int]]:
+    if image is None:
+        sides = [side or DEFAULT_OCTAVES[0] for side in network.image_shape[:2]]
+        return [tuple(round(side * octave / DEFAULT_OCTAVES[0]) for side in sides) for octave in DEFAULT_OCTAVES]
+    size = image.shape[:2]
+    if not _holds(size, least):
+        raise ValueError(
+            f"image: expected at least {least[0]} x {least[1]} pixels, the tiles that {network.name!r} takes. "
+            f"Received: {size[0]} x {size[1]}; enlarge it, such as with export.load_image(path, size)"
+        )
+    smaller = [tuple(round(side / SCALE**k) for side in size) for k in reversed(range(OCTAVES))]
+    return [octave for octave in smaller if _holds(octave, least)]
+
+
+def _holds(size: tuple[int, int], least: tuple[int, int]) -> bool:
+    return size[0] >= least[0] and size[1] >= least[1]
 
 
 def _size(name: str, size: Any) -> tuple[int, int]:
@@ -205,7 +239,7 @@ def _size(name: str, size: Any) -> tuple[int, int]:
     if len(pair) != 2:
         raise ValueError(f"{name}: expected one whole number or (height, width). Received: {size!r}")
     for side in pair:
-        check_whole(name, side, 4)
+        check_whole(name, side, MIN_SIDE)
     return int(pair[0]), int(pair[1])
 
 
@@ -224,13 +258,22 @@ def _schedule(name: str, value: Schedule, octaves: int, steps: int, positive: bo
     return first + (last - first) * np.arange(steps, dtype=np.float32) / np.float32(steps)
 
 
-def _activation(network: Network, obj: Any, tile: Size | None, size: tuple[int, int]) -> Activation:
+def _levels(levels: int | None, smallest: int) -> int:
+    """The fine bands of the gradient, at most as many as octaves of `smallest` pixels have."""
+    most = int(np.log2(smallest))
+    if levels is None:
+        return min(DEFAULT_LEVELS, most)
+    check_whole("laplacian_levels", levels, 0)
+    if levels > most:
+        raise ValueError(
+            f"laplacian_levels: expected at most {most} for octaves of {smallest} pixels. Received: {levels}"
+        )
+    return levels
+
+
+def _activation(network: Network, obj: Any, tile: tuple[int, int], size: tuple[int, int]) -> Activation:
     """The objective on tiles of an octave."""
-    if tile is None:
-        largest = tuple(side or DEFAULT_TILE for side in network.image_shape[:2])
-    else:
-        largest = _size("tile", tile)
-    shape = min(largest[0], size[0]), min(largest[1], size[1])
+    shape = min(tile[0], size[0]), min(tile[1], size[1])
     if isinstance(obj, str) and obj in network.layers:
         obj = objectives.deepdream(obj)
     return make_activation(network, obj, param.pixel(shape, channels=network.image_shape[-1]), None)

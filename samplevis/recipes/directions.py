@@ -28,7 +28,7 @@ class IconRenderer:
     Attributes:
       network: the network.
       layer: a name from `Network.layers`.
-      size: pixels of a side of each icon, >= 4.
+      size: (height, width) of each icon in pixels.
       transforms: distortions, new ones in every step and the same for all icons; None for none.
       steps: number of updates, >= 1.
       batch_size: icons to optimise at a time, >= 1.
@@ -38,7 +38,7 @@ class IconRenderer:
 
     network: Network
     layer: str
-    size: int
+    size: tuple[int, int]
     transforms: TransformLike
     steps: int
     batch_size: int
@@ -72,7 +72,7 @@ class IconRenderer:
           unit: makes the objective of a direction. Defaults to `objectives.direction`.
 
         Returns:
-          float32 [n, size, size, C] in [0, 1].
+          float32 [n, height, width, C] in [0, 1].
 
         Raises:
           ValueError: if the directions do not fit the layer, and as `check`.
@@ -95,6 +95,7 @@ class IconRenderer:
             steps=self.steps,
             init=self.param.image(start)[0].numpy(),
             redirect_steps=0,
+            smooth=None,
             batch_size=self.batch_size,
             seed=self.seed,
             progress=self.progress,

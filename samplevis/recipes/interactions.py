@@ -148,7 +148,7 @@ def interaction_grid(
     weights = np.array([(alone[m] + alone[n]) / 2 for m, n in unique])
     check_whole("batch_size", batch_size, 1)
     network, mixtures = as_network(model), [_mixture(everything, row) for row in weights]
-    param = settings.get("param") or default_param(network)
+    param = settings.get("param") or default_param(network, settings.get("im_size"))
     if aligned:
         images, scores = _together(network, mixtures, settings | {"param": _aligned(param, weights)})
     elif getattr(param, "couples_images", False):
@@ -231,7 +231,9 @@ def multi_interpolation(
     ways, weights = _ways(len(members), points)
     network, mixtures = as_network(model), [_mixture(members, row) for row in weights]
     if aligned:
-        settings = settings | {"param": _aligned(settings.get("param") or default_param(network), weights)}
+        settings = settings | {
+            "param": _aligned(settings.get("param") or default_param(network, settings.get("im_size")), weights)
+        }
     images, scores = _together(network, mixtures, settings, also)
     return Interpolation(images[ways], scores[ways], names)
 

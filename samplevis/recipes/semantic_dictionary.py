@@ -10,17 +10,20 @@ import keras
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
+from samplevis.export.bands import false_colors
 from samplevis.export.data_url import png_url
 from samplevis.export.grid import grid
 from samplevis.export.pixels import to_uint8
 from samplevis.network import Network, as_network
 from samplevis.recipes.directions import IconRenderer
-from samplevis.recipes.picture import activations_by_position
+from samplevis.recipes.picture import activations_by_position, picture_size
 from samplevis.runtime import files
 from samplevis.runtime.checks import check_whole
 from samplevis.transform.base import TransformLike
 
 MARK = (255, 0, 0)
+# Pixels of a side of an icon, if the network takes any.
+DEFAULT_SIZE = 96
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,7 +37,7 @@ class SemanticDictionary:
       positions: (rows, columns) of the layer.
       channels: int [n], the strongest channels, strongest first.
       activations: float32 [n], the activations of these channels at the position.
-      icons: float32 [n, size, size, C] in [0, 1], the icons of these channels.
+      icons: float32 [n, height, width, C] in [0, 1], the icons of these channels.
 
     Example:
       >>> found = recipes.semantic_dictionary(model, "fire9", photograph, n_channels=3)
@@ -66,7 +69,7 @@ class SemanticDictionary:
         Returns:
           uint8 [H, W, 3].
         """
-        canvas = Image.fromarray(to_uint8(self.image))
+        canvas = Image.fromarray(to_uint8(false_colors(self.image)))
         (row, column), (rows, columns) = self.position, self.positions
         step_x, step_y = canvas.width / columns, canvas.height / rows
         box = column * step_x, row * step_y, (column + 1) * step_x - 1, (row + 1) * step_y - 1
@@ -84,7 +87,7 @@ class SemanticDictionary:
         Returns:
           uint8 [height, width, 3].
         """
-        icons = to_uint8(self.icons)
+        icons = to_uint8(false_colors(self.icons))
         first = ImageOps.pad(Image.fromarray(self.marked_image()), icons.shape[2:0:-1], color="white")
         row = np.concatenate([np.asarray(first)[None], icons])[None]
         return grid(row, column_labels=["image", *self.labels], title=self.title, scale=scale)
@@ -93,19 +96,23 @@ class SemanticDictionary:
         """Writes a self-contained HTML page with a bar for each activation atomically.
 
         Args:
-          path: file to write.
+          path: file to write, .html.
 
         Raises:
+          ValueError: if the path ends in something else.
           OSError: if the file cannot be written.
 
         Example:
           >>> found.save_html("position.html")
         """
+        files.check_suffix(path, (".html", ".htm"))
         largest = max(float(np.abs(self.activations).max()), 1e-12)
         rows = "\n".join(
             f'<tr><td><img src="{png_url(icon)}" alt="channel {channel}"></td><td>channel {channel}</td>'
             f'<td><meter max="{largest:.6g}" value="{max(float(activation), 0):.6g}"></meter> {activation:.4g}</td></tr>'
-            for icon, channel, activation in zip(to_uint8(self.icons), self.channels, self.activations, strict=True)
+            for icon, channel, activation in zip(
+                to_uint8(false_colors(self.icons)), self.channels, self.activations, strict=True
+            )
         )
         title = html.escape(self.title)
         page = (
@@ -125,7 +132,7 @@ def semantic_dictionary(
     position: tuple[int, int] | None = None,
     *,
     n_channels: int = 6,
-    size: int = 96,
+    size: int | tuple[int, int] | None = None,
     transforms: TransformLike = "standard",
     steps: int = 128,
     batch_size: int = 32,
@@ -140,7 +147,8 @@ def semantic_dictionary(
       image: array [H, W, C] in [0, 1].
       position: (row, column) in the layer, from 0. Defaults to the one with the largest norm.
       n_channels: number of channels to show, >= 1. Defaults to 6.
-      size: pixels of a side of each icon, >= 4. Defaults to 96.
+      size: pixels of each icon, one int for a square or (height, width), each side >= 4. Defaults to the network's own size, and
+        to 96 where it takes any.
       transforms: distortions, new ones in every step. Defaults to "standard", Lucid's set; None for none.
       steps: number of updates, >= 1. Defaults to 128.
       batch_size: icons to optimise at a time, >= 1. Defaults to 32.
@@ -161,6 +169,7 @@ def semantic_dictionary(
     """
     network = as_network(model)
     check_whole("n_channels", n_channels, 1)
+    sides = picture_size(network, "size", size, DEFAULT_SIZE)
     activations = activations_by_position(network, layer, image)
     rows, columns, channels = activations.shape
     if n_channels > channels:
@@ -174,7 +183,7 @@ def semantic_dictionary(
         )
     here = activations[row, column]
     strongest = np.argsort(-here, kind="stable")[:n_channels]
-    renderer = IconRenderer(network, layer, size, transforms, steps, batch_size, seed, progress)
+    renderer = IconRenderer(network, layer, sides, transforms, steps, batch_size, seed, progress)
     icons = renderer.render(np.eye(channels, dtype=np.float32)[strongest])
     shown = np.asarray(image, np.float32)
     return SemanticDictionary(shown, layer, (row, column), (rows, columns), strongest, here[strongest], icons)

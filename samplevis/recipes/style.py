@@ -13,7 +13,7 @@ from samplevis import param as parameterizations
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective, activation_difference, gram
 from samplevis.param import Parameterization
-from samplevis.recipes.picture import check_picture
+from samplevis.recipes.picture import check_seen
 from samplevis.results.optimized import Optimized
 from samplevis.runs.optimization import optimize
 from samplevis.runtime.checks import check_names, check_number
@@ -71,8 +71,8 @@ def style_transfer(
     """
     network = as_network(model)
     channels = network.image_shape[-1]
-    content = check_picture("content", content, channels)
-    style = check_picture("style", style, channels)
+    content = check_seen(network, "content", content)
+    style = check_seen(network, "style", style)
     check_number("content_weight", content_weight, 0)
     content_layers, style_layers = (
         check_names("content_layers", content_layers),
@@ -86,7 +86,7 @@ def style_transfer(
         -(content_weight * content_difference + style_difference),
         param=param,
         transforms=transforms,
-        **settings,
+        **{"smooth": None} | settings,
     )
 
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from samplevis import export
-from samplevis.export.animation import chain_columns, chain_frames, sweep_frames
+from samplevis.export.animation import FORMATS, chain_columns, chain_frames, sweep_frames
 from samplevis.export.grid import PAPER, grid
 from samplevis.export.pixels import enlarge, tile_scale, to_uint8
 from samplevis.export.waveforms import as_pictures
+from samplevis.results.colors import COLORS, in_colors
 from samplevis.results.sample_grid import contrasted_means, mean_label
 from samplevis.runtime import files
 from samplevis.runtime.checks import check_choice
@@ -53,6 +54,7 @@ def film(samples: Samples, layout: Layout = "chains", captions: bool = True, sca
       (45, 160, 518, 3)
     """
     check_choice("layout", layout, LAYOUTS)
+    samples = in_colors(samples)
     count = len(samples.images) if layout == "sweep" else min(len(samples.images), FILM_CHAINS)
     pictures = [_draws(samples, count)]
     if layout == "anneal":
@@ -95,7 +97,7 @@ def save_animation(
     Example:
       >>> samples.save_animation("star.webp", layout="anneal", scale=2)
     """
-    suffix = os.path.splitext(files.check_path(path))[1].lower()
+    suffix = files.check_suffix(path, FORMATS)
     metadata = samples.metadata if suffix in (".png", ".apng") else None
     export.save_animation(film(samples, layout, captions, scale), path, fps, metadata=metadata)
 
@@ -108,11 +110,11 @@ def save_gif(
     scale: int | None = None,
     captions: bool = True,
 ) -> None:
-    """Writes a run as a GIF: `save_animation`, whatever the path's suffix.
+    """Writes a run as a GIF.
 
     Args:
       samples: the run.
-      path: file to write.
+      path: file to write, .gif. `save_animation` writes other formats.
       fps, layout, scale, captions: as in `Samples.save_animation`.
 
     Raises:
@@ -122,6 +124,7 @@ def save_gif(
     Example:
       >>> samples.save_gif("star.gif", fps=10)
     """
+    files.check_suffix(path, (".gif",))
     export.save_gif(film(samples, layout, captions, scale), path, fps)
 
 
@@ -158,7 +161,8 @@ def _texts(samples: Samples, layout: Layout, chains: int) -> list[str]:
     if layout == "anneal":
         texts = [f"anneal {STEPS_PER_CALL * frame}" for frame in range(samples.anneal_images.shape[1])] + texts
     shown = "" if chains == len(levels) else f", first {chains} of {len(levels)} chains"
-    heading = f"{samples.objective}, {samples.model}{shown}\n"
+    colors = f", {samples.options[COLORS]}" if COLORS in samples.options else ""
+    heading = f"{samples.objective}, {samples.model}{shown}{colors}\n"
     # The slices of a volume share a caption.
     slices = samples.images.shape[2] if samples.dimensions == 3 else 1
     return [heading + text for text in texts for _ in range(slices)]

@@ -15,6 +15,7 @@ import numpy as np
 
 from samplevis.results import report_pictures as pictures
 from samplevis.results.chart import Line, line_chart
+from samplevis.results.colors import in_colors
 from samplevis.results.conclusions import conclusion
 from samplevis.results.plots import photographs
 from samplevis.results.report_pictures import COLORS, as_text, breakable, plural
@@ -102,7 +103,7 @@ def _check_other_end(samples: Samples, other_end: Samples) -> None:
 
 
 def _page(samples: Samples, title: str, other_end: Samples | None, draws: int, frames: int) -> bytes:
-    summary = samples.summary()
+    summary, shown = samples.summary(), in_colors(samples)
     chains, count = samples.images.shape[:2]
     parts = {
         "title": as_text(title),
@@ -114,9 +115,9 @@ def _page(samples: Samples, title: str, other_end: Samples | None, draws: int, f
         "asked": "" if samples.level is None else f"; {samples.level:.2f} was asked for",
         "verdict": as_text(summary.verdict),
         "verdicts": _verdicts(summary),
-        "overview": pictures.overview(samples, frames),
-        "chains": pictures.first_chains(samples, draws),
-        "others": pictures.other_chains(samples),
+        "overview": pictures.overview(shown, frames),
+        "chains": pictures.first_chains(shown, draws),
+        "others": pictures.other_chains(shown),
         "trace": _trace(samples, other_end),
         "trace_text": DOTS if _many(samples, other_end) else LINES,
         "ends": _ends(samples, other_end),
@@ -124,7 +125,7 @@ def _page(samples: Samples, title: str, other_end: Samples | None, draws: int, f
         "spectrum": _spectrum(samples),
         "rows": _table(summary),
         "command": as_text(_command(samples)),
-        "settings": _definitions(_provenance(samples)),
+        "settings": _definitions(_provenance(shown)),
         "versions": _definitions(samples.versions) or "<div><dt>versions</dt><dd>not recorded</dd></div>",
     }
     template = resources.files("samplevis.results").joinpath("report.html").read_text(encoding="utf-8")

@@ -6,6 +6,8 @@ import dataclasses
 import io
 import json
 import os
+import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,12 +32,14 @@ def write_samples(samples: Samples, path: str | os.PathLike) -> None:
 
     Args:
       samples: the samples.
-      path: file to write.
+      path: file to write, .npz.
 
     Raises:
       TypeError: if an option is no plain value.
+      ValueError: if the path ends in something else.
       OSError: if the file cannot be written.
     """
+    files.check_suffix(path, (".npz",))
     arrays = {name: getattr(samples, name) for name in present_arrays(samples)}
     for group in GROUPS:
         arrays |= {f"{group}.{name}": array for name, array in getattr(samples, group).items()}
@@ -81,6 +85,16 @@ def read_fields(path: str | os.PathLike) -> dict[str, Any]:
             groups[group][key] = arrays.pop(name)
     groups["stats"] = renamed_keys(groups["stats"], RENAMED_STATS)
     return {"versions": {}} | renamed_keys(plain | arrays, RENAMED) | groups
+
+
+def unit_in(path: str | os.PathLike) -> tuple[str, str] | None:
+    """The objective and the model of a file of samples, without reading its arrays; None if there is no such file."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            plain = json.loads(str(archive["metadata"]))
+            return str(plain["objective"]), str(plain["model"])
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
+        return None
 
 
 def damaged(path: str | os.PathLike, error: Exception) -> ValueError:

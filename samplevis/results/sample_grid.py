@@ -11,7 +11,9 @@ from PIL import Image
 
 from samplevis import export
 from samplevis.export.grid import PAPER
+from samplevis.export.image import save_made
 from samplevis.export.pixels import tile_scale
+from samplevis.results.colors import COLORS, in_colors
 from samplevis.runtime.checks import check_choice, check_whole
 from samplevis.runtime.deprecation import renamed_keywords
 
@@ -55,6 +57,7 @@ def sample_grid(
     Example:
       >>> export.save_png(samples.grid(draws=4), "star.png")
     """
+    samples = in_colors(samples)
     count, first = samples.images.shape[1], min(len(samples.images), GRID_CHAINS)
     draws = min(count, GRID_DRAWS) if draws is None else draws
     check_whole("draws", draws, 1, count)
@@ -86,11 +89,11 @@ def save_sample_grid(
     means: bool = True,
     contrast: Contrast | None = "stretch",
 ) -> None:
-    """Writes the contact sheet of a run as a PNG file, with `Samples.metadata`.
+    """Writes the contact sheet of a run in the format of the path's suffix. PNG files hold `Samples.metadata`.
 
     Args:
       samples: the run.
-      path: file to write.
+      path: file to write: .png, .webp, .jpg or .jpeg.
       draws, scale, means, contrast: as in `Samples.grid`.
 
     Raises:
@@ -100,7 +103,7 @@ def save_sample_grid(
     Example:
       >>> samples.save_grid("star.png", draws=4)
     """
-    export.save_png(sample_grid(samples, draws, scale, means=means, contrast=contrast), path, samples.metadata)
+    save_made(lambda: sample_grid(samples, draws, scale, means=means, contrast=contrast), path, samples.metadata)
 
 
 @renamed_keywords(columns="draws")
@@ -166,7 +169,8 @@ def _chains(cells: np.ndarray, names: list[str], labels: list[str], scale: int, 
 def _title(samples: Samples, scale: int) -> str:
     chains, draws = samples.images.shape[:2]
     enlarged = f", enlarged {scale} times" if scale > 1 else ""
-    return f"{samples.objective}, {samples.model}: {chains} chains x {draws} draws{enlarged}"
+    colors = f", {samples.options[COLORS]}" if COLORS in samples.options else ""
+    return f"{samples.objective}, {samples.model}: {chains} chains x {draws} draws{enlarged}{colors}"
 
 
 def _stacked(*papers: np.ndarray) -> np.ndarray:

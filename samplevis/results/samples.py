@@ -13,6 +13,7 @@ import numpy as np
 from samplevis._version import __version__
 from samplevis.results import plots
 from samplevis.results.arviz import to_arviz
+from samplevis.results.colors import in_colors
 from samplevis.results.film import save_animation, save_gif
 from samplevis.results.report import save_report
 from samplevis.results.sample_checks import SHARED, check_samples, present_arrays
@@ -261,6 +262,25 @@ class Samples(Sequence):
         """Level of each draw on the network that is sampled, which may be a smoothed copy, on fresh transforms, [chain, draw]."""
         return self.scale.levels(self.fresh_activation)
 
+    def false_colors(self, bands: Sequence[int] | None = None) -> Samples:
+        """The samples as colour pictures, where the network takes images of other than 1, 3 or 4 channels.
+
+        Sheets, animations and reports of such samples do this by themselves, with thirds of the bands for red, green and blue.
+
+        Args:
+          bands: three bands, for red, green and blue. Defaults to thirds, see `export.false_colors`.
+
+        Returns:
+          `Samples` whose images have 3 channels; everything else is unchanged.
+
+        Raises:
+          ValueError, TypeError: if `bands` are not three bands of the images.
+
+        Example:
+          >>> samples.false_colors((4, 2, 1)).save_grid("bands.png")
+        """
+        return in_colors(self, bands)
+
     def summary(self) -> Summary:
         """Summarises the run: its figures, and in words what is wrong with them.
 
@@ -276,10 +296,11 @@ class Samples(Sequence):
         """Writes all fields to one .npz file atomically.
 
         Args:
-          path: file to write.
+          path: file to write, .npz.
 
         Raises:
           TypeError: if an option is no plain value.
+          ValueError: if the path ends in something else.
           OSError: if the file cannot be written.
 
         Example:

@@ -47,8 +47,8 @@ def save(path: str, name: str, image: np.ndarray, latent: np.ndarray, score: flo
     Raises:
       OSError: if a file cannot be written.
     """
-    if image.ndim == 3 and image.shape[-1] in (1, 3, 4):
-        export.save_png(image, os.path.splitext(path)[0] + ".png", {"Objective": name})
+    if image.ndim == 3:
+        export.save_png(export.false_colors(image), os.path.splitext(path)[0] + ".png", {"Objective": name})
     with files.atomic_path(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, image=image, latent=latent, score=np.float32(score), objective=np.array(name))
 

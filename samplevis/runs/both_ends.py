@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,7 +12,8 @@ import keras
 from samplevis.network import Network
 from samplevis.objectives import Objective
 from samplevis.results.both_ends import TwoEnded
-from samplevis.runs.rendering import RENAMED, render, render_keywords
+from samplevis.runs.options import RunOptions
+from samplevis.runs.rendering import RENAMED, render, render_keywords, run_options
 from samplevis.runtime import files
 from samplevis.runtime.checks import check_known
 from samplevis.runtime.deprecation import renamed_keywords
@@ -29,7 +31,7 @@ def two_ended(
 
     Args:
       model, obj, hmc_opts: as in `render`.
-      **settings: other arguments of `render`, but for `init`.
+      **settings: other arguments of `render`, but for `init`. Each end has its own folder in that of `checkpoint`.
 
     Returns:
       `TwoEnded`.
@@ -43,12 +45,17 @@ def two_ended(
     if "init" in settings:
         raise TypeError("init: two_ended runs both, 'optimize' and 'prior'")
     check_known(settings, render_keywords())
-    folder = settings.pop("checkpoint", None)
-    if folder is not None:
-        folder = files.check_path(folder, "checkpoint")
-    optimized, prior = (None if folder is None else os.path.join(folder, init) for init in ("optimize", "prior"))
-    first = render(model, obj, hmc_opts, init="optimize", checkpoint=optimized, **settings)
-    second = render(
-        model, obj, hmc_opts, init="prior", checkpoint=prior, **settings | {"density": first.target_density}
-    )
+    names = [field.name for field in dataclasses.fields(RunOptions)]
+    flat = {name: settings.pop(name) for name in names if name in settings}
+    run = run_options(settings.pop("run_opts", None), flat)
+    first = render(model, obj, hmc_opts, init="optimize", run_opts=_end(run, "optimize"), **settings)
+    settings["density"] = first.target_density
+    second = render(model, obj, hmc_opts, init="prior", run_opts=_end(run, "prior"), **settings)
     return TwoEnded(first, second)
+
+
+def _end(run: RunOptions, init: str) -> RunOptions:
+    """The options of one end, with its part of the checkpoint's folder."""
+    if run.checkpoint is None:
+        return run
+    return dataclasses.replace(run, checkpoint=os.path.join(files.check_path(run.checkpoint, "checkpoint"), init))

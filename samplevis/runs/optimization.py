@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis import param as parameterizations
-from samplevis.activation import default_param, make_activation
+from samplevis.activation import Activation, make_activation, sized_param
 from samplevis.activation.activation import DEFAULT_SIDES
 from samplevis.activation.memory import image_sizes
 from samplevis.activation.precision import Precision, in_precision
@@ -20,18 +20,21 @@ from samplevis.analysis.units_notice import notify_unsaturated
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimizers import Method, as_method, as_network_of
-from samplevis.optimizers.ascent import LUCID_REDIRECT_STEPS, AscentOptions, ascend, first_latents, unmoved
+from samplevis.optimizers.ascent import LUCID_REDIRECT_STEPS, AscentOptions, first_latents, unmoved
 from samplevis.optimizers.keras_stepper import optimizer_settings
 from samplevis.optimizers.registry import OptimizerLike
 from samplevis.param import Parameterization
 from samplevis.results.optimized import Optimized
+from samplevis.runs.smooth_ascent import SMOOTH, ascend_smoothly, check_smooth, smooth_activation
 from samplevis.runtime import memory, seeds
 from samplevis.runtime.callbacks import Callback, as_callbacks
 from samplevis.runtime.checks import check_choice, check_whole, check_wholes
+from samplevis.runtime.progress import Progress
 from samplevis.transform.base import TransformLike
 
 NO_GRADIENT_ADVICE = (
-    f"A unit silent behind a ReLU may start with redirect_steps={LUCID_REDIRECT_STEPS}, or as 'layer/pre:channel'"
+    f"A unit that is silent behind a ReLU may start with redirect_steps={LUCID_REDIRECT_STEPS}, or as "
+    "'layer/pre:channel'"
 )
 
 
@@ -40,9 +43,11 @@ def optimize(
     obj: Objective | str | Callable | None = None,
     *,
     param: Parameterization | None = None,
-    transforms: TransformLike = "standard",
+    transforms: TransformLike = "robust",
     steps: int = 256,
     optimizer: OptimizerLike = None,
+    im_size: int | tuple[int, ...] | None = None,
+    smooth: float | None = SMOOTH,
     batch: int = 1,
     init: np.ndarray | None = None,
     thresholds: Sequence[int] = (),
@@ -62,14 +67,19 @@ def optimize(
         images [N, H, W, C] to scores [N], both NumPy arrays.
       obj: the objective to maximise: an objective, a string such as "fire9:10", or a function of the layer accessor `T`. Pass
         the same function object each time, so that compiled steps are reused.
-      param: parameterization. Defaults to `param.fourier` of the size and channels that the network takes; if it takes any
-        size, 128 pixels, 1024 for signals and 32 for volumes.
-      transforms: random distortions, with fresh parameters for every image and step. Defaults to "standard", Lucid's set; None
-        for none.
+      param: parameterization. Defaults to `param.fourier(im_size)` of the network's channels.
+      transforms: random distortions, with fresh parameters for every image and step. Defaults to "robust", as in `render`;
+        "standard" is Lucid's set; None for none.
       steps: number of updates, >= 1. Defaults to 256.
       optimizer: any Keras optimizer (a copy is used, so that one object can serve many calls); "lbfgs", "cma" or "genetic", or
         settings of these from `samplevis.optimizers`. Defaults to Adam(0.05) on gradients in units of their own, so that the unit
         of the objective does not matter.
+      im_size: pixels, one int for all sides or one for each. Defaults to the network's own size; for a network that takes any, to
+        128, to 1024 for signals and 32 for volumes. Ignored if `param` is given.
+      smooth: softness of the kinks of ReLU and max pooling, > 0, as in `render`: the first four fifths of the steps are on
+        `overrides.smooth(model, smooth)`, the others on `model` itself. On networks with ReLU6, pictures are otherwise pale at the
+        same activation. None for `model` alone; so are networks without kinks, those that cannot be smoothed, and optimisers
+        other than Keras's. Defaults to 0.3.
       batch: number of images, >= 1, each with a different start. Defaults to 1.
       init: images [batch, *image_shape] in [0, 1] to start from. Defaults to faint noise.
       thresholds: numbers of updates after which to take a snapshot, from 1 to `steps`. Defaults to none.
@@ -84,7 +94,7 @@ def optimize(
       callbacks: list of `samplevis.Callback`, notified of the steps. Defaults to none.
 
     Returns:
-      An `Optimized`.
+      An `Optimized`, whose history is of the smoothed network before it is of the network itself.
 
     Raises:
       ValueError, TypeError: if an argument is out of range, before any work.
@@ -93,9 +103,9 @@ def optimize(
 
     Example:
       >>> import samplevis
-      >>> from samplevis import modelzoo, param
+      >>> from samplevis import modelzoo
       >>> result = samplevis.optimize(
-      ...     modelzoo.Shapes(), "logits:4", param=param.fourier(32), steps=16, batch=4, progress=False
+      ...     modelzoo.Shapes(), "logits:4", im_size=32, steps=16, batch=4, progress=False
       ... )
       >>> result.images.shape
       (4, 32, 32, 3)
@@ -108,8 +118,9 @@ def optimize(
     if redirect_steps is not None:
         check_whole("redirect_steps", redirect_steps, 0)
     check_choice("precision", precision, get_args(Precision))
-    network, obj = _network_and_objective(model, obj, param, optimizer)
-    param = default_param(network) if param is None else param
+    check_smooth(smooth)
+    network, obj = _network_and_objective(model, obj, param, im_size, optimizer)
+    param = sized_param(network, im_size, transforms) if param is None else param
     activation = make_activation(network, obj, param, transforms)
     activation.objective.check_batch(batch)
     optimizer_settings(as_method(optimizer))
@@ -120,15 +131,12 @@ def optimize(
     root, sizes = seeds.root(seed), {"batch": batch} | image_sizes(network, param.image_shape)
     with memory.explain_oom(sizes):
         z = first_latents(param, batch, init, root)
+        first = smooth_activation(activation, smooth, options)
+        first = None if first is None else in_precision(first, precision, batch)
         activation = in_precision(activation, precision, batch)
-        result = ascend(activation, z, options, root, notified)
-    unchanged = np.flatnonzero(unmoved(result.latents, z))
-    if len(unchanged):
-        warnings.warn(
-            f"obj: {activation.objective} had no gradient in any step for image {', '.join(map(str, unchanged))} of {batch}, "
-            f"which has not changed. {NO_GRADIENT_ADVICE}",
-            stacklevel=2,
-        )
+        with Progress("optimise", options.steps, "step", notified) as bar:
+            result, silent = ascend_smoothly(activation, first, z, options, root, bar)
+    _warn_silent(result, silent, activation, z)
     return result
 
 
@@ -187,6 +195,7 @@ def render_vis(
         optimizer=optimizer,
         thresholds=thresholds,
         redirect_steps=LUCID_REDIRECT_STEPS if redirects else 0,
+        smooth=None,
         seed=seed,
         progress=verbose,
     )
@@ -197,6 +206,7 @@ def _network_and_objective(
     model: Network | keras.Model | Callable,
     obj: Objective | str | Callable | None,
     param: Parameterization | None,
+    im_size: int | tuple[int, ...] | None,
     optimizer: OptimizerLike,
 ) -> tuple[Network, Objective | str | Callable]:
     """The network and the objective; without `obj`, those that wrap a function from images to scores."""
@@ -210,8 +220,25 @@ def _network_and_objective(
             "optimizer: a function as model has no gradient; expected 'cma' or 'genetic', or settings of these. "
             f"Received: {optimizer!r}"
         )
-    param = parameterizations.fourier(DEFAULT_SIDES[2]) if param is None else param
+    param = parameterizations.fourier(im_size or DEFAULT_SIDES[2]) if param is None else param
     return as_network_of(model, param.image_shape), _scores
+
+
+def _warn_silent(result: Optimized, silent: np.ndarray, activation: Activation, start: tf.Tensor) -> None:
+    """Warns of images that show nothing of the unit: without a gradient, or with a score that no step changed."""
+    resting = unmoved(result.latents, start)
+    for images, words in (
+        (resting, "had no gradient in any step for image {images} of {batch}, which has not changed"),
+        (
+            silent & ~resting,
+            "did not respond in any step to image {images} of {batch}, which shows nothing of it: {score}",
+        ),
+    ):
+        if images.any():
+            score = f"its score stayed at {result.history[-1][images][0]:g}"
+            numbers = ", ".join(map(str, np.flatnonzero(images)))
+            text = words.format(images=numbers, batch=len(images), score=score)
+            warnings.warn(f"obj: {activation.objective} {text}. {NO_GRADIENT_ADVICE}", stacklevel=3)
 
 
 def _scores(T: Callable[[str], tf.Tensor]) -> tf.Tensor:  # noqa: N803 - Lucid's name for the accessor.

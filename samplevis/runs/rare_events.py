@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from samplevis.activation import Activation, default_param, make_activation
+from samplevis.activation import Activation, make_activation, sized_param
 from samplevis.activation.memory import image_sizes
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
@@ -176,7 +176,7 @@ def surprisal(
     if smooth is not None:
         check_number("smooth", smooth, 0, above=True)
     root, network = seeds.root(seed), as_network(model)
-    param = default_param(network, im_size) if param is None else param
+    param = sized_param(network, im_size, transforms) if param is None else param
     exact = make_activation(network, obj, param, transforms)
     exact.check_sampled()
     activation = exact

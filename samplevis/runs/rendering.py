@@ -10,7 +10,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from samplevis.activation import default_param
+from samplevis.activation import sized_param
 from samplevis.activation.features import deep_features
 from samplevis.analysis.preprocessing_notice import notify_inferred, preprocessing_words
 from samplevis.analysis.units_notice import notify_unsaturated
@@ -31,7 +31,7 @@ from samplevis.runtime.context import RunContext
 from samplevis.runtime.deprecation import renamed_keywords
 from samplevis.runtime.memory import explain_oom
 from samplevis.sampling.density import Density, check_density
-from samplevis.sampling.options import HMCOptions, hmc_options
+from samplevis.sampling.options import HMCOptions, hmc_names, hmc_options
 from samplevis.sampling.sampler import SampleResult, check_room
 
 # Arguments of version 0.1.0, also in its checkpoints, and their names of today.
@@ -100,7 +100,8 @@ def render(
       callbacks: `samplevis.Callback`s, notified of stages, steps and draws. Defaults to none.
       run_opts: where the run is computed and saved, names and values of `samplevis.runs.options.RunOptions`: `checkpoint`,
         `checkpoint_interval`, `storage`, `devices` and `memory`. Defaults to its defaults.
-      **flat: the same names as keywords; they override `run_opts`.
+      **flat: options of the sampler and of the run as keywords, such as `num_chains=2` or `checkpoint="run"`; they override
+        `hmc_opts` and `run_opts`.
 
     Returns:
       `Samples`. After Ctrl-C, those of the draws so far.
@@ -116,11 +117,13 @@ def render(
       >>> samples = samplevis.render(modelzoo.Shapes(), "logits:4", dict(num_results=10), im_size=64)
       >>> samples.save_gif("star.gif")
     """
-    hmc, run = hmc_options(hmc_opts), run_options(run_opts, flat)
+    hmc, run = hmc_options(hmc_opts, flat), run_options(run_opts, flat)
     options = RenderOptions(level, examples_quantile, density, beta, init, smooth, optimize_steps, anneal_steps, seed)
     network = as_network(model)
     if param is None:
-        param = default_param(network, im_size, preset_of(density).make_param)
+        preset = preset_of(density)
+        by_name = preset.transforms if transforms == "robust" else transforms
+        param = sized_param(network, im_size, by_name, preset.make_param)
     plan = plan_render(network, obj, hmc, options, run, param, transforms).with_examples(examples)
     notify_inferred(network, progress)
     notify_unsaturated(network, plan.exact_activation.objective.unsaturated, progress)
@@ -160,7 +163,7 @@ def run_options(run_opts: Mapping[str, Any] | RunOptions | None, flat: Mapping[s
 
     Args:
       run_opts: names and values of `RunOptions`; None for the defaults.
-      flat: the same names as keywords of a call.
+      flat: the same names as keywords of a call, and options of the sampler, which `hmc_options` takes.
 
     Returns:
       The options.
@@ -171,14 +174,15 @@ def run_options(run_opts: Mapping[str, Any] | RunOptions | None, flat: Mapping[s
     """
     if not isinstance(run_opts, (Mapping, RunOptions, type(None))):
         raise TypeError(f"run_opts: expected a dict. Received: {brief(run_opts)}")
-    merged = (vars(run_opts) if isinstance(run_opts, RunOptions) else dict(run_opts or {})) | dict(flat)
+    of_run = {name: value for name, value in flat.items() if name not in hmc_names()}
+    merged = (vars(run_opts) if isinstance(run_opts, RunOptions) else dict(run_opts or {})) | of_run
     check_known(merged, render_keywords())
     return RunOptions(**merged)
 
 
 def render_keywords() -> tuple[str, ...]:
-    """All keywords of `render`, those of `RunOptions` among them."""
-    return (*keywords(render), *(field.name for field in dataclasses.fields(RunOptions)))
+    """All keywords of `render`, options of the run and of the sampler among them."""
+    return (*keywords(render), *(field.name for field in dataclasses.fields(RunOptions)), *hmc_names())
 
 
 def _collected(rendered: Rendered) -> Samples:

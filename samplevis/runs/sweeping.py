@@ -13,20 +13,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from samplevis.activation import Activation, default_param, make_activation
+from samplevis.activation import Activation, make_activation, sized_param
 from samplevis.activation.batch_size import images_per_batch
 from samplevis.analysis.preprocessing_notice import notify_inferred
 from samplevis.analysis.units_notice import notify_unsaturated
 from samplevis.network import Network, as_network, fingerprint
 from samplevis.objectives import Objective, as_objective, channel, each, neuron
 from samplevis.optimizers import Method, as_method
-from samplevis.optimizers.ascent import LUCID_REDIRECT_STEPS, AscentOptions, ascend, first_latents, unmoved
+from samplevis.optimizers.ascent import LUCID_REDIRECT_STEPS, AscentOptions, first_latents, unmoved
 from samplevis.optimizers.keras_stepper import optimizer_settings
 from samplevis.param import Parameterization
 from samplevis.results import sweep_store
 from samplevis.results.sweep_result import Sweep
 from samplevis.runs.optimization import NO_GRADIENT_ADVICE
 from samplevis.runs.pixel_transforms import as_begun
+from samplevis.runs.smooth_ascent import SMOOTH, ascend_smoothly, check_smooth, smooth_activation
 from samplevis.runtime import seeds
 from samplevis.runtime.callbacks import Callback, as_callbacks
 from samplevis.runtime.checkpoint import Checkpoint
@@ -37,6 +38,8 @@ from samplevis.transform.base import TransformLike
 # On a CPU, larger batches are no faster, take longer to compile, and delay the files in the folder.
 MAX_BATCH_SIZE = 16
 DEFAULT_MEMORY = 2.0**30
+# Silent units that a warning names.
+MAX_NAMED = 40
 
 
 def sweep(
@@ -44,9 +47,11 @@ def sweep(
     objectives: str | Sequence[Objective | str | Callable],
     *,
     param: Parameterization | None = None,
-    transforms: TransformLike = "standard",
+    transforms: TransformLike = "robust",
     steps: int = 256,
     optimizer: keras.optimizers.Optimizer | None = None,
+    im_size: int | tuple[int, ...] | None = None,
+    smooth: float | None = SMOOTH,
     init: np.ndarray | None = None,
     redirect_steps: int = LUCID_REDIRECT_STEPS,
     batch_size: int | None = None,
@@ -70,7 +75,7 @@ def sweep(
       model: a `Network`, or a model that it takes.
       objectives: a layer such as "fire9", for the mean of each of its channels; a channel such as "fire9:10", for each of its
         neurons at the size of `param`; or a list of at least one objective, string or function, as in `optimize`.
-      param, transforms, steps: as in `optimize`.
+      param, transforms, steps, im_size, smooth: as in `optimize`.
       optimizer: any Keras optimizer, as in `optimize`. Defaults to that of `optimize`.
       redirect_steps: as in `optimize`. Defaults to 16, as in Lucid, since among many units some are silent at first.
       init: image [H, W, C] in [0, 1] from which all units start. Defaults to faint noise.
@@ -102,9 +107,10 @@ def sweep(
       (32, 32, 3)
     """
     network = as_network(model)
-    param = param or default_param(network)
+    param = sized_param(network, im_size, transforms) if param is None else param
     _check_numbers(steps, redirect_steps, batch_size, memory)
     _check_optimizer(optimizer)
+    check_smooth(smooth)
     root = seeds.root(seed)
     notified = as_callbacks(progress, callbacks)
     transforms = as_begun(transforms, param, folder)
@@ -115,7 +121,7 @@ def sweep(
         int(steps), optimizer, redirect_steps=int(redirect_steps), skip_nonfinite=True, shared_transforms=True
     )
     paths = None if folder is None else sweep_store.paths(folder, names)
-    run_id = None if folder is None else _run_id(units, options, init, seed)
+    run_id = None if folder is None else _run_id(units, options, init, seed) | {"smooth": smooth}
     results: dict[int, _Result] = {}
     notify_inferred(network, progress)
     notify_unsaturated(network, (name for unit in units for name in unit.objective.unsaturated), progress)
@@ -127,13 +133,13 @@ def sweep(
         batches = _batches(units, remaining, batch_size, memory)
         with Progress("sweep", options.steps * len(batches), "step", notified if batches else ()) as bar:
             for batch in batches:
-                found = _optimised([units[n] for n in batch], start, options, root, bar)
+                found = _optimised([units[n] for n in batch], smooth, start, options, root, bar)
                 # A batch may be padded at its end with copies of its last unit.
                 for n, result in zip(dict.fromkeys(batch), found, strict=False):
                     results[n] = _store(result, None if paths is None else paths[n], names[n])
                 if bar.interrupted:
                     break
-    _warn_unmoved([names[n] for n, result in results.items() if result.unmoved])
+    _warn_silent(results, names)
     return _collected(results, names)
 
 
@@ -145,6 +151,7 @@ class _Result(NamedTuple):
     score: float
     complete: bool = True
     unmoved: bool = False
+    unresponsive: bool = False
 
 
 def _check_numbers(steps: int, redirect_steps: int, batch_size: int | None, memory: float) -> None:
@@ -170,15 +177,23 @@ def _stored(paths: Sequence[str]) -> dict[int, _Result]:
 
 
 def _optimised(
-    units: Sequence[Activation], start: tf.Tensor, options: AscentOptions, seed: tf.Tensor, bar: Progress
+    units: Sequence[Activation],
+    smooth: float | None,
+    start: tf.Tensor,
+    options: AscentOptions,
+    seed: tf.Tensor,
+    bar: Progress,
 ) -> list[_Result]:
     """Optimises a batch of units from the same start."""
-    found = ascend(_together(units), tf.repeat(start, len(units), axis=0), options, seed, bar=bar)
+    together = _together(units)
+    starts, first = tf.repeat(start, len(units), axis=0), smooth_activation(together, smooth, options)
+    found, silent = ascend_smoothly(together, first, starts, options, seed, bar)
     complete, scores = len(found.history) == options.steps, found.history[-1]
     at_start = unmoved(found.latents, start) & np.isfinite(scores)
+    silent = silent & ~at_start
     return [
-        _Result(image, latent, float(score), complete, bool(rests))
-        for image, latent, score, rests in zip(found.images, found.latents, scores, at_start, strict=True)
+        _Result(found.images[n], found.latents[n], float(scores[n]), complete, bool(at_start[n]), bool(silent[n]))
+        for n in range(len(units))
     ]
 
 
@@ -190,14 +205,19 @@ def _store(result: _Result, path: str | None, name: str) -> _Result:
     return result._replace(image=path, latent=None)
 
 
-def _warn_unmoved(names: Sequence[str]) -> None:
-    names = list(dict.fromkeys(names))
-    if names:
-        warnings.warn(
-            f"objectives: {len(names)} had no gradient in any step, and their images have not changed: {', '.join(names)}. "
-            f"{NO_GRADIENT_ADVICE}",
-            stacklevel=3,
-        )
+def _warn_silent(results: Mapping[int, _Result], names: Sequence[str]) -> None:
+    """Warns of the units whose images show nothing of them."""
+    resting = dict.fromkeys(names[n] for n, result in sorted(results.items()) if result.unmoved)
+    silent = dict.fromkeys(names[n] for n, result in sorted(results.items()) if result.unresponsive)
+    for units, words in (
+        (resting, "had no gradient in any step, and their images have not changed"),
+        (silent, "did not respond in any step, and their images show nothing of them"),
+    ):
+        if units:
+            named = ", ".join(list(units)[:MAX_NAMED])
+            more = f" and {len(units) - MAX_NAMED} more" if len(units) > MAX_NAMED else ""
+            text = f"objectives: {len(units)} of {len(names)} {words}: {named}{more}. {NO_GRADIENT_ADVICE}"
+            warnings.warn(text, stacklevel=3)
 
 
 def _collected(results: Mapping[int, _Result], names: Sequence[str]) -> Sweep:
@@ -237,7 +257,7 @@ def _units_of(network: Network, name: str, make: Callable[[Objective], Activatio
     """The channels of a layer, or the neurons of "layer:channel"."""
     if ":" not in name:
         return [channel(name, n) for n in range(network.layer_shape(name)[-1])]
-    activation = make(as_objective(name))
+    activation = make(as_objective(name, network))
     kind, layer, *_ = (*activation.objective.structure, None)
     if kind != "channel":
         raise ValueError(

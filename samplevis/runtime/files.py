@@ -118,20 +118,21 @@ def remove_partial(folder: str | os.PathLike) -> None:
             os.remove(os.path.join(folder, name))
 
 
-def check_suffix(path: str | os.PathLike, allowed: Collection[str]) -> str:
+def check_suffix(path: str | os.PathLike, allowed: Collection[str], name: str = "path") -> str:
     """The suffix of a path, in lower case.
 
     Args:
       path: the file.
       allowed: suffixes with their dots, in lower case.
+      name: name of the argument, for messages. Defaults to "path".
 
     Raises:
       TypeError, ValueError: if it is not a path, or its suffix is not allowed.
     """
-    text = check_path(path)
+    text = check_path(path, name)
     suffix = os.path.splitext(text)[1].lower()
     if suffix not in allowed:
-        raise ValueError(f"path: expected a name that ends in {', '.join(allowed)}. Received: {text!r}")
+        raise ValueError(f"{name}: expected a name that ends in {', '.join(allowed)}. Received: {text!r}")
     return suffix
 
 

@@ -99,11 +99,12 @@ class HMCOptions:
         return isinstance(self.kernel, str) and self.kernel in INDEPENDENT
 
 
-def hmc_options(hmc_opts: Mapping[str, Any] | HMCOptions | None) -> HMCOptions:
-    """Makes options of a dictionary, and checks them.
+def hmc_options(hmc_opts: Mapping[str, Any] | HMCOptions | None, flat: Mapping[str, Any] | None = None) -> HMCOptions:
+    """Makes options of a dictionary and of keywords, and checks them.
 
     Args:
       hmc_opts: names and values of `HMCOptions`, or the options themselves; None for the defaults.
+      flat: keywords of a call; those that are names of `HMCOptions` override `hmc_opts`. Defaults to none.
 
     Returns:
       The options.
@@ -116,15 +117,21 @@ def hmc_options(hmc_opts: Mapping[str, Any] | HMCOptions | None) -> HMCOptions:
       >>> hmc_options(dict(num_results=100)).num_chains
       12
     """
+    names = hmc_names()
+    given = {name: value for name, value in (flat or {}).items() if name in names}
     if isinstance(hmc_opts, HMCOptions):
-        return hmc_opts
+        return dataclasses.replace(hmc_opts, **given) if given else hmc_opts
     if not isinstance(hmc_opts, (Mapping, type(None))):
         from samplevis.runtime.checks import brief
 
         raise TypeError(f"hmc_opts: expected a dict. Received: {brief(hmc_opts)}")
-    names = [field.name for field in dataclasses.fields(HMCOptions)]
     for name in hmc_opts or ():
         if name not in names:
             near = difflib.get_close_matches(str(name), names, n=len(names), cutoff=0.0)
             raise ValueError(f"hmc_opts: unknown name {name!r}. Allowed, nearest first: {', '.join(near)}")
-    return HMCOptions(**(hmc_opts or {}))
+    return HMCOptions(**(dict(hmc_opts or {}) | given))
+
+
+def hmc_names() -> tuple[str, ...]:
+    """The names of `HMCOptions`."""
+    return tuple(field.name for field in dataclasses.fields(HMCOptions))

@@ -231,6 +231,9 @@ def test_a_prior_of_images_for_signals():
     class Signals:
         dimensions, image_shape = 1, (None, 1)
 
+        def takes(self, size):
+            return True
+
     assert make_prior("uniform", Signals(), 32).image_shape == (32, 1)
     with pytest.raises(ValueError, match="prior: 'cppn' makes images"):
         make_prior("cppn", Signals(), 32)

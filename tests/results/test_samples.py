@@ -124,10 +124,9 @@ def test_round_trip_of_what_json_and_files_find_hard(tmp_path):
         prior_activation=-1 / 3,
         latents=odd.latents[..., 0],
     )
-    # A name without the suffix stays as it is.
-    odd.save(tmp_path / "run")
-    _assert_same(odd, Samples.load(tmp_path / "run"))
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    odd.save(tmp_path / "run.npz")
+    _assert_same(odd, Samples.load(tmp_path / "run.npz"))
+    assert [path.name for path in tmp_path.iterdir()] == ["run.npz"]
 
 
 def test_numpy_numbers_become_plain(tmp_path):
@@ -445,8 +444,8 @@ def test_save_animation_goes_by_the_suffix_and_says_what_made_it(good, tmp_path)
     assert (tmp_path / "a.gif").read_bytes() == (tmp_path / "b.gif").read_bytes()
     few.save_animation(tmp_path / "a.png", layout="sweep", scale=1, captions=False)
     assert imageio.imread(tmp_path / "a.png", index=...).shape == (20, SIZE, SIZE, 3)
-    few.save_grid(tmp_path / "grid")
-    for name in ("a.png", "grid"):
+    few.save_grid(tmp_path / "grid.png")
+    for name in ("a.png", "grid.png"):
         said = export.load_metadata(tmp_path / name)
         assert said == {
             "Objective": few.objective,

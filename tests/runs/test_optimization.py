@@ -150,7 +150,7 @@ def test_redirected_gradient_wakes_a_silent_unit(dead_network):
 @pytest.mark.parametrize("change", [lambda network: network, lambda network: overrides.smooth(network, 0.01)])
 def test_a_silent_image_begins_again_with_redirected_gradients(dead_network, change):
     network = change(dead_network)
-    settings = dict(param=param.pixel(8, channels=1), steps=40, thresholds=(3, 20), **QUIET)
+    settings = dict(param=param.pixel(8, channels=1), steps=40, thresholds=(3, 20), smooth=None, **QUIET)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = optimize(network, "unit:0", **settings)

@@ -89,7 +89,9 @@ def test_a_unit_that_is_not_finite_leaves_the_others_alone(tiny_network):
 
 def test_units_without_a_gradient_are_named(tiny_network):
     silent = objectives.channel("conv2", 2) * 0.0
-    with pytest.warns(UserWarning, match=r"objectives: 1 had no gradient.*: \(channel\(conv2, 2\) \* 0\)\. .*redirect"):
+    with pytest.warns(
+        UserWarning, match=r"objectives: 1 of 2 had no gradient.*: \(channel\(conv2, 2\) \* 0\)\. .*redirect"
+    ):
         made = sweep(tiny_network, [silent, objectives.channel("conv2", 1) * 1.0], **SMALL)
     assert np.ptp(made[0]) < np.ptp(made[1])
 
@@ -118,8 +120,10 @@ def test_the_memory_decides_how_many_images(tiny_network):
 
 def test_a_sweep_takes_the_batches_that_memory_holds(tiny_network, monkeypatch):
     sizes = []
-    ascend = MODULE.ascend
-    monkeypatch.setattr(MODULE, "ascend", lambda unit, z, *a, **k: sizes.append(len(z)) or ascend(unit, z, *a, **k))
+    ascend = MODULE.ascend_smoothly
+    monkeypatch.setattr(
+        MODULE, "ascend_smoothly", lambda unit, smooth, z, *a: sizes.append(len(z)) or ascend(unit, smooth, z, *a)
+    )
     one = batch_size.bytes_per_image(make_activation(tiny_network, "conv2:0", SMALL["param"], SMALL["transforms"]))
     sweep(tiny_network, "conv2", memory=2.5 * one, **SMALL | dict(steps=1))
     assert sizes == [2, 2, 2]
@@ -164,9 +168,9 @@ def test_what_is_there_is_not_made_again(tiny_network, tmp_path, monkeypatch, ca
     before, made = first.images, []
     (tmp_path / "1-channel-conv2-1.npz").unlink()
     (tmp_path / "3-channel-conv2-3.npz").write_bytes((tmp_path / "3-channel-conv2-3.npz").read_bytes()[:-900])
-    ascend = MODULE.ascend
+    ascend = MODULE.ascend_smoothly
     monkeypatch.setattr(
-        MODULE, "ascend", lambda unit, *a, **k: made.append(str(unit.objective)) or ascend(unit, *a, **k)
+        MODULE, "ascend_smoothly", lambda unit, *a, **k: made.append(str(unit.objective)) or ascend(unit, *a, **k)
     )
     again = sweep(tiny_network, "conv2", **call)
     assert made == ["each(channel(conv2, 1), channel(conv2, 3))"] and "3-channel-conv2-3.npz" in caplog.text
@@ -177,7 +181,7 @@ def test_what_is_there_is_not_made_again(tiny_network, tmp_path, monkeypatch, ca
 def test_ctrl_c_keeps_what_there_is_and_the_same_call_goes_on(tiny_network, tmp_path, monkeypatch):
     call = dict(batch_size=2, folder=tmp_path, **SMALL)
     before = signal.getsignal(signal.SIGINT)
-    ascend, batches = MODULE.ascend, []
+    ascend, batches = MODULE.ascend_smoothly, []
 
     def struck(*given, **settings):
         batches.append(1)
@@ -185,7 +189,7 @@ def test_ctrl_c_keeps_what_there_is_and_the_same_call_goes_on(tiny_network, tmp_
             os.kill(os.getpid(), signal.SIGINT)
         return ascend(*given, **settings)
 
-    monkeypatch.setattr(MODULE, "ascend", struck)
+    monkeypatch.setattr(MODULE, "ascend_smoothly", struck)
     part = sweep(tiny_network, "conv2", **call)
     # The second batch had 16 of its 20 steps.
     assert part.indices.tolist() == [0, 1, 2, 3] and not part.complete and repr(part).endswith("interrupted>")
@@ -208,7 +212,7 @@ def test_another_sweep_is_refused(tiny_network, tmp_path, monkeypatch):
     units = ["conv2:0", objectives.direction("conv2", np.ones(5)), scaled(1.0)]
     call = dict(model=tiny_network, objectives=units, folder=tmp_path, **SMALL | dict(steps=1))
     sweep(**call)
-    monkeypatch.setattr(MODULE, "ascend", work)
+    monkeypatch.setattr(MODULE, "ascend_smoothly", work)
     assert sweep(**call).complete, "nothing is left to do"
     image = keras.Input((16, 16, 3))
     other = Network(keras.Model(image, keras.layers.Conv2D(5, 3, name="conv2")(image)))
@@ -254,7 +258,7 @@ def test_another_sweep_is_refused(tiny_network, tmp_path, monkeypatch):
     ],
 )
 def test_bad_arguments_before_any_work(tiny_network, tmp_path, monkeypatch, change, error, words):
-    monkeypatch.setattr(MODULE, "ascend", work)
+    monkeypatch.setattr(MODULE, "ascend_smoothly", work)
     with pytest.raises(error, match=words):
         sweep(**dict(model=tiny_network, objectives="conv2", folder=tmp_path / "new") | SMALL | change)
     assert not (tmp_path / "new").exists()

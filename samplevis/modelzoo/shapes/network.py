@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
             arrays = {key: file[key] for key in file.files}
     except (TypeError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(f"weights: {path} is not a file of weights that samplevis wrote") from error
-    expected = {_key(variable): tuple(variable.shape) for variable in model.weights}
+    expected = {_key_in(arrays, variable): tuple(variable.shape) for variable in model.weights}
     for key in sorted(expected.keys() | arrays.keys()):
         found = arrays[key].shape if key in arrays else "no such array"
         if found != expected.get(key, "no such weight"):
@@ -126,7 +127,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
         if not np.isfinite(arrays[key]).all():
             raise ValueError(f"weights: {path}: {key!r} has values that are not finite")
     for variable in model.weights:
-        variable.assign(arrays[_key(variable)])
+        variable.assign(arrays[_key_in(arrays, variable)])
 
 
 def read_report(path: Path) -> dict[str, Any]:
@@ -164,3 +165,11 @@ def held_out_accuracy(name: str = "shapes") -> float:
 
 def _key(variable: keras.Variable) -> str:
     return variable.path.replace("/", ".")
+
+
+def _key_in(arrays: Mapping[str, Any], variable: keras.Variable) -> str:
+    """The name of a weight in a file, without the name scopes in which the caller made the model."""
+    whole = name = _key(variable)
+    while name not in arrays and "." in name:
+        name = name.partition(".")[2]
+    return name if name in arrays else whole

@@ -20,7 +20,7 @@ from samplevis.param.base import image_size
 from samplevis.recipes.mesh.camera import look_at, perspective
 from samplevis.recipes.mesh.mesh import Mesh, check_mesh, normalize_mesh
 from samplevis.recipes.mesh.rasterization import rasterize
-from samplevis.recipes.picture import check_picture
+from samplevis.recipes.picture import check_picture, picture_size
 from samplevis.results.optimized import Optimized
 from samplevis.runs.optimization import optimize
 from samplevis.runtime import seeds
@@ -34,6 +34,8 @@ FIELD_OF_VIEW = 10.0
 MARGIN = 1.1
 # Random views are taken from distances between this share of the one at which the mesh fits the view, and all of it.
 MIN_DISTANCE = 0.7
+# Pixels of a side of a view, if the network takes any.
+DEFAULT_VIEW = 128
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -109,7 +111,7 @@ def texture_optimization(
     mesh: Mesh,
     *,
     texture: int | tuple[int, int] | Parameterization = 256,
-    view_size: int | tuple[int, int] = 128,
+    view_size: int | tuple[int, int] | None = None,
     count: int = 64,
     seed: int = 0,
     **settings: Any,
@@ -126,7 +128,8 @@ def texture_optimization(
       mesh: the mesh, see `load_obj`.
       texture: pixels, one int for a square or (height, width), of a Fourier parameterization; or another parameterization.
         Defaults to 256.
-      view_size: pixels of a view. Defaults to 128.
+      view_size: pixels of a view, one int for a square or (height, width), each >= 4. Defaults to the network's own size, and to
+        128 where it takes any.
       count: number of sides, >= 1. Defaults to 64.
       seed: int from 0 to 2**31 - 1.
       **settings: other arguments of `optimize`: steps, optimizer, batch, init, thresholds, progress.
@@ -148,10 +151,11 @@ def texture_optimization(
     if not isinstance(texture, Parameterization):
         texture = parameterizations.fourier(texture, channels=network.image_shape[-1])
     check_mesh(mesh)
+    size = picture_size(network, "view_size", view_size, DEFAULT_VIEW)
     # Rendering the views takes a while: check the objective before.
-    make_activation(network, obj, texture, crop_or_pad_to(*image_size(view_size, 1)[:2]))
-    sides = views(mesh, view_size, count=count, seed=seed)
-    return optimize(network, obj, param=texture, transforms=sides, seed=seed, **settings)
+    make_activation(network, obj, texture, crop_or_pad_to(*size))
+    sides = views(mesh, size, count=count, seed=seed)
+    return optimize(network, obj, param=texture, transforms=sides, seed=seed, **{"smooth": None} | settings)
 
 
 def turntable(
