@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 
 from samplevis.lucid.core.facts import DROPPED, MODELS, MOVED
 from samplevis.lucid.core.installation import modules
+from samplevis.lucid.optvis import overrides
 
 LUCID: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("lucid_names.json").read_text(encoding="utf-8"))
 # Functions whose first argument has another name: NumPy's integers and tensors are described, too.
@@ -77,6 +79,17 @@ def test_modules_that_are_gone_or_moved_are_lucids():
     # The last two are of versions before 0.3.10.
     before = {"misc.colab_gl", "scratch.js"}
     assert {name.partition(":")[0] for name in DROPPED} - before <= set(LUCID)
+
+
+def test_no_module_hides_a_name_of_its_package():
+    """Once all modules are imported: an import binds a module in its package, over a function or class of its name."""
+    for name in modules():
+        importlib.import_module(f"samplevis.lucid.{name}")
+    for module, names in LUCID.items():
+        package = None if module in DROPPED else sys.modules.get(f"samplevis.lucid.{module}")
+        for name in names if package else ():
+            assert not inspect.ismodule(getattr(package, name, None)), f"{module}.{name}"
+    assert callable(overrides.identity_grad)
 
 
 def test_models_are_in_lucids_modules():

@@ -5,22 +5,14 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
-
-import tensorflow as tf
 
 from samplevis.lucid.misc.gradient_override import gradient_override_map, use_gradient
 from samplevis.lucid.misc.redirected_relu_grad import redirected_relu6_grad, redirected_relu_grad
+from samplevis.lucid.optvis.overrides.identity_grad import identity_grad
 from samplevis.lucid.optvis.overrides.smoothed_maxpool_grad import (
     avg_smoothed_maxpool_grad,
     l2_smoothed_maxpool_grad,
 )
-
-
-def identity_grad(_op: Any, grad: tf.Tensor) -> tf.Tensor:
-    """The gradient of the output as that of the input, for `gradient_override_map`."""
-    return grad
-
 
 pooling_overrides_map = {"MaxPool": avg_smoothed_maxpool_grad}
 relu_overrides_map = {"Relu": redirected_relu_grad, "Relu6": redirected_relu6_grad}
