@@ -23,5 +23,7 @@ def get_model(name: str) -> Model:
       ValueError: if there is none; the message has the nearest names.
     """
     if name not in models_map:
-        raise ValueError(f"name: there is no model {name!r}.{did_you_mean(name, tuple(models_map))}")
+        longer = [known for known in models_map if name in known]
+        near = f" Did you mean {', '.join(longer)}?" if longer else did_you_mean(name, models_map)
+        raise ValueError(f"name: there is no model {name!r}.{near}")
     return models_map[name]()
