@@ -17,7 +17,7 @@ def as_network(model: Any) -> Network:
     compiled for it, until its structure changes. The network lives on the model, and goes when the model goes.
 
     Args:
-      model: a `Network`, which is returned as it is, or a model, whose preprocessing is inferred.
+      model: a `Network`, which is refreshed and returned, or a model, whose preprocessing is inferred.
 
     Returns:
       A `Network`.
@@ -30,5 +30,6 @@ def as_network(model: Any) -> Network:
       True
     """
     if isinstance(model, Network):
+        model.refresh()
         return model
     return wrapped(model) if isinstance(model, keras.Model) else Network(model)

@@ -12,6 +12,9 @@ from samplevis.network.layer_names import LayerNames
 from samplevis.network.prepared import Changes, Prepared
 from samplevis.network.sources import Shape, Source
 
+# A network of free size may not take images of the usual one.
+TRIED_SCALES = (1, 2, 4)
+
 Activations = dict[str, tf.Tensor]
 Cut = Callable[[tf.Tensor], Activations]
 Substitution = Callable[[tf.Tensor, tf.Tensor], Activations]
@@ -68,7 +71,8 @@ class PreparedCuts:
 
     Batch normalization and constant preprocessing are folded into the convolutions and dense layers beside them, and what does
     nothing at inference is left out. Values agree with those of `Network.cut` to about 1e-6 of their size. The model stays as it
-    is, and the values of layers that are asked for are never folded away. Models that are not functional or Sequential Keras
+    is, and the values of layers that are asked for are never folded away. A rewriting that gives other values on two images is not
+    used. Models that are not functional or Sequential Keras
     models in float32 are used as they are.
 
     Folded weights are copies. Eager calls and traces read the model's weights; code that is compiled reads those of the last
@@ -83,7 +87,8 @@ class PreparedCuts:
     """
 
     def __init__(self, source: Source, names: LayerNames, images: ImageInput):
-        self._source, self._prepared, self._names, self._images = source, Prepared(source), names, images
+        self._source, self._names, self._images = source, names, images
+        self._prepared = Prepared(source, [functools.partial(images.noise, scale) for scale in TRIED_SCALES])
         self._cached: Callable[[tuple[str, ...]], Cut] = functools.lru_cache(maxsize=64)(self._build_cut)
 
     def cut(self, layer_names: Sequence[str]) -> Cut:

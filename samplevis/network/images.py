@@ -61,6 +61,20 @@ class ImageInput:
         """1 for signals, 2 for images, 3 for volumes."""
         return len(self.shape) - 1
 
+    def text(self) -> str:
+        """What it takes, as text."""
+        low, high = self.value_range
+        extra = ", BGR" if self.bgr else ""
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            extra += "" if values is None else f", {name} {[round(float(v), 3) for v in values]}"
+        return f"images {show(self.shape)}, range ({low:g}, {high:g}){extra}"
+
+    def noise(self, scale: int = 1) -> tf.Tensor:
+        """Two preprocessed images of uniform noise, of the size that the network takes; where it is free, `scale` usual sides."""
+        *sides, channels = self.shape
+        size = [side or scale * DEFAULT_SIDES[self.dimensions] for side in sides]
+        return self.preprocess(np.random.default_rng(0).uniform(size=(2, *size, channels)))
+
     def preprocess(self, images: tf.Tensor) -> tf.Tensor:
         """Images [batch, *size, channels] in [0, 1] as the model expects them, float32."""
         images = tf.convert_to_tensor(images, tf.float32)

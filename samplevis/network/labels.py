@@ -47,5 +47,14 @@ def find_label(labels: Sequence[str], label: str) -> int:
     raise ValueError(f"label: none of the {len(labels)} classes is called {label!r}.{hint}")
 
 
+def find_class(labels: Sequence[str] | None, label: str, network: str) -> int:
+    """The same for a network of a name, which may have no labels."""
+    if not isinstance(label, str):
+        raise TypeError(f"label: expected the name of a class. Received: {brief(label)}")
+    if labels is None:
+        raise ValueError(f"label: {network!r} has no labels, so {label!r} means nothing. Give the class's number.")
+    return find_label(labels, label)
+
+
 def _plain(label: str) -> str:
     return " ".join(label.replace("_", " ").split()).casefold()

@@ -12,10 +12,11 @@ from samplevis.network.cuts import Activations, Cut, Cuts, PreparedCuts, Substit
 from samplevis.network.endings import Endings
 from samplevis.network.images import DEFAULT_SIDES, ImageInput
 from samplevis.network.inference import Inferred, infer
-from samplevis.network.labels import check_labels, find_label
+from samplevis.network.labels import check_labels, find_class
 from samplevis.network.layer_names import LayerNames
 from samplevis.network.sources import Shape, Source, as_source
-from samplevis.network.sources.base import show
+from samplevis.network.sources.functional import FunctionalSource
+from samplevis.network.structure import Watched
 from samplevis.runtime.checks import brief, check_flag
 from samplevis.runtime.deprecation import renamed_keywords, renamed_property
 from samplevis.runtime.lru import LRUDict
@@ -120,14 +121,27 @@ class Network:
         value_range = (0.0, 1.0) if value_range is None else value_range
         self._images = ImageInput.checked(self.name, self.source.image_shape, value_range, bgr, mean, std)
         self._labels = labels if callable(labels) else check_labels(labels)
-        self._names = LayerNames(self.source, self.name, aliases or {})
-        self._cuts = Cuts(self.source, self._names, self._images)
-        self.endings = Endings(self.source, self._names, self._images, self._cuts)
-        self.prepared = PreparedCuts(self.source, self._names, self._images)
+        self._connect(aliases or {})
         #: The compiled functions last used, by what determines them.
         self.compiled: dict[Any, Any] = LRUDict(MAX_COMPILED)
         #: The layers that objectives read, by structure and shapes, so that a sweep looks once.
         self.layers_read: dict[Any, tuple[str, ...]] = LRUDict(MAX_STRUCTURES)
+
+    def _connect(self, aliases: Mapping[str, str]) -> None:
+        """Makes the functions of the layers."""
+        self._names = LayerNames(self.source, self.name, aliases)
+        self._cuts = Cuts(self.source, self._names, self._images)
+        self.endings = Endings(self.source, self._names, self._images, self._cuts)
+        self.prepared = PreparedCuts(self.source, self._names, self._images)
+        self._watched = Watched(self.source.model if isinstance(self.source, FunctionalSource) else None)
+
+    def refresh(self) -> None:
+        """Reads a Keras model again if a layer was changed, such as its activation. All calls that take a model begin so."""
+        if self._watched.has_changed():
+            self.source = self.source.reread()
+            self._connect(self.aliases)
+            self.compiled.clear()
+            self.layers_read.clear()
 
     def __call__(self, images: Any, layers: str | Sequence[str]) -> Activations:
         """Computes the activations of some layers.
@@ -365,13 +379,7 @@ class Network:
           >>> model.class_index("b")
           1
         """
-        if not isinstance(label, str):
-            raise TypeError(f"label: expected the name of a class. Received: {brief(label)}")
-        if self.labels is None:
-            raise ValueError(
-                f"label: {self.name!r} has no labels, so {label!r} means nothing. Give the class's number."
-            )
-        return find_label(self.labels, label)
+        return find_class(self.labels, label, self.name)
 
     def layer_table(self) -> str:
         """Lists every layer on a line.
@@ -390,11 +398,4 @@ class Network:
         return self._names.table()
 
     def __repr__(self) -> str:
-        low, high = self.value_range
-        extra = ", BGR" if self.bgr else ""
-        mean = "" if self.mean is None else f", mean {[round(float(v), 3) for v in self.mean]}"
-        mean += "" if self.std is None else f", std {[round(float(v), 3) for v in self.std]}"
-        return (
-            f"<Network {self.name}: images {show(self.image_shape)}, range ({low:g}, {high:g}){extra}{mean}, "
-            f"{len(self.layers)} layers>"
-        )
+        return f"<Network {self.name}: {self._images.text()}, {len(self.layers)} layers>"

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-from collections.abc import Iterator
 from typing import Any
 
 import keras
-import numpy as np
 
 from samplevis.network import fingerprint
 from samplevis.network.inference import infer
 from samplevis.network.network import Network
 from samplevis.network.sources.functional import FunctionalSource, check_weights
+from samplevis.network.structure import is_same, structure_of
 
 # The model refers to its network, which refers to the model: a cycle that is collected as a whole. A dictionary with weak keys
 # would hold every model for ever, because its values refer to the keys.
 ATTRIBUTE = "_samplevis_wrapped"
-# What Keras changes while a layer is used: who calls it, and penalties of training.
-CHANGES_IN_USE = frozenset({"_inbound_nodes", "_outbound_nodes", "_losses", "_loss_ids", ATTRIBUTE})
-# Compared by value; everything else is compared by identity.
-PLAIN = (bool, int, float, complex, str, bytes, frozenset)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,8 +58,8 @@ def wrapped(model: keras.Model) -> Network:
       >>> wrapped(model) is network
       False
     """
-    found, structure = vars(model).get(ATTRIBUTE), list(_structure(model))
-    if found is not None and _same(found.structure, structure):
+    found, structure = vars(model).get(ATTRIBUTE), structure_of(model)
+    if found is not None and is_same(found.structure, structure):
         check_weights(model)
         if found.weights == (weights := fingerprint.weights(found.network)):
             return found.network
@@ -79,40 +73,3 @@ def wrapped(model: keras.Model) -> Network:
         # Not `setattr`: Keras tracks the attributes that are set on a model.
         vars(model)[ATTRIBUTE] = _Wrapped(network, structure, fingerprint.weights(network))
     return network
-
-
-def _structure(model: keras.Model) -> Iterator[Any]:
-    """Everything about a model that its graph depends on, as a flat sequence."""
-    yield model.name
-    # A subclassed model has neither.
-    yield from (*(getattr(model, "inputs", None) or ()), *(getattr(model, "outputs", None) or ()))
-    for layer in model._flatten_layers(include_self=False):
-        yield layer
-        for name, value in vars(layer).items():
-            if name not in CHANGES_IN_USE:
-                yield name
-                yield from _leaves(value)
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    if isinstance(value, dict):
-        yield len(value)
-        for key, item in value.items():
-            yield key
-            yield from _leaves(item)
-    elif isinstance(value, (list, tuple)):
-        yield len(value)
-        for item in value:
-            yield from _leaves(item)
-    elif isinstance(value, set):
-        yield frozenset(value)
-    elif isinstance(value, np.ndarray):
-        yield f"{value.shape} {value.dtype} {hashlib.sha256(np.ascontiguousarray(value)).hexdigest()}"
-    else:
-        yield value
-
-
-def _same(before: list[Any], now: list[Any]) -> bool:
-    return len(before) == len(now) and all(
-        a is b or (type(a) is type(b) and isinstance(a, PLAIN) and a == b) for a, b in zip(before, now, strict=True)
-    )

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Literal, get_args
 
 import keras
 import tensorflow as tf
 
 from samplevis.network import Network, as_network
-from samplevis.network.sources import ReplaceActivation, ReplaceLayer
 from samplevis.network.sources.base import Function
-from samplevis.network.sources.functions import FUNCTIONS, ROUNDED, kinds
-from samplevis.overrides.pooling import WINDOWED, instead_of
-from samplevis.overrides.rebuild import rebuild
+from samplevis.network.sources.functions import FUNCTIONS, ROUNDED
+from samplevis.network.sources.stand_ins import twin
+from samplevis.overrides.pooling import WINDOWED, average, channels_last, instead_of
+from samplevis.overrides.rebuild import Rules, activations, rebuild
 from samplevis.runtime.checks import check_choice
 
 Rule = Literal["average", "l2"]
@@ -55,12 +56,12 @@ def redirect_relu(network: Network | keras.Model) -> Network:
       >>> np.allclose(redirected(images, "logits")["logits"], model(images, "logits")["logits"])
       True
     """
-    return _rebuild(network, lambda path, kind, f: _redirected(f) if kind in RECTIFIERS else None)
+    return _rebuild(network, Rules(lambda path, kind, f: _redirected(f) if kind in RECTIFIERS else None))
 
 
 def has_rectifiers(network: Network) -> bool:
     """Whether the network has an activation function that `redirect_relu` replaces."""
-    return any(not kinds(operation).isdisjoint(RECTIFIERS) for operation in network.operations.values())
+    return bool(activations(network, RECTIFIERS))
 
 
 def smooth_max_pool(network: Network | keras.Model, rule: Rule = "average") -> Network:
@@ -82,7 +83,7 @@ def smooth_max_pool(network: Network | keras.Model, rule: Rule = "average") -> N
       False
     """
     pool = {"average": _AverageGradient, "l2": _L2Gradient}[check_choice("rule", rule, get_args(Rule))]
-    return _rebuild(network, layer=lambda path, layer: _pooling(layer, pool))
+    return _rebuild(network, Rules(layer=lambda path, layer: _pooling(layer, pool)))
 
 
 def linearize(network: Network | keras.Model) -> Network:
@@ -98,19 +99,17 @@ def linearize(network: Network | keras.Model) -> Network:
     Example:
       >>> result = samplevis.optimize(samplevis.overrides.linearize(model), "conv2:1", param=param.fourier(32))
     """
-    return _rebuild(
-        network,
-        lambda path, kind, f: _straight(f) if kind in RECTIFIERS else None,
-        lambda path, layer: _pooling(layer, _AverageGradient),
+    rules = Rules(
+        activation=lambda path, kind, f: _straight(f) if kind in RECTIFIERS else None,
+        layer=lambda path, layer: _pooling(layer, _AverageGradient),
     )
+    return _rebuild(network, rules)
 
 
-def _rebuild(
-    network: Network | keras.Model, activation: ReplaceActivation | None = None, layer: ReplaceLayer | None = None
-) -> Network:
-    """A clone that is marked as having another gradient."""
+def _rebuild(network: Network | keras.Model, rules: Rules) -> Network:
+    """A copy that is marked as having another gradient."""
     network = as_network(network)
-    clone = rebuild(network, network.name, activation, layer)
+    clone = rebuild(network, network.name, rules)
     clone.exact_gradient = False
     return clone
 
@@ -136,17 +135,14 @@ def _straight(function: Function) -> Function:
 
 
 def _pooling(layer: keras.layers.Layer, pool: type[_AverageGradient]) -> keras.layers.Layer | None:
-    for maximum in WINDOWED:
-        if isinstance(layer, maximum):
-            return instead_of(maximum, pool).from_config(layer.get_config())
-    return None
+    return twin(layer, instead_of(type(layer), pool)) if isinstance(layer, WINDOWED) else None
 
 
 class _AverageGradient:
     """Max pooling with the gradient of `_surrogate`."""
 
     def _mean(self, x: tf.Tensor) -> tf.Tensor:
-        return tf.nn.avg_pool(x, self.pool_size, self.strides, self.padding.upper())
+        return channels_last(self, functools.partial(average, self), x)
 
     def _surrogate(self, x: tf.Tensor) -> tf.Tensor:
         return self._mean(x)

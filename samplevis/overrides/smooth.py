@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Literal, get_args
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from samplevis import param
-from samplevis.network import Network, as_network
+from samplevis.network import Network, as_network, fingerprint
 from samplevis.network.sources.base import Function
-from samplevis.network.sources.functions import ROUNDED, Replacement, kinds
+from samplevis.network.sources.functions import ROUNDED, Replacement
+from samplevis.network.sources.stand_ins import twin
 from samplevis.overrides import pooling as pools
 from samplevis.overrides import ramps
-from samplevis.overrides.rebuild import cached_clone, rebuild
-from samplevis.runtime import seeds
+from samplevis.overrides.observed import observed
+from samplevis.overrides.rebuild import Rules, activations, cached_clone, outermost, prior_images, rebuild
 from samplevis.runtime.checks import check_choice, check_number
 
 Pooling = Literal["power", "softmax", "average", "max"]
@@ -26,17 +27,23 @@ DEFAULT_SOFTNESS = 0.3
 DEFAULT_KIND: Kind = "ramp"
 # Prior images on which a layer's values are measured; 16 give their root mean square to a few per cent.
 NUM_IMAGES = 16
-# Piecewise linear functions.
-RECTIFIERS = ("relu", "relu6", "leakyrelu")
+# So many at a time.
+BATCH = 4
+# A softness at which a network has the values of the original up to rounding, to compare them.
+EXACT = 1e-5
+# Activation functions with kinks.
+ROUNDED_KINDS = frozenset({"relu", "relu6", "leakyrelu", "hardsigmoid", "hardsilu"})
 # Larger than the upper bound of any rectifier.
 FAR = 1e6
 
 
 def smoothed(network: Network, softness: float, kind: Kind = DEFAULT_KIND) -> Network:
     """`smooth(network, softness, kind=kind)`, cached until the network's weights change; a network without kinks as it is."""
-    if not _kinked(network):
+    if not _has_kinks(network):
         return network
-    return cached_clone(network, ("smooth", softness, kind), lambda network: smooth(network, softness, kind=kind))
+    # The widths are measured on the weights of the moment.
+    key = ("smooth", softness, kind, fingerprint.weights(network))
+    return cached_clone(network, key, lambda network: smooth(network, softness, kind=kind))
 
 
 def smooth(
@@ -50,8 +57,10 @@ def smooth(
 
     Every kink of ReLU, ReLU6 and leaky ReLU is rounded: relu(x) becomes s log(1 + exp(x / s)), or a ramp of the same width (see
     `kind`). The width s is `softness` times the root mean square of that layer's values, so that one number suits all layers.
-    hard_sigmoid and hard_silu are rounded, too. Max pooling becomes a smooth mean of the window. GELU, SiLU, ELU and the like
-    are smooth already; other kinks (a maximum of two branches, an absolute value) stay.
+    hard_sigmoid and hard_silu are rounded, too. Max pooling becomes a smooth mean of the window. All of it tends to the original
+    as `softness` goes to 0. Functions and layers in the attributes of a layer of your own are replaced, too. GELU, SiLU, ELU and
+    the like are smooth already; other kinks (a maximum of two branches, an absolute value, a call of `tf.nn.relu` in a layer's
+    own code) stay.
 
     This is another network: say so with its samples, and compare what the original makes of them.
 
@@ -59,10 +68,12 @@ def smooth(
       network: a `Network` or a Keras model; it stays as it is.
       softness: width of a rounded kink in units of the layer's root mean square, > 0. A small one is closer to the original
         and stiffer to sample. Defaults to 0.3.
-      pooling: what max pooling, global too, becomes. "power": the fourth root of the window's sum of fourth powers, close to the
-        maximum, where it pools rectified values; elsewhere "softmax". "softmax": the window's mean with weights
-        softmax(x / s), which costs four times as much. "average": its plain mean, softer and much further from the original:
-        SqueezeNet's class scores fall from hundreds to tens. "max": unchanged, kinks included. Defaults to "power".
+      pooling: what max pooling, global too, becomes. "power": the p-norm of the window, close to the maximum, where it pools
+        rectified values; elsewhere "softmax". p is 4 for windows of up to 9 values at softness 0.3 and above, 1.2 / softness below
+        it, and larger for larger windows, so that no norm exceeds the maximum by more than that of 9 values. "softmax": the
+        window's mean with weights softmax(x / s), which costs four times as much. "average": its plain mean, softer and much
+        further from the original: SqueezeNet's class scores fall from hundreds to tens. "max": unchanged, kinks included. Defaults
+        to "power".
       images: array [batch, H, W, C] in [0, 1] on which the layers' values are measured. Defaults to 16 prior images.
       kind: the shape of a rounded kink. "softplus": s log(1 + exp(x / s)), with derivatives of all orders. "ramp": piecewise
         quadratic and cheaper: the slope rises linearly between -pi s and pi s, where relu(x) becomes
@@ -84,20 +95,26 @@ def smooth(
     check_choice("pooling", pooling, get_args(Pooling))
     check_choice("kind", kind, get_args(Kind))
     network = as_network(network)
-    widths, signed = _measured(network, softness, images)
+    sizes = _sizes(network, images)
 
-    def activation(path: str, name: str, function: Function) -> Function | None:
-        return Replacement(_SHAPES[kind](name, function, widths[path]), ROUNDED + name) if path in widths else None
+    def rules(softness: float) -> Rules:
+        """The replacements for a softness."""
 
-    def layer(path: str, old: keras.layers.Layer) -> keras.layers.Layer | None:
-        if pooling == "max" or type(old) not in pools.POOLINGS:
-            return None
-        name = "softmax" if pooling == "power" and path in signed else pooling
-        new = pools.POOLINGS[type(old)][name].from_config(old.get_config())
-        new.width = widths[path]
-        return new
+        def activation(path: str, name: str, function: Function) -> Function | None:
+            if path not in sizes or name not in ROUNDED_KINDS:
+                return None
+            return Replacement(_SHAPES[kind](name, function, softness * sizes[path].rms), ROUNDED + name)
 
-    return rebuild(network, smooth_name(network.name), activation, layer)
+        def layer(path: str, old: keras.layers.Layer) -> keras.layers.Layer | None:
+            return _pooling(sizes[path], softness, pooling, old) if path in sizes else None
+
+        return Rules(activation, layer)
+
+    exact = rules(EXACT)
+    if pooling == "average":
+        # A mean is another function, however small the kinks.
+        exact = Rules(exact.activation)
+    return rebuild(network, smooth_name(network.name), rules(softness), exact)
 
 
 def smooth_name(name: str) -> str:
@@ -105,29 +122,78 @@ def smooth_name(name: str) -> str:
     return f"smooth {name}"
 
 
-def _measured(network: Network, softness: float, images: np.ndarray | None) -> tuple[dict[str, float], frozenset[str]]:
-    """The width of each layer's kink, for layers that have one, and which of those layers have negative values."""
-    kinked = _kinked(network)
-    if not kinked:
-        return {}, frozenset()
-    if images is None:
-        prior = param.fourier(network.usual_size, channels=network.image_shape[-1])
-        images = prior.image(prior.prior(seeds.root(0), NUM_IMAGES)).numpy()
-    values = network.activations(images, kinked)
-    sizes = {path: float(np.sqrt(np.mean(np.square(value)))) for path, value in values.items()}
-    # A layer that is silent on all images gets the size of the others.
-    typical = np.mean([size for size in sizes.values() if size] or [1.0])
-    widths = {path: softness * (size or typical) for path, size in sizes.items()}
-    return widths, frozenset(path for path, value in values.items() if np.min(value) < 0)
+@dataclasses.dataclass
+class _Size:
+    """How large the values of a part are.
+
+    Attributes:
+      squares: their mean squares, one for each batch and call.
+      is_signed: whether there are negative ones.
+    """
+
+    squares: list[float]
+    is_signed: bool = False
+
+    def add(self, values: tf.Tensor) -> None:
+        # Inside a loop or a map, which Keras traces, there are no values.
+        if not tf.is_symbolic_tensor(values):
+            self.squares.append(float(tf.reduce_mean(tf.square(tf.cast(values, tf.float32)))))
+            self.is_signed |= float(tf.reduce_min(values)) < 0
+
+    @property
+    def rms(self) -> float:
+        return float(np.sqrt(np.mean(self.squares))) if self.squares else 0.0
 
 
-def _kinked(network: Network) -> list[str]:
-    return [path for path, operation in network.operations.items() if _has_kink(operation)]
+def _sizes(network: Network, images: np.ndarray | None) -> dict[str, _Size]:
+    """The size of the values of each part with a kink, in all calls of it, by path."""
+    sizes: dict[str, _Size] = {}
+
+    def activation(path: str, kind: str, function: Function) -> Function | None:
+        if kind not in ROUNDED_KINDS:
+            return None
+        size = sizes.setdefault(path, _Size([]))
+
+        def measured(x: tf.Tensor) -> tf.Tensor:
+            y = function(x)
+            size.add(y)
+            return y
+
+        return Replacement(measured, kind)
+
+    def layer(path: str, old: keras.layers.Layer) -> keras.layers.Layer | None:
+        if type(old) not in pools.POOLINGS:
+            return None
+        size = sizes.setdefault(path, _Size([]))
+        return observed(old, lambda x, y: size.add(y))
+
+    source = network.source.replaced(activation, layer)
+    if not sizes:
+        return sizes
+    images = prior_images(network, NUM_IMAGES) if images is None else images
+    run = source.cut(outermost(source))
+    for first in range(0, len(images), BATCH):
+        run(network.preprocess(tf.constant(images[first : first + BATCH], tf.float32)))
+    # A part that is silent on all images gets the size of the others.
+    typical = float(np.mean([size.rms for size in sizes.values() if size.rms] or [1.0]))
+    for size in sizes.values():
+        if not size.rms:
+            size.squares = [typical**2]
+    return sizes
 
 
-def _has_kink(operation: object) -> bool:
-    rounded = (*RECTIFIERS, "hardsigmoid", "hardsilu")
-    return type(operation) in pools.POOLINGS or not kinds(operation).isdisjoint(rounded)
+def _has_kinks(network: Network) -> bool:
+    """Whether there is anything to smooth."""
+    found = activations(network, ROUNDED_KINDS)
+    return bool(found) or any(type(operation) in pools.POOLINGS for operation in network.operations.values())
+
+
+def _pooling(size: _Size, softness: float, pooling: Pooling, layer: keras.layers.Layer) -> keras.layers.Layer | None:
+    """What a max pooling becomes, or None if it stays."""
+    if pooling == "max" or type(layer) not in pools.POOLINGS:
+        return None
+    name = "softmax" if pooling == "power" and size.is_signed else pooling
+    return twin(layer, pools.POOLINGS[type(layer)][name], width=softness * size.rms, power=pools.power_for(softness))
 
 
 def _ramp(name: str, function: Function, width: float) -> Function:

@@ -13,7 +13,7 @@ import tensorflow as tf
 import samplevis
 from samplevis import Network, modelzoo, objectives, overrides, param
 from samplevis.activation import make_activation
-from samplevis.network.prepared import affine, folding, passes
+from samplevis.network.prepared import affine, folding, passes, prepared
 from samplevis.optimizers.keras_stepper import number_of_traces
 from samplevis.runtime import seeds
 
@@ -186,11 +186,20 @@ def bias_unscaled(monkeypatch):
 
 @pytest.mark.parametrize("wrong", [no_epsilon, without_signs, scale_off, past_the_padding, bias_unscaled])
 def test_a_wrong_folding_is_far_outside_the_tolerance(wrong, monkeypatch):
+    monkeypatch.setattr(prepared, "agree", lambda *_: True)
     layers = lambda: [L.Conv2D(4, 3), L.BatchNormalization(), L.ReLU(), L.BatchNormalization()]  # noqa: E731
     make = lambda: Network(sequence(*layers(), L.Conv2D(5, 3, padding="same")))  # noqa: E731
     assert error(make()) <= TOLERANCE
     wrong(monkeypatch)
     assert error(make()) > 10 * TOLERANCE
+
+
+@pytest.mark.parametrize("wrong", [without_signs, past_the_padding, bias_unscaled])
+def test_a_wrong_folding_is_not_used(wrong, monkeypatch, caplog):
+    layers = [L.Conv2D(4, 3), L.BatchNormalization(), L.ReLU(), L.BatchNormalization(), L.Conv2D(5, 3, padding="same")]
+    network = Network(sequence(*layers))
+    wrong(monkeypatch)
+    assert folded(network) and error(network) == 0 and "computed as it is" in caplog.text
 
 
 def test_what_does_nothing_at_inference_is_dropped():

@@ -16,7 +16,7 @@ import tensorflow as tf
 from conftest import with_slow
 
 import samplevis
-from samplevis import Network, param
+from samplevis import Network, overrides, param
 from samplevis.network import as_network, inference, wrapped
 
 PIXELS = param.pixel(8)
@@ -254,3 +254,18 @@ def test_every_entry_comes_through_the_same_door():
     }
     found = {name for name in found if not name.startswith("modelzoo/")}
     assert found == {"network/convert.py", "network/network.py", "network/wrapped.py", "optimizers/blackbox.py"}
+
+
+@pytest.mark.parametrize("change", with_slow(CHANGES, lambda change: change is not replace_activation))
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_network_sees_changes_of_its_model(change, copied):
+    """A Sequential model is read when its network is made: of what is added to it later, only calls of a nested model know."""
+    if change is replace_layer:
+        pytest.skip("the network has the layers of the model that it was made of")
+    model = new_model()
+    make = overrides.redirect_relu if copied else Network
+    network = make(model)
+    before = optimized(network)
+    change(model)
+    after = optimized(network)
+    assert after != before and after == optimized(make(model))

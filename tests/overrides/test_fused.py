@@ -14,7 +14,7 @@ FUNCTIONS = {
     "bounded, wide": ramps.bounded(0.6, 0.5),
     "hard_sigmoid": ramps.hard_sigmoid(0.7),
     "hard_silu": ramps.hard_silu(0.7),
-    "power": lambda x: pooling._power_norm(x, lambda p: 4 * tf.nn.avg_pool(p, 2, 2, "VALID")),
+    "power": lambda x: pooling._fourth_norm(x, lambda p: 4 * tf.nn.avg_pool(p, 2, 2, "VALID")),
 }
 
 

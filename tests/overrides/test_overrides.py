@@ -59,6 +59,7 @@ OVERRIDES = {
 
 @pytest.mark.parametrize("name", OVERRIDES)
 def test_values_stay_and_the_given_network_stays(network, name):
+    calls = [len(layer._inbound_nodes) for layer in network.model.layers]
     weights, before = [w.copy() for w in network.model.get_weights()], gradient(network)
     new = OVERRIDES[name](network)
     np.testing.assert_array_equal(
@@ -66,12 +67,28 @@ def test_values_stay_and_the_given_network_stays(network, name):
     )
     assert dict(new.layers) == dict(network.layers)
     assert (new.value_range, new.labels, new.name) == (network.value_range, network.labels, network.name)
-    # The copy's weights are its own.
-    for variable in new.model.weights:
-        variable.assign(0 * variable)
     for one, other in zip(network.model.get_weights(), weights, strict=True):
         np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(gradient(network), before)
+    assert [len(layer._inbound_nodes) for layer in network.model.layers] == calls
+
+
+@pytest.mark.parametrize("name", [*OVERRIDES, "smooth"])
+def test_weights_are_shared(network, name):
+    new = (OVERRIDES | {"smooth": overrides.smooth})[name](network)
+    weights, before = network.model.get_weights(), network.activations(BATCH, "logits")["logits"]
+    changed = new.activations(BATCH, "logits")["logits"]
+    try:
+        network.model.set_weights([-w for w in weights])
+        assert np.abs(new.activations(BATCH, "logits")["logits"] - changed).max() > 1e-3
+        if name != "smooth":
+            np.testing.assert_array_equal(
+                new.activations(BATCH, "logits")["logits"], network.activations(BATCH, "logits")["logits"]
+            )
+    finally:
+        network.model.set_weights(weights)
+    np.testing.assert_array_equal(network.activations(BATCH, "logits")["logits"], before)
+    np.testing.assert_array_equal(new.activations(BATCH, "logits")["logits"], changed)
 
 
 @pytest.mark.parametrize("name", ["average", "l2", "linear"])
@@ -202,7 +219,8 @@ def test_power_pooling_against_a_loop(padding, strides):
     assert np.all(got >= np.maximum(largest, 0) - 1e-5) and np.all(got <= 6**0.25 * np.maximum(largest, 0) + 1e-5)
     whole = pooling.POOLINGS[keras.layers.GlobalMaxPooling2D]["power"]()
     whole.width = 1e-4
-    np.testing.assert_allclose(whole(x), np.sum(np.maximum(x, 0) ** 4.0, (1, 2)) ** 0.25, rtol=1e-4)
+    p = 4 * np.log(56) / np.log(9)
+    np.testing.assert_allclose(whole(x), np.sum(np.maximum(x, 0) ** p, (1, 2)) ** (1 / p), rtol=1e-4)
 
 
 @pytest.mark.parametrize("padding", ["same", "valid", "global"])
@@ -212,18 +230,36 @@ def test_gradient_of_power_pooling(padding):
     layer = (
         pooling.POOLINGS[keras.layers.GlobalMaxPooling2D]["power"]() if padding == "global" else POWER(3, 2, padding)
     )
+    p = 4 * np.log(56) / np.log(9) if padding == "global" else 4.0
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(x)
-        fourth = tf.nn.relu(x) ** 4
+        fourth = tf.nn.relu(x) ** p
         if padding == "same":
             fourth = tf.pad(fourth, [[0, 0], [1, 1], [0, 1], [0, 0]])
         total = tf.reduce_sum(fourth, (1, 2)) if padding == "global" else 9 * tf.nn.avg_pool(fourth, 3, 2, "VALID")
-        expected, got = total**0.25, layer(x)
+        expected, got = total ** (1 / p), layer(x)
     np.testing.assert_allclose(got, expected, rtol=1e-5)
     weights = tf.random.stateless_normal(got.shape, [0, 1])
     np.testing.assert_allclose(
         tape.gradient(got, x, weights), tape.gradient(expected, x, weights), rtol=1e-4, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("size", [2, 3, 5, "global"])
+@pytest.mark.parametrize("kind", ["power", "softmax"])
+def test_smooth_poolings_tend_to_the_maximum(size, kind):
+    """Whatever the size of the window, and at the default softness no further from it than a window of 3 x 3."""
+    layer = keras.layers.GlobalMaxPooling2D() if size == "global" else keras.layers.MaxPooling2D(size, padding="same")
+    image = keras.Input((40, 40, 2))
+    network = Network(keras.Model(image, layer(image)), value_range=(0, 1))
+    images = np.random.default_rng(0).uniform(size=(2, 40, 40, 2)).astype(np.float32)
+    exact, name = network.activations(images, layer.name)[layer.name].numpy(), layer.name
+    gaps = [
+        np.abs(overrides.smooth(network, softness, kind, images).activations(images, name)[name] / exact - 1).max()
+        for softness in (0.3, 0.1, 0.03, 1e-3)
+    ]
+    assert gaps == sorted(gaps, reverse=True)
+    assert gaps[0] < 9**0.25 - 1 and gaps[-1] < 0.01
 
 
 def test_power_pooling_of_zeros_has_no_slope():
@@ -239,9 +275,9 @@ def test_power_pooling_is_for_rectified_values():
     x = keras.layers.Conv2D(4, 3, name="signed")(image)
     x = keras.layers.MaxPooling2D(name="first")(x)
     x = keras.layers.MaxPooling2D(name="second")(keras.layers.ReLU()(x))
-    soft = overrides.smooth(Network(keras.Model(image, x))).model
-    assert isinstance(soft.get_layer("first"), SOFTMAX)
-    assert isinstance(soft.get_layer("second"), POWER)
+    soft = overrides.smooth(Network(keras.Model(image, x))).operations
+    assert isinstance(soft["first"], SOFTMAX)
+    assert isinstance(soft["second"], POWER)
 
 
 def test_widths_follow_the_size_of_each_layer(network):
@@ -251,12 +287,12 @@ def test_widths_follow_the_size_of_each_layer(network):
     image = keras.Input((12, 12, 3))
     alone = Network(keras.Model(image, conv(image)))
     size = np.sqrt(np.mean(alone.activations(images, "argument")["argument"].numpy() ** 2))
-    function = overrides.smooth(alone, softness, images=images, kind="softplus").model.get_layer("argument").activation
+    function = overrides.smooth(alone, softness, images=images, kind="softplus").operations["argument"].activation
     np.testing.assert_allclose(
         function(tf.constant(x)), softness * size * np.logaddexp(0, x / (softness * size)), rtol=1e-5
     )
     half = np.pi * softness * size
-    function = overrides.smooth(alone, softness, images=images, kind="ramp").model.get_layer("argument").activation
+    function = overrides.smooth(alone, softness, images=images, kind="ramp").operations["argument"].activation
     expected = np.where(x < half, np.maximum(x + half, 0) ** 2 / (4 * half), x)
     np.testing.assert_allclose(function(tf.constant(x)), expected, rtol=1e-5)
 

@@ -11,8 +11,9 @@ import keras
 import tensorflow as tf
 
 from samplevis.network import Network
+from samplevis.network.sources.stand_ins import twin
 from samplevis.overrides.pooling import WINDOWED, instead_of
-from samplevis.overrides.rebuild import rebuild
+from samplevis.overrides.rebuild import Rules, rebuild
 
 # A type of operation -> its gradient, inside `overridden`.
 _current: ContextVar[Mapping[str, Any] | None] = ContextVar("overridden", default=None)
@@ -115,12 +116,11 @@ def _rebuilt(network: Network, gradients: Mapping[str, Callable]) -> Network:
         return with_gradient(function, found[1], found[0]) if found else None
 
     def layer(path: str, layer: keras.layers.Layer) -> keras.layers.Layer | None:
-        maximum = next((pooling for pooling in WINDOWED if isinstance(layer, pooling)), None)
-        if maximum is None or "MaxPool" not in gradients:
+        if not isinstance(layer, WINDOWED) or "MaxPool" not in gradients:
             return None
-        return _pooling(maximum, gradients["MaxPool"]).from_config(layer.get_config())
+        return twin(layer, _pooling(type(layer), gradients["MaxPool"]))
 
-    clone = rebuild(network, network.name, activation, layer)
+    clone = rebuild(network, network.name, Rules(activation, layer))
     clone.exact_gradient = False
     return clone
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from samplevis.network.prepared.affine import AFFINE
@@ -16,6 +18,11 @@ from samplevis.network.sources.plan import Plan
 
 # Models that compute in these are left alone: folding would round elsewhere.
 OTHER_FLOATS = {"float16", "bfloat16", "float64"}
+
+# Differences up to this, relative to the largest value of a layer, are rounding.
+ROUNDING = 1e-3
+
+logger = logging.getLogger(__name__)
 
 Part = Callable[[tf.Tensor], list[tf.Tensor]]
 
@@ -37,6 +44,32 @@ class Changes:
     blocked: tuple[str, ...] = ()
 
 
+def agree(part: Part, rewritten: Part, trials: Sequence[Callable[[], tf.Tensor]]) -> bool:
+    """Whether a rewritten part gives the values of the part, up to rounding, on the first images that it takes.
+
+    Args:
+      part: the part as it is.
+      rewritten: the same, rewritten.
+      trials: functions that return images, preprocessed.
+    """
+    for trial in trials:
+        images = trial()
+        try:
+            expected = part(images)
+        except (ValueError, tf.errors.OpError):
+            continue
+        return all(map(_are_close, rewritten(images), expected))
+    return False
+
+
+def _are_close(values: tf.Tensor, expected: tf.Tensor) -> bool:
+    values, expected = np.asarray(values, np.float64), np.asarray(expected, np.float64)
+    if values.shape != expected.shape:
+        return False
+    size = np.max(np.abs(expected), initial=0, where=np.isfinite(expected))
+    return bool(np.allclose(values, expected, rtol=0, atol=ROUNDING * size, equal_nan=True))
+
+
 class Prepared:
     """Rewritten parts of a model.
 
@@ -44,10 +77,12 @@ class Prepared:
 
     Args:
       source: the model. Only functional and Sequential Keras models in float32 are rewritten; any other is used as it is.
+      trials: preprocessed images of several sizes, on which a rewriting is compared with the model: those of the first size count
+        that the model takes.
     """
 
-    def __init__(self, source: Source):
-        self._source = source
+    def __init__(self, source: Source, trials: Sequence[Callable[[], tf.Tensor]]):
+        self._source, self._trials = source, trials
         self._folded: dict[Folding, FoldedLayer] = {}
 
     def cut(self, names: tuple[str, ...]) -> Part:
@@ -61,6 +96,11 @@ class Prepared:
             self.refresh()
             return self._source.run(new, images, names)
 
+        # Outside any function that is being traced.
+        with tf.init_scope():
+            if not agree(self._source.cut(names), run, self._trials):
+                logger.warning("%s: computed as it is, since a rewriting of it gives other values", self._source.name)
+                return self._source.cut(names)
         return run
 
     def refresh(self) -> None:

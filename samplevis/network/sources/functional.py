@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -27,9 +27,10 @@ from samplevis.network.sources.base import (
     to_last_shape,
 )
 from samplevis.network.sources.endings import functional_endings
-from samplevis.network.sources.functions import FUNCTIONS, OTHERS, Replacement, is_function, kind
+from samplevis.network.sources.functions import FUNCTIONS, OTHERS, kind
 from samplevis.network.sources.inputs import check_fixed_inputs, image_input
 from samplevis.network.sources.plan import Call, Plan, Step, Value, plan_of
+from samplevis.network.sources.stand_ins import StandIns, paths_by_operation, twin
 
 _KERAS = keras.layers
 # Layers that apply their `activation` last.
@@ -52,7 +53,6 @@ class FunctionalSource:
       fixed_inputs: arrays or tensors by the name of the input, without the batch: all inputs but the image.
       image_shape: (height, width, channels), or that of signals or volumes, where the layers that read the images do not tell
         it, or tell another. Defaults to what they tell.
-      call_names: names for the calls in place of the model's own, in the order of computation.
 
     Raises:
       ValueError: if the other inputs are not one image of floats, or a weight is not finite.
@@ -63,14 +63,11 @@ class FunctionalSource:
         model: keras.Model,
         fixed_inputs: Mapping[str, Any] | None = None,
         image_shape: Shape | None = None,
-        call_names: Sequence[str] | None = None,
     ):
         self.model = model
         self.name: str = model.name
         self._image, self._fixed_inputs = _inputs(model, fixed_inputs or {})
         self._plan, calls = plan_of(model)
-        if call_names is not None:
-            calls = [dataclasses.replace(call, name=name) for call, name in zip(calls, call_names, strict=True)]
         image = self._plan.inputs[[tensor is self._image for tensor in model.inputs].index(True)]
         found = find_layout(self._plan, image)
         self._layout, self.image_shape = chosen_layout(model.name, self._image.shape[1:], found, image_shape)
@@ -92,6 +89,8 @@ class FunctionalSource:
         self.operations = {name: self._calls[name].operation for name in self._values if name in self._calls}
         self.kinds = {name: type(self._call(name).operation).__name__ for name in self._values}
         self.missing: Mapping[str, str] = MappingProxyType(_missing(calls))
+        #: How layers were replaced, see `with_stand_ins`.
+        self._rules: tuple[Callable, ...] = ()
         check_weights(model)
 
     @property
@@ -120,30 +119,40 @@ class FunctionalSource:
         return run
 
     def replaced(self, activation: ReplaceActivation, layer: ReplaceLayer) -> FunctionalSource:
-        paths = {id(operation): path for path, operation in self.operations.items()}
+        return self.with_stand_ins(lambda: StandIns(activation, layer).of)
 
-        def clone(old: Any) -> Any:
-            new, path = _copy(old), paths.get(id(old), old.name)
-            if is_function(old):
-                function = activation(path, kind(old), new.call)
-                return new if function is None else keras.layers.Activation(function, name=old.name)
-            if callable(function := getattr(old, "activation", None)):
-                new.activation = activation(path, kind(function), function) or function
-            return layer(path, new) or new
+    def with_stand_ins(self, rules: Callable[[], Callable[[Any, str], Any]]) -> FunctionalSource:
+        """The same model, in which others stand in for some layers, in all calls of those, also inside nested models.
 
-        model = keras.models.clone_model(self.model, clone_function=clone, recursive=True)
-        model.set_weights(self.model.get_weights())
-        return self.on_model(model)
+        Args:
+          rules: a function that returns one of (a layer or operation, its name) to what is called in its place, which may be
+            itself, and is the same whenever it is asked.
+        """
+        make, path_of = rules(), paths_by_operation(self.operations)
+        made = {id(step.operation): make(step.operation, path_of(step.operation)) for step in self._plan.steps}
+        new = copy.copy(self)
+        new._rules = (*self._rules, rules)
+        new._plan = self._plan.replacing(lambda operation: made[id(operation)])
+        new._calls = {
+            name: dataclasses.replace(call, operation=made.get(id(call.operation), call.operation))
+            for name, call in self._calls.items()
+        }
+        new._makers = {value: new._calls[call.name] for value, call in self._makers.items()}
+        new.operations = {name: new._calls[name].operation for name in self.operations}
+        return new
+
+    def reread(self) -> FunctionalSource:
+        """The source of the model as it is now, with stand-ins by the same rules."""
+        new = FunctionalSource(self.model, self._fixed_inputs, self.image_shape)
+        for rules in self._rules:
+            new = new.with_stand_ins(rules)
+        return new
 
     def endings(self) -> dict[str, Ending]:
         return functional_endings(self._plan.outputs, self._makers, self._values, self.names)
 
     def hidden_bytes(self, names: tuple[str, ...], size: tuple[int, ...]) -> int:
         return 0
-
-    def on_model(self, model: keras.Model) -> FunctionalSource:
-        """Another model with the same inputs, of which the same are fixed, and the same calls under the same names."""
-        return FunctionalSource(model, self._fixed_inputs, self.image_shape, tuple(self._calls))
 
     def plan(self, names: tuple[str, ...], given: Sequence[Value] = ()) -> Plan:
         """The steps that some layers need.
@@ -265,9 +274,7 @@ class Unactivated(keras.layers.Layer):
 
     def __init__(self, layer: keras.layers.Layer):
         super().__init__(dtype=layer.dtype_policy)
-        # Keras copies a layer by saving it, which would copy the weights too.
-        self._twin = object.__new__(type(layer))
-        vars(self._twin).update(vars(layer), activation=keras.activations.linear)
+        self._twin = twin(layer, activation=keras.activations.linear)
 
     def build(self, input_shape: Any) -> None:
         self.built = True
@@ -286,21 +293,3 @@ def check_weights(model: keras.Model) -> None:
         # In NumPy: half the time of TensorFlow's operations one by one.
         if tf.as_dtype(variable.dtype).is_floating and not np.isfinite(variable.numpy()).all():
             raise ValueError(f"model: the variable {variable.path!r} has values that are not finite.")
-
-
-@functools.singledispatch
-def _copy(operation: Any) -> Any:
-    config = operation.get_config()
-    if isinstance(getattr(operation, "activation", None), Replacement):
-        # No config holds it.
-        config["activation"] = None
-    return type(operation).from_config(config)
-
-
-@_copy.register
-def _(operation: keras.layers.Lambda) -> Any:
-    # Keras guards against code in files. This function is the caller's and is loaded already.
-    new = keras.layers.Lambda.from_config(operation.get_config(), safe_mode=False)
-    # A config leaves out what a function reads from its closure.
-    new.function, new.mask, new._output_shape = operation.function, operation.mask, operation._output_shape
-    return new

@@ -67,13 +67,20 @@ class Plan:
     steps: tuple[Step, ...]
     outputs: tuple[Value, ...]
 
-    def run(self, tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        """Computes the outputs from the inputs, at inference."""
+    def run(self, tensors: Sequence[tf.Tensor], called: Callable[..., None] = lambda *_: None) -> list[tf.Tensor]:
+        """Computes the outputs from the inputs, at inference.
+
+        Args:
+          tensors: the inputs.
+          called: a function of each step's operation, its arguments, its keywords, and what it returns. Defaults to none.
+        """
         known: dict[Value, tf.Tensor] = dict(zip(self.inputs, tensors, strict=True))
         for step in self.steps:
             ready = step.reading(known)
             mode = {"training": False} if getattr(step.operation, "_call_has_training_arg", False) else {}
-            found = step.operation(*ready.args, **{**ready.kwargs, **mode})
+            keywords = {**ready.kwargs, **mode}
+            found = step.operation(*ready.args, **keywords)
+            called(step.operation, ready.args, keywords, found)
             for value, tensor in zip(step.outputs, keras.tree.flatten(found), strict=True):
                 # What is given stays as it is given.
                 known.setdefault(value, tensor)
