@@ -136,7 +136,7 @@ class Network:
         self._watched = Watched(self.source.model if isinstance(self.source, FunctionalSource) else None)
 
     def refresh(self) -> None:
-        """Reads a Keras model again if a layer was changed, such as its activation. All calls that take a model begin so."""
+        """Reads a Keras model again if a layer was changed, such as its activation; every call that takes a model does."""
         if self._watched.has_changed():
             self.source = self.source.reread()
             self._connect(self.aliases)

@@ -186,7 +186,7 @@ def test_a_changed_structure_is_seen(change):
 
 def test_a_change_that_is_not_looked_for_is_missed(monkeypatch):
     """The control: the check above finds a cache that looks at nothing."""
-    monkeypatch.setattr(wrapped, "_same", lambda before, now: True)
+    monkeypatch.setattr(wrapped, "is_same", lambda before, now: True)
     assert not is_seen(change_number)
 
 

@@ -16,7 +16,7 @@ from samplevis.network.sources.plan import Plan, functional, plan_of
 INTERNAL = frozenset({"_layers", "_metrics", "_losses", "_inbound_nodes", "_outbound_nodes", "_tracker", "_functional"})
 
 
-def twin(layer: Any, like: type | None = None, **changes: Any) -> Any:
+def twin(layer: Any, like: type | None = None, /, **changes: Any) -> Any:
     """A shallow copy of a layer: the same variables, arrays, functions and inner layers, and some other attributes.
 
     Nothing is saved or built again: what no config knows is there, too. Call it on tensors only.

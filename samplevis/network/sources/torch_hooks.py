@@ -61,6 +61,11 @@ def _with(output: Any, old: torch.Tensor, new: torch.Tensor) -> Any:
     return type(output)(*items) if hasattr(output, "_fields") else type(output)(items)
 
 
+def share_lock(module: torch.nn.Module, other: torch.nn.Module) -> None:
+    """Lets two modules that have submodules in common run one after the other."""
+    _LOCKS[module] = _LOCKS.setdefault(other, threading.RLock())
+
+
 def run(
     module: torch.nn.Module,
     images: torch.Tensor,

@@ -26,7 +26,7 @@ from samplevis.network.sources.base import (
 from samplevis.network.sources.endings import module_endings
 from samplevis.network.sources.functions import FUNCTIONS, OTHERS, kind
 from samplevis.network.sources.torch_bridge import Bridge, InTorch
-from samplevis.network.sources.torch_hooks import OUTPUT, Tap, record, run
+from samplevis.network.sources.torch_hooks import OUTPUT, Tap, record, run, share_lock
 from samplevis.network.sources.torch_images import FREE_SIDES, find_image_shape
 
 _NORMALIZATIONS = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d, torch.nn.BatchNorm3d)
@@ -85,17 +85,25 @@ class TorchSource:
         return Bridge(function, lambda shape, _: self._shapes(names, shape))
 
     def replaced(self, activation: ReplaceActivation, layer: ReplaceLayer) -> TorchSource:
-        """A copy of the module in which submodules that are activation functions are replaced; poolings are left."""
-        module, operations = copy.deepcopy(self.model), dict(self.operations)
-        for name, part in self._activations.items():
-            own = part.function if isinstance(part, InTorch) else _in_tensorflow(copy.deepcopy(part))
-            function = activation(name, _kind(part), own)
-            if function is not None:
-                parent, _, attribute = name.rpartition(".")
-                setattr(module.get_submodule(parent), attribute, InTorch(function))
-                operations.update(dict.fromkeys(self._calls(name, operations), function))
-        new = object.__new__(TorchSource)
-        vars(new).update(vars(self), model=module, operations=operations)
+        """The module with other functions in the place of some submodules, in all uses of them; poolings are left.
+
+        All other submodules, parameters and buffers are the module's own.
+        """
+        operations, parts = dict(self.operations), self._activations
+
+        def function(part: torch.nn.Module, name: str) -> torch.nn.Module | None:
+            if name not in parts:
+                return None
+            own = part.function if isinstance(part, InTorch) else _in_tensorflow(part)
+            new = activation(name, _kind(part), own)
+            if new is None:
+                return None
+            operations.update(dict.fromkeys(self._calls(name, operations), new))
+            return InTorch(new)
+
+        new = copy.copy(self)
+        new.model, new.operations = _with_parts(self.model, "", function, {}), operations
+        share_lock(new.model, self.model)
         new._sizes = functools.lru_cache(maxsize=32)(new._infer)
         return new
 
@@ -259,6 +267,36 @@ class BatchNormalization:
     def beta(self) -> np.ndarray | None:
         """float32 [channels], or None."""
         return None if self._module.bias is None else self._module.bias.detach().cpu().float().numpy()
+
+
+def _with_parts(
+    module: torch.nn.Module,
+    name: str,
+    replace: Callable[[torch.nn.Module, str], torch.nn.Module | None],
+    made: dict[int, torch.nn.Module],
+) -> torch.nn.Module:
+    """A module with other submodules, where there are any; the module itself where there are none.
+
+    Args:
+      module: the module; it stays as it is.
+      name: its dotted name.
+      replace: gives what is put in the place of a submodule, or None.
+      made: what was made so far, by id: a module that is used twice is replaced twice.
+    """
+    if id(module) in made:
+        return made[id(module)]
+    new = replace(module, name)
+    if new is None:
+        inner = {
+            key: part and _with_parts(part, f"{name}.{key}" if name else key, replace, made)
+            for key, part in module._modules.items()
+        }
+        new = module
+        if any(inner[key] is not part for key, part in module._modules.items()):
+            new = object.__new__(type(module))
+            vars(new).update(vars(module), _modules=inner)
+    made[id(module)] = new
+    return new
 
 
 def _operation(part: torch.nn.Module) -> Any:
