@@ -35,8 +35,7 @@ class Network:
     `low + x * (high - low)`, are reversed to BGR if asked, `mean` is subtracted, and the difference is divided by `std`. The model
     always runs with `training=False`. Activations are float32 and channels-last: those with the channels first are turned.
 
-    Call a network on images and the names of layers to get activations. It is differentiable, and may be called inside a
-    `tf.function`.
+    Call a network on images and the names of layers to get activations, differentiably, and inside a `tf.function`, too.
 
     A layer inside a nested model is named `outer/inner`. The name of a layer that is called several times means its first call;
     `layer#2` and `outer#2/inner` are in the second, in the order of the model's code. The name of a layer that returns several

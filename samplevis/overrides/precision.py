@@ -13,7 +13,7 @@ import tensorflow as tf
 from samplevis.network import Network, as_network
 from samplevis.network.sources.functional import FunctionalSource
 from samplevis.network.sources.stand_ins import paths_by_operation, twin
-from samplevis.overrides.rebuild import NUM_COMPARED, prior_images
+from samplevis.overrides.rebuild import NUM_COMPARED, outermost, prior_images
 
 # Keras's name for values in bfloat16 on weights in float32.
 POLICY = "mixed_bfloat16"
@@ -90,7 +90,8 @@ def _kept(network: Network, source: FunctionalSource) -> frozenset[str]:
             kept[path_of(operation)] = "it gives other values in bfloat16"
 
     images = network.preprocess(tf.constant(prior_images(network, NUM_COMPARED)))
-    source.run(lambda inputs: source.plan().run(inputs, compare), images)
+    names = outermost(source)
+    source.run(source.plan(names), images, names, compare)
     for path, reason in kept.items():
         logger.warning("%s: %r stays in float32, because %s", network.name, path, reason)
     return frozenset(kept)

@@ -1,7 +1,7 @@
 """Copies of networks against their originals: kinds of layers times ways to hold state times kinds of copies.
 
-A network has one branch for each way to hold state, all around layers of one kind. Every layer of every copy must have the values of
-the original, where nothing is smoothed or rounded. The controls are copies that lose one array.
+A network has one branch for each way to hold state, all around layers of one kind. Every layer of every copy must have the values
+of the original, where nothing is smoothed or rounded. The controls are copies that lose one array.
 """
 
 from __future__ import annotations

@@ -100,7 +100,14 @@ def test_a_graph_has_a_fixed_precision():
 
 def optimized(network: Network, **settings) -> np.ndarray:
     return samplevis.optimize(
-        network, "logits:1", param=param.fourier(SIZE), transforms=None, steps=3, progress=False, **settings
+        network,
+        "logits:1",
+        param=param.fourier(SIZE),
+        transforms=None,
+        steps=3,
+        smooth=None,
+        progress=False,
+        **settings,
     ).images
 
 

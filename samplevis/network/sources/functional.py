@@ -165,9 +165,11 @@ class FunctionalSource:
         outputs = [self._values[name] if name in self._values else self._before(name, more) for name in names]
         return self._plan.part(outputs, given, more)
 
-    def run(self, plan: Plan, images: tf.Tensor, names: tuple[str, ...]) -> list[tf.Tensor]:
-        """Runs a plan of some layers on images; its values, channels last."""
-        return self._last(plan.run(self._fed(images)), names)
+    def run(
+        self, plan: Plan, images: tf.Tensor, names: tuple[str, ...], called: Callable[..., None] = lambda *_: None
+    ) -> list[tf.Tensor]:
+        """Runs a plan of some layers on images, as `Plan.run`; its values, channels last."""
+        return self._last(plan.run(self._fed(images), called), names)
 
     def _last(self, values: list[tf.Tensor], names: tuple[str, ...]) -> list[tf.Tensor]:
         axes = [self._axes[self._values[name if name in self._values else name.removesuffix(PRE)]] for name in names]
