@@ -10,7 +10,7 @@ from samplevis.atlas.settings import AtlasSettings
 from samplevis.cli.dataclass_options import Flag, add_flags, read_flags
 from samplevis.cli.loading import check_model
 from samplevis.cli.shared_flags import add_command, add_weights
-from samplevis.cli.start import load_tensorflow
+from samplevis.runtime.quiet_start import load_tensorflow
 
 if TYPE_CHECKING:
     from samplevis.atlas.model_spec import ModelSpec

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from samplevis.cli.render_command import add_flags_of_a_run, make_settings, render_to_folder
 from samplevis.cli.shared_flags import add_command
-from samplevis.cli.start import load_tensorflow
+from samplevis.runtime.quiet_start import load_tensorflow
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Literal, get_args
 
-from samplevis.cli.start import load_tensorflow
+from samplevis.runtime.quiet_start import load_tensorflow
 
 if TYPE_CHECKING:
     from samplevis.network import Network

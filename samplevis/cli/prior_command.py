@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from samplevis.cli.shared_flags import add_command
-from samplevis.cli.start import load_tensorflow
+from samplevis.runtime.quiet_start import load_tensorflow
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from samplevis.cli.dataclass_options import Flag, add_flags, read_flags
 from samplevis.cli.loading import check_label, check_model, check_prior, is_label, load_network, make_prior
 from samplevis.cli.shared_flags import OBJECTIVE, add_command, add_model, add_prior, add_scale, add_size, gib
-from samplevis.cli.start import load_tensorflow
 from samplevis.runs.options import RenderOptions, RunOptions
+from samplevis.runtime.quiet_start import load_tensorflow
 from samplevis.sampling.kernels import registry
 from samplevis.sampling.options import HMCOptions
 

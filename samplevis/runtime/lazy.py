@@ -6,6 +6,8 @@ import importlib
 import sys
 from collections.abc import Callable, Mapping
 
+from samplevis.runtime.quiet_start import quiet_start
+
 
 def lazy_exports(
     package: str, sources: Mapping[str, str | None]
@@ -29,7 +31,8 @@ def lazy_exports(
         if name not in sources:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         source = sources[name]
-        module = importlib.import_module(f"{package}.{source or name}")
+        with quiet_start():
+            module = importlib.import_module(f"{package}.{source or name}")
         value = getattr(module, name) if source else module
         # Found without this function the next time.
         setattr(sys.modules[package], name, value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 import os
@@ -20,7 +19,6 @@ import samplevis
 from samplevis import cli, export, modelzoo
 from samplevis.cli import demo_command, render_command
 from samplevis.cli.command import FIELDS, readable
-from samplevis.cli.start import held_stderr
 from samplevis.cli.wording import in_flags
 from samplevis.results.film import DEFAULT_FPS, MEAN_FRAMES
 
@@ -202,15 +200,6 @@ def test_mistakes_are_told_before_tensorflow_is_loaded(words, said, tmp_path):
     assert done.stdout.split()[1:] == ["False"] and len(done.stderr.splitlines()) == 1
     if words != ["demo", "hart"]:
         assert said in done.stderr
-
-
-@pytest.mark.parametrize(("fails", "seen"), [(False, ""), (True, "from C and C++")])
-def test_log_lines_of_an_import_are_shown_if_it_fails(capfd, fails, seen):
-    with contextlib.suppress(ImportError), held_stderr():
-        os.write(2, b"from C and C++")
-        if fails:
-            raise ImportError("no such library")
-    assert capfd.readouterr().err == seen
 
 
 @pytest.mark.slow

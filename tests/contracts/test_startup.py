@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,40 @@ print(sorted(new & {"tensorflow_probability", "tf_keras", "matplotlib", "sklearn
 
 def test_optimising_needs_no_library_of_the_sampler():
     assert run(USE)[-1] == "[]"
+
+
+FIRST_USE = """
+import sys
+print("before", file=sys.stderr)
+from samplevis import modelzoo, optimize
+network = modelzoo.Shapes()
+network([[[[0.5] * 3] * 32] * 32], "logits")
+print("after", file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(("level", "shows_log"), [(None, False), ("0", True)])
+def test_first_use_is_quiet_unless_the_user_asks_for_the_log(level, shows_log):
+    settings = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    if level is not None:
+        settings["TF_CPP_MIN_LOG_LEVEL"] = level
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_USE], capture_output=True, text=True, cwd=ROOT, env=settings, check=True
+    )
+    lines = done.stderr.splitlines()
+    assert lines[0] == "before" and "after" in lines
+    assert (len(lines) > 2) == shows_log, done.stderr
+
+
+def test_only_the_log_is_held_back():
+    code = (
+        "import os\nfrom samplevis.runtime.quiet_start import held_stderr\n"
+        "with held_stderr():\n    os.write(2, b'I0000 00:00:17.1 9 port.cc:1] oneDNN\\na warning\\n')\n"
+        "with held_stderr():\n    os.write(2, b'E0000 00:00:17.1 9 port.cc:1] why\\n')\n    raise OSError"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    first, second, *_ = done.stderr.splitlines()
+    assert first == "a warning" and second.endswith("why"), "a failure shows everything"
 
 
 def test_editors_see_what_python_sees():
