@@ -250,6 +250,18 @@ def test_variables_of_get_variable_in_param_f(own):
         assert first.shape == (1, 16, 16, 3) and np.abs(first - last).max() > 1e-3
 
 
+def test_a_network_of_coordinates_in_several_sizes(own):
+    """As for large pictures of a small optimised one: the width is a tensor of the graph."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        width = tf.placeholder_with_default(12, [])
+        T = render.make_vis_T(own(), "second:1", lambda: param.cppn(width, num_layers=2), transforms=[])
+        session.run(tf.global_variables_initializer())
+        T("vis_op").run()
+        small, large = T("input").eval(), T("input").eval({width: 23})
+    assert small.shape == (1, 12, 12, 3) and large.shape == (1, 23, 23, 3)
+    np.testing.assert_allclose(large[:, ::2, ::2], small, atol=1e-5)
+
+
 def test_the_global_step_is_initialised_as_in_lucid(own):
     with tf.Graph().as_default(), tf.Session() as session:
         T = render.make_vis_T(own(), "second:1", plain(), tf.train.GradientDescentOptimizer(1.0))
@@ -319,6 +331,28 @@ def test_channels_first_layers(tmp_path, made_of):
         T = render.import_model(model, tf.constant(images), None)
         found = session.run([objectives.channel("layer", 6)(T), objectives.neuron("layer", 6, 4, 5)(T)])
     np.testing.assert_allclose(found, [expected[..., 6].mean(), expected[:, 4, 5, 6].mean()], rtol=1e-4)
+
+
+def test_a_graph_that_takes_channels_first_gets_them(tmp_path):
+    """As in programs on medical images: the declared shape has a batch, and `param_f` gives what the graph takes."""
+    weights = RANDOM.normal(size=(2, 2, 4, 7)).astype(np.float32)
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 4, 12, 10], name="input_1")
+        x = tf.nn.conv2d(tf.transpose(x, [0, 2, 3, 1]), weights, 1, "VALID")
+        tf.transpose(x, [0, 3, 1, 2], name="layer")
+    (tmp_path / "scan.pb").write_bytes(graph.as_graph_def().SerializeToString())
+
+    class Scan(Model):
+        model_path, input_name = str(tmp_path / "scan.pb"), "input_1"
+        image_shape, image_value_range = [None, 4, 12, 10], (0, 1)
+
+    def images():
+        return tf.transpose(param.image(10, 12, channels=4, fft=False), [0, 3, 1, 2])
+
+    first, last = (optimized(Scan(), "layer:3", images, thresholds=[step]) for step in (0, 6))
+    assert first.shape == (1, 4, 12, 10)
+    values = [tf.nn.conv2d(np.transpose(one, [0, 2, 3, 1]), weights, 1, "VALID")[..., 3] for one in (first, last)]
+    assert np.mean(values[1]) > np.mean(values[0]) + 0.01
 
 
 def test_channels_last_layers_stay_as_they_are(own):

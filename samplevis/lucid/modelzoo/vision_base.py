@@ -221,7 +221,12 @@ class Model:
             return True
         if self._frozen is not None and _digest(self._frozen.graph_def) != self._unedited:
             return True
-        return self.zoo is not None and outside(self._prepares_unlike_its_network)
+        if self.zoo is not None:
+            return outside(self._prepares_unlike_its_network)
+        # Programs give such a graph images as it wants them; a network here takes channels last.
+        return len(self.image_shape) != 3 or any(
+            node.attr["data_format"].s.startswith(b"NC") for node in self._graph.graph_def.node
+        )
 
     def _prepares_unlike_its_network(self) -> bool:
         network = self.network

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.lucid.core import variables
-from samplevis.param.cppn import composite, coordinates, relu, unbiased
+from samplevis.param.cppn import EXTENT, composite, coordinates, relu, unbiased
 
 BIAS_SD = 0.1
 
@@ -22,7 +22,7 @@ _relu_normalized_activation = relu
 
 
 def cppn(
-    width: int,
+    width: int | tf.Tensor,
     batch: int = 1,
     num_output_channels: int = 3,
     num_hidden_channels: int = 24,
@@ -33,7 +33,7 @@ def cppn(
     """Square images computed from the coordinates of each pixel by a small network, whose weights are the variables.
 
     Args:
-      width: pixels of both sides.
+      width: pixels of both sides; also a tensor, so that a session draws pictures of several sizes.
       batch: number of images, which share their weights. Defaults to 1.
       num_output_channels: defaults to 3.
       num_hidden_channels: outputs of each hidden layer. Defaults to 24.
@@ -49,12 +49,20 @@ def cppn(
       >>> cppn(16, batch=2).shape
       TensorShape([2, 16, 16, 3])
     """
-    points = coordinates(width, width).reshape(1, width, width, 2)
-    net = tf.repeat(tf.constant(points), batch, 0)
+    net = tf.repeat(_coordinates(width), batch, 0)
     for _ in range(num_layers):
         net = _dense(net, num_hidden_channels)
         net = activation_func(_instance_norm(net) if normalize else net)
     return tf.sigmoid(_dense(net, num_output_channels, first=False))
+
+
+def _coordinates(width: int | tf.Tensor) -> tf.Tensor:
+    """(x, y) of every pixel of a square, [1, width, width, 2]."""
+    if not tf.is_tensor(width):
+        return tf.constant(coordinates(width, width).reshape(1, width, width, 2))
+    edge = tf.linspace(-EXTENT, EXTENT, tf.cast(width, tf.int32))
+    x, y = tf.meshgrid(edge, edge)
+    return tf.cast(tf.stack([x, y], -1), tf.float32)[None]
 
 
 def _dense(x: tf.Tensor, outputs: int, first: bool = True) -> tf.Tensor:
