@@ -85,8 +85,10 @@ def allowed_spread(run: Run) -> float:
     edge = density.beta * density.width
     strength = np.asarray(samples.strength, np.float64)
     pull = float(np.mean(strength[np.isfinite(strength)])) * density.width if np.isfinite(strength).any() else 0.0
-    if not 0 < pull < edge:
+    if not 0 < pull:
         return MAX_SPREAD
+    # Draws that lie below the edge feel more than the force that balances the prior: they must not widen what is allowed.
+    pull = min(pull, edge / 2)
     spread = density.width * np.sqrt(_trigamma(pull) + _trigamma(edge - pull))
     return float(min(spread / (samples.optimum_activation - samples.prior_activation), MAX_SPREAD))
 

@@ -31,8 +31,9 @@ from samplevis.sampling.kernels.free_moves import named_moves
 from samplevis.sampling.options import HMCOptions
 from samplevis.transform import Transform
 
-# The sampler that a stopped run needs to go on. Chains of the first one saw other banks: their density was another.
-SAMPLER = 2
+# The sampler that a stopped run needs to go on. Chains of the first one saw other banks, and the target of the second was a level
+# on the copy that was sampled: their densities were others.
+SAMPLER = 3
 # Updates of the optimiser, and pixels of an image from which the fewer do.
 FEW_STEPS, MANY_STEPS, SMALL_IMAGE = 128, 512, 48**2
 
@@ -245,7 +246,8 @@ def plan_render(
     exact.check_sampled()
     starts = None if isinstance(options.init, str) else first_latents(param, hmc.num_chains, options.init, seed)
     sampled = exact
-    if preset.smooths and options.smooth is not None:
+    # Rejection follows no gradient: it takes the network as it is.
+    if preset.smooths and options.smooth is not None and hmc.kernel != "rejection":
         sampled = make_activation(smoothed(network, options.smooth), obj, param, transforms)
     chunk_size = transforms_per_chunk(sampled, _at_a_time(hmc), hmc.num_transforms, run.memory)
 

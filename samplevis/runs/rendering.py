@@ -92,7 +92,8 @@ def render(
         [0, 1], such as those of an `optimize` with a diversity term. Defaults to "optimize".
       smooth: softness of the kinks of ReLU and max pooling, > 0: the density is that of `overrides.smooth(model, smooth)`, on
         which trajectories are several times as long and images clearer. Its target is moved until the level on `model` itself
-        is the one asked for. None samples `model` as it is. Defaults to 0.3; the density "activation" is never smoothed.
+        is the one asked for. None samples `model` as it is. Defaults to 0.3; the density "activation" and the kernel "rejection"
+        never smooth.
       optimize_steps: updates of the optimiser, >= 1. Defaults to 128, for images of fewer than 48 x 48 pixels to 512.
       anneal_steps: Langevin steps, >= 1. Defaults to 450.
       seed: int from 0 to 2**31 - 1. The same seed gives the same bytes on the same machine. Defaults to 0.
