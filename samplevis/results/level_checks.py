@@ -20,7 +20,12 @@ MAX_DISTANCE, MAX_SHARE = 0.1, 0.5
 
 
 def check_levels(run: Run) -> Iterator[Issue]:
-    """What is wrong with the levels of all draws together."""
+    """What is wrong with the levels of all draws together, and with the network that they are levels on."""
+    if run.samples.options.get("same_weights") is False:
+        text = "The copy that was sampled and the network itself differ in weights or preprocessing."
+        yield Issue(
+            "network", f"{text} They may have changed during the run: sample again, or use smooth=None.", PICTURES
+        )
     levels = _finite_levels(run)
     if not len(levels):
         return

@@ -14,7 +14,7 @@ from samplevis.activation import sized_param
 from samplevis.activation.features import deep_features
 from samplevis.analysis.preprocessing_notice import notify_inferred, preprocessing_words
 from samplevis.analysis.units_notice import notify_unsaturated
-from samplevis.network import Network, as_network
+from samplevis.network import Network, as_network, fingerprint
 from samplevis.objectives import Objective
 from samplevis.param import Parameterization
 from samplevis.results.samples import Samples
@@ -225,7 +225,12 @@ def _findings(plan: RenderPlan, images: np.ndarray) -> dict[str, Any]:
     """How images were passed to the model, what is known of the prior, and where the draws stand among the user's pictures."""
     verdict = getattr(plan.param, "verdict", "")
     of_prior = {"prior": verdict} if verdict else {}
-    return {"preprocessing": preprocessing_words(plan.exact_activation.network)} | of_prior | _standing(plan, images)
+    found = {"preprocessing": preprocessing_words(plan.exact_activation.network)} | of_prior | _standing(plan, images)
+    if not plan.smooths:
+        return found
+    # Asked after the draws: the user's program may have trained the network on while the copy was sampled.
+    copy, itself = (fingerprint.weights(each.network) for each in (plan.activation, plan.exact_activation))
+    return found | {"same_weights": copy == itself}
 
 
 def _standing(plan: RenderPlan, images: np.ndarray) -> dict[str, Any]:
