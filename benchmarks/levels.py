@@ -51,7 +51,7 @@ def drawings_network() -> samplevis.Network:
 # Makers of the networks, and the layers whose units are drawn.
 NETWORKS: dict[str, tuple[Callable[[], samplevis.Network], tuple[str, ...]]] = {
     "squeezenet": (squeezenet, ("logits", "fire9")),
-    "efficientnet": (modelzoo.EfficientNetLite0, ("logits", "blocks_6_0")),
+    "efficientnet": (modelzoo.EfficientNetLite0, ("logits", "block7a_project_bn")),
     "drawings": (drawings_network, ("logits", "conv3")),
 }
 

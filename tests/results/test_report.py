@@ -174,7 +174,7 @@ def test_numbers_are_those_of_the_summary(page, good):
         assert label == name and any(words.startswith(meaning) for words in page.words)
         for figure, one in _figures(label, value):
             assert figure in page.words and one in page.words
-    assert page.words.count("fine") == len(summary.checked) == 10
+    assert page.words.count("fine") == len(summary.checked) == 11
     assert any(f"at level {good.levels.mean():.2f} " in words for words in page.words)
 
 
