@@ -151,8 +151,9 @@ class LayerNames:
     def _why_missing(self, layer: str) -> str | None:
         """Why a layer, or what is inside one, cannot be computed; None if it is not missing."""
         missing, scope = self._source.missing, layer.removesuffix(PRE)
-        if scope in missing:
-            return f"cannot be computed: {missing[scope]}"
+        parts = [one for one in missing if one == scope or one.startswith(scope + "/")]
+        if parts:
+            return f"cannot be computed: {missing[parts[0]]}"
         while "/" in scope:
             scope = scope.rpartition("/")[0]
             inside = [one for one in missing if one == scope or one.rpartition("/")[0] == scope]

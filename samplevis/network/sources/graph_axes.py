@@ -119,11 +119,12 @@ def _flattens(graph: Graph, name: str, shape: Sequence[int | None]) -> bool:
     """Whether a Reshape makes vectors of images [batch, height, width], or gives them an axis of one channel."""
     wanted = graph.inputs[name][1]
     fixed = graph.constant(wanted)
+    sizes: list[int | None]
     if fixed is not None:
         sizes = [int(size) for size in fixed]
     elif graph.nodes[wanted[0]].op == "Pack":
         values = [graph.constant(one) for one in graph.inputs[wanted[0]]]
-        sizes = [-1 if value is None else int(value) for value in values]
+        sizes = [None if value is None else int(value) for value in values]
     else:
         return False
     if len(sizes) == 2:

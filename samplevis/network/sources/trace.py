@@ -33,8 +33,9 @@ def traced(
       model: a function of an image batch, a Keras layer or model, one of tf_keras, or what `tf.saved_model.load` returned.
       fixed_inputs: values of inputs that are not the images, by name, without the batch: of a SavedModel; keys of the dictionary
         that a model takes; else arguments of the function, or of the model's `call`.
-      image_shape: (height, width, channels), or of another number of directions, as the model takes them. Defaults to what the
-        model knows, or was built with; for a function to (None, None, 3).
+      image_shape: (height, width, channels), or of another number of directions; a model that does not take them so is given
+        the channels first, or no axis for a single one. Defaults to what the model knows, or was built with; for a function to
+        (None, None, 3).
       input: the input that is the images, for a SavedModel. Defaults to the only one not in `fixed_inputs`.
 
     Returns:
@@ -50,34 +51,56 @@ def traced(
         return None
     name = _name(model)
     run, shape, others = _call(model, name, fixed_inputs or {}, image_shape)
-    spec = tf.TensorSpec([None, *shape], tf.float32, "images")
-    rest = {one: tf.TensorSpec([None, *value.shape], value.dtype, one) for one, value in others.items()}
-    try:
-        with recorded(model) as scopes:
-            concrete = tf.function(run, autograph=False).get_concrete_function(spec, rest)
-    except Exception as error:  # A caller's code may raise anything.
-        raise ValueError(
-            f"model: {name!r} cannot be traced on images [batch, {', '.join(map(str, shape))}]: {error}. Expected a function of "
-            "tensors, written in TensorFlow; say what images it takes: image_shape=(height, width, channels), and what other "
-            "inputs are: fixed_inputs={'name': array}."
-        ) from error
-    return _frozen(concrete, scopes, model, name, others, None, input)
+    errors: list[Exception] = []
+    for each in _ways_to_take(shape, image_shape):
+        spec = tf.TensorSpec([None, *each], tf.float32, "images")
+        rest = {one: tf.TensorSpec([None, *value.shape], value.dtype, one) for one, value in others.items()}
+        try:
+            with recorded(model) as scopes:
+                concrete = tf.function(run, autograph=False).get_concrete_function(spec, rest)
+        except Exception as error:  # A caller's code may raise anything.
+            errors.append(error)
+            continue
+        return _frozen(concrete, scopes, model, name, others, image_shape, input)
+    raise ValueError(
+        f"model: {name!r} cannot be traced on images [batch, {', '.join(map(str, image_shape or shape))}]: {errors[0]}. Expected a "
+        "function of tensors, written in TensorFlow; say what images it takes: image_shape=(height, width, channels), and what "
+        "other inputs are: fixed_inputs={'name': array}."
+    ) from errors[0]
+
+
+def _ways_to_take(built: Shape, image_shape: Shape | None) -> list[Shape]:
+    """The shapes of a model's input to try for images of a shape, those first that fit what the model was built with."""
+    if image_shape is None:
+        return [built]
+    *sides, channels = image_shape
+    ways = [tuple(image_shape), (channels, *sides)]
+    if channels == 1 and len(sides) > 1:
+        ways.append(tuple(sides))
+
+    def misfits(shape: Shape) -> bool:
+        return len(shape) != len(built) or any(
+            None not in (size, known) and size != known for size, known in zip(shape, built, strict=True)
+        )
+
+    return sorted(ways, key=misfits)
 
 
 def _call(
     model: Any, name: str, fixed_inputs: Mapping[str, Any], image_shape: Shape | None
 ) -> tuple[Callable[[tf.Tensor, Mapping[str, tf.Tensor]], Any], Shape, dict[str, np.ndarray]]:
-    """How to call a model, or function, on images and the other inputs; the shape of the images; and the others, checked."""
+    """How to call a model, or function, on images and the other inputs; the shape that it knows, else `image_shape`; and the
+    others, checked."""
     is_keras = isinstance(model, keras.layers.Layer) or _is_keras_2(model)
     mode = {"training": False} if is_keras else {}
-    built = _built_shapes(model) if is_keras else None
+    built = (_built_shapes(model) or _shape_to_build(model, image_shape)) if is_keras else None
     if isinstance(built, Mapping):
         image = image_input(name, list(built), fixed_inputs)
         others = {one: check_fixed_inputs(one, tuple(built[one])[1:], value) for one, value in fixed_inputs.items()}
-        shape = image_shape or _image_shape(name, built[image])
+        shape = _known_shape(name, built[image], image_shape)
         return lambda images, rest: model({image: images, **rest}, **mode), shape, others
     others = {one: check_fixed_inputs(one, np.shape(value), value) for one, value in fixed_inputs.items()}
-    shape = image_shape or (_image_shape(name, built) if is_keras else (None, None, 3))
+    shape = _known_shape(name, built, image_shape) if is_keras else image_shape or (None, None, 3)
     return lambda images, rest: model(images, **rest, **mode), shape, others
 
 
@@ -155,6 +178,22 @@ def _built_shapes(model: Any) -> Any:
     if shapes is None:
         return getattr(model, "_build_input_shape", None)
     return dict(zip(model.input_names, shapes, strict=True)) if isinstance(shapes, list) else shapes
+
+
+def _shape_to_build(model: Any, image_shape: Shape | None) -> Shape | None:
+    """The shape to build a model with that has seen no images: channels first, if its first layer with a format says so."""
+    if image_shape is None:
+        return None
+    formats = [getattr(layer, "data_format", None) for layer in model._flatten_layers(include_self=False)]
+    first = next((one for one in formats if one in ("channels_first", "channels_last")), "channels_last")
+    *sides, channels = image_shape
+    return (None, channels, *sides) if first == "channels_first" else (None, *image_shape)
+
+
+def _known_shape(name: str, shape: Any, image_shape: Shape | None) -> Shape:
+    """The shape that a model was built with, if it is that of images; else that of the images that the user gives."""
+    known = isinstance(shape, tuple) and is_image_shape(shape[1:])
+    return image_shape if image_shape is not None and not known else _image_shape(name, shape)
 
 
 def _image_shape(name: str, shape: Any) -> Shape:
