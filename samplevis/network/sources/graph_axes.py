@@ -18,6 +18,8 @@ PASSING |= {"Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Sigmoid", "Tanh", "Sof
 PASSING |= {"Sqrt", "Rsqrt", "Exp", "Log", "Log1p", "Abs", "ClipByValue", "BiasAdd", "PlaceholderWithDefault"}
 # Operations on images that know one format.
 LAST = {"ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea", "CropAndResize"}
+# Operations that pool all positions, if they leave one axis.
+REDUCTIONS = {"Mean", "Max", "Sum"}
 # Operations that read vectors along the last axis.
 PRODUCTS = {"MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"}
 
@@ -38,9 +40,7 @@ def find_layout(graph: Graph, start: Output, shape: Sequence[int | None]) -> Lay
         if read is None:
             continue
         origin = origins[read]
-        axis = _axis(node, len(origin)) if node.op not in ("BiasAdd", *PRODUCTS) else None
-        if axis is None and node.op in PRODUCTS:
-            axis = len(origin) - 1
+        axis = _read_axis(graph, node, len(origin))
         if axis is not None:
             found = origin[axis]
             if found is not None or rank == 3:
@@ -95,6 +95,17 @@ def _axis(node: Any, rank: int) -> int | None:
     if "data_format" not in node.attr:
         return None
     return 1 if is_channels_first(node) else rank - 1
+
+
+def _read_axis(graph: Graph, node: Any, rank: int) -> int | None:
+    """The axis on which a node that reads images expects their channels."""
+    if node.op in PRODUCTS:
+        return rank - 1
+    if node.op in REDUCTIONS and rank > 3:
+        gone = graph.constant(graph.inputs[node.name][1])
+        left = set(range(1, rank)) - {int(axis) % rank for axis in np.ravel(() if gone is None else gone)}
+        return left.pop() if len(left) == 1 else None
+    return None if node.op == "BiasAdd" else _axis(node, rank)
 
 
 def _moved(graph: Graph, node: Any, read: Output, rank: int) -> tuple[int | None, ...] | None:
