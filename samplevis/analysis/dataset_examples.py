@@ -326,7 +326,7 @@ def _as_pictures(images: np.ndarray) -> np.ndarray:
 
 def _resized(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Images center-cropped and resized to (height, width), as uint8."""
-    pixels = export.pixels.to_uint8(images, (1, 3))
+    pixels = export.pixels.to_uint8(export.false_colors(images), (1, 3))
     return np.stack([np.asarray(cropped(Image.fromarray(image), size)) for image in pixels])
 
 
@@ -337,11 +337,17 @@ def _sheet(
     parts = []
     if rows:
         count = max(len(images) for _, images, _ in rows)
-        pixels = [export.pixels.to_uint8(images, (1, 3)) for _, images, _ in rows]
+        pixels = [export.pixels.to_uint8(export.false_colors(images), (1, 3)) for _, images, _ in rows]
         padded = [np.pad(row, ((0, count - len(row)), *[(0, 0)] * 3), constant_values=255) for row in pixels]
         labels = [[f"{value:.3g}" for value in values] + [""] * (count - len(values)) for _, _, values in rows]
         names = [name for name, _, _ in rows]
-        parts.append(export.grid(np.stack(padded), row_labels=names, labels=sum(labels, []), scale=scale, title=title))
+        present = np.arange(count) < np.array([[len(row)] for row in pixels])
+        labels_in_order = sum(labels, [])
+        parts.append(
+            export.grid(
+                np.stack(padded), row_labels=names, labels=labels_in_order, scale=scale, title=title, present=present
+            )
+        )
     width = parts[0].shape[1] if parts else 4 * HEIGHT
     return np.concatenate([*parts, _histogram(examples, marks, width)])
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from samplevis.export.bands import false_colors
 from samplevis.export.pixels import to_uint8
 
 # Longest side of a WebP file.
@@ -18,7 +19,7 @@ def to_webp(image: np.ndarray, quality: int) -> bytes:
     """An image as the bytes of a WebP file; values that are not finite are black.
 
     Args:
-      image: [H, W, C] in [0, 1], or uint8, of 1 or 3 channels.
+      image: [H, W, C] in [0, 1], or uint8; other than 1, 3 or 4 channels are shown in `export.false_colors`.
       quality: from 1 to 100.
 
     Returns:
@@ -33,7 +34,7 @@ def to_pixels(image: np.ndarray) -> np.ndarray:
     """An image as uint8 [H, W, 3]."""
     if image.dtype != np.uint8:
         image = np.clip(np.nan_to_num(image), 0, 1)
-    return to_uint8(image[..., : 1 if image.shape[-1] == 2 else 3])
+    return to_uint8(false_colors(image)[..., :3])
 
 
 def from_webp(data: bytes) -> np.ndarray:

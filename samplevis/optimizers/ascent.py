@@ -113,7 +113,7 @@ class _Ascent:
         saved: dict[str, np.ndarray] | None,
     ):
         self.activation, self.options, self.seed = activation, options, seed
-        self.optimizer = _check_optimizer(activation, options)
+        self.optimizer = check_optimizer(activation, options)
         self._borrowed: list[tuple[MutableMapping, Hashable, KerasStepper | Stepper]] = []
         self._steppers: dict[bool, KerasStepper | Stepper] = {}
         self.start, self.parameters = z, activation.parameters
@@ -292,7 +292,7 @@ def first_latents(param: Parameterization, batch: int, init: np.ndarray | None, 
     return param.latent(tf.constant(images))
 
 
-def _check_optimizer(activation: Activation, options: AscentOptions) -> Any:
+def check_optimizer(activation: Activation, options: AscentOptions) -> Any:
     """The optimizer, looked up by name; raises ValueError if it cannot do what is asked."""
     optimizer = as_method(options.optimizer)
     if isinstance(optimizer, Method):

@@ -64,6 +64,8 @@ class KerasStepper(Stepper):
             _, scores = tf.while_loop(lambda i, _: i < count, step, start, parallel_iterations=1)
             return scores.stack()
 
+        # TensorFlow counts traces by the line of code, and warns if many units are compiled in this one.
+        run._omit_frequent_tracing_warning = True
         self._compiled = run
 
     @property

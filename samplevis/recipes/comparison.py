@@ -21,15 +21,13 @@ from samplevis.param import Parameterization
 from samplevis.recipes.deep_dream import deep_dream, octave_sizes
 from samplevis.results.samples import Samples
 from samplevis.runs.optimization import optimize
-from samplevis.runs.rendering import render
-from samplevis.runtime.checks import brief, check_known, check_whole, keywords
+from samplevis.runs.rendering import render, render_keywords
+from samplevis.runtime.checks import brief, check_known, check_whole
 from samplevis.sampling.options import HMCOptions, hmc_options
 
 # A dream from noise needs more steps than one from a photograph; its first octave is at least MIN_SIDE pixels.
 DREAM = dict(steps=40, learning_rate=(0.04, 0.02), blur_sigma=(0.8, 0.3))
 MIN_SIDE = 16
-# Arguments of `render` that are passed on.
-PASSED_ON = keywords(render)
 # Optimiser steps before diversity is asked for.
 DIVERSITY_START = 16
 
@@ -98,7 +96,7 @@ def compare(
     Example:
       >>> recipes.compare(model, "fire5:7", im_size=96).save_grid("methods.png")
     """
-    check_known(settings, PASSED_ON)
+    check_known(settings, render_keywords())
     network = as_network(model)
     param = settings.get("param") or default_param(network, settings.get("im_size"))
     found = {} if examples is None else {"dataset examples": _resized(examples, param.image_shape)}

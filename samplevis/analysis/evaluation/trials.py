@@ -16,6 +16,7 @@ import numpy as np
 
 from samplevis.analysis.evaluation import forced_choice
 from samplevis.analysis.evaluation.result import Metric
+from samplevis.export.bands import false_colors
 from samplevis.export.data_url import png_url
 from samplevis.export.pixels import to_uint8
 from samplevis.results.shares import wilson
@@ -162,7 +163,7 @@ def _section(shown: str, pair: np.ndarray) -> str:
 
 
 def _image(image: np.ndarray, alt: str) -> str:
-    return f"<img src='{png_url(to_uint8(image))}' alt='{alt}'>"
+    return f"<img src='{png_url(to_uint8(false_colors(image)))}' alt='{alt}'>"
 
 
 def _read(name: str, file: str | os.PathLike) -> dict[str, Any]:
