@@ -193,19 +193,22 @@ def make_vis_T(  # noqa: N802 - Lucid's name.
     graphs.check_graph("make_vis_T")
     t_image = make_t_image(_default_param(model) if param_f is None else param_f)
     global_step = tf.compat.v1.train.get_or_create_global_step()
+    init_global_step = tf.compat.v1.variables_initializer([global_step])
     session = tf.compat.v1.get_default_session()
     if session is not None and session.graph is tf.compat.v1.get_default_graph():
         # Lucid does so: programs may initialise only what they have made themselves.
-        session.run(tf.compat.v1.variables_initializer([global_step]))
+        session.run(init_global_step)
+    transform_f = make_transform_f(transforms)
     with graphs.redirected() if relu_gradient_override else contextlib.nullcontext():
-        T = import_model(model, make_transform_f(transforms)(t_image), t_image)  # noqa: N806
+        T = import_model(model, transform_f(t_image), t_image)  # noqa: N806
     loss = objectives.as_objective(objective_f)(T)
     optimizer = make_optimizer(optimizer, [])
     vis_op = optimizer.minimize(-loss, global_step=global_step)
     # Lucid gives every local variable by its name; programs use these.
     parts = {
         **{"vis_op": vis_op, "loss": loss, "t_image": t_image, "global_step": global_step, "optimizer": optimizer},
-        **{"objective_f": objective_f, "model": model},
+        **{"objective_f": objective_f, "model": model, "transform_f": transform_f, "T": T},
+        **{"init_global_step": init_global_step},
     }
     return lambda name: parts[name] if name in parts else T(name)
 
