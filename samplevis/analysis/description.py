@@ -16,8 +16,9 @@ from samplevis import param
 from samplevis.activation import default_param
 from samplevis.analysis import image_stream, preprocessing_checks
 from samplevis.analysis.preprocessing_checks import CANNOT_TELL, WRONG, PreprocessingCheck
+from samplevis.analysis.preprocessing_notice import doubt_of
 from samplevis.network import Network, as_network, preprocessing
-from samplevis.network.inference import SPANS, mode_by_name, rescaling_layers
+from samplevis.network.inference import SPANS, at_weights, mode_by_name, rescaling_words
 from samplevis.network.layer_names import NOT_COMPUTED
 from samplevis.network.sources.functions import kinds
 from samplevis.runtime import seeds
@@ -157,6 +158,8 @@ def describe(
         for check in checks
         if check.verdict == WRONG
     ]
+    if not warnings and (doubt := doubt_of(network)):
+        warnings.append(doubt)
     if all(check.verdict == CANNOT_TELL for check in checks):
         found.append("whether it is right cannot be told from this network")
     last = list(network.layers)[-1]
@@ -221,14 +224,17 @@ def _inspect(network: Network) -> tuple[list[str], list[str]]:
     found, warnings = [], []
     declared = preprocessing.declared(network)
     span = float(np.abs(declared[:-1]).max())
-    rescaling = rescaling_layers(network)
-    if rescaling:
-        inner = span * _gain(network, rescaling[-1], declared)
-        names = ", ".join(f"{network.source.kinds[layer]} {layer!r}" for layer in rescaling)
-        found.append(f"the model begins with {names}: what is declared then spans {inner:.3g}")
+    seen = at_weights(network.source)
+    gain = None if seen is None else seen.gain
+    rescales = gain is not None and not np.isclose(gain, 1, atol=1e-3)
+    if rescales:
+        inner = span * gain
+        words = rescaling_words(network.source, seen, seen.ends((0, 1)))
+        found.append(f"{words}: what is declared then spans {inner:.3g}")
         if not any(low <= inner <= high for low, high in SPANS):
             warning = (
-                f"After {rescaling[-1]!r} the images span {inner:.3g}, which is {_judge_span(inner)} for a network."
+                f"At the first weights, in {seen.layer!r}, the images span {inner:.3g}, which is "
+                f"{_judge_span(inner)} for a network."
             )
             fitting = [
                 candidate
@@ -238,7 +244,7 @@ def _inspect(network: Network) -> tuple[list[str], list[str]]:
                 and candidate.mean is None
             ]
             warnings.append(warning + (f" Try {fitting[-1].arguments}." if fitting else ""))
-    mode = mode_by_name(network.name, bool(rescaling)) if network.image_shape[-1] == 3 else None
+    mode = mode_by_name(network.name, rescales) if network.image_shape[-1] == 3 else None
     if mode is not None:
         known = preprocessing.MODES[mode]
         found.append(f"keras.applications prepares images for {network.name!r} as {known.name}: {known.arguments}")
@@ -260,14 +266,6 @@ def _check_mean_order(network: Network) -> list[str]:
         "The mean is ImageNet's, but for the other order of channels: give it in the model's order, "
         f"{'blue' if network.bgr else 'red'} first, or {'leave bgr out' if network.bgr else 'say bgr=True'}."
     ]
-
-
-def _gain(network: Network, layer: str, declared: np.ndarray) -> float:
-    """By how much a layer has scaled differences of the model's input."""
-    shape = (*network.usual_size, network.image_shape[-1])
-    images = tf.stack([tf.fill(shape, value) for value in (0.0, 1.0)])
-    dark, light = np.asarray(network.cut((layer,))(images)[layer], np.float64)
-    return float(np.abs(light - dark).max() / np.abs(declared[:-1]).max())
 
 
 def _first(network: Network, images: Any, size: tuple[int, int] | None, count: int) -> np.ndarray:

@@ -37,10 +37,24 @@ def notify_inferred(network: Network, progress: bool) -> None:
         if progress:
             print(f"samplevis: {network.name!r} gets {network.inferred}", file=sys.stderr)
         return
+    if doubt := doubt_of(network):
+        warnings.warn(doubt, UserWarning, stacklevel=3)
+
+
+def doubt_of(network: Network) -> str:
+    """What to declare in place of an assumed preprocessing; empty if there is no doubt. Found once for a network.
+
+    Example:
+      >>> from samplevis import modelzoo
+      >>> from samplevis.analysis.preprocessing_notice import doubt_of
+      >>> doubt_of(modelzoo.Shapes())
+      ''
+    """
+    if network.inferred is None or network.inferred.evidence != "nothing":
+        return ""
     if network.doubt is None:
         network.doubt = _doubt(network)
-    if network.doubt:
-        warnings.warn(network.doubt, UserWarning, stacklevel=3)
+    return network.doubt
 
 
 def preprocessing_words(network: Network) -> str:

@@ -14,6 +14,7 @@ MIN_GAIN = 1e-3
 class HasLayers(Protocol):
     """A network, or its source."""
 
+    image_shape: tuple[int | None, ...]
     layers: Mapping[str, tuple[int | None, ...]]
     operations: Mapping[str, Any]
 

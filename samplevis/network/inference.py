@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -10,13 +11,15 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.network import batch_statistics
-from samplevis.network.images import DEFAULT_SIDES
 from samplevis.network.preprocessing import MODES, Mode, Preprocessing
+from samplevis.network.reaching import Reaching, any_shape, reaching, weighted_layers
 from samplevis.network.sources import Source, is_torch
 from samplevis.network.sources.functional import FunctionalSource
 
 # Layers and operations that rescale images in front of a model.
 RESCALING = ("Rescaling", "Normalization", "TrueDivide", "Divide", "Multiply", "Subtract", "Add")
+# Ranges to try with what a model itself does to its images.
+RANGES = (MODES["bytes"], MODES["unit"], MODES["signed"])
 # Differences between white and black that a network can expect: about one to eight, or the range of bytes.
 SPANS = ((0.5, 8.0), (200.0, 300.0))
 # Where a mean was subtracted from bytes, black lies below this.
@@ -76,9 +79,9 @@ class Inferred:
 def infer(source: Source, name: str, bgr: bool = False) -> Inferred:
     """Infers the preprocessing that a model expects.
 
-    Layers that rescale the images decide. Else the name of the model, or of the one nested at its beginning, decides if it is that
-    of a model in `keras.applications`, and the statistics of the first batch normalization do not deny it. Else these statistics
-    decide. Else [0, 1] is assumed.
+    What the model itself does to images in front of its first weights decides. Else the name of the model, or of the one nested
+    at its beginning, decides if it is a name of `keras.applications`, and the statistics of the first batch normalization do not
+    deny it. Else these statistics decide. Else [0, 1] is assumed.
 
     Args:
       source: the model.
@@ -88,17 +91,29 @@ def infer(source: Source, name: str, bgr: bool = False) -> Inferred:
     Returns:
       What it expects, and why.
     """
-    found = _from_layers(source)
+    seen = at_weights(source)
+    found = None if seen is None else _from_weights(source, seen)
     if found is not None:
-        return dataclasses.replace(found, preprocessing=dataclasses.replace(found.preprocessing, bgr=bgr))
+        found = dataclasses.replace(found, preprocessing=dataclasses.replace(found.preprocessing, bgr=bgr))
+    if found is not None and (bgr or found.evidence == "layers"):
+        return found
     if bgr:
         return Inferred(dataclasses.replace(MODES["unit"], bgr=True), "nothing", "nothing in the model tells its range")
-    return _from_statistics(source, _from_name(source, name))
+    if found is None:
+        found = _from_name(source, name, rescales=None if seen is None else False)
+    return _from_statistics(source, found)
+
+
+def at_weights(source: Source) -> Reaching | None:
+    """Black, grey and white of the usual ranges where they reach a model's first weights, or None."""
+    return reaching(source, [mode.value_range for mode in RANGES])
 
 
 def rescaling_layers(model: batch_statistics.HasLayers) -> list[str]:
-    """The layers that change the scale of the images, before the first one with trainable weights."""
-    return [layer for layer in _leading(model)[0] if type(model.operations[layer]).__name__ in RESCALING]
+    """The layers that change the scale of the images, before the first one with weights, trainable or not."""
+    first = next(weighted_layers(model), None)
+    before = itertools.takewhile(lambda layer: layer != first, model.operations)
+    return [layer for layer in before if type(model.operations[layer]).__name__ in RESCALING]
 
 
 def mode_by_name(name: str, rescales: bool | None = None) -> Mode | None:
@@ -125,33 +140,39 @@ def mode_by_name(name: str, rescales: bool | None = None) -> Mode | None:
     return "unit" if mode == "torch" and rescales else mode
 
 
-def _leading(model: batch_statistics.HasLayers) -> tuple[list[str], str | None]:
-    """The layers before the first one with trainable weights, and that one."""
-    found: list[str] = []
-    for layer, operation in model.operations.items():
-        if getattr(operation, "trainable_weights", None):
-            return found, layer
-        found.append(layer)
-    return found, None
+def _from_weights(source: Source, seen: Reaching) -> Inferred | None:
+    """What the images that reach the first weights tell; None if they reach them as they are."""
+    ends = {mode: seen.ends(mode.value_range) for mode in RANGES}
+    if all(_is_same(mode.value_range, found) for mode, found in ends.items()):
+        return None
+    for mode, found in ends.items():
+        if found is not None and _is_usual(*found):
+            return Inferred(mode, "layers", rescaling_words(source, seen, found))
+    found = ends[MODES["unit"]]
+    if found is None:
+        reason = f"what reaches the first weights, in {seen.layer!r}, is not linear in the pixels"
+        return Inferred(MODES["unit"], "nothing", reason)
+    black, white = found
+    span = np.abs(white - black).max()
+    words = rescaling_words(source, seen, found)
+    return Inferred(MODES["unit"], "nothing", f"{words}, after which [0, 1] spans {span:.3g}")
 
 
-def _from_layers(source: Source) -> Inferred | None:
-    """What layers that rescale images expect; None if there are none, or they change nothing."""
+def rescaling_words(source: Source, seen: Reaching, ends: tuple[np.ndarray, np.ndarray]) -> str:
+    """What rescales the images: the layers that do, or what black and white become."""
     layers = rescaling_layers(source) if isinstance(source, FunctionalSource) else []
-    # A model without weights is a function, whose arithmetic is no preprocessing.
-    if not layers or _leading(source)[1] is None:
-        return None
-    dark, light = _constant_images(source, layers[-1])
-    gain, offset = light - dark, dark
-    if np.allclose(gain, 1, atol=1e-3) and np.allclose(offset, 0, atol=1e-3):
-        return None
-    words = ", ".join(f"{source.kinds[layer]} {layer!r}" for layer in layers)
-    for mode in (MODES["bytes"], MODES["unit"], MODES["signed"]):
-        low, high = mode.value_range
-        if _is_usual(offset + gain * low, offset + gain * high):
-            return Inferred(mode, "layers", f"the model begins with {words}")
-    span = np.abs(gain).max()
-    return Inferred(MODES["unit"], "nothing", f"the model begins with {words}, after which [0, 1] spans {span:.3g}")
+    if layers:
+        return f"the model begins with {', '.join(f'{source.kinds[layer]} {layer!r}' for layer in layers)}"
+    black, white = (float(np.mean(values)) for values in ends)
+    return f"black and white reach the first weights, in {seen.layer!r}, as {black:.3g} and {white:.3g}"
+
+
+def _is_same(value_range: tuple[float, float], ends: tuple[np.ndarray, np.ndarray] | None) -> bool:
+    """Whether black and white of a range have stayed as they were."""
+    span = value_range[1] - value_range[0]
+    return ends is not None and all(
+        np.allclose(values, value, atol=1e-3 * span) for values, value in zip(ends, value_range, strict=True)
+    )
 
 
 def _is_usual(black: np.ndarray, white: np.ndarray) -> bool:
@@ -163,26 +184,15 @@ def _is_usual(black: np.ndarray, white: np.ndarray) -> bool:
     )
 
 
-def _constant_images(source: Source, layer: str) -> tuple[np.ndarray, np.ndarray]:
-    """The activations of a layer at the centre of a black and of a white image, each [channels]."""
-    shape = _shape(source)
-    images = tf.stack([tf.fill(shape, value) for value in (0.0, 1.0)])
-    (values,) = source.cut((layer,))(images)
-    values = np.asarray(values, np.float64)
-    dark, light = values[(slice(None), *(side // 2 for side in values.shape[1:-1]))]
-    return dark, light
-
-
-def _from_name(source: Source, name: str) -> Inferred | None:
+def _from_name(source: Source, name: str, rescales: bool | None) -> Inferred | None:
     # PyTorch's models of the same names expect other images.
     if source.image_shape[-1] != 3 or is_torch(source.model):
         return None
     names = [name, source.name]
-    functional = isinstance(source, FunctionalSource)
-    if functional:
-        names += (_leading(source)[1] or "").split("/")[:-1]
+    if isinstance(source, FunctionalSource):
+        names += next(weighted_layers(source), "").split("/")[:-1]
     for candidate in names:
-        mode = mode_by_name(candidate, rescales=False if functional else None)
+        mode = mode_by_name(candidate, rescales)
         if mode is not None:
             return Inferred(MODES[mode], "name", f"{candidate!r} is a name of keras.applications")
     return None
@@ -195,7 +205,7 @@ def _from_statistics(source: Source, named: Inferred | None) -> Inferred:
     if layer is None or batch_statistics.is_untrained(source.operations[layer]):
         return assumed
     channels = source.image_shape[-1]
-    images = _noise((4, *_shape(source)))
+    images = _noise((4, *any_shape(source)))
     modes: Sequence[Preprocessing] = [mode for mode in MODES.values() if channels == 3 or mode.mean is None]
     run, norm = source.cut((layer,)), source.operations[layer]
 
@@ -220,12 +230,6 @@ def _from_statistics(source: Source, named: Inferred | None) -> Inferred:
 
 def _is_worse(figure: float, least: float) -> bool:
     return figure - least > WORSE and figure > TIMES * least
-
-
-def _shape(source: Source) -> tuple[int, ...]:
-    """A shape of images that the model takes."""
-    *sides, channels = source.image_shape
-    return (*(side or DEFAULT_SIDES[len(sides)] for side in sides), channels)
 
 
 def _noise(shape: tuple[int, ...]) -> np.ndarray:

@@ -4,17 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from samplevis.network.sources import Shape
 from samplevis.runtime.checks import brief, did_you_mean, is_list
 
 
-def check_labels(labels: Sequence[str] | None) -> tuple[str, ...] | None:
-    """The names as a tuple, or None for none; raises ValueError unless they are strings."""
+def check_labels(labels: Sequence[str] | None, outputs: Sequence[Shape], fewer: bool = False) -> tuple[str, ...] | None:
+    """The names as a tuple, or None for none.
+
+    Args:
+      labels: the classes' names.
+      outputs: shapes of the model's outputs, channels last.
+      fewer: whether the last channels may have no names, as in the files of some published models.
+        Defaults to False.
+
+    Raises:
+      ValueError: unless they are strings, as many as the channels of some output.
+    """
     if labels is None:
         return None
     names = tuple(labels) if is_list(labels) else ()
     if not names or not all(isinstance(name, str) for name in names):
         raise ValueError(f"labels: expected a sequence of strings, one for each class. Received: {brief(labels)}")
+    _check_count(names, outputs, fewer)
     return names
+
+
+def _check_count(labels: Sequence[str], outputs: Sequence[Shape], fewer: bool) -> None:
+    """Raises ValueError unless there is a label for each channel of some output."""
+    widths = [shape[-1] if shape else None for shape in outputs]
+    count = len(labels)
+    if None in widths or not widths or count in widths or (fewer and count < max(widths)):
+        return
+    known = " or ".join(str(width) for width in dict.fromkeys(widths))
+    hint = ""
+    if 1 in widths and count == 2:
+        hint = " One output tells two classes apart: give the name of the class for which it is high."
+    elif count + 1 in widths:
+        hint = " Is the first class the background? Then its name is missing in front of the others."
+    elif count - 1 in widths:
+        hint = " Is there a heading, or the background, in front of the classes?"
+    raise ValueError(
+        f"labels: expected {known}, one for each output of the model in order. "
+        f"Received: {count}, {brief(tuple(labels))}.{hint}"
+    )
 
 
 def find_label(labels: Sequence[str], label: str) -> int:

@@ -60,8 +60,8 @@ class Network:
       mean: a number, or one for each channel in the model's channel order, subtracted after scaling. Defaults to none.
       std: a number, or one for each channel in the model's channel order, that the difference from `mean` is divided by. Defaults
         to none.
-      labels: the classes' names in order, or a function without arguments that returns them, called when first needed.
-        A name may list synonyms, separated by commas. Defaults to none.
+      labels: the classes' names in order, as many as an output has channels; or a function that returns them, called when first
+        needed. A name may list synonyms, separated by commas. Defaults to none.
       name: the network's name in messages. Defaults to the model's.
       aliases: other names for layers, {alias: layer}; they work wherever a layer's name does. Defaults to none.
       fixed_inputs: for a model of several inputs, the values of all inputs but the image: {name: array without the batch}. For a
@@ -75,7 +75,7 @@ class Network:
     Raises:
       TypeError: if `model` is of no known kind.
       ValueError: if it is not built, an input is missing, it takes no images of floats, a weight is not finite, or
-        another argument does not fit it.
+        another argument does not fit it, such as labels of another number than the outputs.
 
     Example:
       >>> network = samplevis.Network(keras.applications.MobileNetV2(weights=None), value_range=(-1, 1))
@@ -119,7 +119,7 @@ class Network:
             value_range, bgr, mean = self.inferred.preprocessing.options.values()
         value_range = (0.0, 1.0) if value_range is None else value_range
         self._images = ImageInput.checked(self.name, self.source.image_shape, value_range, bgr, mean, std)
-        self._labels = labels if callable(labels) else check_labels(labels)
+        self._labels = labels if callable(labels) else check_labels(labels, self.source.output_shapes)
         self._connect(aliases or {})
         #: The compiled functions last used, by what determines them.
         self.compiled: dict[Any, Any] = LRUDict(MAX_COMPILED)
@@ -249,9 +249,9 @@ class Network:
 
     @property
     def labels(self) -> tuple[str, ...] | None:
-        """The classes' names in order, or None. Loaded at first use, which may raise OSError."""
+        """The classes' names in order, or None. Loaded at first use: OSError or ValueError if that fails."""
         if callable(self._labels):
-            self._labels = check_labels(self._labels())
+            self._labels = check_labels(self._labels(), self.source.output_shapes, fewer=True)
         return self._labels
 
     def preprocess(self, images: tf.Tensor) -> tf.Tensor:

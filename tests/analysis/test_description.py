@@ -16,6 +16,7 @@ from samplevis import Network, modelzoo
 from samplevis.analysis import imagenet_colors, preprocessing_checks
 from samplevis.analysis.description import dead_channels
 from samplevis.analysis.preprocessing_checks import CANNOT_TELL, FITS, WRONG
+from samplevis.analysis.preprocessing_notice import notify_inferred
 from samplevis.modelzoo import squeezenet as squeezenet_module
 from samplevis.network import preprocessing
 from samplevis.runtime import seeds
@@ -163,7 +164,7 @@ def test_the_right_way_is_never_flagged(squeezenet, mode):
     """One network made for each of the field's ways. Those of the other order are flagged, as a control."""
     way = preprocessing.MODES[mode]
     model = made_for(squeezenet, way)
-    swapped = preprocessing._turned(way)
+    swapped = preprocessing._reversed(way)
     for seed in SEEDS:
         found = samplevis.describe(Network(model, **way.options, name="mine"), seed=seed)
         print(mode, seed, {one.check: (one.verdict, one.text) for one in found.checks})
@@ -227,7 +228,7 @@ def test_the_figure_is_the_divergence_of_two_gaussians():
         lambda: model_of(layers.Conv2D(8, 3), layers.LayerNormalization(), layers.Flatten(), layers.Dense(1000)),
     ],
 )
-@pytest.mark.parametrize("declared", [dict(), dict(value_range=(0, 255))])
+@pytest.mark.parametrize("declared", [dict(value_range=(0, 1)), dict(value_range=(0, 255))])
 def test_untrained_networks_are_not_flagged(build, declared):
     keras.utils.set_random_seed(1)
     nobody_can_tell(samplevis.describe(Network(build(), **declared), count=4))
@@ -243,7 +244,18 @@ def test_untrained_networks_of_the_field_are_not_flagged():
     keras.utils.set_random_seed(2)
     nobody_can_tell(samplevis.describe(modelzoo.SqueezeNet(None), count=2, image_size=(32, 32)))
     mobile = keras.applications.MobileNet((32, 32, 3), alpha=0.25, weights=None, name="mine")
-    nobody_can_tell(samplevis.describe(Network(mobile), count=2))
+    nobody_can_tell(samplevis.describe(Network(mobile, value_range=(0, 1)), count=2))
+
+
+def test_an_assumption_is_a_warning_where_a_run_warns():
+    """Also of a SavedModel or a function: what `render` would warn of, `describe` says, in the same words."""
+    model = model_of(layers.Conv2D(8, 3, activation="relu"), layers.Flatten(), layers.Dense(5))
+    for network in (Network(model), Network(lambda images: model(images), image_shape=(16, 16, 3))):
+        found = samplevis.describe(network, count=2)
+        with pytest.warns(UserWarning) as caught:
+            notify_inferred(network, progress=False)
+        assert found.warnings == (str(caught[0].message),) and "an assumption" in found.warnings[0]
+    assert samplevis.describe(Network(model, value_range=(0, 1)), count=2).warnings == ()
 
 
 def test_squashing_networks_are_not_taken_for_faint():

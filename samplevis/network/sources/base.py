@@ -48,6 +48,7 @@ class Source(Protocol):
       layers: those of `names` that are listed in tables, in the order of computation.
       kinds: for each of `layers`, a word for what it does.
       operations: for each layer that `replaced` asks about, what computes it: a Keras layer, or a function.
+      output_shapes: the shape of each output, as in `layers`.
       missing: layers that the model has and that cannot be computed -> why.
       variables: what training can still change; empty if the source is a snapshot.
       parameters: the number of trained numbers; for a snapshot, of constants.
@@ -60,6 +61,7 @@ class Source(Protocol):
     layers: Mapping[str, Shape]
     kinds: Mapping[str, str]
     operations: Mapping[str, Any]
+    output_shapes: Sequence[Shape]
     missing: Mapping[str, str]
     variables: Sequence[Any]
     parameters: int

@@ -98,6 +98,10 @@ class FunctionalSource:
         return self.model.weights
 
     @property
+    def output_shapes(self) -> list[Shape]:
+        return [to_last_shape(value.shape[1:], self._axes[value]) for value in self._plan.outputs]
+
+    @property
     def parameters(self) -> int:
         return self.model.count_params()
 

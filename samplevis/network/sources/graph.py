@@ -28,6 +28,7 @@ from samplevis.network.sources.endings import graph_endings
 from samplevis.network.sources.functions import FUNCTIONS, Replacement
 from samplevis.network.sources.graph_axes import channel_axes, find_layout, is_channels_first
 from samplevis.network.sources.interpreter import Functions, Graph, Output, as_output
+from samplevis.network.sources.kernels import first_kernel
 from samplevis.network.sources.operation import compute
 
 # Operations that only move or name values, or return their shape.
@@ -121,6 +122,14 @@ class GraphSource:
         return int(sum(size for size in sizes if size > 1))
 
     @property
+    def output_shapes(self) -> list[Shape]:
+        reached = self._graph.reached(self._input)
+        layers = [one for one in reached if self._graph.nodes[one].op not in PLUMBING]
+        layers = [one for one in layers if not one.endswith(PRE)]
+        read = {self._origin(tensor)[0] for one in layers for tensor in self._graph.inputs[one]}
+        return [self.names[one] for one in layers if one not in read and one in self.names]
+
+    @property
     def operations(self) -> dict[str, Any]:
         """By name of its node: an activation function, or, for max pooling, a Keras layer with the same settings."""
         found = {}
@@ -157,6 +166,14 @@ class GraphSource:
 
     def hidden_bytes(self, names: tuple[str, ...], size: tuple[int, ...]) -> int:
         return 0
+
+    def before_weights(self, images: tf.Tensor) -> tuple[str, tf.Tensor] | None:
+        """Return (first node with weights, what reaches it of some images); None if there is none."""
+        found = first_kernel(self._graph, self._input, self.image_shape[-1])
+        if found is None:
+            return None
+        (values,) = self._graph.run([found[1]], self._fed(images), self._functions)
+        return found[0], values
 
     def _run(self, names: Iterable[str], fed: Mapping[Output, tf.Tensor]) -> list[tf.Tensor]:
         tensors = [self._tensors[name] for name in names]

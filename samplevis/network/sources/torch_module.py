@@ -173,6 +173,11 @@ class TorchSource:
             if name and (isinstance(part, InTorch) or kind(part) in FUNCTIONS and next(part.parameters(), None) is None)
         }
 
+    @property
+    def output_shapes(self) -> list[Shape]:
+        # Any module's values may be among those that the outermost one returns.
+        return list(self.layers.values())
+
     def _run(
         self, images: torch.Tensor, taps: Sequence[Tap], replaced: Mapping[Tap, torch.Tensor] | None = None
     ) -> list[torch.Tensor]:
