@@ -16,6 +16,7 @@ from samplevis.activation.devices import check_devices
 from samplevis.activation.memory import sampler_sizes
 from samplevis.network import Network, fingerprint
 from samplevis.objectives import Objective
+from samplevis.objectives.identity import identity
 from samplevis.optimizers.ascent import first_latents
 from samplevis.overrides.smooth import smoothed
 from samplevis.param import Parameterization
@@ -182,7 +183,7 @@ class RenderPlan:
             | {
                 "sampler": SAMPLER,
                 "model": fingerprint.weights(self.exact_activation.network),
-                "obj": fingerprint.text(activation.objective),
+                "obj": identity(activation.objective),
                 "density": fingerprint.text(options.density),
                 "beta": options.beta,
                 **({"example": fingerprint.array(self.example.image)} if options.level == EXAMPLES else {}),

@@ -19,6 +19,7 @@ from samplevis.analysis.preprocessing_notice import notify_inferred
 from samplevis.analysis.units_notice import notify_unsaturated
 from samplevis.network import Network, as_network, fingerprint
 from samplevis.objectives import Objective, as_objective, channel, each, neuron
+from samplevis.objectives.identity import identity
 from samplevis.optimizers import Method, as_method
 from samplevis.optimizers.ascent import LUCID_REDIRECT_STEPS, AscentOptions, first_latents, unmoved
 from samplevis.optimizers.keras_stepper import optimizer_settings
@@ -299,7 +300,7 @@ def _together(units: Sequence[Activation]) -> Activation:
 
 def _run_id(units: Sequence[Activation], options: AscentOptions, init: np.ndarray | None, seed: int) -> dict[str, Any]:
     """Identifies a stored sweep."""
-    texts = {f"objectives[{n}]": _text(unit.objective) for n, unit in enumerate(units)}
+    texts = {f"objectives[{n}]": identity(unit.objective) for n, unit in enumerate(units)}
     settings = {
         "param": repr(units[0].param),
         "transforms": fingerprint.text(units[0].transform),
@@ -312,15 +313,9 @@ def _run_id(units: Sequence[Activation], options: AscentOptions, init: np.ndarra
     return {"model": fingerprint.weights(units[0].network)} | texts | settings
 
 
-def _text(objective: Objective) -> str:
-    """The text of an objective, with a hash of its arrays, which are not printed."""
-    arrays = [np.ravel(number) for number in objective.parameters if np.ndim(number)]
-    return fingerprint.text(objective) + (f" {fingerprint.array(np.concatenate(arrays))[:8]}" if arrays else "")
-
-
 def _check_start(checkpoint: Checkpoint, units: Sequence[Activation], start: tf.Tensor) -> None:
     """Detects changes that no name shows: a function that was rewritten, a decoder with other weights."""
     kinds = {_kind(unit): unit for unit in units}
     scores = [float(unit.paired(start, unit.sample_transforms(seeds.root(0), 1))[0, 0]) for unit in kinds.values()]
-    checkpoint.check("activation at the start", np.array(scores, np.float32))
+    checkpoint.check("activation at the start", np.array(scores, np.float32), of_one_kind=False)
     checkpoint.flush()

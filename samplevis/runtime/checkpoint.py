@@ -32,6 +32,8 @@ NAMES = ("checkpoint-a.npz", "checkpoint-b.npz")
 LOCK = "lock"
 # Arguments that an error lists.
 MAX_LISTED = 8
+# How far values may be from stored ones: of their spread, and of their size.
+MAX_SHIFT, MAX_ROUNDING = 0.01, 1e-5
 CHECKSUM = hashlib.sha256().digest_size
 
 Arrays = dict[str, np.ndarray]
@@ -113,12 +115,21 @@ class Checkpoint:
             self._put(name, made)
         return stage.saved
 
-    def check(self, what: str, values: np.ndarray) -> None:
-        """Raises ValueError if numbers differ from those at the run's beginning by more than machines do."""
+    def check(self, what: str, values: np.ndarray, of_one_kind: bool = True) -> None:
+        """Raises ValueError if numbers differ from those at the run's beginning by more than machines do.
+
+        Values of one kind may differ by a fraction of their spread and size, others each by a fraction of its own size, so that
+        probabilities of e^-30 are told apart as well as logits.
+        """
         if self.folder is None:
             return
         stored = self.get_or_compute(f"check/{what}", lambda: {"values": values})["values"]
-        if stored.shape != values.shape or not np.allclose(stored, values, rtol=1e-3, atol=1e-6, equal_nan=True):
+        alike = stored.shape == values.shape
+        if of_one_kind:
+            alike = alike and _agree(stored, values)
+        else:
+            alike = alike and all(map(_agree, stored[:, None], values[:, None]))
+        if not alike:
             raise self._other_run(f"{what}: stored {stored.tolist()}, received {values.tolist()}")
 
     def flush(self) -> None:
@@ -340,6 +351,18 @@ def _seal(path: str) -> None:
     content = np.memmap(path, np.uint8, "r+")
     content[-CHECKSUM:] = np.frombuffer(hashlib.sha256(content[:-CHECKSUM]).digest(), np.uint8)
     content.flush()
+
+
+def _agree(stored: np.ndarray, values: np.ndarray) -> bool:
+    """Whether values of one kind are the stored ones, up to a machine's rounding."""
+    known = stored[np.isfinite(stored)].astype(np.float64)
+    if not len(known):
+        return np.array_equal(stored, values, equal_nan=True)
+    size = np.abs(known).max()
+    # A value by itself has no spread to compare with.
+    spread = known.std() if len(known) > 1 else 0.1 * size
+    tolerance = MAX_SHIFT * spread + MAX_ROUNDING * size
+    return np.allclose(stored, values, rtol=0, atol=tolerance, equal_nan=True)
 
 
 def _lock(folder: str, argument: str) -> Any:
