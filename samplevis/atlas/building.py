@@ -184,7 +184,7 @@ def _run(
             Progress("atlas", plan.num_units, "unit", callbacks, done) as bar,
             contextlib.closing(_results(plan.network, spec, remaining, store, engine)) as results,
         ):
-            for task, result in results:
+            for task, result in _until_interrupted(results, bar):
                 if isinstance(result, Exception):
                     in_a_row += 1
                     errors.append(f"{task.group[:60]}:{task.units[0]}-{task.units[-1]}: {result}")
@@ -220,6 +220,15 @@ def _results(
             yield task, run_task(network, task, store.url)
         except Exception as error:
             yield task, error
+
+
+def _until_interrupted(results: Iterator, bar: Progress) -> Iterator:
+    """The results up to Ctrl-C, which ends the task under way; a second one ends the command."""
+    try:
+        yield from results
+    except KeyboardInterrupt:
+        if bar.insisted or not bar.interrupted:
+            raise
 
 
 def _length(images: Any) -> int:

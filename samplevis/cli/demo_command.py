@@ -154,6 +154,9 @@ def _preview(network: Network, objective: str, options: argparse.Namespace) -> N
     path = os.path.join(options.out, "first.png")
     shown = not (options.quiet or options.json)
     settings = {"param": param.fourier(SIZES["class"]), "steps": PREVIEW_STEPS, "progress": shown}
-    export.save_image(optimize(network, objective, **settings).images[0], path)
+    found = optimize(network, objective, **settings)
+    export.save_image(found.images[0], path)
+    if len(found.history) < PREVIEW_STEPS:
+        raise KeyboardInterrupt(f"stopped after {len(found.history)} of {PREVIEW_STEPS} steps")
     if shown:
         print(f"first picture, optimised: {path}", flush=True)

@@ -71,3 +71,5 @@ def run_evaluate(options: argparse.Namespace) -> None:
             json.dump(found.to_dict(), file, indent=1)
             file.write("\n")
         print(f"\nwrote {options.json}")
+    if "interrupted" in found.skipped.values():
+        raise KeyboardInterrupt("stopped; the figures so far are printed above")

@@ -63,3 +63,5 @@ def run_optimize(options: argparse.Namespace) -> None:
     else:
         found.save_grid(options.out, scale=options.scale)
     print(f"{found}\n\nwrote {options.out}")
+    if len(found.history) < options.steps:
+        raise KeyboardInterrupt(f"stopped after {len(found.history)} of {options.steps} steps")

@@ -158,6 +158,9 @@ def render_to_folder(
 
     Returns:
       The samples.
+
+    Raises:
+      KeyboardInterrupt: after Ctrl-C; the draws so far are written.
     """
     from samplevis.activation import make_activation, sized_param
     from samplevis.export.bands import check_bands
@@ -191,6 +194,8 @@ def render_to_folder(
     samples = dataclasses.replace(samples, options=samples.options | {"command": options.command})
     _write(samples, paths, title, options)
     _print(samples, paths, lines)
+    if "interrupted" in samples.options:
+        raise KeyboardInterrupt(f"{samples.options['interrupted']} They are in {options.out!r}")
     return samples
 
 

@@ -81,6 +81,7 @@ def ascend(
     Raises:
       ValueError: if the optimizer does not fit the activation or the options.
       FloatingPointError: if the activation or its gradient is not finite, see `AscentOptions.skip_nonfinite`.
+      KeyboardInterrupt: after Ctrl-C, unless there is a `bar`: then the images so far are returned.
     """
     stage = stage or Checkpoint().stage("optimise")
     with contextlib.closing(_Ascent(activation, z, options, seed, stage.saved)) as ascent:
@@ -94,7 +95,8 @@ def ascend(
                 stage.update(ascent.state_dict)
                 if bar.interrupted or ascent.stepper.finished:
                     break
-        stage.close(ascent.state_dict, bar.interrupted)
+        # Where the steps count on the bar of a caller, that decides what becomes of a part of them.
+        stage.close(ascent.state_dict, bar.interrupted and bar is progress)
         return ascent.result()
 
 

@@ -117,7 +117,12 @@ def caricature(
     images, cosines = [], []
     with Progress("caricature", len(layers), "layer", callbacks=progress) as bar:
         for layer, obj in zip(layers, wanted, strict=True):
-            result = optimize(network, obj, progress=False, **settings)
+            try:
+                result = optimize(network, obj, progress=False, **settings)
+            except KeyboardInterrupt:
+                if bar.insisted or not images:
+                    raise
+                break
             images.append(result.images[0])
             cosines.append(_cosine(network.activations(result.images, layer)[layer].numpy(), targets[layer].numpy()))
             bar.update(1, cosine=cosines[-1])

@@ -62,6 +62,7 @@ class Summary:
       pictures: the verdict on the pictures, each by itself: "valid", "look again" or "invalid".
       averages: the verdict on averages over them, and on how often something appears in them: "usable", "approximate" or "not
         usable". Chains that hold different compositions, as those of most runs do, are no fault and no issue.
+      interrupted: where Ctrl-C stopped the run, in a sentence; "" if the run is whole.
 
     Example:
       >>> summary = samples.summary()
@@ -79,6 +80,7 @@ class Summary:
     checked: frozenset[str]
     pictures: Verdict
     averages: Verdict
+    interrupted: str = ""
 
     doubts = renamed_property("doubts", "issues")
     judged = renamed_property("judged", "checked")
@@ -95,8 +97,8 @@ class Summary:
 
     @property
     def verdict(self) -> str:
-        """Whether to trust the pictures, and averages over them, in two sentences."""
-        return f"{self.pictures.text} {self.averages.text}"
+        """Whether to trust the pictures, and averages over them, in two sentences, after one on Ctrl-C if that ended the run."""
+        return f"{self.interrupted} {self.pictures.text} {self.averages.text}".strip()
 
     @property
     def bad_chains(self) -> list[int]:
@@ -129,7 +131,7 @@ class Summary:
     def __str__(self) -> str:
         width = max(len(label) for label, _ in self.rows)
         lines = [self.title, *(f"  {label:<{width}}  {text}" for label, text in self.rows)]
-        lines += [f"  {verdict}" for verdict in (self.pictures, self.averages)]
+        lines += [f"  {verdict}" for verdict in (self.interrupted, self.pictures, self.averages) if str(verdict)]
         lines += [f"  ! {warning}" for warning in self.warnings] or ["  No warnings."]
         return "\n".join(lines + [f"    chain {chain}: {self._shown(chain)}" for chain in self.bad_chains])
 
@@ -170,4 +172,5 @@ def summarize(samples: Samples) -> Summary:
         checked_rows(run),
         judge_pictures(issues, run.is_exact),
         judge_averages(run, issues, limits),
+        samples.options.get("interrupted", ""),
     )

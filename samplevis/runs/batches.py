@@ -115,7 +115,7 @@ def run_batches(plan: RenderPlan, context: RunContext) -> Rendered:
       context: of the run.
 
     Returns:
-      `Rendered`. After Ctrl-C, the batches so far.
+      `Rendered`. After Ctrl-C, the batches so far, or the draws so far of the first.
     """
     sizes = plan.batch_sizes
     if len(sizes) == 1:
@@ -130,12 +130,16 @@ def run_batches(plan: RenderPlan, context: RunContext) -> Rendered:
         batch, scales = _run_batch(optimum, slice(0, sizes[0]), None, None, first)
         batches.append(batch)
         bar.update(sizes[0])
-        context.checkpoint.has_result = True
         for number, size in enumerate(sizes[1:], start=1):
             if bar.interrupted:
                 break
             start = sum(sizes[:number])
-            batch = _next_batch(plan, slice(start, start + size), scales, batches[0], context.batch(number))
+            try:
+                batch = _next_batch(plan, slice(start, start + size), scales, batches[0], context.batch(number))
+            except KeyboardInterrupt:
+                if bar.insisted:
+                    raise
+                break
             if batch is None:
                 break
             batches.append(batch)
@@ -144,12 +148,9 @@ def run_batches(plan: RenderPlan, context: RunContext) -> Rendered:
 
 
 def _next_batch(plan: RenderPlan, chains: slice, scales: Scales, first: Batch, context: RunContext) -> Batch | None:
-    """A batch after the first; None if it was stopped on the way."""
-    try:
-        optimum = _optimum(plan, chains.stop - chains.start, scales.sampled, context)
-        batch, _ = _run_batch(optimum, chains, scales, first.result.tuning, context)
-    except KeyboardInterrupt:
-        return None
+    """A batch after the first; None if it was stopped among its draws."""
+    optimum = _optimum(plan, chains.stop - chains.start, scales.sampled, context)
+    batch, _ = _run_batch(optimum, chains, scales, first.result.tuning, context)
     return batch if batch.images.shape[1] == first.images.shape[1] else None
 
 

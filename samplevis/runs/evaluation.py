@@ -124,7 +124,13 @@ def evaluate(
             if bar.interrupted:
                 skipped[name] = "interrupted"
                 continue
-            metrics[name] = measure(setting)
+            try:
+                metrics[name] = measure(setting)
+            except KeyboardInterrupt:
+                if bar.insisted or not metrics:
+                    raise
+                skipped[name] = "interrupted"
+                continue
             bar.update(1, **{name: metrics[name].value})
     count, independent = len(pictures.images), len(np.unique(pictures.groups))
     title = (

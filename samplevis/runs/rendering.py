@@ -105,7 +105,7 @@ def render(
         `hmc_opts` and `run_opts`.
 
     Returns:
-      `Samples`. After Ctrl-C, those of the draws so far.
+      `Samples`. After Ctrl-C, those of the draws so far; the verdict says that the run was interrupted.
 
     Raises:
       ValueError, TypeError: if an argument is out of range, or asks for more than this machine could ever hold, before any work;
@@ -209,8 +209,19 @@ def _collected(rendered: Rendered) -> Samples:
         density_params={name: float(value) for name, value in vars(result.density).items()},
         init=plan.init,
         kernel=plan.hmc.kernel,
-        options=plan.config() | _findings(plan, batch.images) | ({"retained": list(retained)} if retained else {}),
+        options=plan.config()
+        | _findings(plan, batch.images)
+        | _interruption(plan, batch.images)
+        | ({"retained": list(retained)} if retained else {}),
     )
+
+
+def _interruption(plan: RenderPlan, images: np.ndarray) -> dict[str, Any]:
+    """Where Ctrl-C stopped the run, in words; nothing if the run is whole."""
+    (chains, draws), asked = images.shape[:2], (plan.hmc.num_chains, plan.hmc.num_results)
+    if (chains, draws) == asked:
+        return {}
+    return {"interrupted": f"Interrupted after {draws} of {asked[1]} draws of {chains} of {asked[0]} chains."}
 
 
 def _features(network: Network, images: np.ndarray) -> np.ndarray | None:

@@ -79,8 +79,6 @@ class Checkpoint:
         self._seconds: dict[str, float] = {}
         self._clock: tuple[str, float] | None = None
         self._saves, self._stopped, self._lock, self._previous = 0, None, None, None
-        # Whether the run has something to return already, so that a stop ends it at once.
-        self.has_result = False
         if self.folder is None:
             return
         self._lock = _lock(self.folder, argument)
@@ -98,12 +96,15 @@ class Checkpoint:
         """The place of a stage's state.
 
         Raises:
-          KeyboardInterrupt: if an earlier stage was asked to stop and there is a folder, so that what follows can be done another
-            time, or a result.
+          KeyboardInterrupt: if an earlier stage was asked to stop.
         """
-        if self._stopped and (self.folder is not None or self.has_result):
-            raise KeyboardInterrupt(f"stopped in {self._stopped}; the same call with {self.folder!r} resumes")
+        if self._stopped:
+            raise self._interruption()
         return Stage(self, name)
+
+    def _interruption(self) -> KeyboardInterrupt:
+        resumes = "" if self.folder is None else f"; the same call with {self.folder!r} resumes"
+        return KeyboardInterrupt(f"stopped in {self._stopped}{resumes}")
 
     def get_or_compute(self, name: str, make: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
         """What `make` returns, a mapping of names to numbers or arrays; computed once and saved."""
@@ -261,15 +262,19 @@ class Stage:
         if self._checkpoint._due:
             self._save(state)
 
-    def close(self, state: Callable[[], Mapping[str, Any]], interrupted: bool) -> None:
-        """Saves the state at the end of the loop, or where it was `interrupted`; then no other stage begins."""
+    def close(self, state: Callable[[], Mapping[str, Any]], interrupted: bool, is_last: bool = False) -> None:
+        """Saves the state at the end of the loop, or where it was `interrupted`; then no other stage begins.
+
+        Raises:
+          KeyboardInterrupt: if it was interrupted, unless it `is_last`: a part of what it gives is a result.
+        """
         if interrupted:
             self._checkpoint._stopped = self._name
-        if self._checkpoint.folder is None:
-            return
         # A stage that was done before has nothing new to save.
-        if self._news:
+        if self._checkpoint.folder is not None and self._news:
             self._save(state)
+        if interrupted and not is_last:
+            raise self._checkpoint._interruption()
 
     def _save(self, state: Callable[[], Mapping[str, Any]]) -> None:
         self._checkpoint._put(self._name, state())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
@@ -21,7 +22,8 @@ class Progress:
     """Reports the progress of a stage, and turns the first Ctrl-C into a request to stop.
 
     Inside the `with` block, the first Ctrl-C sets `interrupted`, so that the current step can finish and its results are used;
-    the second one interrupts at once. An enclosing stage is interrupted, too.
+    the second one raises KeyboardInterrupt at once. So does the first while the stage compiles its first step, before which there
+    is nothing to keep. An enclosing stage is interrupted, too, and inside an interrupted one no other begins.
 
     Args:
       stage: name of the stage.
@@ -33,6 +35,7 @@ class Progress:
     Attributes:
       done: units that are done.
       interrupted: whether the stage was asked to stop.
+      insisted: whether it was asked a second time.
 
     Example:
       >>> from samplevis.runtime.progress import Progress
@@ -45,7 +48,8 @@ class Progress:
 
     def __init__(self, stage: str, total: int, unit: str, callbacks: bool | Sequence[Callback] = True, done: int = 0):
         self.stage, self.total, self.unit, self.done = stage, total, unit, done
-        self.interrupted = False
+        self.interrupted = self.insisted = False
+        self._first = done
         self._callbacks = as_callbacks(callbacks)
         # The signal handler outside this block.
         self._previous: Any = None
@@ -73,16 +77,23 @@ class Progress:
         # Python delivers signals to the main thread only.
         if threading.current_thread() is threading.main_thread():
             self._previous = signal.signal(signal.SIGINT, self._interrupt)
+            self.interrupted = self._enclosing is not None and self._enclosing.interrupted
         logger.info("%s: %d of %d %ss done", self.stage, self.done, self.total, self.unit)
-        for callback in self._callbacks:
-            callback.on_stage_begin(self.stage, self.done, self.total, self.unit)
+        try:
+            for callback in self._callbacks:
+                callback.on_stage_begin(self.stage, self.done, self.total, self.unit)
+            if self.interrupted:
+                raise KeyboardInterrupt(f"stopped in {self.stage}")
+        except BaseException:
+            # The block is never left, since it was not entered.
+            self._restore()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
+        self._restore()
         for callback in self._callbacks:
             callback.on_stage_end(self.stage, self.interrupted)
         logger.info("%s: %s at %d of %d", self.stage, "stopped" if self.interrupted else "ended", self.done, self.total)
@@ -93,10 +104,26 @@ class Progress:
         except KeyboardInterrupt:
             self._interrupt()
 
+    @property
+    def _enclosing(self) -> Progress | None:
+        """The stage around this one."""
+        stage = getattr(self._previous, "__self__", None)
+        return stage if isinstance(stage, Progress) else None
+
+    def _restore(self) -> None:
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, self._previous)
+
     def _interrupt(self, number: int | None = None, frame: FrameType | None = None) -> None:
-        if self.interrupted:
-            raise KeyboardInterrupt
-        self.interrupted = True
-        enclosing = getattr(self._previous, "__self__", None)
-        if isinstance(enclosing, Progress):
-            enclosing.interrupted = True
+        again, stage = self.interrupted, self
+        while stage is not None:
+            stage.interrupted, stage.insisted = True, stage.insisted or again
+            stage = stage._enclosing
+        if again or (self.done == self._first and _is_compiling()):
+            raise KeyboardInterrupt(f"stopped in {self.stage}")
+
+
+def _is_compiling() -> bool:
+    """Whether TensorFlow traces a function, which takes long and computes nothing."""
+    tensorflow = sys.modules.get("tensorflow")
+    return tensorflow is not None and tensorflow.inside_function()

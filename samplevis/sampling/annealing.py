@@ -105,6 +105,9 @@ def anneal(
     Returns:
       An `Annealed`.
 
+    Raises:
+      KeyboardInterrupt: after Ctrl-C; with a checkpoint, the same call resumes.
+
     Example:
       >>> state = activation.param.rotate(samplevis.optimize(model, "fire9:10", batch=4).latents)
       >>> anneal(activation, state, LevelScale(0.1, 8.0), 0.7, 600, False, RunContext(seeds.root(0))).reached

@@ -116,6 +116,7 @@ def run_chains(
 
     Raises:
       ValueError: if there are more draws already than `options.num_results`.
+      KeyboardInterrupt: after Ctrl-C before the first draw.
 
     Example:
       >>> problem = ChainProblem(lambda state: -tf.reduce_sum(state**2, -1))
@@ -297,7 +298,7 @@ class _Loop:
                 place.update(state_dict)
                 if bar.interrupted:
                     break
-        place.close(state_dict, bar.interrupted)
+        place.close(state_dict, bar.interrupted, is_last=self.stores_draws)
         return state, results, record
 
     def _cache_key(self, options: HMCOptions) -> tuple:
