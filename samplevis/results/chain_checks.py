@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from samplevis.results.chain_figures import POWERS, VIRIALS, sampled_levels, virial_excess
+from samplevis.results.independence import check_independence
 from samplevis.results.issues import CHAINS, ERRORS, PICTURES, Issue, Run, name_chains, values_of_chains
 from samplevis.results.level_checks import check_chain_levels
 from samplevis.sampling.stationarity import common_drift, drifting, half_change, mean_error, stand_out
@@ -51,6 +52,11 @@ def _check_finite(run: Run) -> Iterator[Issue]:
         yield _issue("level", bad, text)
     elif bad.any():
         yield _issue("level", bad, f"The activation of {name_chains(bad)} is not finite: the figures leave it out.")
+    latents = np.array([not np.isfinite(chain).all() for chain in run.samples.latents])
+    density = ~np.isfinite(run.samples.stats["log_density"]).all(1)
+    for what, chains in (("latents", latents & ~bad), ("log density", density & ~bad)):
+        if chains.any():
+            yield _issue("level", chains, f"The {what} of {name_chains(chains)} is not finite everywhere.")
 
 
 def _check_bank(run: Run) -> Iterator[Issue]:
@@ -127,6 +133,7 @@ def _check_virial(run: Run) -> Iterator[Issue]:
 
 CHAIN_CHECKS: tuple[Callable[[Run], Iterator[Issue]], ...] = (
     _check_finite,
+    check_independence,
     check_chain_levels,
     _check_bank,
     _check_frozen,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from samplevis.sampling.stationarity import (
     common_drift,
@@ -51,13 +52,21 @@ def test_a_chain_that_drifts_is_found(transitions, memory):
         assert drifting(x[5:6], deviation=1.0).all() and not drifting(x[5:6]).any()
 
 
-def test_a_drift_of_all_is_found_from_their_signs():
-    x = chains(0, 12, 6, 0.98) + np.linspace(0, 2, 6)
-    assert common_drift(x) < 0.001 and not drifting(x, deviation=1.0).any()
-    # Exact by enumeration: all of one sign and size have 2 of 2^n chances; above 14 chains, Hoeffding's bound.
-    assert common_drift(np.tile([0.0, 1.0], (12, 1))) == 2 / 2**12
-    assert common_drift(np.tile([0.0, 1.0], (64, 1))) == pytest.approx(2 * np.exp(-32))
+@pytest.mark.parametrize("number", [3, 8, 12, 16, 40])
+def test_a_drift_of_all_is_found_with_any_number_of_chains(number):
+    rise = 12 if number == 3 else 4
+    x = chains(0, number, 6, 0.98) + np.linspace(0, rise, 6)
+    assert common_drift(x) < 0.001
+    # More chains see a drift that few do not.
+    small = [common_drift(chains(1, n, 60, 0.9) + np.linspace(0, 0.8, 60)) for n in (4, 400)]
+    assert small[1] < 0.001 < small[0]
+
+
+def test_the_probability_of_a_common_drift_is_students():
+    x = chains(3, 7, 8, 0.5)
+    assert common_drift(x) == pytest.approx(stats.ttest_1samp(half_change(x), 0).pvalue)
     assert common_drift(np.tile([[0.0, 1.0], [1.0, 0.0]], (6, 1))) == 1
+    assert common_drift(np.tile([0.0, 1.0], (12, 1))) == 0
     assert common_drift(np.zeros((4, 1))) == 1 and np.isnan(half_change(np.zeros((4, 1)))).all()
 
 
