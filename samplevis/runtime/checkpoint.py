@@ -125,12 +125,8 @@ class Checkpoint:
         if self.folder is None:
             return
         stored = self.get_or_compute(f"check/{what}", lambda: {"values": values})["values"]
-        alike = stored.shape == values.shape
-        if of_one_kind:
-            alike = alike and _agree(stored, values)
-        else:
-            alike = alike and all(map(_agree, stored[:, None], values[:, None]))
-        if not alike:
+        pairs = [(stored, values)] if of_one_kind else zip(stored[:, None], values[:, None], strict=False)
+        if stored.shape != values.shape or not all(_agree(*pair) for pair in pairs):
             raise self._other_run(f"{what}: stored {stored.tolist()}, received {values.tolist()}")
 
     def flush(self) -> None:
