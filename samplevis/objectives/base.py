@@ -310,7 +310,8 @@ def make_accessor(
             return reserved[name]()
         ending = network.endings.find(name) if isinstance(name, UnitLayer) else None
         if ending is None:
-            return activations(str(name))
+            # A plain string: a unit's layer is one that compares otherwise. What is no name is refused as it is.
+            return activations(str(name) if isinstance(name, str) else name)
         return LOG_ODDS[ending.kind](activations(str(name))) if ending.logits is None else activations(ending.logits)
 
     return accessor
