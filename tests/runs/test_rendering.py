@@ -313,37 +313,3 @@ def test_no_level_is_asked_of_a_density_that_is_given(tiny_network):
     assert render(tiny_network, density=Tilted(2.0), transforms=None).level is None
     # The control: the name of a density is a density at the level.
     assert render(tiny_network, density="tilted", transforms=None).level == 0.7
-
-
-@pytest.fixture(scope="module")
-def exaggerating():
-    """A network of three layers of kinks, whose copy responds to other images than it does itself."""
-    keras.utils.set_random_seed(3)
-    x = image = keras.Input((None, None, 3), name="image")
-    for number in range(3):
-        x = keras.layers.Conv2D(8, 3, padding="same", activation="relu", name=f"conv{number}")(x)
-        x = keras.layers.MaxPooling2D()(x)
-    x = keras.layers.GlobalAveragePooling2D()(x)
-    return samplevis.Network(keras.Model(image, keras.layers.Dense(3, name="logits")(x), name="exaggerating"))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("level", [0.5, 0.7])
-def test_the_level_asked_for_is_that_of_the_network_itself(exaggerating, level):
-    """Measured by hand: on the network, under transforms that nothing has seen. All batches, from both ends."""
-    from samplevis.activation import make_activation
-    from samplevis.runtime import seeds
-    from samplevis.sampling.level_scale import measure_scale
-
-    hmc = dict(num_results=4, num_burnin_steps=8, num_leapfrog_steps=4, num_chains=6, batch_size=3, num_transforms=6)
-    settings = dict(level=level, anneal_steps=200, optimize_steps=64, im_size=24, progress=False)
-    unit = make_activation(exaggerating, "logits:1", param.fourier(24), "robust")
-    for init in ("optimize", "prior"):
-        samples = samplevis.render(exaggerating, "logits:1", hmc, init=init, **settings)
-        best = unit.param.latent(tf.constant(samples.optimized[:3])).numpy()
-        scale = measure_scale(unit, best, seeds.root(77), 64)
-        bank = unit.sample_bank(seeds.root(78), 64)
-        found = np.stack([scale.levels(unit.mean(tf.constant(z), bank).numpy()) for z in samples.latents])
-        assert abs(found.mean() - level) < 0.05 and np.abs(found.mean(1) - level).max() < 0.1, found.mean(1)
-        # The control: on the copy, the level is another.
-        assert abs(samples.sampled_levels.mean() - level) > 0.03
