@@ -116,8 +116,11 @@ def test_ctrl_c_keeps_the_layers_so_far(tiny_network, photo, monkeypatch):
         (dict(layers="conv3"), "no layer 'conv3'"),
         (dict(cossim_pow=-1.0), "cossim_pow: expected a finite number >= 0. Received: -1.0"),
         (dict(cossim_pow=float("nan")), "cossim_pow: .*nan"),
-        (dict(image=np.zeros((1, 16, 12, 3))), r"image: expected shape \[H, W, C\]. Received: \(1, 16, 12, 3\)"),
-        (dict(image=np.full((16, 12, 3), 2.0)), "images: expected values in"),
+        (
+            dict(image=np.zeros((1, 16, 12, 3))),
+            r"image: expected \[height, width, 3\]. Received shape: \(1, 16, 12, 3\)",
+        ),
+        (dict(image=np.full((16, 12, 3), 2.0)), "image: expected finite values in"),
         (
             dict(param=param.fourier(16)),
             r"param: expected the shape of the image, \(16, 12, 3\). Received: \(16, 16, 3\)",
