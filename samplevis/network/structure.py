@@ -8,11 +8,14 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 # What Keras changes while a layer is used: who calls it, and penalties of training; and what samplevis keeps on a model.
 CHANGES_IN_USE = frozenset(
     {"_inbound_nodes", "_outbound_nodes", "_losses", "_loss_ids", "_called", "_samplevis_wrapped"}
 )
+# Lists of what is found elsewhere.
+KERAS_LISTS = frozenset({"_layers", "_metrics", "_trainable_variables", "_non_trainable_variables", "_tracker"})
 # Compared by value; everything else is compared by identity.
 PLAIN = (bool, int, float, complex, str, bytes, frozenset)
 
@@ -25,11 +28,33 @@ def structure_of(model: keras.Model) -> list[Any]:
     return list(_structure(model))
 
 
+def arrays_of(model: keras.Model) -> Iterator[np.ndarray]:
+    """The arrays, tensors and TensorFlow variables in the attributes of a model's layers, which are not among its weights."""
+    for layer in model._flatten_layers(include_self=False):
+        for name, value in vars(layer).items():
+            if name not in CHANGES_IN_USE | KERAS_LISTS:
+                # Those of objects, such as texts, are addresses.
+                yield from (array for array in _arrays(value) if array.dtype != object)
+
+
 def is_same(before: list[Any], now: list[Any]) -> bool:
     """Whether two structures are equal: plain values by value, everything else by identity."""
     return len(before) == len(now) and all(
         a is b or (type(a) is type(b) and isinstance(a, PLAIN) and a == b) for a, b in zip(before, now, strict=True)
     )
+
+
+def _arrays(value: Any) -> Iterator[np.ndarray]:
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from _arrays(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _arrays(item)
+    elif isinstance(value, np.ndarray):
+        yield value
+    elif isinstance(value, (tf.Tensor, tf.Variable)) and not tf.is_symbolic_tensor(value):
+        yield value.numpy()
 
 
 class Watched:
