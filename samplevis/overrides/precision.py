@@ -14,6 +14,7 @@ from samplevis.network import Network, as_network
 from samplevis.network.sources.functional import FunctionalSource
 from samplevis.network.sources.stand_ins import paths_by_operation, twin
 from samplevis.overrides.rebuild import NUM_COMPARED, outermost, prior_images
+from samplevis.runtime.checks import brief
 
 # Keras's name for values in bfloat16 on weights in float32.
 POLICY = "mixed_bfloat16"
@@ -84,7 +85,7 @@ def _kept(network: Network, source: FunctionalSource) -> frozenset[str]:
         try:
             values = rounding(*arguments, **keywords)
         except Exception as error:  # A layer of the user's may raise anything.
-            kept[path_of(operation)] = f"it fails in bfloat16: {error}"
+            kept[path_of(operation)] = f"it fails in bfloat16: {brief(str(error))}"
             return
         if not all(map(_are_near, keras.tree.flatten(values), keras.tree.flatten(expected))):
             kept[path_of(operation)] = "it gives other values in bfloat16"

@@ -18,6 +18,7 @@ from samplevis.network.sources.functional import FunctionalSource
 from samplevis.network.sources.functions import Replacement
 from samplevis.overrides.observed import observed
 from samplevis.runtime import seeds
+from samplevis.runtime.checks import brief
 
 # Images on which a copy is compared with its original.
 NUM_COMPARED = 2
@@ -151,7 +152,7 @@ class _Comparison:
         try:
             return make()
         except Exception as error:  # A caller's function may raise anything.
-            self.wrong[path] = f"what would replace it cannot be made: {error}"
+            self.wrong[path] = f"what would replace it cannot be made: {brief(str(error))}"
             return None
 
     def _compare(self, path: str, new: Function, x: tf.Tensor, y: tf.Tensor) -> None:
@@ -161,7 +162,7 @@ class _Comparison:
         try:
             values = new(x)
         except Exception as error:
-            self.wrong[path] = f"what would replace it fails: {error}"
+            self.wrong[path] = f"what would replace it fails: {brief(str(error))}"
             return
         if not _are_close(values, y, float(tf.reduce_max(tf.abs(x)))):
             self.wrong[path] = "what would replace it gives other values"

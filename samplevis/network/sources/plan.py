@@ -74,6 +74,9 @@ class Plan:
           tensors: the inputs.
           called: a function of each step's operation, its arguments, its keywords, and what it returns. Defaults to none.
         """
+        return _Inference(lambda inputs: self._run(inputs, called))(list(tensors), training=False)
+
+    def _run(self, tensors: Sequence[tf.Tensor], called: Callable[..., None]) -> list[tf.Tensor]:
         known: dict[Value, tf.Tensor] = dict(zip(self.inputs, tensors, strict=True))
         for step in self.steps:
             ready = step.reading(known)
@@ -120,6 +123,18 @@ class Plan:
         """The ids of layers that are called more than once."""
         calls = collections.Counter(id(step.operation) for step in self.steps)
         return {operation for operation, count in calls.items() if count > 1}
+
+
+class _Inference(keras.layers.Layer):
+    """Calls a function as Keras calls a model: layers inside others that do not pass `training` on take it from here."""
+
+    def __init__(self, run: Callable[[list[tf.Tensor]], list[tf.Tensor]]):
+        super().__init__(autocast=False, name="inference")
+        self.built = True
+        self._run = run
+
+    def call(self, inputs: list[tf.Tensor], training: bool = False) -> list[tf.Tensor]:
+        return self._run(inputs)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
