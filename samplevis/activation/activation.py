@@ -13,7 +13,8 @@ import tensorflow as tf
 from samplevis import param as parameterizations
 from samplevis.activation.chunked import chunked_mean
 from samplevis.activation.devices import per_device
-from samplevis.network import RESERVED, Network, as_network
+from samplevis.activation.soundness import half_operation, random_layer
+from samplevis.network import Network, as_network
 from samplevis.network.sources.base import show, sizes
 from samplevis.objectives import Objective, as_objective
 from samplevis.objectives.base import make_accessor
@@ -122,9 +123,37 @@ class Activation:
             )
 
     def check_sampled(self) -> None:
-        """Raises ValueError unless a sampler can use the activation: independent images, and the true gradient."""
+        """Raises ValueError unless a sampler can use the activation: independent images, the true gradient, the same values again,
+        in float32."""
         self.check_independent("a sampler")
         self.check_gradient("a sampler")
+        self._check_values()
+
+    def _check_values(self) -> None:
+        """Raises ValueError if the network is random, or computes in half precision."""
+        layers = self.layers
+        if not layers:
+            return
+        half = half_operation(self.network, layers)
+        if half is not None:
+            name, precision = half
+            raise ValueError(
+                f"model: a sampler needs differences of energies that {precision} cannot carry, in which "
+                f"{self.network.name!r} computes from {name!r} on. Make the model in float32, "
+                "keras.config.set_dtype_policy('float32'), and copy the weights: set_weights(model.get_weights())."
+            )
+        random = random_layer(self.network, layers)
+        if random is not None:
+            raise ValueError(
+                f"model: a sampler needs the same score for the same image, and {random!r} of {self.network.name!r} "
+                "is random at inference. Give a model without that layer, such as a VAE's mean in place of its sample, "
+                "or a unit in front of it."
+            )
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers that the objective reads; the images are not one."""
+        return tuple(name for name in self.objective.layers if name != "input")
 
     def sample_transforms(self, seed: tf.Tensor, num_transforms: int, strata: int = 1) -> Any:
         """Samples the parameters of transforms.
@@ -229,7 +258,7 @@ class Activation:
           float32 tensor of shape [N * num_transforms].
         """
         images = tf.repeat(images, num_transforms, axis=0)
-        layers = tuple(name for name in self.objective.layers if name not in RESERVED)
+        layers = self.layers
         values = self.network.prepared.cut(layers)(self.transform.apply(transform_params, images)) if layers else {}
         # Penalties on the image itself act on the clean image, as in Lucid.
         accessor = make_accessor(values.__getitem__, self.network, images, num_transforms, step)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tensorflow as tf
 
 from samplevis.activation.activation import Activation
-from samplevis.network import RESERVED
 from samplevis.runtime import seeds
 
 # Operations of a graph whose outputs take no memory of their own: inputs, weights, and other names of the same array.
@@ -66,7 +65,7 @@ def transforms_per_chunk(activation: Activation, num_chains: int, num_transforms
 
 def _hidden_bytes(activation: Activation) -> int:
     """What the network takes outside the graph, at the size that the transforms leave."""
-    layers = tuple(name for name in activation.objective.layers if name not in RESERVED)
+    layers = activation.layers
     *size, _ = activation.transform.output_shape(activation.param.image_shape)
     return activation.network.prepared.hidden_bytes(layers, tuple(size))
 

@@ -16,7 +16,7 @@ from samplevis import export
 from samplevis.analysis import image_stream
 from samplevis.export.grid_mixin import GridMixin
 from samplevis.export.pixels import cropped
-from samplevis.network import RESERVED, Network, as_network
+from samplevis.network import Network, as_network
 from samplevis.objectives import Objective, as_objective
 from samplevis.objectives.base import make_accessor
 from samplevis.overrides.smooth import smooth_name
@@ -300,7 +300,7 @@ def _score_function(network: Network, objective: Objective, batch_size: int) -> 
     @functools.lru_cache(maxsize=8)
     def compiled(size: tuple[int, ...]) -> Callable[[tf.Tensor], tf.Tensor]:
         resolved = objective.resolve(network, size)
-        layers = tuple(name for name in resolved.layers if name not in RESERVED)
+        layers = tuple(name for name in resolved.layers if name != "input")
 
         def run(images: tf.Tensor) -> tf.Tensor:
             values = network.cut(layers)(images) if layers else {}

@@ -1,10 +1,12 @@
-"""One line on outputs whose units are scored before their softmax or sigmoid, where a run begins."""
+"""One line on units that are scored before a softmax or sigmoid, or that are random, where a run begins."""
 
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterable
 
+from samplevis.activation.soundness import random_layer
 from samplevis.network import Network
 
 # What users call the kinds of functions whose value is a probability.
@@ -33,4 +35,27 @@ def notify_unsaturated(network: Network, layers: Iterable[str], progress: bool) 
         print(
             f"samplevis: units of {layer!r} are scored before its {ending.kind}{how}; the {value} is '{layer}/post:UNIT'",
             file=sys.stderr,
+        )
+
+
+def notify_random(network: Network, layers: Iterable[str]) -> None:
+    """Warns if a network gives other values when the same images are passed again.
+
+    Args:
+      network: the network.
+      layers: names of the layers that the objectives of a run read.
+
+    Example:
+      >>> from samplevis import modelzoo
+      >>> from samplevis.analysis.units_notice import notify_random
+      >>> notify_random(modelzoo.Shapes(), ["logits"])
+    """
+    names = tuple(dict.fromkeys(layers))
+    random = random_layer(network, names) if names else None
+    if random is not None:
+        warnings.warn(
+            f"{random!r} of {network.name!r} is random at inference: the same seed gives other images in every run. "
+            "Give a model without that layer, such as a VAE's mean in place of its sample, or a unit in front of it.",
+            UserWarning,
+            stacklevel=3,
         )

@@ -270,9 +270,20 @@ class Objective:
         batch = max(2, self.images)
         seen = *context.image_size, network.image_shape[-1]
         specs = (tf.TensorSpec((batch, *shape), tf.float32) for shape in (seen, context.input_shape))
-        scores = tf.function(trace, autograph=False).get_concrete_function(*specs).outputs[0]
+        try:
+            scores = tf.function(trace, autograph=False).get_concrete_function(*specs).outputs[0]
+        except NotImplementedError as error:
+            raise TypeError(
+                f"obj: {self} takes a tensor to NumPy, where it has no values yet and no gradient. Expected "
+                "functions of TensorFlow, such as tf.reduce_mean for np.mean, or operators: + - * / **"
+            ) from error
         if not scores.dtype.is_floating:
             raise ValueError(f"obj: expected scores that are floats. Received from {self}: {scores.dtype.name}")
+        if scores.dtype != tf.float32:
+            raise ValueError(
+                f"obj: expected scores in float32, as activations are. Received from {self}: "
+                f"{scores.dtype.name}. End with tf.cast(score, tf.float32)"
+            )
         if scores.shape.rank != 1 or scores.shape[0] != batch:
             raise ValueError(
                 f"obj: expected one score per image, shape [batch]. Received from {self}: shape {scores.shape} "
@@ -306,7 +317,8 @@ def make_accessor(
     }
 
     def accessor(name: str) -> Any:
-        if name in reserved:
+        # Units of a layer called "step" are the layer's.
+        if name in reserved and (name == "input" or not isinstance(name, UnitLayer)):
             return reserved[name]()
         ending = network.endings.find(name) if isinstance(name, UnitLayer) else None
         if ending is None:

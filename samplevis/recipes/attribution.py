@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from samplevis.network import RESERVED, Network, as_network
+from samplevis.network import Network, as_network
 from samplevis.objectives import Objective, as_objective
 from samplevis.objectives.base import make_accessor
 from samplevis.objectives.reduce import safe_sqrt
@@ -210,7 +210,7 @@ def _score(network: Network, obj: Objective | str | Callable, layer: str, images
     """The score as a function of a layer's activations, for images that have been checked."""
     images = tf.constant(images, tf.float32)
     objective = as_objective(obj, network).resolve(network, tuple(images.shape[1:3]))
-    run = network.substitute(layer, tuple(name for name in objective.layers if name not in RESERVED))
+    run = network.substitute(layer, tuple(name for name in objective.layers if name != "input"))
 
     def score(activations: tf.Tensor) -> tf.Tensor:
         clean = activations if layer == "input" else images

@@ -16,7 +16,7 @@ from samplevis.activation.activation import DEFAULT_SIDES
 from samplevis.activation.memory import image_sizes
 from samplevis.activation.precision import Precision, in_precision
 from samplevis.analysis.preprocessing_notice import notify_inferred
-from samplevis.analysis.units_notice import notify_unsaturated
+from samplevis.analysis.units_notice import notify_random, notify_unsaturated
 from samplevis.network import Network, as_network
 from samplevis.objectives import Objective
 from samplevis.optimizers import Method, as_method, as_network_of
@@ -129,6 +129,7 @@ def optimize(
     notified = as_callbacks(progress, callbacks)
     notify_inferred(network, progress)
     notify_unsaturated(network, activation.objective.unsaturated, progress)
+    notify_random(network, activation.layers)
     root, sizes = seeds.root(seed), {"batch": batch} | image_sizes(network, param.image_shape)
     with memory.explain_oom(sizes):
         z = first_latents(param, batch, init, root)

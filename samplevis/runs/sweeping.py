@@ -16,7 +16,7 @@ import tensorflow as tf
 from samplevis.activation import Activation, make_activation, sized_param
 from samplevis.activation.batch_size import images_per_batch
 from samplevis.analysis.preprocessing_notice import notify_inferred
-from samplevis.analysis.units_notice import notify_unsaturated
+from samplevis.analysis.units_notice import notify_random, notify_unsaturated
 from samplevis.network import Network, as_network, fingerprint
 from samplevis.objectives import Objective, as_objective, channel, each, neuron
 from samplevis.objectives.identity import identity
@@ -126,6 +126,7 @@ def sweep(
     results: dict[int, _Result] = {}
     notify_inferred(network, progress)
     notify_unsaturated(network, (name for unit in units for name in unit.objective.unsaturated), progress)
+    notify_random(network, (name for unit in units for name in unit.layers))
     with Checkpoint(folder, run_id=run_id, argument="folder") as checkpoint:
         if paths is not None:
             _check_start(checkpoint, units, start)
