@@ -13,7 +13,7 @@ import tensorflow as tf
 from samplevis import param as parameterizations
 from samplevis.activation.chunked import chunked_mean
 from samplevis.activation.devices import per_device
-from samplevis.activation.soundness import half_operation, random_layer
+from samplevis.activation.soundness import check_values
 from samplevis.network import Network, as_network
 from samplevis.network.sources.base import show, sizes
 from samplevis.objectives import Objective, as_objective
@@ -127,28 +127,7 @@ class Activation:
         in float32."""
         self.check_independent("a sampler")
         self.check_gradient("a sampler")
-        self._check_values()
-
-    def _check_values(self) -> None:
-        """Raises ValueError if the network is random, or computes in half precision."""
-        layers = self.layers
-        if not layers:
-            return
-        half = half_operation(self.network, layers)
-        if half is not None:
-            name, precision = half
-            raise ValueError(
-                f"model: a sampler needs differences of energies that {precision} cannot carry, in which "
-                f"{self.network.name!r} computes from {name!r} on. Make the model in float32, "
-                "keras.config.set_dtype_policy('float32'), and copy the weights: set_weights(model.get_weights())."
-            )
-        random = random_layer(self.network, layers)
-        if random is not None:
-            raise ValueError(
-                f"model: a sampler needs the same score for the same image, and {random!r} of {self.network.name!r} "
-                "is random at inference. Give a model without that layer, such as a VAE's mean in place of its sample, "
-                "or a unit in front of it."
-            )
+        check_values(self.network, self.layers)
 
     @property
     def layers(self) -> tuple[str, ...]:

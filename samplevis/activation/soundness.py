@@ -14,6 +14,37 @@ HALF = (tf.float16, tf.bfloat16)
 NUM_IMAGES = 2
 
 
+def check_values(network: Network, layers: Sequence[str]) -> None:
+    """Raises ValueError if a network is random, or computes in half precision, as far as some layers.
+
+    Args:
+      network: the network.
+      layers: names of the layers that are read; none if the images alone are.
+
+    Example:
+      >>> from samplevis import modelzoo
+      >>> from samplevis.activation.soundness import check_values
+      >>> check_values(modelzoo.Shapes(), ["logits"])
+    """
+    if not layers:
+        return
+    half = half_operation(network, layers)
+    if half is not None:
+        name, precision = half
+        raise ValueError(
+            f"model: a sampler needs differences of energies that {precision} cannot carry, in which {network.name!r} "
+            f"computes from {name!r} on. Make the model in float32, keras.config.set_dtype_policy('float32'), "
+            "and copy the weights: set_weights(model.get_weights())."
+        )
+    random = random_layer(network, layers)
+    if random is not None:
+        raise ValueError(
+            f"model: a sampler needs the same score for the same image, and {random!r} of {network.name!r} is random "
+            "at inference. Give a model without that layer, such as a VAE's mean in place of its sample, or a unit in "
+            "front of it."
+        )
+
+
 def half_operation(network: Network, layers: Sequence[str]) -> tuple[str, str] | None:
     """Find the first operation that computes in half precision.
 

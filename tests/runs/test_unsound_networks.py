@@ -51,7 +51,13 @@ def network(kind: str, model: keras.Model) -> Network:
 @pytest.mark.parametrize("kind", ["Keras", "traced"])
 @pytest.mark.parametrize("random", RANDOM)
 def test_a_random_network_is_refused_by_name(random, kind):
-    found = network(kind, model_of(layers.Conv2D(4, 3, name="conv"), RANDOM[random](), *head()))
+    model = model_of(layers.Conv2D(4, 3, name="conv"), RANDOM[random](), *head())
+    if (random, kind) == ("a VAE", "traced"):
+        # The state of Keras's generator cannot be frozen.
+        with pytest.raises(ValueError, match="^model: .* changes a variable whenever it is called"):
+            network(kind, model)
+        return
+    found = network(kind, model)
     last = list(found.layers)[-1]
     with pytest.raises(ValueError, match=r"^model: a sampler needs the same score.*'.*z.*' of"):
         samplevis.render(found, f"{last}:0", progress=False)

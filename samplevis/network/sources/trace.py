@@ -113,7 +113,16 @@ def _frozen(
     image_shape: Shape | None,
     input: str | None,
 ) -> GraphSource:
-    frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=False)
+    try:
+        frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=False)
+    except ValueError as error:
+        if "Assign" not in str(error):
+            raise
+        raise ValueError(
+            f"model: {name!r} changes a variable whenever it is called, such as the seed of random numbers or a counter, and a "
+            "network needs the same values for the same images. Give a model without that layer, such as a VAE's mean in place of "
+            "its sample."
+        ) from error
     graph_def = frozen.graph.as_graph_def()
     outputs = dict(zip(_output_names(concrete), (tensor.name for tensor in frozen.outputs), strict=False))
     rename = renamed(graph_def, scopes)
