@@ -125,7 +125,7 @@ def test_bad_arguments_before_any_work(tiny_network, monkeypatch, arguments, err
     def work(*_, **__):
         raise AssertionError("work has begun")
 
-    monkeypatch.setattr(sys.modules["samplevis.runs.sweeping"], "ascend", work)
+    monkeypatch.setattr(sys.modules["samplevis.runs.sweeping"], "ascend_smoothly", work)
     with pytest.raises(error, match=words):
         recipes.channel_sheet(tiny_network, **dict(layer="conv2") | SMALL | dict(batch_size=2) | arguments)
 
