@@ -41,7 +41,7 @@ def test_render(tiny_network, monkeypatch, stage):
 
 
 def test_optimize(tiny_network, monkeypatch):
-    monkeypatch.setattr(importlib.import_module("samplevis.runs.optimization"), "ascend", full)
+    monkeypatch.setattr(importlib.import_module("samplevis.runs.optimization"), "ascend_smoothly", full)
     with pytest.raises(MemoryError, match="lower batch from 8 to 4, or the images' size from 128 to 64. TensorFlow"):
         samplevis.optimize(tiny_network, "conv2:1", batch=8, progress=False)
     with pytest.raises(MemoryError, match="lower the images' size from 128 to 64. TensorFlow"):
