@@ -572,7 +572,7 @@ HOSTILE = {
         },
         "not a modeling function",
     ),
-    "bytecode": ({"class_name": "__lambda__", "config": {"value": "4wEA"}}, "Python lambda"),
+    "bytecode": ({"class_name": "__lambda__", "config": {"value": "4wEA"}}, "contains Python code"),
 }
 
 

@@ -372,8 +372,8 @@ def test_forty_kills_at_random_moments(tiny_network, uninterrupted, tmp_path):
 def test_two_ends_have_a_folder_each(tiny_network, uninterrupted, tmp_path, monkeypatch):
     folders = []
 
-    def recorded(*arguments, checkpoint, **settings):
-        folders.append(checkpoint)
+    def recorded(*arguments, run_opts, **settings):
+        folders.append(run_opts.checkpoint)
         return uninterrupted
 
     monkeypatch.setattr(importlib.import_module("samplevis.runs.both_ends"), "render", recorded)

@@ -1,4 +1,4 @@
-"""Files that samplevis 0.1.0 wrote: samples load, stopped runs are left alone, and a sweep's folder is complete.
+"""Files that samplevis 0.1.0 wrote: samples load, and stopped runs are left alone.
 
 `tests/data/version_0_1/make.py` wrote them.
 """
@@ -15,7 +15,6 @@ import pytest
 from runs import content
 
 import samplevis
-from samplevis.runs import sweeping
 from samplevis.sampling.kernels.stats import TransitionStats
 
 FILES = Path(__file__).parents[1] / "data" / "version_0_1"
@@ -81,17 +80,6 @@ def test_a_run_that_was_stopped_is_refused_and_left_alone(storage, folder, model
     with pytest.raises(ValueError, match="belongs to another run.*sampler: stored None, received"):
         samplevis.render(model, "conv1:1", make.OPTIONS, **make.SETTINGS, storage=storage, checkpoint=stopped)
     assert {name: (stopped / name).read_bytes() for name in before} == before
-
-
-def test_a_sweep_that_is_complete_makes_nothing_again(folder, model, monkeypatch):
-    monkeypatch.setattr(sweeping, "ascend", lambda *given, **named: pytest.fail("a unit is optimised again"))
-    sweep = folder / "sweep"
-    before = {path.name: path.read_bytes() for path in sweep.glob("*.npz") if path.name[0].isdigit()}
-    found = samplevis.sweep(
-        model, ["conv1:0", "conv1:2"], param=samplevis.param.fourier(8), steps=2, progress=False, folder=sweep
-    )
-    assert found.complete and len(found) == len(before) == 2
-    assert {name: (sweep / name).read_bytes() for name in before} == before
 
 
 def test_the_files_are_those_of_0_1():
