@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from samplevis import recipes, transform
-from samplevis.optimizers.ascent import ascend
 from samplevis.optimizers.keras_stepper import number_of_traces
 from samplevis.recipes.activation_grid import tile
 from samplevis.recipes.directions import IconRenderer
+from samplevis.runs.smooth_ascent import ascend_smoothly
 
 PHOTO = np.random.default_rng(2).uniform(size=(8, 8, 3)).astype(np.float32)
 FAST = dict(steps=6, transforms=None, progress=False)
@@ -121,9 +121,9 @@ def test_ctrl_c_ends_all(tiny_network, monkeypatch):
 
     def interrupted(*arguments, **settings):
         calls.append(signal.raise_signal(signal.SIGINT))
-        return ascend(*arguments, **settings)
+        return ascend_smoothly(*arguments, **settings)
 
-    monkeypatch.setattr(sys.modules["samplevis.runs.sweeping"], "ascend", interrupted)
+    monkeypatch.setattr(sys.modules["samplevis.runs.sweeping"], "ascend_smoothly", interrupted)
     with pytest.raises(KeyboardInterrupt):
         recipes.activation_grid(tiny_network, "conv2", PHOTO, cell=12, batch_size=5, **FAST)
     assert len(calls) == 1
