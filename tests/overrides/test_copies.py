@@ -7,6 +7,7 @@ of the original, where nothing is smoothed or rounded. The controls are copies t
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -238,9 +239,14 @@ def difference(network: Network, copy: Callable) -> dict[str, float]:
     }
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=[] if kind in FAST else [pytest.mark.slow]) for kind in KINDS]
-)
+def marked(number: int, kind: str) -> Any:
+    """A kind for the default tests, every fourth of the others for the slow ones, and the rest by hand."""
+    if kind in FAST:
+        return kind
+    return pytest.param(kind, marks=pytest.mark.slow if number % 4 == 0 else pytest.mark.long)
+
+
+@pytest.mark.parametrize("kind", [marked(number, kind) for number, kind in enumerate(KINDS)])
 def test_every_layer_of_every_copy_is_the_original(kind):
     original, _ = network(kind)
     for name, (make, allowed) in COPIES.items():
