@@ -338,7 +338,6 @@ def test_code_that_was_compiled_for_others_is_forgotten(tiny_network, monkeypatc
         gc.collect()
         return sum(isinstance(thing, tf.Graph) for thing in gc.get_objects())
 
-    # The first calls also leave graphs that are made once: of the checks of a smoothed copy.
-    graphs_after(2)
-    assert graphs_after(2) == graphs_after(3) and len(tiny_network.compiled) == 2
+    # The first calls also leave graphs that are collected later. Each call that were kept would add at least one.
+    assert graphs_after(2) >= graphs_after(6) and len(tiny_network.compiled) == 2
     tiny_network.compiled.clear()
