@@ -223,18 +223,23 @@ class _Path:
 
         As in `annealing.anneal`, the force rests unless it turns out to be too weak to hold the chains.
         """
-        rises = (self.done >= self.num_steps) & ~self.reached().all(1)
+        rises = (self.done >= self.num_steps) & self.below().any(1)
         cooling = np.where(self.arrived.all(1) & (self.done >= 2 * self.num_steps // 3), 2.0, 1.0)
         return self.force, np.where(rises, annealing.RAMP, 0.0), cooling * annealing.FRICTION
 
+    def below(self) -> np.ndarray:
+        """Whether chains are below the level, by the mean of the last calls, bool [unit, chain]; nan is below."""
+        return ~(self._recent(self.levels) > self.level - annealing.MAX_BELOW)
+
     def reached(self) -> np.ndarray:
-        """Whether chains sit at the level, by the mean of the last calls, bool [unit, chain]."""
-        return self._recent(self.levels) > self.level - 2 * annealing.WIDTH
+        """Whether chains sit at the level, by the mean of the last calls, bool [unit, chain]: neither below nor on a plateau above."""
+        return ~self.below() & (self._recent(self.levels) < self.level + annealing.MAX_ABOVE)
 
     def strength(self, unit: np.ndarray) -> np.ndarray:
         """The strength that each unit's chains felt at the level, or that of its last force if none came there, [unit]."""
-        felt = self._recent(self.strengths).mean(1)
-        return np.where(self.reached().any(1) & np.isfinite(felt), felt, self.force * unit / annealing.MARGIN)
+        reached = self.reached()
+        felt = np.where(reached, self._recent(self.strengths), 0.0).sum(1) / np.maximum(reached.sum(1), 1)
+        return np.where(reached.any(1), felt, self.force * unit / annealing.MARGIN)
 
     def add(self, now: LangevinState, levels: np.ndarray, strengths: np.ndarray, unit_seeds: tf.Tensor) -> None:
         """Adds a call. Chains that left their density go back; units that have had all their steps stay where they are."""

@@ -104,3 +104,50 @@ def test_a_stiff_unit_is_annealed_with_shorter_steps(prior, monkeypatch):
     monkeypatch.setattr(annealing, "has_left", lambda before, now: np.zeros(8, bool))
     free = annealed(well, prior, level=0.9, steps=100).state.numpy()
     assert not np.isfinite(free).all() or np.square(free).mean() > 2
+
+
+def saturated(u):
+    """A sigmoid of scale 8: .5 where u is 4, flat from 10 on."""
+    return 8.0 * tf.sigmoid(2.0 * (u - 4.0))
+
+
+FLAT = {
+    "sigmoid": saturated,
+    "hard sigmoid": lambda u: 8.0 * tf.clip_by_value((u - 2.0) / 4.0, 0.0, 1.0),
+    "tanh": lambda u: 4.0 + 4.0 * tf.tanh(u - 4.0),
+    "clipped": lambda u: tf.minimum(u, 8.0),
+}
+
+
+@pytest.mark.parametrize("shape", FLAT)
+def test_the_strength_of_a_saturated_unit_is_measured_where_the_density_holds_it(prior, shape):
+    """Chains that start on a plateau feel nothing there, whatever the level needs."""
+    activation = activation_of(lambda T: FLAT[shape](T("unit")[:, 0]))  # noqa: N803
+    high = prior + 12.0 * WEIGHTS.reshape(SIZE, SIZE, 1)
+    found = annealed(activation, high, level=0.5, steps=150)
+    assert found.reached.mean() >= 0.75
+    # The tail of a normal at 4 needs 4.2 nats per unit of u; its slope there is that of the shape.
+    u = tf.Variable([4.0])
+    with tf.GradientTape() as tape:
+        value = FLAT[shape](u)
+    needed = 4.2 / float(tape.gradient(value, u)[0])
+    assert needed / 3 < found.strength < 3 * needed
+    assert float(found.density.beta) == annealing.MARGIN * found.strength
+
+
+def test_chains_that_fall_off_a_cliff_have_not_reached_the_level(prior):
+    """Nothing on the lower plateau brings them back."""
+    activation = activation_of(lambda T: 8.0 * tf.sigmoid(40.0 * (T("unit")[:, 0] - 4.0)))  # noqa: N803
+    high = prior + 12.0 * WEIGHTS.reshape(SIZE, SIZE, 1)
+    found = annealed(activation, high, level=0.5, steps=50)
+    values = activation.mean(found.state, ()).numpy()
+    assert not found.reached[values < 1].any()
+
+
+def test_chains_on_a_plateau_that_never_ends_have_not_reached_the_level(prior):
+    """One step brings none of them down: what is sampled then is the level that was asked for, and not the prior."""
+    activation = activation_of(lambda T: saturated(T("unit")[:, 0]))  # noqa: N803
+    high = prior + 1e4 * WEIGHTS.reshape(SIZE, SIZE, 1)
+    found = annealed(activation, high, level=0.5, steps=4)
+    assert not found.reached.any()
+    assert found.strength * 8 > 10
