@@ -232,7 +232,7 @@ class _Path:
         return ~(self._recent(self.levels) > self.level - annealing.MAX_BELOW)
 
     def reached(self) -> np.ndarray:
-        """Whether chains sit at the level, by the mean of the last calls, bool [unit, chain]: neither below nor on a plateau above."""
+        """Whether chains sit at the level, bool [unit, chain]: neither below it nor on a plateau above."""
         return ~self.below() & (self._recent(self.levels) < self.level + annealing.MAX_ABOVE)
 
     def strength(self, unit: np.ndarray) -> np.ndarray:

@@ -250,7 +250,14 @@ def _print(samples: Samples, paths: dict[str, str], lines: Any) -> None:
     summary = samples.summary()
     if lines:
         written = {name: os.path.abspath(path) for name, path in paths.items()}
-        lines.write("summary", verdict=summary.verdict, warnings=summary.warnings, written=written, **summary.figures)
+        lines.write(
+            "summary",
+            lines=summary.lines,
+            verdict=summary.verdict,
+            warnings=summary.warnings,
+            written=written,
+            **summary.figures,
+        )
         return
     print("\n".join(f"wrote {path}" for path in paths.values()))
     print(f"\n{summary}\n\n{summary.verdict}")

@@ -35,6 +35,7 @@ from samplevis.objectives.references import activation_difference, dot_compare, 
 from samplevis.objectives.schedule import decay, only_after, ramp
 from samplevis.objectives.units import (
     channel,
+    class_log_odds,
     class_logit,
     class_probability,
     distance_to_constant,
@@ -56,6 +57,7 @@ __all__ = [
     "blur_input_each_step",
     "channel",
     "channel_interpolate",
+    "class_log_odds",
     "class_logit",
     "class_probability",
     "decay",

@@ -208,6 +208,34 @@ def class_probability(layer: str, label: int | str) -> Objective:
     return Objective(score, ("probability", layer), (label, 0), description, resolver=check)
 
 
+def class_log_odds(layer: str, label: int | str) -> Objective:
+    """The log-odds of a class against all others: log p - log(1 - p) of its softmax, which is never flat.
+
+    A class's logit can rise while another's rises more; then the network does not name the class. Log-odds above 0 are a
+    probability above 1/2.
+
+    Args:
+      layer: a layer of logits, or an output that ends in a softmax, of shape [batch, classes] or [batch, 1, 1, classes].
+      label: index of the class from 0, or its name, or one of its synonyms.
+
+    Returns:
+      An objective.
+
+    Example:
+      >>> objectives.class_log_odds("logits", "b")
+      class_log_odds(logits, 'b')
+    """
+    logit = class_logit(layer, label)
+
+    def score(T: Accessor, parameters: Sequence[Any]) -> tf.Tensor:  # noqa: N803
+        values, index = T(UnitLayer(layer)), parameters[0]
+        others = tf.where(tf.range(values.shape[-1]) == tf.cast(index, tf.int32), -np.inf, values)
+        return mean(one_channel(values, index) - tf.reduce_logsumexp(others, -1))
+
+    description = f"class_log_odds({layer}, {label!r})"
+    return Objective(score, ("log odds", layer), (label,), description, resolver=logit.resolver)
+
+
 def at_position(activations: tf.Tensor, *position: Any) -> tf.Tensor:
     """Activations [batch, channels] of [batch, H, W, channels] at a row and a column; None means the middle."""
     sizes = activations.shape[1:-1]

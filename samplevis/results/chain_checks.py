@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
+from samplevis.results.answer_checks import check_answers
 from samplevis.results.chain_figures import POWERS, VIRIALS, sampled_levels, virial_excess
 from samplevis.results.independence import check_independence
 from samplevis.results.issues import CHAINS, ERRORS, PICTURES, Issue, Run, name_chains, values_of_chains
@@ -135,6 +136,7 @@ CHAIN_CHECKS: tuple[Callable[[Run], Iterator[Issue]], ...] = (
     _check_finite,
     check_independence,
     check_chain_levels,
+    check_answers,
     _check_bank,
     _check_frozen,
     _check_temperature,

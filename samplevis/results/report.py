@@ -16,7 +16,6 @@ import numpy as np
 from samplevis.results import report_pictures as pictures
 from samplevis.results.chart import Line, line_chart
 from samplevis.results.colors import in_colors
-from samplevis.results.conclusions import conclusion
 from samplevis.results.plots import photographs
 from samplevis.results.report_pictures import COLORS, as_text, breakable, plural
 from samplevis.results.rows import MAX_LEVEL_ERROR, ROWS
@@ -111,7 +110,7 @@ def _page(samples: Samples, title: str, other_end: Samples | None, draws: int, f
         "objective": as_text(samples.objective),
         "model": as_text(samples.model),
         "size": f"{chains} {plural('chain', chains)} of {count} {plural('draw', count)}",
-        "conclusion": as_text(conclusion(samples, summary)),
+        "lines": "".join(f"<p>{as_text(line)}</p>" for line in summary.lines),
         "asked": "" if samples.level is None else f"; {samples.level:.2f} was asked for",
         "verdict": as_text(summary.verdict),
         "verdicts": _verdicts(summary),
@@ -202,7 +201,7 @@ def _spectrum(samples: Samples) -> str:
 def _table(summary: Summary) -> str:
     """A row for each figure; what a diagnostic means stands below the last of its figures."""
     rows = []
-    for name, (label, text) in zip(ROWS, summary.rows, strict=True):
+    for name, (label, text) in summary.rows.items():
         meaning, worry = ROWS[name].meaning, ROWS[name].worry
         judgement = summary.judgement(name)
         grade = {"": "none", "fine": "good"}.get(judgement, "poor")

@@ -11,15 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from samplevis.results.chain_checks import (
-    MAX_TEMPERATURE_ERROR,
-    MAX_VIRIAL_ERROR,
-    MIN_FRESH_OVER_BANK,
-)
-from samplevis.results.checks import ACCEPTANCE, MAX_RHAT, MIN_BFMI, MIN_ESS, OFF_PATH, format_rhat
+from samplevis.results.answer_checks import LEVEL_OF_ANSWERS, MIN_NAMED, judges_answers
+from samplevis.results.chain_checks import MAX_TEMPERATURE_ERROR, MAX_VIRIAL_ERROR, MIN_FRESH_OVER_BANK
+from samplevis.results.checks import MAX_RHAT, MIN_ACCEPTANCE, MIN_BFMI, MIN_ESS, OFF_PATH, format_rhat
 from samplevis.results.issues import Run
 from samplevis.results.level_checks import MAX_DRAW_ERROR, MAX_LEVEL_ERROR, MAX_RUN_ERROR
 from samplevis.sampling import diagnostics
+
+# What a row shows where there is nothing to show.
+NOTHING = ("", "-", "none", "as given", "the network itself is sampled")
 
 
 class Row(NamedTuple):
@@ -40,9 +40,16 @@ class Row(NamedTuple):
     was_checked: Callable[[Run], bool] = lambda run: False
 
 
-def table(run: Run) -> list[tuple[str, str]]:
-    """(label, text) of every row."""
-    return [(row.label, row.text(run)) for row in ROWS.values()]
+def table(run: Run) -> dict[str, tuple[str, str]]:
+    """(label, text) of every row that shows something, by its key in `ROWS`."""
+    rows = {name: (row.label, row.text(run)) for name, row in ROWS.items()}
+    return {name: (label, text) for name, (label, text) in rows.items() if not _shows_nothing(text)}
+
+
+def _shows_nothing(text: str) -> bool:
+    """Whether no part of a row's text is a figure."""
+    parts = (part.strip(" ()") for part in text.replace("(", ";").replace(",", ";").split(";"))
+    return all(part in NOTHING for part in parts)
 
 
 def checked_rows(run: Run) -> frozenset[str]:
@@ -92,6 +99,15 @@ def _examples(run: Run) -> str:
     return f"above {options['examples_percentile']:.0f} % of {options['num_examples']}{beyond}"
 
 
+def _answers(run: Run) -> str:
+    options = run.samples.options
+    if "class" not in options:
+        return "-"
+    count = len(options["named"]) * run.samples.activation.shape[1]
+    other = f" (most of the others: {options['named_else']})" if options["named_else"] else ""
+    return f"{sum(options['named'])} of {count}{other}"
+
+
 def _path(run: Run) -> str:
     found = run.samples.options.get("path_similarity")
     return "-" if found is None else f"{found[0]:.2f} ({found[1]:.2f} to {found[2]:.2f})"
@@ -113,6 +129,14 @@ ROWS: dict[str, Row] = {
         "far from the level on the network itself",
         lambda run: _number(run["level_sampled"], ".2f") if _is_copy(run) else "the network itself is sampled",
         _is_copy,
+    ),
+    "answers": Row(
+        "draws that the network itself names as the class",
+        "whether the network gives the class as its answer to the pictures, without transforms, and what it answers to most of the "
+        "others",
+        f"below {MIN_NAMED:.0%} of the draws, where the network ends in a softmax and the level is {LEVEL_OF_ANSWERS:g} or more",
+        _answers,
+        judges_answers,
     ),
     "bank": Row(
         "level on the bank; fresh over bank, where it is sampled",
@@ -172,7 +196,7 @@ ROWS: dict[str, Row] = {
     "acceptance": Row(
         "acceptance (worst chain)",
         "share of proposals that Metropolis accepts",
-        f"outside {ACCEPTANCE[0]:g} - {ACCEPTANCE[1]:g}",
+        f"below {MIN_ACCEPTANCE:g}",
         lambda run: f"{run['acceptance']:.2f} ({run['acceptance_worst']:.2f})",
         lambda run: run.adapts,
     ),

@@ -10,6 +10,7 @@ import numpy as np
 from samplevis.results.chain_checks import bad_chains
 from samplevis.results.chain_figures import chain_figures
 from samplevis.results.checks import find_issues, find_limits, format_rhat
+from samplevis.results.conclusions import plain_lines
 from samplevis.results.figures import compute_figures, worst_scalar
 from samplevis.results.issues import AVERAGES, CHAINS, PICTURES, TIME, Issue, Run
 from samplevis.results.rows import ROWS, checked_rows, table
@@ -56,7 +57,8 @@ class Summary:
       title: what was sampled.
       figures: name -> value; nan where it could not be computed.
       chains: figures of every chain, name -> [chain], see `chain_figures`.
-      rows: (label, text) of the table, in the order of `ROWS`.
+      lines: what the network itself says of the draws, what the draws share, and what not to conclude from them.
+      rows: (label, text) of the table, by their keys in `ROWS`; rows that have nothing to show are left out.
       issues: what is wrong, where it shows and what it spoils; empty if nothing is.
       checked: names of the rows, keys of `ROWS`, that were checked.
       pictures: the verdict on the pictures, each by itself: "valid", "look again" or "invalid".
@@ -75,7 +77,8 @@ class Summary:
     title: str
     figures: dict[str, float]
     chains: dict[str, np.ndarray]
-    rows: list[tuple[str, str]]
+    lines: tuple[str, str, str]
+    rows: dict[str, tuple[str, str]]
     issues: list[Issue]
     checked: frozenset[str]
     pictures: Verdict
@@ -129,10 +132,14 @@ class Summary:
         return wrong or ("fine" if row in self.checked else "")
 
     def __str__(self) -> str:
-        width = max(len(label) for label, _ in self.rows)
-        lines = [self.title, *(f"  {label:<{width}}  {text}" for label, text in self.rows)]
+        width = max(len(label) for label, _ in self.rows.values())
+        lines = [*self.lines, "", self.title]
+        lines += [f"  {label:<{width}}  {text}" for label, text in self.rows.values()]
         lines += [f"  {verdict}" for verdict in (self.interrupted, self.pictures, self.averages) if str(verdict)]
-        lines += [f"  ! {warning}" for warning in self.warnings] or ["  No warnings."]
+        # What leaves each picture sound is no alarm.
+        lines += [f"  {'!' if issue.spoils >= CHAINS else '-'} {issue.text}" for issue in self.issues] or [
+            "  No warnings."
+        ]
         return "\n".join(lines + [f"    chain {chain}: {self._shown(chain)}" for chain in self.bad_chains])
 
     def _shown(self, chain: int) -> str:
@@ -163,14 +170,16 @@ def summarize(samples: Samples) -> Summary:
         f"{samples.objective} on {samples.model}: {chains} chains x {draws} draws, density {samples.density}, "
         f"init {samples.init}, {samples.kernel}, seed {samples.seed}"
     )
+    pictures, averages = judge_pictures(issues, run.is_exact), judge_averages(run, issues, limits)
     return Summary(
         title,
         figures,
         dict(run.chains),
+        plain_lines(finite, figures, pictures, averages),
         table(run),
         issues,
         checked_rows(run),
-        judge_pictures(issues, run.is_exact),
-        judge_averages(run, issues, limits),
+        pictures,
+        averages,
         samples.options.get("interrupted", ""),
     )

@@ -14,7 +14,7 @@ AveragesGrade = Literal["usable", "approximate", "not usable"]
 PICTURES_TEXTS: dict[str, str] = {
     "valid": "Pictures valid: each is a draw of its composition.",
     "look again": "Look again at the pictures, for the reasons below.",
-    "invalid": "Pictures invalid: they are not draws from the density that was asked for.",
+    "invalid": "Pictures invalid: they are not what was asked for.",
 }
 # The first of them for a kernel that leaves no density invariant.
 APPROXIMATE_PICTURES = "Pictures valid: each is approximately a draw of its composition."

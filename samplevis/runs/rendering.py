@@ -20,6 +20,7 @@ from samplevis.param import Parameterization
 from samplevis.results.samples import Samples
 from samplevis.runs.batches import Rendered, run_batches
 from samplevis.runs.example_level import ExamplesLike
+from samplevis.runs.network_answers import network_answers
 from samplevis.runs.options import RenderOptions, RunOptions
 from samplevis.runs.render_plan import RenderPlan, Transforms, plan_render, preset_of
 from samplevis.runs.sample_paths import path_of_samples
@@ -212,6 +213,7 @@ def _collected(rendered: Rendered) -> Samples:
         options=plan.config()
         | _findings(plan, batch.images)
         | _interruption(plan, batch.images)
+        | network_answers(plan, batch.images, batch.optimized)
         | ({"retained": list(retained)} if retained else {}),
     )
 

@@ -22,7 +22,7 @@ from samplevis.cli.loading import is_label
 from samplevis.export import stretch_contrast
 from samplevis.results import chart, plots
 from samplevis.results.both_ends import TwoEnded
-from samplevis.results.conclusions import conclusion
+from samplevis.results.conclusions import plain_lines
 from samplevis.results.issues import AVERAGES, PICTURES
 from samplevis.results.report import MAX_PAGE_BYTES, _figures
 from samplevis.results.rows import ROWS, _short
@@ -170,12 +170,13 @@ def test_nothing_comes_from_elsewhere(text, page):
 
 def test_numbers_are_those_of_the_summary(page, good):
     summary = good.summary()
-    for (label, value), (name, meaning, *_) in zip(summary.rows, ROWS.values(), strict=True):
+    for key, (label, value) in summary.rows.items():
+        name, meaning, *_ = ROWS[key]
         assert label == name and any(words.startswith(meaning) for words in page.words)
         for figure, one in _figures(label, value):
             assert figure in page.words and one in page.words
     assert page.words.count("fine") == len(summary.checked) == 11
-    assert any(f"at level {good.levels.mean():.2f} " in words for words in page.words)
+    assert any(f"at level {good.levels.mean():.2f}" in words for words in page.words)
 
 
 def test_one_figure_a_row_with_its_name(page):
@@ -466,20 +467,60 @@ def test_it_fits_a_phone(chromium, text, tmp_path):
 
 def test_the_page_claims_what_the_verdicts_support(good):
     def told(**changes) -> str:
-        samples = dataclasses.replace(good, **changes)
-        return conclusion(samples, samples.summary())
+        return " ".join(dataclasses.replace(good, **changes).summary().lines)
 
-    assert good.summary().averages.verdict == "usable" and "They are draws from all images" in told()
-    assert "approximate draws" in told(kernel="langevin") and "approximate" not in told()
+    assert good.summary().averages.verdict == "usable" and "of the composition that all chains found" in told()
+    assert "no other" in told() and "approximate draws" in told(kernel="langevin") and "approximate" not in told()
+    assert "all images of the prior" in told(kernel="rejection") and "all images of the prior" not in told()
     summary = good.summary()
-    apart = dataclasses.replace(summary, averages=summary.averages._replace(verdict="not usable"))
-    assert "draws of one composition" in conclusion(good, apart) and "all images" not in conclusion(good, apart)
-    invalid = told(fresh_activation=good.fresh_activation - 9)
-    assert "no draws from the density" in invalid and "Each image makes the unit respond" not in invalid
+    apart = summary.averages._replace(verdict="not usable")
+    assert (
+        "Do not count" in plain_lines(good, summary.figures, summary.pictures, apart)[2]
+        and "Do not count" not in told()
+    )
+    invalid = told(network_levels=good.network_levels - 9)
+    assert "may come from the method" in invalid and "Do not conclude anything" in invalid
+    assert "may be what the unit needs" in told() and "may be what the unit needs" not in invalid
     beyond = told(options=good.options | {"num_examples": 50, "examples_percentile": 100.0})
     assert "beyond every one of the 50" in beyond and "beyond" not in told()
     among = told(options=good.options | {"num_examples": 50, "examples_percentile": 80.0})
     assert "above 80 % of the 50" in among
+
+
+def test_the_network_itself_speaks_first(good, tmp_path):
+    """In the summary and on the page, before any figure."""
+    chains, draws = good.activation.shape
+    answers = {
+        "class": "volcano",
+        "named": [draws] * (chains - 1) + [draws - 1],
+        "named_else": "cliff",
+        "exclusive": True,
+    }
+    named = dataclasses.replace(good, model="smooth Net", options=good.options | answers)
+    said = f"Net names {chains * draws - 1} of {chains * draws} draws volcano, and most of the others cliff."
+    assert named.summary().lines[0] == said == str(named.summary()).splitlines()[0]
+    named.report(tmp_path / "named.html")
+    page = (tmp_path / "named.html").read_text(encoding="utf-8")
+    assert page.index(said) < page.index("<img") and page.index(said) < page.index("<b>Pictures")
+    values = {"draws": 12.34, "noise": 0.2, "optimised": 15.0}
+    unit = dataclasses.replace(good, options=good.options | {"values": values})
+    assert "is 12.3 on the median draw; it is 0.2 on noise and 15 on optimised images." in unit.summary().lines[0]
+    examples = {"num_examples": 50, "examples_percentile": 80.0, "values": values | {"best example": 14.0}}
+    unit = dataclasses.replace(good, options=good.options | examples)
+    assert "and 14 on the best of 50 pictures" in unit.summary().lines[0]
+    # Files of earlier versions.
+    assert f"level {good.levels.mean():.2f}" in good.summary().lines[0]
+
+
+def test_figures_are_folded_and_rows_of_nothing_left_out(good, tmp_path):
+    good.report(tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<summary><h2>Diagnostics</h2></summary>" in page
+    rows = good.summary().rows
+    assert "answers" not in rows and "examples" not in rows and "path" not in rows and "level" in rows
+    assert not any(set(text) <= set("-; ()") for _, text in rows.values())
+    shown = dataclasses.replace(good, options=good.options | {"path_similarity": [0.5, 0.4, 0.6]}).summary().rows
+    assert "path" in shown
 
 
 def test_draws_off_the_usual_paths_are_warned_of(good):

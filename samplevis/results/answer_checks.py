@@ -1,0 +1,37 @@
+"""Whether the network itself names what was asked for in the draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from samplevis.results.issues import CHAINS, Issue, Run, name_chains
+
+# Share of the draws that the network must name as the class, and the level below which that is not asked of it.
+MIN_NAMED, LEVEL_OF_ANSWERS = 0.95, 0.5
+
+
+def judges_answers(run: Run) -> bool:
+    """Whether the network's answers count: it ends in a softmax, so that one class is right, and the level is high."""
+    level, options = run.samples.level, run.samples.options
+    high = level is None or level >= LEVEL_OF_ANSWERS
+    # A selection of chains keeps the answers to all of them.
+    return high and bool(options.get("exclusive")) and len(options["named"]) == len(run.samples.activation)
+
+
+def check_answers(run: Run) -> Iterator[Issue]:
+    """Chains with draws that the network gives another class, if it does so to more than a few draws."""
+    if not judges_answers(run):
+        return
+    options, draws = run.samples.options, run.samples.activation.shape[1]
+    named = np.array(options["named"])
+    if named.sum() >= MIN_NAMED * named.size * draws:
+        return
+    bad = named < draws
+    text = (
+        f"The network names {named.sum()} of {named.size * draws} draws {options['class']!r}, and most of the others "
+        f"{options['named_else']!r} ({name_chains(bad)}): they excite both. Score the class against the others, "
+        "objectives.class_log_odds."
+    )
+    yield Issue("answers", text, CHAINS, tuple(int(chain) for chain in np.flatnonzero(bad)))
