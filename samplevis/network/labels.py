@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from samplevis.network.sources import Shape
 from samplevis.runtime.checks import brief, did_you_mean, is_list
+
+# Labels are looked up before TensorFlow is loaded.
+if TYPE_CHECKING:
+    from samplevis.network.sources import Shape
 
 
 def check_labels(labels: Sequence[str] | None, outputs: Sequence[Shape], fewer: bool = False) -> tuple[str, ...] | None:

@@ -129,7 +129,9 @@ def optimize(
     notified = as_callbacks(progress, callbacks)
     notify_inferred(network, progress)
     notify_unsaturated(network, activation.objective.unsaturated, progress)
-    notify_random(network, activation.layers)
+    if not isinstance(as_method(optimizer), Method) or as_method(optimizer).needs_gradient:
+        # A function that a method without gradients maximises may be random, costly or particular about its images.
+        notify_random(network, activation.layers)
     root, sizes = seeds.root(seed), {"batch": batch} | image_sizes(network, param.image_shape)
     with memory.explain_oom(sizes):
         z = first_latents(param, batch, init, root)

@@ -59,7 +59,10 @@ def test_stages_come_in_order_and_end_where_they_said(recorded):
     assert begun[0] == ("optimise", 0, 16, "step") and begun[-1] == ("sample", 0, 3, "step")
     assert [event for event in recorded.events if event[0] == "end"] == [("end", stage, False) for stage, *_ in begun]
     last = {event[1]: event[2:4] for event in recorded.events if event[0] == "step"}
-    assert last == {"optimise": (16, 16), "anneal": (50, 50), "calibrate": (2, 2), "warm-up": (2, 2), "sample": (3, 3)}
+    # Chains that are not at the level after the steps that were asked for get up to three times as many.
+    steps, asked = last.pop("anneal")
+    assert asked <= steps <= 3 * asked
+    assert last == {"optimise": (16, 16), "calibrate": (2, 2), "warm-up": (2, 2), "sample": (3, 3)}
 
 
 def test_figures_are_those_of_the_samples(recorded):

@@ -109,6 +109,6 @@ def test_a_stochastic_force_heats():
     ],
 )
 def test_calibration_moves_the_target_by_what_chains_miss_on_other_transforms(other, target):
-    law = _calibrated(density.Conditioned(6.0, 0.1, 3.0), 2.0, other)
+    law = _calibrated(density.Conditioned(6.0, 0.1, 3.0), 2.0, 6.0 - 2.0, other - 2.0)
     assert law.target == pytest.approx(min(target, 2 + 4 * MAX_OPTIMISM))
     assert (law.width, law.beta) == (0.1, 3.0)
