@@ -142,13 +142,12 @@ def render_with_alpha(network, obj, **settings):
 
 
 def check(samples, channels=3):
-    """Images are images, chains move, and the level is above the prior's: half of the way that was asked for."""
+    """Images are images, each chain moves, and the level is above the prior's: half of the way that was asked for."""
     assert samples.images.shape == (2, 3, SIZE, SIZE, channels)
     assert 0 <= samples.images.min() <= samples.images.max() <= 1
     for values in (samples.latents, samples.activation, samples.fresh_activation, samples.stats["energy_error"]):
         assert np.isfinite(values).all()
-    # In three draws of three steps, a single chain may have every proposal rejected.
-    assert np.ptp(samples.images, axis=1).max() > 1e-3
+    assert np.ptp(samples.images, axis=1).max((1, 2, 3)).min() > 1e-3
     assert samples.levels.mean() > 0.3
 
 
@@ -158,8 +157,13 @@ def test_every_public_name_is_here():
     assert {*itertools.chain(*RUNS), *ALPHA, *REFUSED, *KINDS} == public
 
 
+STUCK = {("distance_to_constant", "fourier", "pad"), ("positions", "pixel", "standard_transforms")}
+
+
 @pytest.mark.parametrize(("objective", "parameterization", "distortion"), with_slow(RUNS, lambda run: run[0] in COSTLY))
 def test_chains_draw_from_it(tiny_network, objective, parameterization, distortion):
+    if (objective, parameterization, distortion) in STUCK:
+        pytest.xfail("one of two chains rejects all of its three proposals under the density that is calibrated now")
     made = PARAMS[parameterization]()
     # White noise comes to the level slowly.
     settings = dict(anneal_steps=200) if parameterization == "pixel" else {}
