@@ -1,10 +1,14 @@
-"""Tutorial CNNs with all defaults: `python -m benchmarks.saturating` prints a row for each class, `--json FILE` writes them.
+"""Tutorial CNNs with all defaults: `python -m benchmarks.saturating` prints a row for each class.
 
-A CNN as in a first tutorial (Rescaling, three convolutions, softmax) of drawings, at 28, 32 and 64 pixels, grey and in colour. Each
-class is rendered with the defaults of `samplevis.render`, by the unit that users write ("predictions:1"), and as objectives that
-saturate, are bounded, have plateaus, or rise and fall. A row is *wrong* if its verdict is "valid" and the level on the network
-itself is off by more than .05, or the network names fewer than 95 % of the draws as the class. Networks train in half a minute
-each; a class takes 20 to 60 seconds on 2 cores.
+A CNN as in a first tutorial (Rescaling, three convolutions, softmax) of drawings, at 28, 32 and 64
+pixels, grey and in colour. Each class is rendered with the defaults of `samplevis.render`, by the
+unit that users write ("predictions:1"), and as objectives that saturate, are bounded, have
+plateaus, or rise and fall. A row is *wrong* if its verdict is "valid" and the level on the network
+itself is off by more than .05, or the network names fewer than 95 % of the draws as the class.
+Networks train in half a minute each; a class takes 20 to 60 seconds on 2 cores.
+
+`--json FILE` writes the rows after each class; the same command goes on where it stopped.
+`--pictures FOLDER` keeps a grid of the draws of each row.
 """
 
 from __future__ import annotations
@@ -13,81 +17,105 @@ import argparse
 import functools
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 import samplevis
-from benchmarks.rows import write
+from benchmarks.rows import read, write
 from samplevis import Network, objectives
 from samplevis.modelzoo.shapes import drawing
 from samplevis.modelzoo.shapes.labels import CONCEPTS
 
 SIZES, CHANNELS, NUM_CLASSES = (28, 32, 64), (1, 3), 8
+NETWORKS = {
+    f"{size}-{'grey' if channels == 1 else 'colour'}": (size, channels)
+    for size, channels in itertools.product(SIZES, CHANNELS)
+}
 COUNT, EPOCHS = 12000, 8
 # What a sound run keeps to.
 MAX_ERROR, MIN_NAMED = 0.05, 0.95
 
 
-class Shape(NamedTuple):
-    """An objective of a class, made of its logit.
-
-    Attributes:
-      of_logit: what the logit becomes; None for the unit as users write it.
-      rises: whether a higher score is a higher logit, so that the network must name the class.
-    """
-
-    of_logit: Callable[[tf.Tensor], tf.Tensor] | None
-    rises: bool = True
-
-
-SHAPES: dict[str, Shape] = {
-    "default": Shape(None),
-    "softmax": Shape(None),
-    "log odds": Shape(None),
-    "sigmoid": Shape(tf.sigmoid),
-    "tanh": Shape(lambda x: tf.tanh(x / 4)),
-    "hard sigmoid": Shape(lambda x: tf.clip_by_value(x / 6 + 0.5, 0.0, 1.0)),
-    "clipped": Shape(lambda x: tf.minimum(x, 5.0)),
-    "plateau": Shape(lambda x: tf.sigmoid(4 * (x - 2)) + tf.sigmoid(4 * (x - 12)), False),
-    "periodic": Shape(lambda x: tf.sin(x / 4), False),
+# What a class's logit becomes; None for units as users write them.
+SHAPES: dict[str, Callable[[tf.Tensor], tf.Tensor] | None] = {
+    "default": None,
+    "softmax": None,
+    "log odds": None,
+    "sigmoid": tf.sigmoid,
+    "tanh": lambda x: tf.tanh(x / 4),
+    "hard sigmoid": lambda x: tf.clip_by_value(x / 6 + 0.5, 0.0, 1.0),
+    "clipped": lambda x: tf.minimum(x, 5.0),
+    "plateau": lambda x: tf.sigmoid(4 * (x - 2)) + tf.sigmoid(4 * (x - 12)),
+    "periodic": lambda x: tf.sin(x / 4),
 }
 
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", nargs="+", type=int, default=SIZES)
-    parser.add_argument("--channels", nargs="+", type=int, default=CHANNELS)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--classes", nargs="+", type=int, default=range(NUM_CLASSES))
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES))
-    parser.add_argument("--json", type=Path, help="file for the results")
+    parser.add_argument("--json", type=Path, help="file for the rows")
+    parser.add_argument("--pictures", type=Path, help="folder for a grid of each row's draws")
     options = parser.parse_args()
-    rows: list[dict[str, Any]] = []
-    for size, channels in itertools.product(options.sizes, options.channels):
-        network = Network(tutorial_cnn(size, channels), labels=CONCEPTS[:NUM_CLASSES])
-        for label, shape in itertools.product(options.classes, options.shapes):
-            clock = time.perf_counter()
-            kind = {"size": size, "channels": channels, "class": label, "shape": shape}
-            rows.append(kind | row(network, label, shape) | {"seconds": round(time.perf_counter() - clock, 1)})
-            print("  ".join(f"{name} {value}" for name, value in rows[-1].items()), flush=True)
-            write(rows, options.json)
+    rows = read(options.json)
+    done = [_run_of(found) for found in rows]
+    for shape, name, label in itertools.product(options.shapes, options.networks, options.classes):
+        kind = {"network": name, "class": label, "shape": shape}
+        if _run_of(kind) in done:
+            continue
+        clock = time.perf_counter()
+        found = row(trained(*NETWORKS[name]), label, shape, picture_of(kind, options.pictures))
+        rows.append(kind | found | {"seconds": round(time.perf_counter() - clock, 1)})
+        print("  ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
+        write(rows, options.json)
     wrong = sum(each["wrong"] for each in rows)
     good = sum(each["verdict"] == "valid" and not each["wrong"] for each in rows)
-    print(f"{len(rows)} runs: {good} valid and right, {wrong} valid and wrong, {len(rows) - good - wrong} not valid")
+    rest = len(rows) - good - wrong
+    print(f"{len(rows)} runs: {good} valid and right, {wrong} valid and wrong, {rest} not valid")
 
 
-def row(network: Network, label: int, shape: str, **settings: Any) -> dict[str, Any]:
+def _run_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a row is the result of."""
+    return row["network"], row["class"], row["shape"]
+
+
+def picture_of(kind: Mapping[str, Any], folder: Path | None) -> Path | None:
+    """The file for a row's picture; None without a folder."""
+    if folder is None:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{kind['network']} {kind['class']} {kind['shape']}.png"
+
+
+@functools.cache
+def trained(size: int, channels: int) -> Network:
+    """The network of some size, trained once in a process; its accuracy on new drawings is printed."""
+    model = tutorial_cnn(size, channels)
+    images, classes = drawings(2000, 77, size, channels)
+    right = model.predict(images, verbose=0).argmax(1) == classes
+    print(f"network of {size} px, {channels} channels: accuracy {right.mean():.3f}", flush=True)
+    return Network(model, labels=CONCEPTS[:NUM_CLASSES])
+
+
+def row(
+    network: Network, label: int, shape: str, picture: Path | None = None, **settings: Any
+) -> dict[str, Any]:
     """Renders a class, and compares the verdict with what the network itself says.
 
     Args:
       network: one of `tutorial_cnn`.
       label: number of the class.
       shape: a key of `SHAPES`.
+      picture: file for a grid of the draws. Defaults to none.
       **settings: of `samplevis.render`. Defaults to its defaults.
 
     Returns:
@@ -101,7 +129,9 @@ def row(network: Network, label: int, shape: str, **settings: Any) -> dict[str, 
     logits = network(samples[:], "predictions/pre")["predictions/pre"].numpy()
     named = float(np.mean(logits.argmax(1) == label))
     verdict, level = samples.summary().pictures.verdict, float(samples.levels.mean())
-    off = abs(level - samples.level) > MAX_ERROR or (SHAPES[shape].rises and named < MIN_NAMED and needs_name(shape))
+    off = abs(level - samples.level) > MAX_ERROR or (needs_name(shape) and named < MIN_NAMED)
+    if picture is not None:
+        samples.save_grid(picture)
     return {
         "verdict": verdict,
         "level": round(level, 3),
@@ -128,7 +158,7 @@ def objective(shape: str, label: int) -> Any:
 @functools.cache
 def _of_logit(shape: str, label: int) -> Callable:
     """The same function each time, so that compiled code is used again."""
-    return lambda T: SHAPES[shape].of_logit(T("predictions/pre")[:, label])  # noqa: N803 - Lucid's name for the accessor.
+    return lambda T: SHAPES[shape](T("predictions/pre")[:, label])  # noqa: N803 - Lucid's name for the accessor.
 
 
 def drawings(count: int, seed: int, size: int, channels: int) -> tuple[np.ndarray, np.ndarray]:
