@@ -57,9 +57,7 @@ SHAPES: dict[str, Callable[[tf.Tensor], tf.Tensor] | None] = {
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--classes", nargs="+", type=int, default=range(NUM_CLASSES))
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES))
@@ -106,9 +104,7 @@ def trained(size: int, channels: int) -> Network:
     return Network(model, labels=CONCEPTS[:NUM_CLASSES])
 
 
-def row(
-    network: Network, label: int, shape: str, picture: Path | None = None, **settings: Any
-) -> dict[str, Any]:
+def row(network: Network, label: int, shape: str, picture: Path | None = None, **settings: Any) -> dict[str, Any]:
     """Renders a class, and compares the verdict with what the network itself says.
 
     Args:
@@ -119,24 +115,28 @@ def row(
       **settings: of `samplevis.render`. Defaults to its defaults.
 
     Returns:
-      Verdict, level on the network itself, share of the draws that it names as the class, and whether the verdict is wrong.
+      Verdict, level on the network itself, share of the draws that it names as the class, their
+      median probability of it, whether the verdict is wrong, and the rows of the summary that
+      speak against the pictures.
     """
     try:
         samples = samplevis.render(network, objective(shape, label), progress=False, **settings)
     except ValueError as error:
         # Refused: a unit that gives no gradient.
-        return {"verdict": "refused", "level": None, "named": None, "wrong": False, "why": str(error)[:60]}
+        return {"verdict": "refused", "level": None, "wrong": False, "why": str(error)}
     logits = network(samples[:], "predictions/pre")["predictions/pre"].numpy()
     named = float(np.mean(logits.argmax(1) == label))
-    verdict, level = samples.summary().pictures.verdict, float(samples.levels.mean())
+    pictures, level = samples.summary().pictures, float(samples.levels.mean())
     off = abs(level - samples.level) > MAX_ERROR or (needs_name(shape) and named < MIN_NAMED)
     if picture is not None:
         samples.save_grid(picture)
     return {
-        "verdict": verdict,
+        "verdict": pictures.verdict,
         "level": round(level, 3),
         "named": round(named, 3),
-        "wrong": verdict == "valid" and off,
+        "probability": round(float(np.median(tf.nn.softmax(logits)[:, label])), 4),
+        "wrong": pictures.verdict == "valid" and off,
+        "why": ", ".join(sorted({issue.row for issue in pictures.issues})),
     }
 
 

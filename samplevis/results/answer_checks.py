@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,14 @@ def check_answers(run: Run) -> Iterator[Issue]:
     bad = named < draws
     text = (
         f"The network names {named.sum()} of {named.size * draws} draws {options['class']!r}, and most of the others "
-        f"{options['named_else']!r} ({name_chains(bad)}): they excite both. Score the class against the others, "
-        "objectives.class_log_odds."
+        f"{options['named_else']!r} ({name_chains(bad)}): the pictures excite both classes. {_advice(options)}"
     )
     yield Issue("answers", text, CHAINS, tuple(int(chain) for chain in np.flatnonzero(bad)))
+
+
+def _advice(options: Mapping[str, Any]) -> str:
+    """What to run for draws that the network names as the class."""
+    log_odds = options.get("log_odds")
+    if not log_odds:
+        return "Ask for a higher level."
+    return f"Score the class against all others: samplevis.render(model, samplevis.{log_odds})."

@@ -89,7 +89,7 @@ def _caution_line(samples: Samples, pictures: Verdict, averages: Verdict) -> str
         lines.append("Do not conclude anything about the unit from these pictures.")
     elif averages.verdict == "not usable":
         lines.append(
-            "Do not count: which compositions there are, and how often each or anything in them occurs, the draws do not tell."
+            "Do not count: the draws cannot show which compositions exist, or how often something appears in them."
         )
     elif samples.kernel in INDEPENDENT:
         lines.append(

@@ -58,7 +58,8 @@ def network_answers(plan: RenderPlan, images: np.ndarray, optimized: np.ndarray)
 
     Returns:
       For a class: "class", its label; "named", how many draws of each chain the network names so; "named_else", the label that
-      it gives most of the others; "exclusive", whether the output ends in a softmax. For another unit: "values", the medians of
+      it gives most of the others; "exclusive", whether the output ends in a softmax; "log_odds", the objective that scores the
+      class against all others, as code, "" if that was sampled. For another unit: "values", the medians of
       its value on draws, optimised images and noise, and the best of the user's pictures. Nothing where the network does not
       take the images as they are.
     """
@@ -68,7 +69,9 @@ def network_answers(plan: RenderPlan, images: np.ndarray, optimized: np.ndarray)
         return {}
     unit = class_unit(network, exact.objective)
     if unit is not None:
-        return _names(network, unit, images)
+        is_log_odds = exact.objective.structure[0] == "log odds"
+        code = "" if is_log_odds else f"objectives.class_log_odds({unit.layer!r}, {unit.index})"
+        return _names(network, unit, images) | {"log_odds": code}
     plain = dataclasses.replace(exact, transform=identity, devices=(), chunk_size=None)
     draws, best = (_median(plain, part.reshape(-1, *images.shape[2:])) for part in (images, optimized))
     noise = plan.param.image(plan.param.prior(seeds.fold(plan.seed, "noise"), NUM_NOISE)).numpy()

@@ -10,9 +10,18 @@ from conftest import made_samples
 CHAINS, DRAWS = 4, 40
 
 
-def answered(named, exclusive=True, **changes):
+LOG_ODDS = "objectives.class_log_odds('out', 4)"
+
+
+def answered(named, exclusive=True, log_odds=LOG_ODDS, **changes):
     samples = made_samples(CHAINS, DRAWS, **changes)
-    answers = {"class": "star", "named": list(named), "named_else": "heart", "exclusive": exclusive}
+    answers = {
+        "class": "star",
+        "named": list(named),
+        "named_else": "heart",
+        "exclusive": exclusive,
+        "log_odds": log_odds,
+    }
     return dataclasses.replace(samples, options=samples.options | answers).summary()
 
 
@@ -29,6 +38,15 @@ def test_a_class_that_the_network_does_not_name_is_not(named, verdict, chains):
     summary = answered(named)
     assert summary.pictures.verdict == verdict and summary.bad_chains == chains
     assert "most of the others 'heart'" in summary.judgement("answers") and "heart" in summary.lines[0]
+
+
+def test_the_advice_is_code_that_scores_the_class_against_the_others():
+    advice = answered([0] * 4).judgement("answers")
+    assert f"samplevis.render(model, samplevis.{LOG_ODDS})" in advice
+    # Of draws of these log-odds, more are named at a higher level.
+    for log_odds in ("", None):
+        advice = answered([0] * 4, log_odds=log_odds).judgement("answers")
+        assert "a higher level" in advice and "log_odds" not in advice
 
 
 def test_low_levels_and_classes_that_exclude_no_other_are_not_judged():
