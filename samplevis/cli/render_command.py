@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 WRITTEN = ("samples.gif", "samples.png", "samples.npz", "report.html")
 
 
-def softness(text: str) -> float | None:
-    """The softness of a network's kinks; None for 0, which leaves them."""
-    return float(text) or None
+def softness(text: str) -> float | str | None:
+    """The softness of a network's kinks, or "auto"; None for 0, which leaves them."""
+    return text if text == "auto" else float(text) or None
 
 
 def level(text: str) -> float | str:
@@ -54,7 +54,8 @@ RENDER_FLAGS = {
     ),
     "smooth": Flag(
         parse=softness,
-        help="softness of the kinks of ReLU and max pooling, on which chains take longer steps; 0 samples the network as it is",
+        help="softness of the kinks of ReLU and max pooling, on which chains take longer steps; auto finds it, and 0 "
+        "samples the network as it is",
     ),
 }
 HMC_FLAGS = {

@@ -11,10 +11,12 @@ import tensorflow as tf
 
 from samplevis.activation import Activation
 from samplevis.optimizers.ascent import AscentOptions, ascend
+from samplevis.overrides.smooth import DEFAULT_SOFTNESS
 from samplevis.results.optimized import Optimized
 from samplevis.results.sample_checks import SHARED
 from samplevis.runs.example_level import measure_level
-from samplevis.runs.options import EXAMPLES
+from samplevis.runs.faithfulness import MAX_HALVINGS, MIN_FAITHFUL, faithfulness
+from samplevis.runs.options import AUTO, EXAMPLES
 from samplevis.runs.render_plan import RenderPlan
 from samplevis.runs.tolerance import tolerated
 from samplevis.runtime import seeds
@@ -79,11 +81,13 @@ class Optimum(NamedTuple):
       plan: of the run.
       latents: in the parameterization that is sampled, [chain, *latent_shape].
       scale: with the activation of the best image; that of the first batch, in all of them.
+      exact: the images, optimised a little further for the network as it is; None until they are.
     """
 
     plan: RenderPlan
     latents: np.ndarray
     scale: LevelScale
+    exact: Optimized | None = None
 
     @property
     def activation(self) -> Activation:
@@ -149,7 +153,7 @@ def run_batches(plan: RenderPlan, context: RunContext) -> Rendered:
 
 def _next_batch(plan: RenderPlan, chains: slice, scales: Scales, first: Batch, context: RunContext) -> Batch | None:
     """A batch after the first; None if it was stopped among its draws."""
-    optimum = _optimum(plan, chains.stop - chains.start, scales.sampled, context)
+    optimum = _taken_further(_optimum(plan, chains.stop - chains.start, scales.sampled, context), context)
     batch, _ = _run_batch(optimum, chains, scales, first.result.tuning, context)
     return batch if batch.images.shape[1] == first.images.shape[1] else None
 
@@ -158,10 +162,9 @@ def _run_batch(
     optimum: Optimum, chains: slice, scales: Scales | None, tuning: Tuning | None, context: RunContext
 ) -> tuple[Batch, Scales]:
     """Samples from optimised images, and collects a batch of chains."""
-    plan = optimum.plan
-    exact = _exact(plan, optimum.latents, context)
+    plan, exact = optimum.plan, optimum.exact
     if scales is None:
-        scales = _scales(plan, optimum.scale, exact, context)
+        scales = _scales(optimum, context)
     result = sample(
         plan.activation,
         _starts(plan, chains, optimum.latents, context),
@@ -182,13 +185,45 @@ def _run_batch(
 
 
 def _first_optimum(plan: RenderPlan, count: int, context: RunContext) -> tuple[Optimum, tuple[float, ...]]:
-    """The optimised images of the first batch, under weaker transforms where the unit does not tolerate the default ones."""
+    """The optimised images of the first batch.
+
+    Transforms are weaker where the unit does not tolerate the default ones, and kinks less rounded where the smoothed copy does
+    not stand for the network.
+    """
 
     def attempt(amplitude: float) -> Optimum:
         part = context if amplitude == 1 else dataclasses.replace(context, scope=f"amplitude {amplitude:g}/")
         return _optimum(plan if amplitude == 1 else plan.weakened(amplitude), count, None, part)
 
-    return tolerated(attempt, context) if plan.by_default else (attempt(1.0), ())
+    optimum, retained = tolerated(attempt, context) if plan.by_default else (attempt(1.0), ())
+    return _faithful(_taken_further(optimum, context), context), retained
+
+
+def _faithful(optimum: Optimum, context: RunContext) -> Optimum:
+    """Halve the softness, where it is the run's own choice, until what excites the smoothed copy excites the network."""
+    plan = optimum.plan
+    if not (plan.smooths and plan.options.smooth == AUTO):
+        return optimum
+    optimum = optimum._replace(plan=plan.with_softness(DEFAULT_SOFTNESS))
+    for halvings in range(MAX_HALVINGS):
+        found = context.checkpoint.get_or_compute(
+            f"faithfulness {halvings}", lambda optimum=optimum: {"level": _faithfulness(optimum, context)}
+        )
+        # Nothing is known of values that are not finite.
+        if not float(found["level"]) < MIN_FAITHFUL:
+            break
+        softness = DEFAULT_SOFTNESS / 2 ** (halvings + 1)
+        part = dataclasses.replace(context, scope=f"softness {softness:g}/")
+        sharper = _optimum(plan.with_softness(softness), len(optimum.latents), None, part)
+        optimum = _taken_further(sharper, part)
+    return optimum
+
+
+def _faithfulness(optimum: Optimum, context: RunContext) -> float:
+    """The level on the network of the copy's best image; -inf where none of the copy's images excites the unit there."""
+    exact = optimum.plan.exact_activation
+    scale = _exact_scale(optimum, context)
+    return -np.inf if scale is None else faithfulness(exact, scale, optimum.latents, context.seed)
 
 
 def _optimum(plan: RenderPlan, count: int, scale: LevelScale | None, context: RunContext) -> Optimum:
@@ -211,19 +246,22 @@ def _optimum(plan: RenderPlan, count: int, scale: LevelScale | None, context: Ru
     return Optimum(plan, latents, scale)
 
 
-def _exact(plan: RenderPlan, latents: np.ndarray, context: RunContext) -> Optimized:
-    """The optimised images of the network as it is: those of the smoothed network, optimised a little further."""
+def _taken_further(optimum: Optimum, context: RunContext) -> Optimum:
+    """The same with images of the network as it is: those of the smoothed network, optimised a little further."""
+    plan, latents = optimum.plan, optimum.latents
     if not plan.smooths:
         images = plan.param.image(tf.constant(latents)).numpy()
-        return Optimized(images, latents, np.zeros((0, len(latents)), np.float32), {})
+        return optimum._replace(exact=Optimized(images, latents, np.zeros((0, len(latents)), np.float32), {}))
     steps = AscentOptions(int(np.ceil(EXACT_SHARE * plan.options.optimize_steps)), skip_nonfinite=True)
     stage, seed = context.stage("optimise exact"), seeds.fold(context.seed, "optimise exact")
-    return ascend(plan.exact_activation, tf.constant(latents), steps, seed, context.callbacks, stage=stage)
+    exact = ascend(plan.exact_activation, tf.constant(latents), steps, seed, context.callbacks, stage=stage)
+    return optimum._replace(exact=exact)
 
 
-def _scales(plan: RenderPlan, sampled: LevelScale, exact: Optimized, context: RunContext) -> Scales:
+def _scales(optimum: Optimum, context: RunContext) -> Scales:
     """The scale on the network as it is, beside that on what is sampled, and the level asked for."""
-    itself = _exact_scale(plan, sampled, exact, context)
+    plan, sampled = optimum.plan, optimum.scale
+    itself = _exact_scale(optimum, context)
     level = plan.options.level
     if level == EXAMPLES:
         measured = Gauge(plan.activation, sampled) if itself is None else Gauge(plan.exact_activation, itself)
@@ -231,12 +269,13 @@ def _scales(plan: RenderPlan, sampled: LevelScale, exact: Optimized, context: Ru
     return Scales(sampled, itself, float(level))
 
 
-def _exact_scale(plan: RenderPlan, sampled: LevelScale, exact: Optimized, context: RunContext) -> LevelScale | None:
+def _exact_scale(optimum: Optimum, context: RunContext) -> LevelScale | None:
     """The scale on the network as it is; None for a unit that no image excites there."""
+    plan = optimum.plan
     if not plan.smooths:
-        return sampled
+        return optimum.scale
     try:
-        return measure_scale(plan.exact_activation, exact.latents, context.seed, NUM_EXACT_TRANSFORMS)
+        return measure_scale(plan.exact_activation, optimum.exact.latents, context.seed, NUM_EXACT_TRANSFORMS)
     except ValueError:
         return None
 

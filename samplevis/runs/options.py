@@ -15,6 +15,8 @@ Storage = Literal["memory", "disk"]
 MAX_BETA = 1e30
 # The level that real pictures set.
 EXAMPLES = "examples"
+# The softness that the run chooses itself.
+AUTO = "auto"
 # A name further than this from the nearest spelling is no misspelling of it.
 NEAR = 0.6
 
@@ -34,7 +36,8 @@ class RenderOptions:
         exp(beta * activation)) or "activation" (the density of 2018, a negative control). Defaults to "conditioned".
       beta: strength in nats per unit of activation, >= 0. Defaults to what the level needs.
       init: where the chains start: "optimize" (at optimised images) or "prior" (at prior noise). Defaults to "optimize".
-      smooth: softness of the kinks of ReLU and max pooling, > 0; None samples the network as it is. Defaults to 0.3.
+      smooth: softness of the kinks of ReLU and max pooling, > 0; "auto" is 0.3, halved until the smoothed copy stands for the
+        network; None samples the network as it is. Defaults to "auto".
       optimize_steps: updates of the optimiser, >= 1. Defaults to 128, for images of fewer than 48 x 48 pixels to 512.
       anneal_steps: Langevin steps from the first images to the level, >= 1. Defaults to 450.
       seed: random seed, from 0 to 2**31 - 1; the same seed gives the same bytes on the same machine. Defaults to 0.
@@ -52,7 +55,7 @@ class RenderOptions:
     density: DensityName = "conditioned"
     beta: float | None = None
     init: InitName = "optimize"
-    smooth: float | None = 0.3
+    smooth: float | Literal["auto"] | None = AUTO
     optimize_steps: int | None = None
     anneal_steps: int = 450
     seed: int = 0
@@ -80,7 +83,10 @@ class RenderOptions:
         if self.optimize_steps is not None:
             check_whole("optimize_steps", self.optimize_steps, 1)
         check_whole("anneal_steps", self.anneal_steps, 1)
-        if self.smooth is not None:
+        if isinstance(self.smooth, str):
+            if self.smooth != AUTO:
+                raise ValueError(f"smooth: expected a number > 0, {AUTO!r} or None. Received: {self.smooth!r}")
+        elif self.smooth is not None:
             check_number("smooth", self.smooth, 0, above=True)
 
 

@@ -18,10 +18,10 @@ from samplevis.network import Network, fingerprint
 from samplevis.objectives import Objective
 from samplevis.objectives.identity import identity
 from samplevis.optimizers.ascent import first_latents
-from samplevis.overrides.smooth import smoothed
+from samplevis.overrides.smooth import DEFAULT_SOFTNESS, smoothed
 from samplevis.param import Parameterization
 from samplevis.runs.example_level import ExampleLevel, ExamplesLike, level_of_examples
-from samplevis.runs.options import EXAMPLES, RenderOptions, RunOptions
+from samplevis.runs.options import AUTO, EXAMPLES, RenderOptions, RunOptions
 from samplevis.runs.tolerance import weakened
 from samplevis.runtime import seeds
 from samplevis.runtime.draw_store import DrawStore, InMemory, OnDisk
@@ -127,6 +127,14 @@ class RenderPlan:
         return self.activation.network is not self.exact_activation.network
 
     @property
+    def softness(self) -> float | str | None:
+        """Softness of the kinks of what is sampled, or "auto" as long as it is not known; None for the network as it is."""
+        smooth = self.options.smooth
+        if not self.smooths:
+            return None
+        return smooth if isinstance(smooth, str) else float(smooth)
+
+    @property
     def batch_sizes(self) -> list[int]:
         """Chains of each batch. The first chains do not depend on how many come after them."""
         chains, size = self.hmc.num_chains, self.hmc.batch_size
@@ -157,7 +165,7 @@ class RenderPlan:
             | of_examples
             | {
                 "level": options.level if options.level == EXAMPLES else float(options.level),
-                "smooth": None if options.smooth is None else float(options.smooth),
+                "smooth": self.softness,
                 "param": repr(self.param),
                 "transforms": repr(self.activation.transform),
                 "optimize_steps": int(options.optimize_steps),
@@ -208,6 +216,13 @@ class RenderPlan:
         sampled, exact = (weakened(each, amplitude) for each in (self.activation, self.exact_activation))
         return dataclasses.replace(self, activation=sampled, exact_activation=exact, renderer=sampled)
 
+    def with_softness(self, softness: float) -> RenderPlan:
+        """The same run on a copy of the network with kinks of another softness."""
+        copy = smoothed(self.exact_activation.network, softness)
+        sampled = dataclasses.replace(self.activation, network=copy)
+        options = dataclasses.replace(self.options, smooth=softness)
+        return dataclasses.replace(self, activation=sampled, renderer=sampled, options=options)
+
     def with_num_results(self, num_results: int) -> RenderPlan:
         """The same run with another number of draws."""
         return dataclasses.replace(self, hmc=dataclasses.replace(self.hmc, num_results=num_results))
@@ -249,7 +264,8 @@ def plan_render(
     sampled = exact
     # Rejection follows no gradient: it takes the network as it is.
     if preset.smooths and options.smooth is not None and hmc.kernel != "rejection":
-        sampled = make_activation(smoothed(network, options.smooth), obj, param, transforms)
+        softness = DEFAULT_SOFTNESS if options.smooth == AUTO else float(options.smooth)
+        sampled = make_activation(smoothed(network, softness), obj, param, transforms)
     chunk_size = transforms_per_chunk(sampled, _at_a_time(hmc), hmc.num_transforms, run.memory)
 
     def placed(activation: Activation) -> Activation:

@@ -54,7 +54,7 @@ def render(
     examples_quantile: float = RenderOptions.examples_quantile,
     beta: float | None = None,
     init: Literal["optimize", "prior"] | np.ndarray = "optimize",
-    smooth: float | None = RenderOptions.smooth,
+    smooth: float | Literal["auto"] | None = RenderOptions.smooth,
     optimize_steps: int | None = RenderOptions.optimize_steps,
     anneal_steps: int = RenderOptions.anneal_steps,
     seed: int = 0,
@@ -93,8 +93,9 @@ def render(
         [0, 1], such as those of an `optimize` with a diversity term. Defaults to "optimize".
       smooth: softness of the kinks of ReLU and max pooling, > 0: the density is that of `overrides.smooth(model, smooth)`, on
         which trajectories are several times as long and images clearer. Its target is moved until the level on `model` itself
-        is the one asked for. None samples `model` as it is. Defaults to 0.3; the density "activation" and the kernel "rejection"
-        never smooth.
+        is the one asked for. "auto" begins with 0.3 and halves it, four times at most, until the copy's best picture is one of
+        `model` too; `options["smooth"]` of the samples says where it came to. None samples `model` as it is. Defaults to "auto";
+        the density "activation" and the kernel "rejection" never smooth.
       optimize_steps: updates of the optimiser, >= 1. Defaults to 128, for images of fewer than 48 x 48 pixels to 512.
       anneal_steps: Langevin steps, >= 1. Defaults to 450.
       seed: int from 0 to 2**31 - 1. The same seed gives the same bytes on the same machine. Defaults to 0.
@@ -124,7 +125,8 @@ def render(
     network = as_network(model)
     if param is None:
         preset = preset_of(density)
-        by_name = preset.transforms if transforms == "robust" else transforms
+        robust = isinstance(transforms, str) and transforms == "robust"
+        by_name = preset.transforms if robust else transforms
         param = sized_param(network, im_size, by_name, preset.make_param)
     plan = plan_render(network, obj, hmc, options, run, param, transforms).with_examples(examples)
     notify_inferred(network, progress)

@@ -20,7 +20,6 @@ from samplevis.cli.dataclass_options import Flag, add_flags, descriptions, flag_
 from samplevis.cli.loading import PriorName, make_prior
 from samplevis.cli.parser import EPILOG, make_parser
 from samplevis.cli.render_command import HMC_FLAGS, RENDER_FLAGS, RUN_FLAGS
-from samplevis.overrides.smooth import DEFAULT_SOFTNESS
 from samplevis.runs.options import DensityName, InitName, RenderOptions, RunOptions
 from samplevis.runs.rendering import render, render_keywords
 from samplevis.sampling.density import NAMES
@@ -105,7 +104,6 @@ def test_defaults_are_those_of_render():
     for field in dataclasses.fields(RenderOptions):
         assert signature[field.name].default == field.default, field.name
     assert {field.name for field in dataclasses.fields(RunOptions)} <= set(render_keywords())
-    assert RenderOptions.smooth == DEFAULT_SOFTNESS
     assert typing.get_args(DensityName) == NAMES
     assert RunOptions().storage == "memory" and RunOptions().memory == 4 * 2**30
 
