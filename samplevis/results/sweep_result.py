@@ -10,13 +10,15 @@ import numpy as np
 
 from samplevis import export
 from samplevis.export.grid_mixin import ColumnsGridMixin
-from samplevis.results import sweep_store
+from samplevis.results.sweep_store import UnitFile
 from samplevis.runtime.deprecation import renamed_property
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Sweep(ColumnsGridMixin, Sequence):
-    """What `sweep` returns: a sequence of float32 images [H, W, C] in [0, 1]. Images in a folder are read when they are used.
+    """What `sweep` returns: a sequence of float32 images [H, W, C] in [0, 1].
+
+    Images in a folder are read, and checked, when they are used: a file that was damaged or exchanged since is a ValueError.
 
     Attributes:
       objectives: the objective of each image, as it is printed.
@@ -37,7 +39,7 @@ class Sweep(ColumnsGridMixin, Sequence):
     indices: np.ndarray
     scores: np.ndarray
     complete: bool
-    _images: tuple[np.ndarray | str, ...]
+    _images: tuple[np.ndarray | UnitFile, ...]
 
     places = renamed_property("places", "indices")
 
@@ -59,7 +61,7 @@ class Sweep(ColumnsGridMixin, Sequence):
         if isinstance(n, slice):
             return [self[i] for i in range(len(self))[n]]
         image = self._images[n]
-        return sweep_store.image(image) if isinstance(image, str) else image
+        return image.image() if isinstance(image, UnitFile) else image
 
     def __repr__(self) -> str:
         return f"<Sweep of {len(self)} images{'' if self.complete else ', interrupted'}>"

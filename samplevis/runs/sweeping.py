@@ -24,8 +24,8 @@ from samplevis.optimizers import Method, as_method
 from samplevis.optimizers.ascent import LUCID_REDIRECT_STEPS, AscentOptions, first_latents, unmoved
 from samplevis.optimizers.keras_stepper import optimizer_settings
 from samplevis.param import Parameterization
-from samplevis.results import sweep_store
 from samplevis.results.sweep_result import Sweep
+from samplevis.results.sweep_store import UnitFile, unit_files
 from samplevis.runs.optimization import NO_GRADIENT_ADVICE
 from samplevis.runs.pixel_transforms import as_begun
 from samplevis.runs.smooth_ascent import SMOOTH, ascend_smoothly, check_smooth, smooth_activation
@@ -85,8 +85,9 @@ def sweep(
       memory: bytes that a batch may take in addition to the model's weights, > 0. What an image takes is estimated from above,
         as the size of all arrays of its gradient. Defaults to 2**30, a gigabyte.
       folder: where to store each unit as soon as its batch is done: NUMBER-NAME.npz (`image`, `latent`, `score`) and, for
-        images, NUMBER-NAME.png. Files are written atomically. The same call resumes an interrupted sweep, and recomputes missing
-        files. Defaults to none.
+        images, NUMBER-NAME.png. Files are written atomically. The same call resumes an interrupted sweep. Each .npz file holds
+        what identifies its sweep and its unit, and a checksum: a file that is missing, damaged or of another unit or sweep is
+        made again. Defaults to none.
       seed: int from 0 to 2**31 - 1. Defaults to 0.
       progress: whether to show a progress bar, with the remaining time. Defaults to True.
       callbacks: list of `samplevis.Callback`, notified of the steps, as stage "sweep". Defaults to none.
@@ -121,16 +122,16 @@ def sweep(
     options = AscentOptions(
         int(steps), optimizer, redirect_steps=int(redirect_steps), skip_nonfinite=True, shared_transforms=True
     )
-    paths = None if folder is None else sweep_store.paths(folder, names)
+    stored: Sequence[UnitFile | None] = [None] * len(units)
     run_id = None if folder is None else _run_id(units, options, init, seed) | {"smooth": smooth}
     results: dict[int, _Result] = {}
     notify_inferred(network, progress)
     notify_unsaturated(network, (name for unit in units for name in unit.objective.unsaturated), progress)
     notify_random(network, (name for unit in units for name in unit.layers))
     with Checkpoint(folder, run_id=run_id, argument="folder") as checkpoint:
-        if paths is not None:
-            _check_start(checkpoint, units, start)
-            results = _stored(paths)
+        if folder is not None:
+            stored = unit_files(folder, names, _run_with_start(run_id, checkpoint, units, start))
+            results = _stored(stored)
         remaining = [n for n in range(len(units)) if n not in results]
         batches = _batches(units, remaining, batch_size, memory)
         with Progress("sweep", options.steps * len(batches), "step", notified if batches else ()) as bar:
@@ -138,7 +139,7 @@ def sweep(
                 found = _optimised([units[n] for n in batch], smooth, start, options, root, bar)
                 # A batch may be padded at its end with copies of its last unit.
                 for n, result in zip(dict.fromkeys(batch), found, strict=False):
-                    results[n] = _store(result, None if paths is None else paths[n], names[n])
+                    results[n] = _store(result, stored[n])
                 if bar.interrupted:
                     break
     _warn_silent(results, names)
@@ -146,9 +147,9 @@ def sweep(
 
 
 class _Result(NamedTuple):
-    """The result of a unit: its image, or the path of its file. The latent is dropped once it is stored."""
+    """The result of a unit: its image, or its file. The latent is dropped once it is stored."""
 
-    image: np.ndarray | str
+    image: np.ndarray | UnitFile
     latent: np.ndarray | None
     score: float
     complete: bool = True
@@ -172,10 +173,10 @@ def _check_optimizer(optimizer: keras.optimizers.Optimizer | None) -> None:
     optimizer_settings(optimizer)
 
 
-def _stored(paths: Sequence[str]) -> dict[int, _Result]:
+def _stored(files: Sequence[UnitFile]) -> dict[int, _Result]:
     """The results that an earlier call stored, by the number of the unit."""
-    scores = {n: sweep_store.score(path) for n, path in enumerate(paths)}
-    return {n: _Result(paths[n], None, score) for n, score in scores.items() if score is not None}
+    scores = {n: file.stored_score() for n, file in enumerate(files)}
+    return {n: _Result(files[n], None, score) for n, score in scores.items() if score is not None}
 
 
 def _optimised(
@@ -199,12 +200,12 @@ def _optimised(
     ]
 
 
-def _store(result: _Result, path: str | None, name: str) -> _Result:
+def _store(result: _Result, file: UnitFile | None) -> _Result:
     """Stores the result of a unit, if there is a folder and the unit had all its steps; its latent is needed no more."""
-    if path is None or not result.complete:
+    if file is None or not result.complete:
         return result._replace(latent=None)
-    sweep_store.save(path, name, result.image, result.latent, result.score)
-    return result._replace(image=path, latent=None)
+    file.save(result.image, result.latent, result.score)
+    return result._replace(image=file, latent=None)
 
 
 def _warn_silent(results: Mapping[int, _Result], names: Sequence[str]) -> None:
@@ -314,9 +315,15 @@ def _run_id(units: Sequence[Activation], options: AscentOptions, init: np.ndarra
     return {"model": fingerprint.weights(units[0].network)} | texts | settings
 
 
-def _check_start(checkpoint: Checkpoint, units: Sequence[Activation], start: tf.Tensor) -> None:
-    """Detects changes that no name shows: a function that was rewritten, a decoder with other weights."""
+def _run_with_start(
+    run_id: dict[str, Any], checkpoint: Checkpoint, units: Sequence[Activation], start: tf.Tensor
+) -> dict[str, Any]:
+    """Adds what the units answer at the start to what identifies a sweep.
+
+    That shows what no name does: a function that was rewritten, a decoder with other weights.
+    """
     kinds = {_kind(unit): unit for unit in units}
     scores = [float(unit.paired(start, unit.sample_transforms(seeds.root(0), 1))[0, 0]) for unit in kinds.values()]
-    checkpoint.check("activation at the start", np.array(scores, np.float32), of_one_kind=False)
+    stored = checkpoint.check("activation at the start", np.array(scores, np.float32), of_one_kind=False)
     checkpoint.flush()
+    return run_id | {"activation at the start": stored.tolist()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -116,18 +117,19 @@ class Checkpoint:
             self._put(name, made)
         return stage.saved
 
-    def check(self, what: str, values: np.ndarray, of_one_kind: bool = True) -> None:
-        """Raises ValueError if numbers differ from those at the run's beginning by more than machines do.
+    def check(self, what: str, values: np.ndarray, of_one_kind: bool = True) -> np.ndarray:
+        """Returns the numbers at the run's beginning; raises ValueError if `values` differ from them by more than machines do.
 
         Values of one kind may differ by a fraction of their spread and size, others each by a fraction of its own size, so that
         probabilities of e^-30 are told apart as well as logits.
         """
         if self.folder is None:
-            return
+            return values
         stored = self.get_or_compute(f"check/{what}", lambda: {"values": values})["values"]
         pairs = [(stored, values)] if of_one_kind else zip(stored[:, None], values[:, None], strict=False)
         if stored.shape != values.shape or not all(_agree(*pair) for pair in pairs):
             raise self._other_run(f"{what}: stored {stored.tolist()}, received {values.tolist()}")
+        return stored
 
     def flush(self) -> None:
         """Saves now, for a run whose results are stored elsewhere."""
@@ -385,10 +387,20 @@ def _lock(folder: str, argument: str) -> Any:
     except OSError as error:
         file.close()
         raise type(error)(f"{argument}: cannot lock the folder {folder!r}: {error.strerror or error}") from error
-    file.truncate(0)
-    file.write(f"process {os.getpid()}")
-    file.flush()
+    _note_user(file, folder, argument)
     return file
+
+
+def _note_user(file: Any, folder: str, argument: str) -> None:
+    """Writes into the lock who has it, for the message that another process gets."""
+    try:
+        file.truncate(0)
+        file.write(f"process {os.getpid()}")
+        file.flush()
+    except OSError as error:
+        with contextlib.suppress(OSError):  # Closing a file tries the write again.
+            file.close()
+        raise type(error)(error.errno, f"{argument}: cannot write {file.name!r}: {error.strerror or error}") from error
 
 
 def _as_interrupt(number: int, frame: FrameType | None) -> None:

@@ -154,12 +154,15 @@ def test_a_folder_holds_each_unit(tiny_network, tmp_path):
 
 
 def test_names_of_files_are_safe():
-    from samplevis.results.sweep_store import paths
+    from samplevis.results.sweep_store import unit_files
+
+    def paths_of(names):
+        return [file.path for file in unit_files("folder", names, {})]
 
     names = ["class_logit(logits, 'a/b\\c:d')", "..", "é" * 300, "x" * 300]
-    found = [os.path.basename(path) for path in paths("folder", names)]
+    found = [os.path.basename(path) for path in paths_of(names)]
     assert found == ["0-class-logit-logits-a-b-c-d.npz", "1-.npz", "2-.npz", f"3-{'x' * 60}.npz"]
-    assert os.path.basename(paths("folder", ["a"] * 101)[7]) == "007-a.npz"
+    assert os.path.basename(paths_of(["a"] * 101)[7]) == "007-a.npz"
 
 
 def test_what_is_there_is_not_made_again(tiny_network, tmp_path, monkeypatch, caplog):
