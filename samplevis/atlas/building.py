@@ -71,7 +71,10 @@ def build(
     """Makes pictures, samples and dataset examples of all units of a network, and stores them in a folder.
 
     The same call resumes after an end of any kind: what is finished is not done again, and the files are bit-identical to those of
-    an uninterrupted run. Ctrl-C stops after the current task and keeps what is finished. A unit that fails is named in its row
+    an uninterrupted run. Every file holds a checksum and what identifies the atlas and the file: one that is damaged, or belongs
+    elsewhere, counts as missing and is made again.
+
+    Ctrl-C stops after the current task and keeps what is finished. A unit that fails is named in its row
     and does not stop the others; three tasks that fail in a row do.
 
     Args:
@@ -146,7 +149,7 @@ def carry_out(
             make_examples(plan, images, store, _stopping(bar))
             interrupted = bar.interrupted
     interrupted = interrupted or _run(plan, spec, engine, store, callbacks)
-    finished = set(store.names(PARTS))
+    finished = set(store.sound(PARTS))
     missing = sum(len(task.units) for task in plan.tasks() if task.path not in finished)
     return Built(Atlas(store), missing, interrupted)
 
@@ -173,7 +176,7 @@ def _run(
     plan: AtlasPlan, spec: ModelSpec | None, engine: EngineOptions, store: Store, callbacks: Sequence[Callback]
 ) -> bool:
     """Does the tasks that are not finished; returns whether Ctrl-C stopped it."""
-    finished = set(store.names(PARTS))
+    finished = set(store.sound(PARTS))
     tasks = plan.tasks()
     remaining = [task for task in tasks if task.path not in finished]
     done = sum(len(task.units) for task in tasks if task.path in finished)

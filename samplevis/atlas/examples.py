@@ -164,7 +164,7 @@ def make_examples(
       OSError: if an image cannot be read, or a file cannot be written.
     """
     name = examples_name(plan, images)
-    if store.exists(f"{name}-units.parquet"):
+    if store.is_sound(f"{name}-images.parquet") and store.is_sound(f"{name}-units.parquet"):
         return name
     found = _Pass(plan)
     for batch, names in image_stream.batches(_sized(plan, images), BATCH_SIZE):

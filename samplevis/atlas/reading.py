@@ -286,8 +286,8 @@ class Atlas:
 
     @functools.cached_property
     def parts(self) -> list[str]:
-        """Names of the finished parts."""
-        return [name for name in self.store.names(PARTS) if name.endswith(".parquet")]
+        """Names of the finished parts that are sound."""
+        return self.store.sound(PARTS)
 
     @functools.cached_property
     def _places(self) -> dict[str, tuple[str, int]]:
@@ -304,10 +304,11 @@ class Atlas:
     @functools.cached_property
     def example_name(self) -> str | None:
         """Name of the files of the latest pass over a dataset, without their endings; None without any."""
-        names = [name for name in self.store.names(EXAMPLES) if name.endswith("-units.parquet")]
-        covered = {name: self.store.read_table(name, ("unit",)).num_rows for name in names}
-        best = max(names, key=lambda name: covered[name], default=None)
-        return None if best is None else best.removesuffix("-units.parquet")
+        sound = self.store.sound(EXAMPLES)
+        names = [name.removesuffix("-units.parquet") for name in sound if name.endswith("-units.parquet")]
+        whole = [name for name in names if f"{name}-images.parquet" in sound]
+        covered = {name: self.store.read_table(f"{name}-units.parquet", ("unit",)).num_rows for name in whole}
+        return max(whole, key=lambda name: covered[name], default=None)
 
     @functools.cached_property
     def example_table(self) -> pa.Table | None:
@@ -343,7 +344,7 @@ class Atlas:
     @functools.cached_property
     def weights(self) -> dict[str, tuple[list[tuple[str, float]], list[tuple[str, float]]]]:
         """Unit -> (its strongest inputs, its strongest outputs), as `strongest` returns them."""
-        tables = [self.store.read_table(name) for name in self.store.names(WEIGHTS)]
+        tables = [self.store.read_table(name) for name in self.store.sound(WEIGHTS)]
         if not tables:
             return {}
         # That of the most layers; a later call may have added some.

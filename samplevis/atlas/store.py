@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
+import logging
 import os
 import posixpath
 import re
@@ -13,24 +15,33 @@ from typing import TYPE_CHECKING, Any
 
 from samplevis.atlas.settings import digest
 from samplevis.runtime import files
+from samplevis.runtime.seals import SealError, blank_seal, check_seal, sealed
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 1
+FORMAT = 2
 ATLAS, LAYERS = "atlas.json", "layers.json"
 PARTS, EXAMPLES, WEIGHTS, SITE = "parts", "examples", "weights", "site"
 # Metadata of a table of dataset examples: a digest of the shared images, empty for images that nothing tells from others.
 SHARED = "shared_images"
+# Where a file holds its seal: a field of JSON, metadata of a table.
+SEAL = "seal"
+# Files that a line of the log names.
+MAX_NAMED = 3
 MISSING = "atlas: Parquet files need pyarrow and fsspec: pip install 'samplevis[atlas]'"
 # How often a write to a store that does not answer is tried, and seconds before the second time, doubled each time.
 ATTEMPTS, FIRST_WAIT = 4, 0.5
 
 
+logger = logging.getLogger(__name__)
+
+
 class Store:
     """Reads and writes the files of an atlas; every file appears whole or not at all.
 
-    On a disk a file is written under a temporary name and renamed; elsewhere it is one PUT.
+    On a disk a file is written under a temporary name and renamed; elsewhere it is one PUT. Tables and JSON hold a seal, which is
+    checked when they are read: a checksum, and an identity made of the model, the settings and the file's name.
 
     Args:
       folder: a path, or a URL that fsspec takes, such as "s3://bucket/atlas" or "memory://atlas".
@@ -54,6 +65,8 @@ class Store:
             raise ImportError(MISSING) from error
         self.durable = durable
         self.url = files.check_path(folder, "folder")
+        # Files that the log has named, each once.
+        self._reported: set[str] = set()
         self._files, self._root = fsspec.core.url_to_fs(self.url)
         self.is_local = "file" in (
             self._files.protocol if isinstance(self._files.protocol, tuple) else (self._files.protocol,)
@@ -107,22 +120,72 @@ class Store:
         return self.read(name).decode()
 
     def write_table(self, name: str, table: pa.Table) -> int:
-        """Writes a table as Parquet; returns the number of bytes, which are a function of the table alone."""
+        """Writes a table as Parquet; returns the number of bytes, which are a function of atlas, name and table alone."""
         import pyarrow.parquet as pq
 
         stream = io.BytesIO()
-        pq.write_table(table, stream, compression="zstd", use_dictionary=False)
-        data = stream.getvalue()
+        metadata = {**(table.schema.metadata or {}), SEAL: blank_seal(self._identity_of(name))}
+        pq.write_table(table.replace_schema_metadata(metadata), stream, compression="zstd", use_dictionary=False)
+        data = sealed(stream.getvalue())
         self.write(name, data)
         return len(data)
 
     def read_table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """A table, or some columns of it."""
+        """Reads a table, or some columns of it.
+
+        Raises:
+          FileNotFoundError: if there is no such file.
+          ValueError: if it is damaged, or that of another name or another atlas; the message names it.
+        """
         import pyarrow.parquet as pq
 
-        # Of some columns, no more than these is read.
-        with self._files.open(self.path(name), "rb") as file:
-            return pq.read_table(file, columns=list(columns) if columns else None)
+        # The whole file: a checksum of some columns would leave out where these are.
+        return pq.read_table(io.BytesIO(self._checked(name)), columns=list(columns) if columns else None)
+
+    def sound(self, folder: str) -> list[str]:
+        """Names of the tables in a folder and below that can be used, sorted; the log names the others in one line."""
+        bad = {}
+        names = [name for name in self.names(folder) if name.endswith(".parquet")]
+        for name in names:
+            try:
+                self._checked(name)
+            except FileNotFoundError:
+                bad[name] = "it was removed"
+            except SealError as error:
+                bad[name] = str(error.__cause__)
+        if news := [f"{name} ({bad[name]})" for name in bad if name not in self._reported]:
+            more = f" and {len(news) - MAX_NAMED} more" if len(news) > MAX_NAMED else ""
+            shown = f"{', '.join(news[:MAX_NAMED])}{more}"
+            logger.warning(
+                "atlas: left out of %s: %s. What is missing is made again by the same call.", self.url, shown
+            )
+        self._reported |= set(bad)
+        return [name for name in names if name not in bad]
+
+    def is_sound(self, name: str) -> bool:
+        """Whether there is a table of that name that can be used."""
+        return name in self.sound(posixpath.dirname(name))
+
+    def _checked(self, name: str) -> bytes:
+        """The bytes of a file, whose seal is checked."""
+        data = self.read(name)
+        try:
+            check_seal(data, self._identity_of(name))
+        except SealError as error:
+            raise SealError(f"folder: {self.url}/{name} cannot be used: {error}") from error
+        return data
+
+    def _identity_of(self, name: str) -> str:
+        """What tells a file from all others, of this atlas and of others."""
+        return name if name == ATLAS else f"{self._atlas} {name}"
+
+    @functools.cached_property
+    def _atlas(self) -> str:
+        """A digest of what identifies the atlas; empty in a folder that holds none."""
+        if not self.exists(ATLAS):
+            return ""
+        found = self.identity()
+        return digest({name: found[name] for name in found if name != "versions"})
 
     def remove_partial(self) -> None:
         """Removes temporary files that killed processes left."""
@@ -138,42 +201,69 @@ class Store:
           identity: what all parts share, as JSON holds it.
 
         Raises:
-          ValueError: if the store is of another model or other settings; the message has what differs.
+          ValueError: if the store is of another model or other settings, or of a later version; the message has what differs.
         """
         identity = json.loads(json.dumps({"format": FORMAT, **identity}))
-        if not self.exists(ATLAS):
-            self.write_text(ATLAS, json.dumps(identity, indent=1, sort_keys=True))
-            return
-        there = self.identity()
-        if differences := _differences(there, identity):
+        is_sound = self.exists(ATLAS)
+        there: dict[str, Any] | None = None
+        try:
+            there = self.identity() if is_sound else None
+        except SealError as error:
+            logger.warning("%s. It is written again.", error)
+            is_sound, there = False, self._unsealed_identity()
+        known = identity if there is None else {name: there.get(name) for name in identity} | {"format": FORMAT}
+        if differences := _differences(known, identity):
             raise ValueError(f"folder: {self.url} holds another atlas: {'; '.join(differences)}")
+        if not is_sound:
+            self._write_json(ATLAS, identity)
+
+    def _unsealed_identity(self) -> dict[str, Any] | None:
+        """What `atlas.json` of an earlier version says; None if this one is damaged."""
+        try:
+            found = json.loads(self.read(ATLAS))
+        except (ValueError, RecursionError):
+            return None
+        return found if isinstance(found, dict) and SEAL not in found else None
 
     def note_layers(self, notes: Mapping[str, Any]) -> None:
         """Adds to what is known of the atlas's layers, for the page."""
         there = self.layers()
         if any(there.get(name) != note for name, note in notes.items()):
-            self.write_text(LAYERS, json.dumps({**there, **notes}, indent=1, sort_keys=True))
+            self._write_json(LAYERS, {**there, **notes})
 
     def layers(self) -> dict[str, Any]:
         """Name of a layer -> what is known of it."""
-        return json.loads(self.read_text(LAYERS)) if self.exists(LAYERS) else {}
+        if not self.exists(LAYERS):
+            return {}
+        try:
+            return self._read_json(LAYERS)
+        except SealError as error:
+            logger.warning("%s. The same call writes it again.", error)
+            return {}
 
     def identity(self) -> dict[str, Any]:
         """What `atlas.json` says.
 
         Raises:
           FileNotFoundError: if there is no atlas.
-          ValueError: if it is damaged, or of a later version of the format.
+          ValueError: if it is damaged, or of another version of the format.
         """
         if not self.exists(ATLAS):
             raise FileNotFoundError(f"folder: there is no atlas in {self.url}")
-        try:
-            found = json.loads(self.read_text(ATLAS))
-        except ValueError as error:
-            raise ValueError(f"folder: {self.url}/{ATLAS} is damaged") from error
-        if not isinstance(found, dict) or found.get("format") != FORMAT:
-            shown = found.get("format") if isinstance(found, dict) else None
-            raise ValueError(f"folder: expected an atlas of format {FORMAT}. Received: {shown!r} in {self.url}")
+        found = self._read_json(ATLAS)
+        if found.get("format") != FORMAT:
+            raise ValueError(
+                f"folder: expected an atlas of format {FORMAT}. Received: {found.get('format')!r} in {self.url}"
+            )
+        return found
+
+    def _write_json(self, name: str, value: Mapping[str, Any]) -> None:
+        text = json.dumps({**value, SEAL: blank_seal(self._identity_of(name))}, indent=1, sort_keys=True)
+        self.write(name, sealed(text.encode()))
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        found = json.loads(self._checked(name))
+        del found[SEAL]
         return found
 
 

@@ -34,7 +34,7 @@ def store_weights(network: Network, model: str, store: Store) -> None:
     """
     layers = sorted(name for name, note in store.layers().items() if note.get("layer") == name)
     name = posixpath.join(WEIGHTS, f"{digest([model, layers, MAX_STRONGEST])[:32]}.parquet")
-    if not store.exists(name) and (found := strongest_weights(network, layers)):
+    if not store.is_sound(name) and (found := strongest_weights(network, layers)):
         store.write_table(name, _table(found))
 
 

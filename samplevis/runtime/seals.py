@@ -1,8 +1,9 @@
 """Seals: a file's identity and checksum, inside the file itself.
 
-A seal is a text of fixed length that every format has a place for: the comment of a zip, the metadata of a Parquet file, a field of
-JSON. It is written with a checksum of zeros, and filled in once the bytes are whole. A file with a flipped bit, a part of a file, and
-the sound file of another unit or another run are recognised when they are read.
+A seal is a text of fixed length that every format has a place for: the comment of a zip, the metadata
+of a Parquet file, a field of JSON. It is written with a checksum of zeros, which is filled in once the
+bytes are whole. A file with a flipped bit, a part of a file, and the sound file of another unit or
+another run are recognised when they are read.
 """
 
 from __future__ import annotations

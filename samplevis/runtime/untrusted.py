@@ -57,8 +57,12 @@ def read_arrays(path: str | os.PathLike, names: Collection[str] | None = None) -
             return arrays_in(file, names)
         except OSError as error:
             raise OSError(error.errno, f"cannot read {path!r}: {error.strerror or error}") from error
-        except Exception as error:  # Readers raise many kinds for a bad file, RecursionError and MemoryError among them.
-            raise ValueError(f"{path!r} is damaged or not an .npz file of arrays: {error or type(error).__name__}") from error
+        except (
+            Exception
+        ) as error:  # Readers raise many kinds for a bad file, RecursionError and MemoryError among them.
+            raise ValueError(
+                f"{path!r} is damaged or not an .npz file of arrays: {error or type(error).__name__}"
+            ) from error
 
 
 def arrays_in(file: BinaryIO, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
@@ -91,7 +95,9 @@ def check_directory(file: BinaryIO) -> None:
     if place < 0 or len(tail) < place + 22:
         raise ValueError("it is not a zip file, or is cut short")
     large = tail[place - 20 : place - 16] == b"PK\x06\x07"
-    if int.from_bytes(tail[place + 12 : place + 16], "little") > MAX_DIRECTORY or (large and size < zipfile.ZIP64_LIMIT):
+    if int.from_bytes(tail[place + 12 : place + 16], "little") > MAX_DIRECTORY or (
+        large and size < zipfile.ZIP64_LIMIT
+    ):
         raise ValueError("its list of files is too long")
 
 
