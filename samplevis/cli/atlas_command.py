@@ -152,11 +152,10 @@ def _directions(options: argparse.Namespace) -> dict[str, Any] | None:
     """Sets of directions from .npy files, which hold no code."""
     if not options.directions:
         return None
-    import numpy as np
+    from samplevis.runtime.untrusted import read_array
 
     return {
-        os.path.splitext(os.path.basename(path))[0]: (layer, np.load(path, allow_pickle=False))
-        for layer, path in options.directions
+        os.path.splitext(os.path.basename(path))[0]: (layer, read_array(path)) for layer, path in options.directions
     }
 
 

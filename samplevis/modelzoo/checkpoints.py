@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import tensorflow as tf
 
 from samplevis.modelzoo.torch_files import read_torch_file
 from samplevis.runtime.checks import did_you_mean
+from samplevis.runtime.untrusted import arrays_in
 
 Arrays = dict[str, np.ndarray]
 #: The axes of a kernel in a state dict in the order that Keras has them.
@@ -44,7 +43,10 @@ def read_tf_checkpoint(path: str | Path, names: Iterable[str]) -> Arrays:
         raise ValueError(f"weights: {str(path)!r} cannot be read as a TensorFlow checkpoint: {error}") from error
     names = list(names)
     _check_names(path, [name for name in names if name not in known], known)
-    return {name: reader.get_tensor(name) for name in names}
+    try:
+        return {name: reader.get_tensor(name) for name in names}
+    except Exception as error:
+        raise ValueError(f"weights: {str(path)!r} is damaged: {error}") from error
 
 
 def read_state_dict(path: str | Path) -> Arrays:
@@ -70,8 +72,13 @@ def read_state_dict(path: str | Path) -> Arrays:
         raise FileNotFoundError(f"weights: there is no file {str(path)!r}")
     try:
         return read(path)
-    except BAD_FILE as error:
-        raise ValueError(f"weights: {str(path)!r} cannot be read as {path.suffix}: {error}") from error
+    except ImportError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, f"weights: {str(path)!r} cannot be read: {error.strerror or error}") from error
+    except Exception as error:  # Readers raise many kinds for a bad file.
+        reason = str(error) or type(error).__name__
+        raise ValueError(f"weights: {str(path)!r} cannot be read as {path.suffix}: {reason}") from error
 
 
 def load_state_dict(
@@ -146,8 +153,8 @@ def _turn(array: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
 
 
 def _read_npz(path: Path) -> Arrays:
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+    with path.open("rb") as file:
+        return arrays_in(file)
 
 
 def _read_safetensors(path: Path) -> Arrays:
@@ -169,8 +176,6 @@ READERS: dict[str, Callable[[Path], Arrays]] = {
     ".npz": _read_npz,
     ".safetensors": _read_safetensors,
 }
-# What readers raise for a bad file; RuntimeError is that of an encrypted zip.
-BAD_FILE = (EOFError, KeyError, OverflowError, RuntimeError, TypeError, ValueError, struct.error, zipfile.BadZipFile)
 
 
 def _check_names(path: str | Path, missing: list[str], known: Iterable[str]) -> None:

@@ -8,12 +8,14 @@ import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 import keras
 
+from samplevis.runtime.checks import MAX_LENGTH
 from samplevis.runtime.files import atomic_path, check_path, check_suffix
+from samplevis.runtime.untrusted import MAX_JSON, check_directory, parse_json
 
 # What is in the archive beside Keras's own files.
 NOTE, FORMAT = "samplevis_prior.json", "samplevis-prior"
@@ -62,21 +64,32 @@ def read_prior(path: str | os.PathLike) -> tuple[keras.Model, dict[str, Any]]:
       ValueError: if it is no such file.
     """
     path = Path(check_path(path, "model"))
-    try:
-        with zipfile.ZipFile(path) as archive:
-            settings = json.loads(archive.read(NOTE))
-        if settings.pop("format") != FORMAT:
-            raise KeyError(NOTE)
-    except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
-        raise ValueError(
-            f"model: {str(path)!r} is no file of samplevis.fit_prior. Load other models yourself: "
-            "param.flow(keras.saving.load_model(path), ...)"
-        ) from error
+    with path.open("rb") as file:
+        try:
+            settings = _read_note(file)
+        except Exception as error:  # Readers raise many kinds for a bad file.
+            raise ValueError(
+                f"model: {str(path)!r} is not a file of samplevis.fit_prior. Load other models yourself: "
+                "param.flow(keras.saving.load_model(path), ...)"
+            ) from error
     # Keras finds classes that were imported.
     from samplevis.param.unet import VelocityUNet
 
     objects = {f"samplevis>{VelocityUNet.__name__}": VelocityUNet}
-    return keras.saving.load_model(path, custom_objects=objects, compile=False), settings
+    try:
+        return keras.saving.load_model(path, custom_objects=objects, compile=False), settings
+    except Exception as error:
+        raise ValueError(f"model: {str(path)!r} is damaged: {str(error)[:MAX_LENGTH]}") from error
+
+
+def _read_note(file: BinaryIO) -> dict[str, Any]:
+    """The note in a file of a prior; raises an error of any kind for another file."""
+    check_directory(file)
+    with zipfile.ZipFile(file) as archive, archive.open(NOTE) as note:
+        settings = parse_json(note.read(MAX_JSON).decode())
+    if settings.pop("format") != FORMAT:
+        raise ValueError(f"it is not of the format {FORMAT}")
+    return settings
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

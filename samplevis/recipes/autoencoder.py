@@ -14,6 +14,7 @@ from samplevis import objectives
 from samplevis.objectives import Objective
 from samplevis.runtime.checks import brief, check_array, check_flag, check_whole
 from samplevis.runtime.files import atomic_path, check_path, check_suffix
+from samplevis.runtime.untrusted import parse_json
 
 # Names of the arrays in files, as SAELens writes them: encoder [channels, features], decoder [features, channels].
 ARRAYS = ("W_enc", "b_enc", "W_dec", "b_dec")
@@ -216,9 +217,11 @@ def _read(path: str) -> tuple[dict[str, np.ndarray], Mapping[str, Any], bool]:
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             arrays: dict[str, Any] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dictionary
-            note = json.loads((file.metadata() or {}).get("samplevis", "{}"))
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"path: {path!r} is no .safetensors file: {error}") from error
+            note = parse_json((file.metadata() or {}).get("samplevis", "{}"))
+    except OSError:
+        raise
+    except Exception as error:  # The reader raises many kinds for a bad file.
+        raise ValueError(f"path: {path!r} is not a .safetensors file that can be read: {error}") from error
     if set(arrays) not in (set(ARRAYS), set(LINEAR)):
         raise ValueError(
             f"path: expected the arrays {', '.join(ARRAYS)}, or {', '.join(LINEAR)}, and no others: an autoencoder with "

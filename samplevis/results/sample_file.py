@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import os
-import zipfile
-import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +12,7 @@ import numpy as np
 from samplevis.results.sample_checks import ARRAYS, present_arrays
 from samplevis.runtime import files
 from samplevis.runtime.deprecation import renamed_keys
+from samplevis.runtime.untrusted import parse_json, read_arrays
 from samplevis.sampling.kernels.stats import RENAMED_STATS
 
 if TYPE_CHECKING:
@@ -66,16 +64,14 @@ def read_fields(path: str | os.PathLike) -> dict[str, Any]:
       ValueError: if it is damaged, something else, or written by a later version.
     """
     path = files.check_path(path)
-    with open(path, "rb") as file:
-        content = io.BytesIO(file.read())
     try:
-        # Once the bytes are read, whatever fails is their fault.
-        with np.load(content, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        plain = json.loads(str(arrays.pop("metadata")))
+        arrays = read_arrays(path)
+        plain = parse_json(str(arrays.pop("metadata")))
         found, version = plain.pop("format"), plain.pop("version")
-    except Exception as error:
-        raise damaged(path, error) from error
+    except OSError:
+        raise
+    except Exception as error:  # Once the bytes are read, whatever fails is their fault.
+        raise damaged(path, error.__cause__ or error) from error
     if found != FORMAT or version not in range(1, VERSION + 1):
         raise ValueError(f"path: expected {FORMAT} version {VERSION} in {path!r}. Received: {found} version {version}")
     groups: dict[str, dict[str, np.ndarray]] = {group: {} for group in GROUPS}
@@ -90,14 +86,13 @@ def read_fields(path: str | os.PathLike) -> dict[str, Any]:
 def unit_in(path: str | os.PathLike) -> tuple[str, str] | None:
     """The objective and the model of a file of samples, without reading its arrays; None if there is no such file."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            plain = json.loads(str(archive["metadata"]))
-            return str(plain["objective"]), str(plain["model"])
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
+        plain = parse_json(str(read_arrays(path, ("metadata",))["metadata"]))
+        return str(plain["objective"]), str(plain["model"])
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def damaged(path: str | os.PathLike, error: Exception) -> ValueError:
+def damaged(path: str | os.PathLike, error: BaseException) -> ValueError:
     """The error for a file that holds no samples."""
     return ValueError(f"path: {os.fspath(path)!r} is damaged or not saved samples ({error})")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
@@ -21,16 +20,11 @@ import tensorflow as tf
 from samplevis._version import __version__
 from samplevis.runtime import files
 from samplevis.runtime.deprecation import renamed_keys
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks; there, two processes on one folder are not noticed.
-    fcntl = None
+from samplevis.runtime.locks import lock_folder
 
 FORMAT, VERSION = "samplevis-checkpoint", 2
 # Written in turn: the last good file is never touched while the next is written.
 NAMES = ("checkpoint-a.npz", "checkpoint-b.npz")
-LOCK = "lock"
 # Arguments that an error lists.
 MAX_LISTED = 8
 # How far values may be from stored ones: of their spread, and of their size.
@@ -82,7 +76,7 @@ class Checkpoint:
         self._saves, self._stopped, self._lock, self._previous = 0, None, None, None
         if self.folder is None:
             return
-        self._lock = _lock(self.folder, argument)
+        self._lock = lock_folder(self.folder, argument)
         try:
             files.remove_partial(self.folder)
             if not self._load():
@@ -366,41 +360,6 @@ def _agree(stored: np.ndarray, values: np.ndarray) -> bool:
     spread = known.std() if len(known) > 1 else 0.1 * size
     tolerance = MAX_SHIFT * spread + MAX_ROUNDING * size
     return np.allclose(stored, values, rtol=0, atol=tolerance, equal_nan=True)
-
-
-def _lock(folder: str, argument: str) -> Any:
-    """Makes the folder and takes its lock, which the system frees when the process ends, however it ends."""
-    try:
-        os.makedirs(folder, exist_ok=True)
-        file = open(os.path.join(folder, LOCK), "a+")
-    except OSError as error:
-        raise type(error)(f"{argument}: cannot use the folder {folder!r}: {error.strerror or error}") from error
-    if fcntl is None:
-        return file
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.seek(0)
-        user = file.read() or "another process"
-        file.close()
-        raise OSError(f"{argument}: {folder!r} is in use by {user}") from error
-    except OSError as error:
-        file.close()
-        raise type(error)(f"{argument}: cannot lock the folder {folder!r}: {error.strerror or error}") from error
-    _note_user(file, folder, argument)
-    return file
-
-
-def _note_user(file: Any, folder: str, argument: str) -> None:
-    """Writes into the lock who has it, for the message that another process gets."""
-    try:
-        file.truncate(0)
-        file.write(f"process {os.getpid()}")
-        file.flush()
-    except OSError as error:
-        with contextlib.suppress(OSError):  # Closing a file tries the write again.
-            file.close()
-        raise type(error)(error.errno, f"{argument}: cannot write {file.name!r}: {error.strerror or error}") from error
 
 
 def _as_interrupt(number: int, frame: FrameType | None) -> None:

@@ -24,8 +24,9 @@ KINDS = "biufU"
 # Characters of JSON, each of which may take several bytes once it is read.
 MAX_JSON = 2**20
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-MAX_HEADER = 2**14
-BLOCK = 2**20
+# Bytes of an array's header, which NumPy pads to 128.
+MAX_HEADER = 1024
+BLOCK = 2**17
 
 
 def read_arrays(path: str | os.PathLike, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
@@ -65,6 +66,30 @@ def read_arrays(path: str | os.PathLike, names: Collection[str] | None = None) -
             ) from error
 
 
+def read_array(path: str | os.PathLike) -> np.ndarray:
+    """Reads the array of an .npy file.
+
+    Args:
+      path: the file.
+
+    Returns:
+      The array, which owns its memory.
+
+    Raises:
+      OSError: if the file cannot be read.
+      ValueError: if it is damaged, or is something else; the message names it.
+    """
+    path = os.fspath(path)
+    with open(path, "rb") as file:
+        data = bytearray(file.read())
+    try:
+        return _array(data)
+    except Exception as error:
+        raise ValueError(
+            f"{path!r} is damaged or not an .npy file of an array: {error or type(error).__name__}"
+        ) from error
+
+
 def arrays_in(file: BinaryIO, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
     """As `read_arrays`, from an open file, with errors of any kind that do not name it."""
     check_directory(file)
@@ -82,7 +107,7 @@ def arrays_in(file: BinaryIO, names: Collection[str] | None = None) -> dict[str,
                 "If they are your own, save them uncompressed, with numpy.savez"
             )
         wanted = {member.filename.removesuffix(".npy"): member for member in members}
-        return {name: _array(archive, wanted[name]) for name in wanted if names is None or name in names}
+        return {name: _member(archive, wanted[name]) for name in wanted if names is None or name in names}
 
 
 def check_directory(file: BinaryIO) -> None:
@@ -116,7 +141,8 @@ def read_json(path: str | os.PathLike) -> Any:
     """
     path = os.fspath(path)
     with open(path, "rb") as file:
-        content = file.read(4 * MAX_JSON + 1)
+        # A read of more would set that much aside.
+        content = file.read(min(os.path.getsize(path), 4 * MAX_JSON + 1))
     try:
         return parse_json(content.decode())
     except ValueError as error:
@@ -133,21 +159,28 @@ def parse_json(text: str) -> Any:
         raise ValueError("it is nested too deeply") from error
 
 
-def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
-    """An array, in the memory that its bytes are read into."""
-    data = _bytes(archive, member)
-    stream = io.BytesIO(data[:MAX_HEADER])
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    """An array in a zip."""
+    try:
+        return _array(_bytes(archive, member))
+    except ValueError as error:
+        raise ValueError(f"{member.filename!r}: {error}") from error
+
+
+def _array(data: bytearray) -> np.ndarray:
+    """The array of an .npy file, in the memory that its bytes are in."""
+    stream = io.BytesIO(data[: 2 * MAX_HEADER])
     version = np.lib.format.read_magic(stream)
     if version not in HEADERS:
-        raise ValueError(f"{member.filename!r} is an array of version {version}")
-    shape, is_fortran, dtype = HEADERS[version](stream)
+        raise ValueError(f"it is an array of version {version}")
+    shape, is_fortran, dtype = HEADERS[version](stream, max_header_size=MAX_HEADER)
     if dtype.kind not in KINDS or not dtype.isnative or dtype.itemsize == 0:
-        raise ValueError(f"{member.filename!r} holds {dtype.str[:40]}, and neither numbers of this machine nor text")
+        raise ValueError(f"it holds {dtype.str[:40]}, and neither numbers of this machine nor text")
     count = 1
     for side in shape:
         count *= side
     if len(data) - stream.tell() != count * dtype.itemsize or min(shape, default=0) < 0:
-        raise ValueError(f"{member.filename!r} declares the shape {shape}, which does not fit its {len(data):,} bytes")
+        raise ValueError(f"it declares the shape {shape}, which does not fit its {len(data):,} bytes")
     values = np.frombuffer(data, dtype, count, stream.tell()) if count else np.empty(0, dtype)
     return values.reshape(shape, order="F" if is_fortran else "C")
 
@@ -160,7 +193,7 @@ def _bytes(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytearray:
             data[done : done + len(block)] = block
             done += len(block)
     if done != member.file_size:
-        raise ValueError(f"{member.filename!r} is cut short")
+        raise ValueError("it is cut short")
     return data
 
 

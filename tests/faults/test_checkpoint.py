@@ -317,6 +317,13 @@ def test_a_folder_belongs_to_one_process(tmp_path):
     Checkpoint(tmp_path).close()
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_a_lock_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "lock").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="checkpoint: cannot write '.*lock'"):
+        Checkpoint(tmp_path)
+
+
 def test_folders_that_cannot_be_used(tiny_network, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="checkpoint: cannot use the folder .*file"):

@@ -334,7 +334,7 @@ def test_another_file_is_refused(tmp_path):
     small_model().save(tmp_path / "other.keras")
     (tmp_path / "text.keras").write_text("no archive")
     for name in ("other", "text"):
-        with pytest.raises(ValueError, match="no file of samplevis.fit_prior"):
+        with pytest.raises(ValueError, match="not a file of samplevis.fit_prior"):
             param.flow(tmp_path / f"{name}.keras")
     with pytest.raises(OSError):
         param.flow(tmp_path / "missing.keras")

@@ -178,7 +178,7 @@ def test_files(tmp_path):
     with pytest.raises(ValueError, match="expected the arrays W_enc"):
         SparseAutoencoder.load(tmp_path / "d.safetensors")
     (tmp_path / "e.safetensors").write_bytes(b"no")
-    with pytest.raises(ValueError, match="is no .safetensors file"):
+    with pytest.raises(ValueError, match="is not a .safetensors file"):
         SparseAutoencoder.load(tmp_path / "e.safetensors")
     with pytest.raises(ValueError, match="ends in .safetensors"):
         sae.save(tmp_path / "a.npz")

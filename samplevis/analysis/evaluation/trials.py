@@ -21,6 +21,7 @@ from samplevis.export.data_url import png_url
 from samplevis.export.pixels import to_uint8
 from samplevis.results.shares import wilson
 from samplevis.runtime.files import atomic_path
+from samplevis.runtime.untrusted import read_json
 
 MEASURE = forced_choice.MEASURE._replace(
     label="two-alternative forced choice of people",
@@ -168,7 +169,7 @@ def _image(image: np.ndarray, alt: str) -> str:
 
 def _read(name: str, file: str | os.PathLike) -> dict[str, Any]:
     try:
-        found = json.loads(Path(file).read_text(encoding="utf-8"))
+        found = read_json(file)
         if not (isinstance(found["trials"], str) and all(answer in (0, 1) for answer in found["answers"])):
             raise ValueError("its entries are not those of answers")
     except (ValueError, KeyError, TypeError) as error:

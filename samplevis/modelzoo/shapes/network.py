@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 from samplevis.modelzoo.shapes.labels import JUDGE_LABELS, LABELS
 from samplevis.network import Network
 from samplevis.runtime.files import atomic_path
+from samplevis.runtime.untrusted import read_arrays, read_json
 
 FOLDER = Path(__file__).parent
 
@@ -113,9 +113,8 @@ def load_weights(model: keras.Model, path: Path) -> None:
     if digest != read_report(path)["sha256"]:
         raise ValueError(f"weights: {path} was altered: its SHA-256 is {digest}, not the one in {path.stem}.json")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-    except (TypeError, ValueError, zipfile.BadZipFile) as error:
+        arrays = read_arrays(path)
+    except ValueError as error:
         raise ValueError(f"weights: {path} is not a file of weights that samplevis wrote") from error
     expected = {_key_in(arrays, variable): tuple(variable.shape) for variable in model.weights}
     for key in sorted(expected.keys() | arrays.keys()):
@@ -139,7 +138,7 @@ def read_report(path: Path) -> dict[str, Any]:
     """
     path = path.with_suffix(".json")
     try:
-        report = json.loads(path.read_text())
+        report = read_json(path)
     except ValueError as error:
         raise ValueError(f"weights: {path} is not JSON: {error}") from error
     if not isinstance(report, dict) or "sha256" not in report:
