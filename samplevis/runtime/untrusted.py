@@ -174,6 +174,8 @@ def _array(data: bytearray) -> np.ndarray:
     if version not in HEADERS:
         raise ValueError(f"it is an array of version {version}")
     shape, is_fortran, dtype = HEADERS[version](stream, max_header_size=MAX_HEADER)
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects, whose pickles can run code")
     if dtype.kind not in KINDS or not dtype.isnative or dtype.itemsize == 0:
         raise ValueError(f"it holds {dtype.str[:40]}, and neither numbers of this machine nor text")
     count = 1
