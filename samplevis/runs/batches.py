@@ -1,4 +1,4 @@
-"""The chains of a render, a batch at a time: the first batch tunes, the others start from what it found."""
+"""The chains of a render: all are optimised, then sampled a batch at a time. The first batch tunes for the others."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from samplevis.runtime.progress import Progress
 from samplevis.sampling.level_scale import (
     Gauge,
     LevelScale,
+    best_activation,
     fresh_transforms,
     mean_activation,
     measure_scale,
@@ -80,7 +81,7 @@ class Optimum(NamedTuple):
     Attributes:
       plan: of the run.
       latents: in the parameterization that is sampled, [chain, *latent_shape].
-      scale: with the activation of the best image; that of the first batch, in all of them.
+      scale: with the activation of the best image of the first batch.
       exact: the images, optimised a little further for the network as it is; None until they are.
     """
 
@@ -123,48 +124,49 @@ def run_batches(plan: RenderPlan, context: RunContext) -> Rendered:
     """
     sizes = plan.batch_sizes
     if len(sizes) == 1:
-        optimum, retained = _first_optimum(plan, sizes[0], context)
-        batch, scales = _run_batch(optimum, slice(0, sizes[0]), None, None, context)
-        return Rendered(optimum.plan, batch, scales, retained)
+        optima, retained = _optima(plan, [context])
+        scales = _scales(optima, context)
+        batch = _run_batch(optima[0], slice(0, sizes[0]), scales, None, context)
+        return Rendered(optima[0].plan, batch, scales, retained)
     batches: list[Batch] = []
+    first = dataclasses.replace(context, draw_store=context.draw_store.of_batch(0))
+    contexts = [first, *(context.batch(number) for number in range(1, len(sizes)))]
     with Progress("chains", sum(sizes), "chain", context.callbacks) as bar:
-        first = dataclasses.replace(context, draw_store=context.draw_store.of_batch(0))
-        optimum, retained = _first_optimum(plan, sizes[0], first)
-        plan = optimum.plan
-        batch, scales = _run_batch(optimum, slice(0, sizes[0]), None, None, first)
-        batches.append(batch)
-        bar.update(sizes[0])
-        for number, size in enumerate(sizes[1:], start=1):
-            if bar.interrupted:
-                break
-            start = sum(sizes[:number])
+        optima, retained = _optima(plan, contexts)
+        scales = _scales(optima, context)
+        for number, size in enumerate(sizes):
+            chains = slice(sum(sizes[:number]), sum(sizes[: number + 1]))
+            tuning = batches[0].result.tuning if batches else None
             try:
-                batch = _next_batch(plan, slice(start, start + size), scales, batches[0], context.batch(number))
+                batch = _run_batch(optima[number], chains, scales, tuning, contexts[number])
             except KeyboardInterrupt:
-                if bar.insisted:
+                if bar.insisted or not batches:
                     raise
                 break
-            if batch is None:
-                break
+            if batches and batch.images.shape[1] != batches[0].images.shape[1]:
+                break  # It was stopped among its draws.
             batches.append(batch)
             bar.update(size)
-    return Rendered(plan, _joined(batches, context.draw_store), scales, retained)
+            if bar.interrupted:
+                break
+    return Rendered(optima[0].plan, _joined(batches, context.draw_store), scales, retained)
 
 
-def _next_batch(plan: RenderPlan, chains: slice, scales: Scales, first: Batch, context: RunContext) -> Batch | None:
-    """A batch after the first; None if it was stopped among its draws."""
-    optimum = _taken_further(_optimum(plan, chains.stop - chains.start, scales.sampled, context), context)
-    batch, _ = _run_batch(optimum, chains, scales, first.result.tuning, context)
-    return batch if batch.images.shape[1] == first.images.shape[1] else None
+def _optima(plan: RenderPlan, contexts: Sequence[RunContext]) -> tuple[list[Optimum], tuple[float, ...]]:
+    """The optimised images of all batches, and the share of its activation that the unit retains.
+
+    The first batch says under which transforms, and on which copy of the network, the others are optimised.
+    """
+    first, retained = _first_optimum(plan, plan.batch_sizes[0], contexts[0])
+    optima = [first]
+    for size, context in zip(plan.batch_sizes[1:], contexts[1:], strict=True):
+        optima.append(_taken_further(_optimum(first.plan, size, first.scale, context), context))
+    return optima, retained
 
 
-def _run_batch(
-    optimum: Optimum, chains: slice, scales: Scales | None, tuning: Tuning | None, context: RunContext
-) -> tuple[Batch, Scales]:
+def _run_batch(optimum: Optimum, chains: slice, scales: Scales, tuning: Tuning | None, context: RunContext) -> Batch:
     """Samples from optimised images, and collects a batch of chains."""
     plan, exact = optimum.plan, optimum.exact
-    if scales is None:
-        scales = _scales(optimum, context)
     result = sample(
         plan.activation,
         _starts(plan, chains, optimum.latents, context),
@@ -181,7 +183,7 @@ def _run_batch(
     )
     draws = result.latents.swapaxes(0, 1)
     images = context.draw_store.gather("images", len(draws), (plan.param.image(tf.constant(z)).numpy() for z in draws))
-    return Batch(exact.images, result, images, _network_levels(plan, scales, result)), scales
+    return Batch(exact.images, result, images, _network_levels(plan, scales, result))
 
 
 def _first_optimum(plan: RenderPlan, count: int, context: RunContext) -> tuple[Optimum, tuple[float, ...]]:
@@ -258,10 +260,18 @@ def _taken_further(optimum: Optimum, context: RunContext) -> Optimum:
     return optimum._replace(exact=exact)
 
 
-def _scales(optimum: Optimum, context: RunContext) -> Scales:
-    """The scale on the network as it is, beside that on what is sampled, and the level asked for."""
-    plan, sampled = optimum.plan, optimum.scale
-    itself = _exact_scale(optimum, context)
+def _scales(optima: Sequence[Optimum], context: RunContext) -> Scales:
+    """The scale on the network as it is, beside that on what is sampled, and the level asked for.
+
+    Level 1 is the best of the images of all batches.
+    """
+    plan = optima[0].plan
+    best = [best_activation(plan.activation, each.latents, context.seed) for each in optima[1:]]
+    sampled = optima[0].scale
+    sampled = sampled._replace(optimum=max([sampled.optimum, *best]))
+    itself = sampled
+    if plan.smooths:
+        itself = _best_of([_exact_scale(each, context) for each in optima])
     level = plan.options.level
     if level == EXAMPLES:
         measured = Gauge(plan.activation, sampled) if itself is None else Gauge(plan.exact_activation, itself)
@@ -269,8 +279,14 @@ def _scales(optimum: Optimum, context: RunContext) -> Scales:
     return Scales(sampled, itself, float(level))
 
 
+def _best_of(scales: Sequence[LevelScale | None]) -> LevelScale | None:
+    """The scale with the best optimum; None if no image excites the unit."""
+    known = [scale for scale in scales if scale is not None]
+    return max(known, key=lambda scale: scale.optimum) if known else None
+
+
 def _exact_scale(optimum: Optimum, context: RunContext) -> LevelScale | None:
-    """The scale on the network as it is; None for a unit that no image excites there."""
+    """The scale of a batch on the network as it is; None for a unit that no image of the batch excites there."""
     plan = optimum.plan
     if not plan.smooths:
         return optimum.scale

@@ -32,9 +32,9 @@ from samplevis.sampling.kernels.free_moves import named_moves
 from samplevis.sampling.options import HMCOptions
 from samplevis.transform import Transform
 
-# The sampler that a stopped run needs to go on. Chains of the first one saw other banks, and the target of the second was a level
-# on the copy that was sampled: their densities were others.
-SAMPLER = 3
+# The sampler that a stopped run needs to go on. Chains of the first one saw other banks, the target of the second was a level on
+# the copy that was sampled, and level 1 of the third was the best image of the first batch: their densities were others.
+SAMPLER = 4
 # Updates of the optimiser, and pixels of an image from which the fewer do.
 FEW_STEPS, MANY_STEPS, SMALL_IMAGE = 128, 512, 48**2
 
@@ -136,7 +136,7 @@ class RenderPlan:
 
     @property
     def batch_sizes(self) -> list[int]:
-        """Chains of each batch. The first chains do not depend on how many come after them."""
+        """Chains of each batch."""
         chains, size = self.hmc.num_chains, self.hmc.batch_size
         if self.hmc.is_independent:
             return [chains]  # All draws are one population.

@@ -99,14 +99,23 @@ def measure_scale(
     batches = -(-NUM_PRIOR_LATENTS // chains)
     noise = (activation.param.prior(seeds.fold(seed, "prior mean", i), chains) for i in range(batches))
     prior = finite_mean([fresh(z).numpy() for z in noise])
-    found = fresh(tf.constant(optimized)).numpy()
-    optimum = float(np.max(found[np.isfinite(found)], initial=-np.inf))
+    optimum = best_activation(activation, optimized, seed, num_transforms)
     if not optimum > prior:
         raise ValueError(
             f"obj: optimising {activation.objective} does not raise it: {optimum:g} after, {prior:g} for prior noise. The unit "
             "may be dead there; try its pre-activation layer, another seed or more steps of optimisation"
         )
     return LevelScale(prior, optimum)
+
+
+def best_activation(
+    activation: Activation, latents: np.ndarray, seed: tf.Tensor, num_transforms: int = NUM_FRESH_TRANSFORMS
+) -> float:
+    """Return the largest activation of some latents [N, *latent_shape] on fresh transforms; -inf if none is finite."""
+    found = mean_activation(activation, fresh_transforms(activation, seed, num_transforms))(
+        tf.constant(latents)
+    ).numpy()
+    return float(np.max(found[np.isfinite(found)], initial=-np.inf))
 
 
 def finite_mean(values: Any) -> float:
