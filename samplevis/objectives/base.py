@@ -233,7 +233,12 @@ class Objective:
         size = network.check_size(image_size or network.usual_size)
         channels = network.image_shape[-1]
         context = Context(network, size, tuple(input_shape or (*size, channels)))
-        known = dataclasses.replace(self, parameters=self.resolver(context, self.parameters))
+        # Resolved again, for images of another size, it begins with the numbers that it was made with.
+        known = dataclasses.replace(
+            self,
+            parameters=self.resolver(context, self.parameters),
+            resolver=lambda context, _: self.resolver(context, self.parameters),
+        )
         shapes = tuple(np.shape(number) for number in known.parameters)
         key = self.structure, self.images, shapes, size, context.input_shape
         if key not in network.layers_read:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -18,11 +19,13 @@ def check_independence(run: Run) -> Iterator[Issue]:
     latents = run.samples.latents
     if len(latents) < 2:
         return
-    copies, moves = _pairs(np.isclose(_cosines(latents), 1, rtol=0, atol=1e-5)), None
-    if latents.shape[1] > 1:
-        size = latents[0, 0].size
-        error = 1 / np.sqrt(size * (latents.shape[1] - 1))
-        moves = _pairs(_cosines(np.diff(latents, axis=1)) > max(MIN_SHARED, ERRORS * error))
+    draws = [latents[:, draw] for draw in range(latents.shape[1])]
+    copies, moves = _pairs(np.isclose(_cosines(draws), 1, rtol=0, atol=1e-5)), None
+    if len(draws) > 1:
+        # One at a time: draws may be larger than the memory.
+        steps = (after - before for before, after in itertools.pairwise(draws))
+        error = 1 / np.sqrt(latents[0, 0].size * (len(draws) - 1))
+        moves = _pairs(_cosines(steps) > max(MIN_SHARED, ERRORS * error))
     if copies.any():
         yield _issue(copies, "hold the same draws")
     elif moves is not None and moves.any():
@@ -34,15 +37,15 @@ def _issue(chains: np.ndarray, what: str) -> Issue:
     return Issue("chains", text, PICTURES, tuple(int(i) for i in np.flatnonzero(chains)))
 
 
-def _cosines(vectors: np.ndarray) -> np.ndarray:
-    """Cosines of the vectors [chain, draw, ...] of two chains, averaged over draws, [chain, chain]; nan where one has none."""
-    total = np.zeros((len(vectors), len(vectors)))
-    for draw in range(vectors.shape[1]):
-        flat = np.asarray(vectors[:, draw], np.float64).reshape(len(vectors), -1)
+def _cosines(draws: Iterable[np.ndarray]) -> np.ndarray:
+    """Cosines of the vectors of two chains, averaged over draws [chain, ...], [chain, chain]; nan where one vector is 0."""
+    cosines = []
+    for vectors in draws:
+        flat = np.asarray(vectors, np.float64).reshape(len(vectors), -1)
         with np.errstate(invalid="ignore", divide="ignore"):
             flat = flat / np.linalg.norm(flat, axis=1, keepdims=True)
-            total += flat @ flat.T
-    return total / vectors.shape[1]
+            cosines.append(flat @ flat.T)
+    return np.mean(cosines, axis=0)
 
 
 def _pairs(alike: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from samplevis.activation import Activation, default_param, make_activation
 from samplevis.activation.features import channel_means, embedding_layer, place_layers
 from samplevis.activation.image_scores import image_scores
+from samplevis.activation.untransformed import untransformed
 from samplevis.analysis.evaluation.diversity import diversity
 from samplevis.analysis.evaluation.forced_choice import Queries, forced_choice
 from samplevis.analysis.evaluation.level import level
@@ -41,7 +42,6 @@ from samplevis.runtime.callbacks import Callback
 from samplevis.runtime.checks import check_between
 from samplevis.runtime.progress import Progress
 from samplevis.sampling.level_scale import LevelScale, fresh_transforms, measure_scale
-from samplevis.transform import identity
 
 # Real pictures: the least, and the most that are read.
 MIN_EXAMPLES, MAX_EXAMPLES = 64, 2000
@@ -208,7 +208,7 @@ class _Setting:
     @cached_property
     def plain(self) -> Activation:
         """The unit without transforms."""
-        return dataclasses.replace(self.activation, transform=identity)
+        return untransformed(self.activation)
 
     @cached_property
     def order(self) -> np.ndarray:

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from samplevis.activation import Activation
 from samplevis.activation.image_scores import image_scores
+from samplevis.activation.untransformed import untransformed
 from samplevis.activation.row_batches import in_batches
 from samplevis.network import Network
 from samplevis.network.sources import POST, PRE
@@ -17,7 +18,6 @@ from samplevis.objectives import Objective
 from samplevis.runs.judging import available_labels
 from samplevis.runs.render_plan import RenderPlan
 from samplevis.runtime import compiled, seeds
-from samplevis.transform import identity
 
 BATCH_SIZE = 64
 # Draws of the prior that say what noise is worth.
@@ -72,7 +72,10 @@ def network_answers(plan: RenderPlan, images: np.ndarray, optimized: np.ndarray)
         is_log_odds = exact.objective.structure[0] == "log odds"
         code = "" if is_log_odds else f"objectives.class_log_odds({unit.layer!r}, {unit.index})"
         return _names(network, unit, images) | {"log_odds": code}
-    plain = dataclasses.replace(exact, transform=identity, devices=(), chunk_size=None)
+    try:
+        plain = dataclasses.replace(untransformed(exact), devices=(), chunk_size=None)
+    except ValueError:
+        return {}  # A mask that fits what transforms make of the images only.
     draws, best = (_median(plain, part.reshape(-1, *images.shape[2:])) for part in (images, optimized))
     noise = plan.param.image(plan.param.prior(seeds.fold(plan.seed, "noise"), NUM_NOISE)).numpy()
     values = {"draws": draws, "optimised": best, "noise": _median(plain, noise)}

@@ -10,10 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.activation import Activation
+from samplevis.activation.untransformed import untransformed
 from samplevis.optimizers.ascent import AscentOptions, ascend
 from samplevis.runtime.context import RunContext
 from samplevis.sampling.level_scale import LevelScale
-from samplevis.transform import compose, identity
+from samplevis.transform import compose
 from samplevis.transform.sets import robust
 
 # The share of its activation that a unit has to retain under the transforms. In trials with digits of 8 and 28 pixels, another
@@ -100,7 +101,7 @@ def retained(optimum: Optimum, seed: tf.Tensor) -> float:
       >>> retained(optimum, seeds.root(0))
       0.18
     """
-    plain = dataclasses.replace(optimum.activation, transform=identity)
+    plain = untransformed(optimum.activation)
     prior, optimum_under = optimum.scale.prior, optimum.scale.optimum
 
     def share(latents: np.ndarray) -> tuple[float, int]:

@@ -296,10 +296,10 @@ def test_faint_images_are_flagged():
     ],
 )
 def test_rescaling_layers(first, right):
-    model = model_of(first(), layers.Conv2D(4, 3), layers.Rescaling(7.0))
+    model = model_of(first(), layers.Conv2D(4, 3), layers.Rescaling(7.0, name="later"))
     found = samplevis.describe(Network(model, value_range=right), count=2)
     assert "begins with" in found.found[0] and type(first()).__name__ in found.found[0]
-    assert "Rescaling 'rescaling_1'" not in found.found[0] and found.warnings == ()
+    assert "'later'" not in found.found[0] and found.warnings == ()
     wrong = (0, 255) if right == (0, 1) else (0, 1)
     found = samplevis.describe(Network(model, value_range=wrong), count=2)
     assert "span" in found.warnings[0]
