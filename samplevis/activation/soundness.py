@@ -50,7 +50,7 @@ def half_operation(network: Network, layers: Sequence[str]) -> tuple[str, str] |
 
     Args:
       network: the network.
-      layers: names of the layers that are read.
+      layers: names of the layers that are read; found once for them.
 
     Returns:
       (its name, its precision), or None.
@@ -61,8 +61,16 @@ def half_operation(network: Network, layers: Sequence[str]) -> tuple[str, str] |
       >>> half_operation(modelzoo.Shapes(), ["logits"]) is None
       True
     """
+    key = ("half operation", tuple(layers))
+    if key not in network.compiled:
+        network.compiled[key] = _first_half(network, tuple(layers))
+    return network.compiled[key]
+
+
+def _first_half(network: Network, layers: tuple[str, ...]) -> tuple[str, str] | None:
+    """The name and precision of the first operation of a trace that is in half precision."""
     shape = (NUM_IMAGES, *network.usual_size, network.image_shape[-1])
-    run = tf.function(network.cut(tuple(layers)), autograph=False)
+    run = tf.function(network.cut(layers), autograph=False)
     graph = run.get_concrete_function(tf.TensorSpec(shape, tf.float32)).graph
     for operation in graph.get_operations():
         for output in operation.outputs:

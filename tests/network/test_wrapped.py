@@ -71,7 +71,6 @@ def test_a_second_call_traces_nothing(traces):
     assert optimized(Network(model)) == first and traces, "a new network of the same model is traced"
 
 
-@pytest.mark.xfail(strict=False, reason="measuring the level on the network itself traces again")
 @pytest.mark.slow
 def test_a_second_render_of_a_raw_model_traces_nothing(traces):
     model = new_model()

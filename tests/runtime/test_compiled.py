@@ -52,7 +52,6 @@ def test_one_function_of_a_name_and_a_kind(traces):
     assert len(store) == 2, "the size is bounded"
 
 
-@pytest.mark.xfail(strict=False, reason="measuring the level on the network itself traces again")
 @pytest.mark.slow
 def test_a_second_render_traces_nothing(tiny_network, traces):
     def render(objective, **settings):
