@@ -61,7 +61,6 @@ def kinked():
     return samplevis.Network(keras.Model(image, x, name="kinked"))
 
 
-@pytest.mark.xfail(strict=False, reason="the level on the network itself by hand, since it is what was asked for")
 @pytest.mark.slow
 def test_kinks_are_smoothed_and_the_network_itself_is_reported(kinked):
     settings = dict(transforms=None, init="prior", anneal_steps=150)

@@ -43,7 +43,6 @@ OBJECTIVES = {
     "blur_input_each_step": UNIT - 0.01 * objectives.blur_input_each_step(),
     "channel": UNIT,
     "class_logit": objectives.class_logit("logits", "b"),
-    "class_log_odds": objectives.class_log_odds("logits", "b"),
     "class_probability": objectives.class_probability("logits", "b"),
     "decay": UNIT - objectives.decay(8) * objectives.L1(),
     "deepdream": objectives.deepdream("conv2"),
@@ -63,6 +62,7 @@ OBJECTIVES = {
     "tensor_direction": objectives.tensor_direction("conv2", np.tile(VECTOR, (4, 4, 1))),
     "total_variation": -objectives.total_variation(),
     "match_features": objectives.match_features("conv2", PICTURE[None]),
+    "class_log_odds": objectives.class_log_odds("logits", "b"),
 }
 PARAMS = {
     "fourier": lambda: param.fourier(SIZE),
