@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from samplevis.activation import Activation
 from samplevis.activation.image_scores import image_scores
-from samplevis.activation.untransformed import untransformed
 from samplevis.activation.row_batches import in_batches
+from samplevis.activation.untransformed import untransformed
 from samplevis.network import Network
 from samplevis.network.sources import POST, PRE
 from samplevis.objectives import Objective

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -190,18 +190,27 @@ FEWER = [name if name in FEW[:6] else pytest.param(name, marks=pytest.mark.slow)
 
 
 @pytest.fixture(scope="module")
-def made() -> dict[str, tuple[Case, Network, np.ndarray]]:
+def made() -> dict[str, Ready]:
     """Each case, with its network and some images, made when it is first asked for."""
     return {}
 
 
-def ready(made: dict, name: str) -> tuple[Case, Network, np.ndarray]:
+class Ready(NamedTuple):
+    """A case, its network, some images, and what Keras computes from them for every name."""
+
+    case: Case
+    network: Network
+    images: np.ndarray
+    expected: dict[str, np.ndarray]
+
+
+def ready(made: dict[str, Ready], name: str) -> Ready:
     if name not in made:
         keras.utils.set_random_seed(len(name))
         case = CASES[name]()
         network = Network(case.model, value_range=(0, 1))
         images = np.random.default_rng(1).uniform(size=(2, *network.image_shape)).astype(np.float32)
-        made[name] = case, network, images
+        made[name] = Ready(case, network, images, own_values(case, images))
     return made[name]
 
 
@@ -219,8 +228,7 @@ def own_values(case: Case, images: np.ndarray) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("name", EACH)
 def test_every_call_has_keras_values(made, name):
-    case, network, images = ready(made, name)
-    expected = own_values(case, images)
+    case, network, images, expected = ready(made, name)
     found = network(images, list(case.named))
     for layer, values in expected.items():
         assert network.layer_shape(layer) == found[layer].shape[1:]
@@ -230,8 +238,7 @@ def test_every_call_has_keras_values(made, name):
 @pytest.mark.parametrize("name", EACH)
 def test_other_calls_and_other_axes_are_seen(made, name):
     """The control: the values of two calls of a layer differ, and so do those of an image that is turned over."""
-    case, _, images = ready(made, name)
-    expected, seen = own_values(case, images), []
+    expected, seen = ready(made, name).expected, []
     for layer, values in expected.items():
         other = layer.replace("#2", "")
         if other != layer and expected[other].shape == values.shape:
@@ -244,7 +251,7 @@ def test_other_calls_and_other_axes_are_seen(made, name):
 
 @pytest.mark.parametrize("name", FEWER)
 def test_every_call_can_be_replaced_and_optimised(made, name):
-    case, network, images = ready(made, name)
+    case, network, images, _ = ready(made, name)
     output, images = list(network.layers)[-1], tf.constant(images)
     own = network(images, [*case.named, output])
     # A few of them, one after the other: each needs a graph of its own.
@@ -260,7 +267,7 @@ def test_every_call_can_be_replaced_and_optimised(made, name):
 
 
 def test_a_replaced_call_leaves_the_other_alone(made):
-    _, network, images = ready(made, "siamese, flat")
+    _, network, images, _ = ready(made, "siamese, flat")
     own = network(images, ["conv", "conv#2", "dense", "dense#2"])
     changed = network.substitute("conv#2", ["conv", "dense", "dense#2"])(tf.constant(images), 0 * own["conv#2"])
     np.testing.assert_allclose(changed["dense"], own["dense"], atol=1e-6)
@@ -270,7 +277,7 @@ def test_a_replaced_call_leaves_the_other_alone(made):
 
 
 def test_tables_and_errors_name_the_calls(made):
-    _, network, _ = ready(made, "pyramid (0, 1, 2)")
+    _, network, *_ = ready(made, "pyramid (0, 1, 2)")
     lines = {line.split()[0]: line for line in network.layer_table().splitlines()}
     assert "call 1 of 3" in lines["head"] and "call 3 of 3" in lines["head#3"] and "call" not in lines["p0"]
     with pytest.raises(ValueError, match="'head#4' .* is not called: 'head' is, 3 times: 'head', 'head#2', 'head#3'|#"):

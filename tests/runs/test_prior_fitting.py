@@ -84,9 +84,28 @@ def test_crops_are_parts_of_the_pictures():
     assert len({tuple(v.ravel()) for v in values}) > 20
 
 
+LEARNT = dict(widths=(16,), learning_rate=4e-3, progress=False)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("priors")
+
+
+@pytest.fixture(scope="module")
+def fitted(folder):
+    """A prior that has learnt the blobs; its file is "learnt.keras"."""
+    return samplevis.fit_prior(blobs(512), 8, path=folder / "learnt.keras", steps=400, **LEARNT)
+
+
+@pytest.fixture(scope="module")
+def whole(folder):
+    """A few steps without a stop; the file is "whole.keras", and its page of pictures "p.png"."""
+    return samplevis.fit_prior(blobs(), 8, path=folder / "whole.keras", preview=folder / "p.png", **QUICK)
+
+
 @pytest.mark.slow
-def test_it_learns_what_a_gaussian_cannot():
-    fitted = samplevis.fit_prior(blobs(512), 8, steps=400, widths=(16,), progress=False, learning_rate=4e-3)
+def test_it_learns_what_a_gaussian_cannot(fitted):
     assert fitted.held_out_losses[-1] < 0.8 * fitted.gaussian_loss
     prior = fitted.prior
     means = prior.image(prior.prior(seeds.root(0), 256)).numpy().mean((1, 2, 3))
@@ -108,10 +127,7 @@ def test_a_prior_that_is_not_trained_enough_is_caught():
 
 
 @pytest.mark.slow
-def test_a_run_that_was_stopped_writes_the_same_bytes(tmp_path):
-    files = dict(path=tmp_path / "whole.keras", preview=tmp_path / "p.png")
-    whole = samplevis.fit_prior(blobs(), 8, **files, **QUICK)
-
+def test_a_run_that_was_stopped_writes_the_same_bytes(whole, folder, tmp_path):
     class Stop(samplevis.Callback):
         def on_step(self, stage, done, total, figures):
             if done == 3:
@@ -121,7 +137,7 @@ def test_a_run_that_was_stopped_writes_the_same_bytes(tmp_path):
     with pytest.raises(RuntimeError, match="killed"):
         samplevis.fit_prior(blobs(), 8, callbacks=[Stop()], **settings)
     parts = samplevis.fit_prior(blobs(), 8, **settings)
-    assert (tmp_path / "whole.keras").read_bytes() == (tmp_path / "parts.keras").read_bytes()
+    assert (folder / "whole.keras").read_bytes() == (tmp_path / "parts.keras").read_bytes()
     np.testing.assert_array_equal(whole.held_out_losses, parts.held_out_losses)
     with pytest.raises(ValueError, match="another run"):
         samplevis.fit_prior(blobs(seed=1), 8, **settings)
@@ -129,34 +145,31 @@ def test_a_run_that_was_stopped_writes_the_same_bytes(tmp_path):
     z = prior.prior(seeds.root(0), 2)
     np.testing.assert_array_equal(prior.image(z), whole.prior.image(z))
     assert prior.value_range == whole.prior.value_range and prior.image_shape == (8, 8, 3)
-    assert Image.open(tmp_path / "p.png").size[0] > 64
+    assert Image.open(folder / "p.png").size[0] > 64
     assert "held out" in str(whole)
 
 
 @pytest.mark.slow
-def test_a_prior_opens_in_a_new_process(tmp_path):
-    samplevis.fit_prior(blobs(), 8, path=tmp_path / "prior.keras", **QUICK)
+def test_a_prior_opens_in_a_new_process(whole, folder):
     program = "import sys\nfrom samplevis import param\nprint(param.flow(sys.argv[1]).shape)"
     found = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path / "prior.keras")], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, str(folder / "whole.keras")], capture_output=True, text=True, check=True
     )
     assert found.stdout.split("\n")[0] == "(8, 8, 3)"
 
 
 @pytest.mark.slow
-def test_a_fit_goes_on_from_a_prior_that_is_there(tmp_path):
-    pictures, settings = blobs(512), dict(widths=(16,), learning_rate=4e-3, progress=False)
-    first = samplevis.fit_prior(pictures, 8, path=tmp_path / "first.keras", steps=200, **settings)
-    settings |= dict(steps=1, learning_rate=1e-9)
-    again = samplevis.fit_prior(pictures, 8, start=tmp_path / "first.keras", **settings)
-    assert again.held_out_losses[-1] == pytest.approx(first.held_out_losses[-1], rel=1e-4)
-    assert again.gaussian_loss == pytest.approx(first.gaussian_loss, rel=1e-4)
+def test_a_fit_goes_on_from_a_prior_that_is_there(fitted, folder):
+    pictures, settings = blobs(512), LEARNT | dict(steps=1, learning_rate=1e-9)
+    again = samplevis.fit_prior(pictures, 8, start=folder / "learnt.keras", **settings)
+    assert again.held_out_losses[-1] == pytest.approx(fitted.held_out_losses[-1], rel=1e-4)
+    assert again.gaussian_loss == pytest.approx(fitted.gaussian_loss, rel=1e-4)
     anew = samplevis.fit_prior(pictures, 8, **settings)
     assert anew.held_out_losses[-1] > 1.05 * again.held_out_losses[-1], "the control begins as the Gaussian"
     for start, size, more, message in (
-        (first.prior, 16, {}, "start: expected a prior of \\(16, 16, 3\\)"),
+        (fitted.prior, 16, {}, "start: expected a prior of \\(16, 16, 3\\)"),
         (param.fourier(8), 8, {}, "start: expected a prior of fit_prior"),
-        (first.prior, 8, {"widths": (8,)}, "widths: expected those of start"),
+        (fitted.prior, 8, {"widths": (8,)}, "widths: expected those of start"),
     ):
         with pytest.raises((ValueError, TypeError), match=message):
             samplevis.fit_prior(blobs(size=size), size, start=start, **settings | more)
