@@ -22,6 +22,7 @@ from samplevis.objectives.base import make_accessor
 from samplevis.overrides.smooth import smooth_name
 from samplevis.results.samples import Samples
 from samplevis.runtime.checks import brief, check_array, check_whole
+from samplevis.runtime.plain_text import printable
 
 Score = Callable[[np.ndarray], np.ndarray]
 
@@ -77,7 +78,7 @@ class Examples(GridMixin):
         return f"<Examples of {self.objective} in {self.model}: {len(self)} images>"
 
     def __str__(self) -> str:
-        return self.summary()
+        return printable(self.summary(), lines=True)
 
     def percentile(self, values: Samples | np.ndarray | float) -> np.ndarray:
         """The percentage of the images with smaller activations than the given ones.

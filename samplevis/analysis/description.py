@@ -24,6 +24,7 @@ from samplevis.network.sources.functions import kinds
 from samplevis.runtime import seeds
 from samplevis.runtime.checks import check_whole
 from samplevis.runtime.deprecation import renamed_property
+from samplevis.runtime.plain_text import printable
 
 # Contrast of the noise that gives its pixels the standard deviation of a photograph's, about 0.2.
 CONTRAST = 1.0
@@ -91,7 +92,7 @@ class Description:
             "",
             *(f"! {warning}" for warning in self.warnings or ()),
         ]
-        return "\n".join(lines if self.warnings else [*lines, "No warnings."])
+        return printable("\n".join(lines if self.warnings else [*lines, "No warnings."]), lines=True)
 
     def _dead_lines(self) -> list[str]:
         if not self.dead:

@@ -11,6 +11,7 @@ import numpy as np
 
 from samplevis.atlas.reading import Atlas, Unit
 from samplevis.atlas.similarity import layout, nearest_in
+from samplevis.runtime.plain_text import printable
 
 
 class Legend(NamedTuple):
@@ -77,8 +78,10 @@ def as_script(function: str, value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return printable(value, lines=True)
     if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {printable(key): _plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
         return [_plain(each) for each in value]
     if isinstance(value, (float, np.floating)):

@@ -16,6 +16,7 @@ from samplevis.atlas.layers import LayerPlan, plan_layers
 from samplevis.atlas.settings import AtlasSettings, atlas_settings, digest
 from samplevis.atlas.store import PARTS, folder_name
 from samplevis.network import Network, as_network, fingerprint
+from samplevis.runtime.plain_text import printable
 
 if TYPE_CHECKING:
     import keras
@@ -163,7 +164,7 @@ class AtlasPlan:
     def __str__(self) -> str:
         lines = [f"{self.network.name}: {self.num_units:,} units of {len(self.layers)} layers"]
         lines += [f"  {layer.name[:60]:30} {layer.count:>6,}" for layer in self.layers]
-        return "\n".join([*lines, str(self.cost)])
+        return printable("\n".join([*lines, str(self.cost)]), lines=True)
 
 
 def plan_atlas(

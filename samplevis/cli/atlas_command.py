@@ -80,6 +80,8 @@ def _add_run(group: argparse._ArgumentGroup) -> None:
 def run_atlas(options: argparse.Namespace) -> None:
     """Makes an atlas, its page, or only a plan; or serves a page."""
     if options.model == SERVE and options.folder is not None:
+        from samplevis.cli.serving import serve
+
         serve(options.folder, options.port)
         return
     if options.folder is not None:
@@ -162,26 +164,3 @@ def _directions(options: argparse.Namespace) -> dict[str, Any] | None:
 def _absolute(model: str) -> str:
     """A path that workers find, too; the name of a zoo model as it is."""
     return os.path.abspath(model) if os.path.exists(model) else model
-
-
-def serve(folder: str, port: int) -> None:
-    """Serves the page of an atlas to this machine, until Ctrl-C.
-
-    Args:
-      folder: the folder of the atlas, or of the page.
-      port: the port; 0 for a free one.
-
-    Raises:
-      FileNotFoundError: if there is no page.
-    """
-    import functools
-    import http.server
-
-    site = os.path.join(folder, "site")
-    site = site if os.path.isdir(site) else folder
-    if not os.path.isfile(os.path.join(site, "index.html")):
-        raise FileNotFoundError(f"folder: there is no page in {folder}; make it with --publish")
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=site)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
-        print(f"http://127.0.0.1:{server.server_port}/ (Ctrl-C stops)", flush=True)
-        server.serve_forever()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import shlex
@@ -13,6 +14,7 @@ from samplevis.atlas.settings import AtlasSettings
 from samplevis.cli.parser import make_parser
 from samplevis.cli.wording import in_flags
 from samplevis.runs.options import RenderOptions, RunOptions
+from samplevis.runtime.plain_text import PlainStream
 from samplevis.sampling.options import HMCOptions
 
 BAD_ARGUMENT, FAILURE, INTERRUPTED = 2, 1, 130
@@ -63,6 +65,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
       1
     """
     words = sys.argv[1:] if arguments is None else arguments
+    with (
+        contextlib.redirect_stdout(PlainStream(sys.stdout)),
+        contextlib.redirect_stderr(PlainStream(sys.stderr)),
+    ):
+        return _run(words)
+
+
+def _run(words: Sequence[str]) -> int:
+    """Runs the command, and returns its exit code."""
     options = make_parser().parse_args([readable(word) for word in words])
     options.command = shlex.join(["samplevis", *words])
     with warnings.catch_warnings():

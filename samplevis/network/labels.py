@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from samplevis.runtime.checks import brief, did_you_mean, is_list
+from samplevis.runtime.plain_text import printable
 
 # Labels are looked up before TensorFlow is loaded.
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def check_labels(labels: Sequence[str] | None, outputs: Sequence[Shape], fewer: 
     if not names or not all(isinstance(name, str) for name in names):
         raise ValueError(f"labels: expected a sequence of strings, one for each class. Received: {brief(labels)}")
     _check_count(names, outputs, fewer)
-    return names
+    return tuple(map(printable, names))
 
 
 def _check_count(labels: Sequence[str], outputs: Sequence[Shape], fewer: bool) -> None:

@@ -20,6 +20,7 @@ from samplevis.network.structure import Watched
 from samplevis.runtime.checks import brief, check_flag
 from samplevis.runtime.deprecation import renamed_keywords, renamed_property
 from samplevis.runtime.lru import LRUDict
+from samplevis.runtime.plain_text import printable
 
 # Compiled functions that a network holds on to.
 MAX_COMPILED = 32
@@ -106,7 +107,7 @@ class Network:
         if fixed_inputs is not None and not isinstance(fixed_inputs, Mapping):
             raise TypeError(f"fixed_inputs: expected a dictionary {{input: values}}. Received: {brief(fixed_inputs)}")
         self.source: Source = as_source(model, fixed_inputs, image_shape, input)
-        self.name: str = name or self.source.name
+        self.name: str = printable(name or self.source.name)
         #: Whether the gradient is that of the values: False only for networks from `samplevis.overrides`.
         self.exact_gradient = True
         #: How the preprocessing was inferred; None if it was declared.
@@ -394,7 +395,7 @@ class Network:
           features  (5,)             GlobalAveragePooling2D
           logits    (3,)             Dense
         """
-        return self._names.table()
+        return printable(self._names.table(), lines=True)
 
     def __repr__(self) -> str:
         return f"<Network {self.name}: {self._images.text()}, {len(self.layers)} layers>"

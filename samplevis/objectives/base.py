@@ -14,6 +14,7 @@ import tensorflow as tf
 from samplevis.network import Network
 from samplevis.network.endings import LOG_ODDS
 from samplevis.runtime.checks import brief, is_list, is_whole
+from samplevis.runtime.plain_text import printable
 
 Accessor = Callable[[str], Any]
 Score = Callable[[Accessor, Sequence[Any]], tf.Tensor]
@@ -121,7 +122,7 @@ class Objective:
         return self.function(T, self.parameters)
 
     def __repr__(self) -> str:
-        return self.description
+        return printable(self.description)
 
     def __add__(self, other: Objective | float) -> Objective:
         return _combine(operator.add, "+", self, other)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import html
 import os
 
 import keras
@@ -19,6 +18,7 @@ from samplevis.recipes.directions import IconRenderer
 from samplevis.recipes.picture import activations_by_position, picture_size
 from samplevis.runtime import files
 from samplevis.runtime.checks import check_whole
+from samplevis.runtime.plain_text import as_html
 from samplevis.transform.base import TransformLike
 
 MARK = (255, 0, 0)
@@ -114,7 +114,7 @@ class SemanticDictionary:
                 to_uint8(false_colors(self.icons)), self.channels, self.activations, strict=True
             )
         )
-        title = html.escape(self.title)
+        title = as_html(self.title)
         page = (
             f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
             "<style>body{font-family:sans-serif}td{padding:4px 12px 4px 0}meter{width:12em}</style></head>\n"

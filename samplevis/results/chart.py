@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+
+from samplevis.runtime.plain_text import as_html
 
 # Size of the chart and its margins for labels, in SVG units.
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 480, 280, 52, 10, 12, 44
@@ -76,16 +77,16 @@ def line_chart(
     for value, text in marks:
         y = down(value)
         parts += [f'<path class="mark" d="M{LEFT} {y:.1f}H{edge}"/>']
-        parts += [f'<text class="name" x="{edge + 6}" y="{y + 4:.1f}">{html.escape(text)}</text>']
+        parts += [f'<text class="name" x="{edge + 6}" y="{y + 4:.1f}">{as_html(text)}</text>']
     for line, found in zip(lines, points, strict=True):
         corners = " ".join(f"{across(x):.1f},{down(y):.1f}" for x, y in found)
         parts += [f'<polyline class="{line.style}" points="{corners}"/>']
     middle = TOP + (HEIGHT - TOP - BOTTOM) / 2
     parts += [
-        f'<text x="{(LEFT + edge) / 2}" y="{HEIGHT - 8}" text-anchor="middle">{html.escape(x_label)}</text>',
-        f'<text transform="translate(13 {middle}) rotate(-90)" text-anchor="middle">{html.escape(y_label)}</text>',
+        f'<text x="{(LEFT + edge) / 2}" y="{HEIGHT - 8}" text-anchor="middle">{as_html(x_label)}</text>',
+        f'<text transform="translate(13 {middle}) rotate(-90)" text-anchor="middle">{as_html(y_label)}</text>',
     ]
-    title = html.escape(description)
+    title = as_html(description)
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">{"".join(parts)}</svg>'
 
 

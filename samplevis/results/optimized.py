@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import html
 import os
 
 import numpy as np
@@ -14,6 +13,7 @@ from samplevis._version import __version__
 from samplevis.export.data_url import png_url
 from samplevis.export.image import save_made
 from samplevis.export.pixels import tile_scale
+from samplevis.runtime.plain_text import as_html
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -57,8 +57,8 @@ class Optimized:
         return f"<Optimized {self._unit()}: {count} image{'' if count == 1 else 's'} of {pixels}{self._scores()}>"
 
     def _repr_html_(self) -> str:
-        picture = f'<img src="{png_url(self.grid())}" alt="Images that maximise {html.escape(self._unit())}">'
-        return f"{picture}<br><code>{html.escape(repr(self))}</code>"
+        picture = f'<img src="{png_url(self.grid())}" alt="Images that maximise {as_html(self._unit())}">'
+        return f"{picture}<br><code>{as_html(repr(self))}</code>"
 
     def grid(self, columns: int | None = None, scale: int | None = None) -> np.ndarray:
         """The images in one picture. Signals are drawn over time, volumes as slices.

@@ -17,11 +17,12 @@ from samplevis.results import report_pictures as pictures
 from samplevis.results.chart import Line, line_chart
 from samplevis.results.colors import in_colors
 from samplevis.results.plots import photographs
-from samplevis.results.report_pictures import COLORS, as_text, breakable, plural
+from samplevis.results.report_pictures import COLORS, breakable, plural
 from samplevis.results.rows import MAX_LEVEL_ERROR, ROWS
 from samplevis.results.summary import Summary
 from samplevis.runtime import files
 from samplevis.runtime.checks import brief, check_whole
+from samplevis.runtime.plain_text import as_html
 from samplevis.sampling import diagnostics
 from samplevis.sampling.options import HMCOptions
 
@@ -105,14 +106,14 @@ def _page(samples: Samples, title: str, other_end: Samples | None, draws: int, f
     summary, shown = samples.summary(), in_colors(samples)
     chains, count = samples.images.shape[:2]
     parts = {
-        "title": as_text(title),
+        "title": as_html(title),
         "heading": breakable(title),
-        "objective": as_text(samples.objective),
-        "model": as_text(samples.model),
+        "objective": as_html(samples.objective),
+        "model": as_html(samples.model),
         "size": f"{chains} {plural('chain', chains)} of {count} {plural('draw', count)}",
-        "lines": "".join(f"<p>{as_text(line)}</p>" for line in summary.lines),
+        "lines": "".join(f"<p>{as_html(line)}</p>" for line in summary.lines),
         "asked": "" if samples.level is None else f"; {samples.level:.2f} was asked for",
-        "verdict": as_text(summary.verdict),
+        "verdict": as_html(summary.verdict),
         "verdicts": _verdicts(summary),
         "overview": pictures.overview(shown, frames),
         "chains": pictures.first_chains(shown, draws),
@@ -123,7 +124,7 @@ def _page(samples: Samples, title: str, other_end: Samples | None, draws: int, f
         "keys": "" if _many(samples, other_end) else _keys(chains),
         "spectrum": _spectrum(samples),
         "rows": _table(summary),
-        "command": as_text(_command(samples)),
+        "command": as_html(_command(samples)),
         "settings": _definitions(_provenance(shown)),
         "versions": _definitions(samples.versions) or "<div><dt>versions</dt><dd>not recorded</dd></div>",
     }
@@ -135,9 +136,9 @@ def _verdicts(summary: Summary) -> str:
     """A badge for each verdict, then what is wrong."""
     badges = (summary.pictures, summary.averages)
     shown = "".join(
-        f'<div class="verdict {GRADES[badge.verdict]}"><b>{as_text(badge.text)}</b></div>' for badge in badges
+        f'<div class="verdict {GRADES[badge.verdict]}"><b>{as_html(badge.text)}</b></div>' for badge in badges
     )
-    issues = "".join(f"<li>{as_text(text)}</li>" for text in summary.warnings)
+    issues = "".join(f"<li>{as_html(text)}</li>" for text in summary.warnings)
     return f'<div class="verdicts">{shown}</div>' + (f'<ul class="issues">{issues}</ul>' if issues else "")
 
 
@@ -208,11 +209,11 @@ def _table(summary: Summary) -> str:
         hint = f"{meaning}; worry if {worry}" if worry else meaning
         figures = _figures(label, text)
         for i, (figure, value) in enumerate(figures):
-            below = f"<small>{as_text(hint)}</small>" if i == len(figures) - 1 else ""
-            judged = f'<td class="{grade}">{as_text(judgement)}</td>' if i == 0 else "<td></td>"
+            below = f"<small>{as_html(hint)}</small>" if i == len(figures) - 1 else ""
+            judged = f'<td class="{grade}">{as_html(judgement)}</td>' if i == 0 else "<td></td>"
             rows.append(
-                f'<tr{"" if i == 0 else MORE}><th scope="row">{as_text(figure)}{below}</th>'
-                f'<td class="value">{as_text(value)}</td>{judged}</tr>'
+                f'<tr{"" if i == 0 else MORE}><th scope="row">{as_html(figure)}{below}</th>'
+                f'<td class="value">{as_html(value)}</td>{judged}</tr>'
             )
     return "".join(rows)
 
@@ -254,5 +255,5 @@ def _definitions(values: Mapping[str, Any]) -> str:
         return value if isinstance(value, str) else json.dumps(value, default=str)
 
     return "".join(
-        f"<div><dt>{as_text(name)}</dt><dd>{as_text(plain(value))}</dd></div>" for name, value in values.items()
+        f"<div><dt>{as_html(name)}</dt><dd>{as_html(plain(value))}</dd></div>" for name, value in values.items()
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
 import re
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from samplevis.export.animation import chain_frames
 from samplevis.export.pixels import enlarge, tile_scale, to_uint8
 from samplevis.results.film import FILM_CHAINS
 from samplevis.results.sample_grid import GRID_CHAINS, contrasted_means, evenly
+from samplevis.runtime.plain_text import as_html
 
 if TYPE_CHECKING:
     from samplevis.results.samples import Samples
@@ -87,14 +87,9 @@ def other_chains(samples: Samples) -> str:
     )
 
 
-def as_text(text: object) -> str:
-    """Text for HTML."""
-    return html.escape(str(text))
-
-
 def breakable(text: object) -> str:
     """Text that may be broken where parts of names end."""
-    return re.sub("([(/_:])", r"\1<wbr>", as_text(text))
+    return re.sub("([(/_:])", r"\1<wbr>", as_html(text))
 
 
 def plural(word: str, count: int) -> str:
@@ -140,7 +135,7 @@ def _figure(name: str, image: np.ndarray, alt: str, caption: str, beside: tuple[
     """An image that fills the window while the page's address names it."""
     before, after = beside
     return (
-        f'<figure id="{name}"><a class="open" href="#{name}"><img src="{_webp(image[None])}" alt="{as_text(alt)}"></a>'
+        f'<figure id="{name}"><a class="open" href="#{name}"><img src="{_webp(image[None])}" alt="{as_html(alt)}"></a>'
         f'<a class="before" href="#{before}" aria-label="previous picture">‹</a>'
         f'<a class="after" href="#{after}" aria-label="next picture">›</a>'
         f'<a class="close" href="#closed" aria-label="close">×</a><figcaption>{caption}</figcaption></figure>'

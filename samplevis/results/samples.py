@@ -24,6 +24,7 @@ from samplevis.results.summary import Summary, summarize
 from samplevis.runtime.checks import brief, check_whole
 from samplevis.runtime.deprecation import RenamedKeys, renamed_property
 from samplevis.runtime.draw_store import as_array, chosen
+from samplevis.runtime.plain_text import printable
 from samplevis.runtime.versions import versions
 from samplevis.sampling.density import CLASSES, Density
 from samplevis.sampling.kernels.stats import RENAMED_STATS
@@ -146,6 +147,8 @@ class Samples(Sequence):
             object.__setattr__(self, "anneal_images", np.zeros((chain, 0, *image), np.uint8))
         for name in present_arrays(self):
             object.__setattr__(self, name, as_array(getattr(self, name)))
+        for name in ("objective", "model"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
         object.__setattr__(self, "stats", Stats(self.stats))
         check_samples(self)
 

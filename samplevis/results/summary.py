@@ -23,6 +23,7 @@ from samplevis.results.verdicts import (
     judge_pictures,
 )
 from samplevis.runtime.deprecation import renamed_property
+from samplevis.runtime.plain_text import printable
 
 if TYPE_CHECKING:
     from samplevis.results.samples import Samples
@@ -140,7 +141,8 @@ class Summary:
         lines += [f"  {'!' if issue.spoils >= CHAINS else '-'} {issue.text}" for issue in self.issues] or [
             "  No warnings."
         ]
-        return "\n".join(lines + [f"    chain {chain}: {self._shown(chain)}" for chain in self.bad_chains])
+        lines += [f"    chain {chain}: {self._shown(chain)}" for chain in self.bad_chains]
+        return printable("\n".join(lines), lines=True)
 
     def _shown(self, chain: int) -> str:
         """The figures of a bad chain."""

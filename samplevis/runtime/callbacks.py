@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import tqdm.auto
 
+from samplevis.runtime.plain_text import cursor_stream, printable
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -94,11 +96,16 @@ class ProgressBar(Callback):
     def on_stage_begin(self, stage: str, done: int, total: int, unit: str) -> None:
         number = f"[{self._stages.index(stage) + 1}/{len(self._stages)}] " if stage in self._stages else ""
         self._bar = tqdm.auto.tqdm(
-            total=total, initial=done, desc=f"{number}{stage:<10}", unit=unit, file=sys.stderr, dynamic_ncols=True
+            total=total,
+            initial=done,
+            desc=f"{number}{printable(stage):<10}",
+            unit=printable(unit),
+            file=cursor_stream(sys.stderr),
+            dynamic_ncols=True,
         )
 
     def on_step(self, stage: str, done: int, total: int, figures: Mapping[str, float]) -> None:
-        self._bar.set_postfix({name: f"{value:.4g}" for name, value in figures.items()}, refresh=False)
+        self._bar.set_postfix({printable(name): f"{value:.4g}" for name, value in figures.items()}, refresh=False)
         self._bar.update(done - self._bar.n)
 
     def on_stage_end(self, stage: str, interrupted: bool) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from html import escape
 from typing import Any, Literal, NamedTuple
+
+from samplevis.runtime.plain_text import as_html, printable
 
 
 class Measure(NamedTuple):
@@ -111,7 +112,7 @@ class Evaluation:
         )
         lines += [f"  - {name} was left out: {why}" for name, why in self.skipped.items()]
         lines += [f"! {warning}" for warning in self.warnings] or ["No warnings."]
-        return "\n".join(lines)
+        return printable("\n".join(lines), lines=True)
 
     def _repr_html_(self) -> str:
         """The table with what each figure can and cannot say."""
@@ -120,9 +121,9 @@ class Evaluation:
         notes = [f"{name} was left out: {why}" for name, why in self.skipped.items()]
         notes += self.warnings or ("No warnings.",)
         return (
-            f"<table><caption>{escape(self.title)}; {self.coverage:.0%} intervals</caption><thead><tr>"
+            f"<table><caption>{as_html(self.title)}; {self.coverage:.0%} intervals</caption><thead><tr>"
             f"{''.join(f'<th>{name}</th>' for name in head)}</tr></thead><tbody>{rows}</tbody></table>"
-            f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul>"
+            f"<ul>{''.join(f'<li>{as_html(note)}</li>' for note in notes)}</ul>"
         )
 
 
@@ -143,7 +144,7 @@ def _html_row(metric: Metric) -> str:
     control = f" ({measure.control})"
     label, value, interval, beside, examples = _cells(metric)
     texts = (label, value, interval, beside + control, examples, metric.text, measure.tells, measure.limits)
-    return f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in (*texts, measure.source))}</tr>"
+    return f"<tr>{''.join(f'<td>{as_html(text)}</td>' for text in (*texts, measure.source))}</tr>"
 
 
 def _plain(metric: Metric) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from html import escape
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -21,6 +20,7 @@ from samplevis.export.data_url import png_url
 from samplevis.export.pixels import to_uint8
 from samplevis.results.shares import wilson
 from samplevis.runtime.files import atomic_path
+from samplevis.runtime.plain_text import as_html
 from samplevis.runtime.untrusted import read_json
 
 MEASURE = forced_choice.MEASURE._replace(
@@ -83,7 +83,7 @@ def write_page(path: str | os.PathLike, trials: Trials, title: str) -> str:
     sections = "".join(_section(shown, pair) for pair in trials.queries)
     identity = hashlib.sha256(sections.encode()).hexdigest()[:16]
     template = Template(resources.files(__package__).joinpath("trials.html").read_text(encoding="utf-8"))
-    page = template.substitute(title=escape(title), trials=sections, identity=identity)
+    page = template.substitute(title=as_html(title), trials=sections, identity=identity)
     key = path.with_suffix(".key.json")
     for file, text in ((key, json.dumps({"trials": identity, "answers": trials.answers}) + "\n"), (path, page)):
         with atomic_path(file) as temporary:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import logging
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from samplevis.lucid.misc.io.serialize_array import Domain, array_to_jsbuffer, serialize_array
+from samplevis.runtime.plain_text import as_html
 
 __all__ = ["array_to_jsbuffer", "graph", "image", "images", "serialize_array", "show", "textured_mesh"]
 
@@ -85,7 +85,7 @@ def images(
     """
     labels = range(len(arrays)) if labels is None else labels
     cells = (
-        f'<div style="margin-right: 10px;">{html.escape(str(label))}<br>{_image_html(array, w=w, domain=domain)}</div>'
+        f'<div style="margin-right: 10px;">{as_html(str(label))}<br>{_image_html(array, w=w, domain=domain)}</div>'
         for array, label in zip(arrays, labels, strict=False)
     )
     _display_html(f'<div style="display: flex; flex-direction: row; flex-wrap: wrap;">{"".join(cells)}</div>')
