@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from samplevis import Network, activation, modelzoo, objectives, param
-from samplevis.runs.network_answers import _names, class_unit
+from samplevis.runs.network_answers import _names, class_unit, network_answers
+from samplevis.runs.options import RenderOptions, RunOptions
+from samplevis.runs.render_plan import plan_render
+from samplevis.sampling.options import HMCOptions
 
 LABELS = ("dark", "light", "light|green")
 
@@ -69,3 +72,31 @@ def test_draws_are_named_by_the_network():
     sigmoid = classifier("sigmoid")
     separate = _names(sigmoid, unit_of(sigmoid, "out:light|green"), images)
     assert separate["named"] == [2, 2] and not separate["exclusive"]
+
+
+def answers_of(network: Network, objective, images: np.ndarray) -> dict:
+    plan = plan_render(
+        network, objective, HMCOptions(), RenderOptions(smooth=None), RunOptions(), param.fourier(8), transforms=None
+    )
+    return network_answers(plan, images, images[:, 0])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pictures_of_a_class_that_excite_another_more(seed):
+    """Generated: another class reads the same pattern, with a larger weight or, the control, with a smaller one."""
+    random = np.random.default_rng(seed)
+    pattern, other = random.normal(size=(2, 8 * 8 * 3))
+    excited = (0.5 + 0.4 * np.sign(pattern)).reshape(8, 8, 3).astype(np.float32)
+    images = np.broadcast_to(excited, (2, 3, 8, 8, 3))
+    for gain, named in ((1.5, 0), (0.5, 3)):
+        layers = [keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(3, "softmax", name="out")]
+        model = keras.Sequential(layers)
+        kernel = np.stack([other, pattern, gain * pattern], axis=1)
+        model.layers[-1].set_weights([kernel.astype(np.float32), -0.5 * kernel.sum(0).astype(np.float32)])
+        network = Network(model, value_range=(0, 1), labels=LABELS[:2] + ("green",))
+        found = answers_of(network, "out:1", images)
+        assert found["named"] == [named, named] and found["named_else"] == ("" if named else "green")
+        # What the advice says can be run, and scores the same class against the others.
+        against_others = eval(found["log_odds"], {"objectives": objectives})
+        assert unit_of(network, against_others).index == 1
+        assert answers_of(network, against_others, images)["log_odds"] == ""
