@@ -12,6 +12,9 @@ from samplevis.results.issues import CHAINS, Issue, Run, name_chains
 # Share of the draws that the network must name as the class, and the level below which that is not asked of it.
 MIN_NAMED, LEVEL_OF_ANSWERS = 0.95, 0.5
 
+# Of a run of log-odds. They are a difference of logits, whose changes by smoothing do not cancel, and half their optimum is sure.
+SETTINGS = "level=0.5, smooth=None"
+
 
 def judges_answers(run: Run) -> bool:
     """Whether the network's answers count: it ends in a softmax, so that one class is right, and the level is high."""
@@ -42,4 +45,4 @@ def _advice(options: Mapping[str, Any]) -> str:
     log_odds = options.get("log_odds")
     if not log_odds:
         return "Ask for a higher level."
-    return f"Score the class against all others: samplevis.render(model, samplevis.{log_odds})."
+    return f"Score the class against all others: samplevis.render(model, samplevis.{log_odds}, {SETTINGS})."

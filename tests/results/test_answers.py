@@ -42,7 +42,7 @@ def test_a_class_that_the_network_does_not_name_is_not(named, verdict, chains):
 
 def test_the_advice_is_code_that_scores_the_class_against_the_others():
     advice = answered([0] * 4).judgement("answers")
-    assert f"samplevis.render(model, samplevis.{LOG_ODDS})" in advice
+    assert f"samplevis.render(model, samplevis.{LOG_ODDS}, level=0.5, smooth=None)" in advice
     # Of draws of these log-odds, more are named at a higher level.
     for log_odds in ("", None):
         advice = answered([0] * 4, log_odds=log_odds).judgement("answers")
