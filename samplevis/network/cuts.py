@@ -103,6 +103,10 @@ class PreparedCuts:
         """Bytes that some layers and their gradient take for an image of a size, outside TensorFlow's graph."""
         return self._source.hidden_bytes(self._found(self._names.check_all(layer_names)), size) if layer_names else 0
 
+    def hidden_half(self, layer_names: Sequence[str], size: tuple[int, ...]) -> tuple[str, str] | None:
+        """The first part that computes in half precision outside TensorFlow's graph, up to some layers, and its precision."""
+        return self._source.hidden_half(self._found(self._names.check_all(layer_names)), size)
+
     def refresh(self) -> None:
         """Reads the model's weights again, for compiled code that calls these functions."""
         self._prepared.refresh()

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.network import Network, as_network
+from samplevis.network.sources import is_torch
 from samplevis.network.sources.functional import FunctionalSource
 from samplevis.network.sources.stand_ins import paths_by_operation, twin
 from samplevis.overrides.rebuild import NUM_COMPARED, outermost, prior_images
@@ -40,7 +41,7 @@ def bfloat16(network: Network | keras.Model) -> Network:
       fails in bfloat16 on a few images, or gives other values there than rounded ones, stays in float32, with a warning.
 
     Raises:
-      ValueError: if the network is a snapshot of a graph, whose precision is fixed.
+      ValueError: if the network is a snapshot of a graph, or a module of PyTorch's, whose precision is fixed.
 
     Example:
       >>> fast = samplevis.overrides.bfloat16(model)
@@ -50,6 +51,11 @@ def bfloat16(network: Network | keras.Model) -> Network:
     network = as_network(network)
     source = network.source
     if not isinstance(source, FunctionalSource):
+        if is_torch(network.model):
+            raise ValueError(
+                f"network: {network.name!r} is a module of PyTorch's, which computes in the precision of its own parameters. Give "
+                "a copy in half precision: Network(copy.deepcopy(module).bfloat16(), ...)."
+            )
         raise ValueError(
             f"network: {network.name!r} is a snapshot of a graph, whose precision is fixed. Expected a functional or Sequential "
             "Keras model."

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import samplevis
 from samplevis import Network, objectives
+from samplevis.activation.soundness import check_values
 
 layers = keras.layers
 SHAPE = (16, 16, 3)
@@ -82,6 +83,42 @@ def test_half_precision_is_refused_by_name(policy, kind):
     last = list(found.layers)[-1]
     with pytest.raises(ValueError, match=rf"^model: a sampler needs.*{policy.removeprefix('mixed_')} cannot carry"):
         samplevis.render(found, f"{last}:0", progress=False)
+
+
+HIDDEN_HALF = {
+    "a map": lambda x: tf.map_fn(lambda one: tf.cast(tf.nn.relu(tf.cast(one, tf.float16)), tf.float32), x),
+    "a function": tf.function(lambda x: tf.cast(tf.cast(x, tf.bfloat16) * 2, tf.float32)),
+    "a condition": lambda x: tf.cond(
+        tf.reduce_sum(x) > 0, lambda: tf.cast(tf.cast(x, tf.float16), tf.float32), lambda: x
+    ),
+}
+
+
+@pytest.mark.parametrize("inside", HIDDEN_HALF)
+def test_half_precision_inside_functions_is_refused(inside):
+    found = network("Keras", model_of(layers.Conv2D(4, 3), layers.Lambda(HIDDEN_HALF[inside]), *head()))
+    with pytest.raises(ValueError, match="float16 cannot carry"):
+        check_values(found, ["out"])
+    whole = layers.Lambda(lambda x: tf.map_fn(tf.nn.relu, x))
+    check_values(network("Keras", model_of(layers.Conv2D(4, 3), whole, *head())), ["out"])
+
+
+MIXING = {
+    "a mean of the batch": lambda x: x - tf.reduce_mean(x, 0, keepdims=True),
+    "a norm of the batch": lambda x: x / tf.norm(x),
+    "statistics of the batch": lambda x: tf.nn.batch_normalization(x, *tf.nn.moments(x, [0, 1, 2]), None, None, 1e-3),
+    "the order of the batch": lambda x: tf.reverse(x, [0]),
+}
+
+
+@pytest.mark.parametrize("mixing", MIXING)
+def test_a_network_that_mixes_the_images_of_a_batch_is_refused_by_name(mixing):
+    found = network("Keras", model_of(layers.Conv2D(4, 3), layers.Lambda(MIXING[mixing], name="mixed"), *head()))
+    with pytest.raises(ValueError, match="^model: .* of 'mixed' of 'own' depend on the other images of the batch"):
+        samplevis.render(found, "out:0", progress=False)
+    check_values(found, [next(iter(found.layers))])
+    own = layers.Lambda(lambda x: x - tf.reduce_mean(x, [1, 2], keepdims=True))
+    check_values(network("Keras", model_of(layers.Conv2D(4, 3), own, *head())), ["out"])
 
 
 @pytest.mark.parametrize("name", ["labels", "step", "num_transforms", "members"])

@@ -81,6 +81,9 @@ class Source(Protocol):
     def hidden_bytes(self, names: tuple[str, ...], size: tuple[int, ...]) -> int:
         """Bytes of arrays that the value and gradient of some layers take for an image of a size, outside TensorFlow's graph."""
 
+    def hidden_half(self, names: tuple[str, ...], size: tuple[int, ...]) -> tuple[str, str] | None:
+        """The first part that computes in half precision outside TensorFlow's graph, up to some layers, and its precision."""
+
 
 def show(shape: Sequence[int | None]) -> str:
     """A shape as text."""

@@ -158,6 +158,9 @@ class FunctionalSource:
     def hidden_bytes(self, names: tuple[str, ...], size: tuple[int, ...]) -> int:
         return 0
 
+    def hidden_half(self, names: tuple[str, ...], size: tuple[int, ...]) -> tuple[str, str] | None:
+        return None
+
     def plan(self, names: tuple[str, ...], given: Sequence[Value] = ()) -> Plan:
         """The steps that some layers need.
 

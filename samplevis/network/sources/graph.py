@@ -167,6 +167,9 @@ class GraphSource:
     def hidden_bytes(self, names: tuple[str, ...], size: tuple[int, ...]) -> int:
         return 0
 
+    def hidden_half(self, names: tuple[str, ...], size: tuple[int, ...]) -> tuple[str, str] | None:
+        return None
+
     def before_weights(self, images: tf.Tensor) -> tuple[str, tf.Tensor] | None:
         """Return (first node with weights, what reaches it of some images); None if there is none."""
         found = first_kernel(self._graph, self._input, self.image_shape[-1])

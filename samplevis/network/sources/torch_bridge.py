@@ -131,20 +131,9 @@ class _InTorch(torch.autograd.Function):
             return _copy(to_torch(tape.gradient(y, value, to_tensorflow(_copy(upstream))))), None
 
 
-class InTorch(torch.nn.Module):
-    """A function of a tensor of TensorFlow's, eager, as a module.
-
-    Args:
-      function: the function; its gradient is TensorFlow's.
-    """
-
-    def __init__(self, function: Callable[[tf.Tensor], tf.Tensor]):
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The function's value."""
-        return _InTorch.apply(x, self.function)
+def in_torch(function: Callable[[tf.Tensor], tf.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
+    """A function of a tensor of TensorFlow's, eager, as one of PyTorch's tensors, with TensorFlow's gradient."""
+    return lambda x: _InTorch.apply(x, function)
 
 
 def to_torch(value: tf.Tensor) -> torch.Tensor:

@@ -11,9 +11,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+Function = Callable[[torch.Tensor], torch.Tensor]
 # What the root module is called as a layer, unless a submodule has the name.
 OUTPUT = "output"
+HALF = (torch.float16, torch.bfloat16)
 # Hooks and training mode belong to a module, whatever number of networks hold it: one run at a time.
 _LOCKS: weakref.WeakKeyDictionary[torch.nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
 
@@ -61,17 +64,13 @@ def _with(output: Any, old: torch.Tensor, new: torch.Tensor) -> Any:
     return type(output)(*items) if hasattr(output, "_fields") else type(output)(items)
 
 
-def share_lock(module: torch.nn.Module, other: torch.nn.Module) -> None:
-    """Lets two modules that have submodules in common run one after the other."""
-    _LOCKS[module] = _LOCKS.setdefault(other, threading.RLock())
-
-
 def run(
     module: torch.nn.Module,
     images: torch.Tensor,
     taps: Collection[Tap],
     read: Callable[[torch.Tensor], torch.Tensor],
     replaced: Mapping[Tap, torch.Tensor] | None = None,
+    functions: Mapping[str, Function] | None = None,
 ) -> dict[Tap, torch.Tensor]:
     """Runs a module in evaluation mode until all taps have been read.
 
@@ -81,6 +80,7 @@ def run(
       taps: where to read.
       read: what to make of each tensor: a copy, since a module may change it in place later.
       replaced: values to put in the place of some tensors, by tap. Defaults to none.
+      functions: by the name of a submodule, what to apply to its first argument in its place. Defaults to none.
 
     Returns:
       What was read, by tap.
@@ -114,7 +114,11 @@ def run(
         return changed
 
     names = {tap.module for tap in (*left, *replaced)}
-    with _hooked(module, names, before, after), contextlib.suppress(_Reached):
+    with (
+        _hooked(module, names, before, after),
+        _replacing(module, functions or {}),
+        contextlib.suppress(_Reached),
+    ):
         module(images)
     if left:
         raise RuntimeError(f"the module did not reach {', '.join(sorted({tap.module or OUTPUT for tap in left}))}")
@@ -147,6 +151,45 @@ def record(module: torch.nn.Module, images: torch.Tensor) -> tuple[dict[Tap, tor
     return seen, ends
 
 
+class _Watching(TorchDispatchMode):
+    """While it lasts, calls a function of every tensor that PyTorch computes."""
+
+    def __init__(self, seen: Callable[[torch.Tensor], None]):
+        super().__init__()
+        self._seen = seen
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
+        values = function(*args, **(kwargs or {}))
+        for value in values if isinstance(values, tuple | list) else (values,):
+            if isinstance(value, torch.Tensor):
+                self._seen(value)
+        return values
+
+
+def first_half(module: torch.nn.Module, images: torch.Tensor, taps: Collection[Tap]) -> tuple[str, torch.dtype] | None:
+    """Runs a module in evaluation mode until all taps have been read, and looks for values in half precision.
+
+    Returns:
+      (dotted name of the submodule that computes the first of them, their type), or None.
+    """
+    inside, found = [""], []
+
+    def before(name: str, use: int, arguments: tuple) -> None:
+        inside.append(name)
+
+    def after(name: str, use: int, output: Any) -> None:
+        inside.pop()
+
+    def seen(value: torch.Tensor) -> None:
+        if value.dtype in HALF and not found:
+            found.append((inside[-1], value.dtype))
+
+    names = [name for name, _ in module.named_modules()]
+    with torch.inference_mode(False), _hooked(module, names, before, after), _Watching(seen):
+        run(module, images, taps, torch.Tensor.detach)
+    return found[0] if found else None
+
+
 @contextlib.contextmanager
 def _hooked(
     module: torch.nn.Module,
@@ -174,6 +217,40 @@ def _hooked(
                 part.register_forward_hook(lambda _, __, output, name=name: leave(name, output)),
             ):
                 hooks.callback(handle.remove)
+        yield
+
+
+@contextlib.contextmanager
+def _replacing(module: torch.nn.Module, functions: Mapping[str, Function]) -> Iterator[None]:
+    """While it lasts, other functions stand in for some submodules in this thread, whoever holds and calls those."""
+    thread, spared = threading.get_ident(), {}
+
+    def spare(name: str, arguments: tuple) -> tuple | None:
+        if threading.get_ident() != thread or not arguments:
+            return None
+        spared[name] = arguments[0]
+        return arguments[0].clone(), *arguments[1:]
+
+    def apply(name: str, arguments: tuple) -> torch.Tensor | None:
+        if threading.get_ident() != thread or not arguments:
+            return None
+        if name not in spared:
+            return functions[name](arguments[0])
+        # What the module would have changed in place, others may read.
+        value = spared.pop(name)
+        return value.copy_(functions[name](value.clone()))
+
+    with contextlib.ExitStack() as hooks:
+        for name in functions:
+            part = module.get_submodule(name)
+            if getattr(part, "inplace", False):
+                handle = part.register_forward_pre_hook(lambda _, arguments, name=name: spare(name, arguments))
+                hooks.callback(handle.remove)
+            # The user's own hooks see its value.
+            handle = part.register_forward_hook(
+                lambda _, arguments, __, name=name: apply(name, arguments), prepend=True
+            )
+            hooks.callback(handle.remove)
         yield
 
 

@@ -16,6 +16,7 @@ import torch
 from samplevis.network.sources.base import (
     PRE,
     Ending,
+    Function,
     ReplaceActivation,
     ReplaceLayer,
     Shape,
@@ -25,8 +26,8 @@ from samplevis.network.sources.base import (
 )
 from samplevis.network.sources.endings import module_endings
 from samplevis.network.sources.functions import FUNCTIONS, OTHERS, kind
-from samplevis.network.sources.torch_bridge import Bridge, InTorch
-from samplevis.network.sources.torch_hooks import OUTPUT, Tap, record, run, share_lock
+from samplevis.network.sources.torch_bridge import Bridge, in_torch
+from samplevis.network.sources.torch_hooks import OUTPUT, Tap, first_half, record, run
 from samplevis.network.sources.torch_images import FREE_SIDES, find_image_shape
 
 _NORMALIZATIONS = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d, torch.nn.BatchNorm3d)
@@ -56,6 +57,8 @@ class TorchSource:
                 "given."
             )
         _check_weights(self.name, module)
+        #: What stands in for some submodules, by name.
+        self._functions: dict[str, Function] = {}
         self.image_shape = image_shape or find_image_shape(module, self.name, self._fails)
         self._sides = tuple(side or FREE_SIDES[len(self.image_shape) - 1][0] for side in self.image_shape[:-1])
         self._read()
@@ -85,26 +88,15 @@ class TorchSource:
         return Bridge(function, lambda shape, _: self._shapes(names, shape))
 
     def replaced(self, activation: ReplaceActivation, layer: ReplaceLayer) -> TorchSource:
-        """The module with other functions in the place of some submodules, in all uses of them; poolings are left.
-
-        All other submodules, parameters and buffers are the module's own.
-        """
-        operations, parts = dict(self.operations), self._activations
-
-        def function(part: torch.nn.Module, name: str) -> torch.nn.Module | None:
-            if name not in parts:
-                return None
-            own = part.function if isinstance(part, InTorch) else _in_tensorflow(part)
-            new = activation(name, _kind(part), own)
-            if new is None:
-                return None
-            operations.update(dict.fromkeys(self._calls(name, operations), new))
-            return InTorch(new)
-
+        """The same module, with other functions in the place of some submodules while it runs; poolings are left."""
         new = copy.copy(self)
-        new.model, new.operations = _with_parts(self.model, "", function, {}), operations
-        share_lock(new.model, self.model)
-        new._sizes = functools.lru_cache(maxsize=32)(new._infer)
+        new.operations, new._functions = dict(self.operations), dict(self._functions)
+        for name, part in self._activations.items():
+            own = self._functions.get(name) or _in_tensorflow(part)
+            function = activation(name, kind(self._functions.get(name, part)), own)
+            if function is not None:
+                new._functions[name] = function
+                new.operations.update(dict.fromkeys(self._calls(name, self.operations), function))
         return new
 
     def endings(self) -> dict[str, Ending]:
@@ -127,6 +119,12 @@ class TorchSource:
             values = self._run(images, [self._taps[name] for name in names])
         # As much again for the gradients.
         return 2 * (sum(saved.values()) + sum(value.nbytes for value in values))
+
+    def hidden_half(self, names: tuple[str, ...], size: tuple[int, ...]) -> tuple[str, str] | None:
+        """The first submodule that computes in half precision, up to some layers, and its precision."""
+        images = self._first(torch.zeros((1, *size, self.image_shape[-1])))
+        found = first_half(self.model, images, [self._taps[name] for name in names])
+        return found and (found[0] or OUTPUT, str(found[1]).removeprefix("torch."))
 
     def _read(self) -> None:
         """Finds the layers: what every call of a submodule returned, for two sizes of batches, and of images if they are free."""
@@ -166,11 +164,11 @@ class TorchSource:
 
     @property
     def _activations(self) -> dict[str, torch.nn.Module]:
-        """The submodules that are activation functions without parameters, or have replaced one."""
+        """The submodules that are activation functions without parameters."""
         return {
             name: part
             for name, part in self.model.named_modules()
-            if name and (isinstance(part, InTorch) or kind(part) in FUNCTIONS and next(part.parameters(), None) is None)
+            if name and kind(part) in FUNCTIONS and next(part.parameters(), None) is None
         }
 
     @property
@@ -188,7 +186,8 @@ class TorchSource:
             copied = value.to(images, copy=True)
             return copied.contiguous()
 
-        found = run(self.model, self._first(images), taps, read, replaced)
+        functions = {name: in_torch(function) for name, function in self._functions.items()}
+        found = run(self.model, self._first(images), taps, read, replaced, functions)
         return [found[tap] for tap in taps]
 
     def _first(self, values: torch.Tensor) -> torch.Tensor:
@@ -274,49 +273,15 @@ class BatchNormalization:
         return None if self._module.bias is None else self._module.bias.detach().cpu().float().numpy()
 
 
-def _with_parts(
-    module: torch.nn.Module,
-    name: str,
-    replace: Callable[[torch.nn.Module, str], torch.nn.Module | None],
-    made: dict[int, torch.nn.Module],
-) -> torch.nn.Module:
-    """A module with other submodules, where there are any; the module itself where there are none.
-
-    Args:
-      module: the module; it stays as it is.
-      name: its dotted name.
-      replace: gives what is put in the place of a submodule, or None.
-      made: what was made so far, by id: a module that is used twice is replaced twice.
-    """
-    if id(module) in made:
-        return made[id(module)]
-    new = replace(module, name)
-    if new is None:
-        inner = {
-            key: part and _with_parts(part, f"{name}.{key}" if name else key, replace, made)
-            for key, part in module._modules.items()
-        }
-        new = module
-        if any(inner[key] is not part for key, part in module._modules.items()):
-            new = object.__new__(type(module))
-            vars(new).update(vars(module), _modules=inner)
-    made[id(module)] = new
-    return new
-
-
 def _operation(part: torch.nn.Module) -> Any:
     statistics = isinstance(part, _NORMALIZATIONS) and part.running_mean is not None
     return BatchNormalization(part) if statistics else part
 
 
-def _kind(part: torch.nn.Module) -> str:
-    """What sort of function an activation is, or the one in its place."""
-    return kind(part.function if isinstance(part, InTorch) else part)
-
-
 def _in_tensorflow(part: torch.nn.Module) -> Callable[[tf.Tensor], tf.Tensor]:
     """An activation function as one of TensorFlow's tensors."""
-    bridge = Bridge(lambda inputs: [part(inputs[0].clone()).clone()], lambda shape: [tuple(shape)])
+    # Without the hooks, which belong to its calls in the module.
+    bridge = Bridge(lambda inputs: [part.forward(inputs[0].clone()).clone()], lambda shape: [tuple(shape)])
     return lambda x: bridge(x)[0]
 
 
