@@ -250,12 +250,24 @@ def wrong_layers(original: Network, copy: Network, allowed: float) -> dict[str, 
     return {name: gap for name, gap in gaps.items() if not gap <= allowed}
 
 
+def slope(network: Network) -> np.ndarray:
+    """The gradient of an output in the images."""
+    images = tf.constant(IMAGES)
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        score = tf.reduce_sum(network.cut(["output"])(images)["output"][:, 0])
+    return tape.gradient(score, images).numpy()
+
+
 @pytest.mark.parametrize("kind", [marked(number, kind) for number, kind in enumerate(KINDS)])
 def test_every_layer_of_every_copy_is_the_module(kind):
     original = network(kind)
     modules = dict(original.model.named_modules())
     for name, (make, allowed) in COPIES.items():
         assert not wrong_layers(original, make(original), allowed), name
+    # Where nothing is rounded, the gradient is the module's, too.
+    expected, found = slope(original), slope(COPIES["smooth"][0](original))
+    np.testing.assert_allclose(found, expected, atol=1e-3 * np.abs(expected).max())
     # The module is used as it is.
     assert dict(original.model.named_modules()) == modules
     assert not any(part._forward_pre_hooks for part in modules.values() if isinstance(part, nn.ReLU))
