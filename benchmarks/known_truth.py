@@ -24,7 +24,8 @@ from samplevis.activation import make_activation
 from samplevis.activation.image_scores import image_scores
 from samplevis.analysis.prior_checks import prior_images
 from samplevis.modelzoo.shapes.labels import EITHER_OR
-from samplevis.results.shares import family_sizes, judged, num_independent, wilson
+from samplevis.results.families import family_sizes, num_independent
+from samplevis.results.shares import judged, wilson
 from samplevis.runtime import seeds
 from samplevis.sampling.density import Conditioned
 

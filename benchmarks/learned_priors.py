@@ -36,7 +36,8 @@ from samplevis.analysis.prior_checks import prior_images
 from samplevis.analysis.two_samples import mmd_and_band
 from samplevis.modelzoo.shapes.labels import CONCEPTS, EITHER_OR
 from samplevis.modelzoo.shapes.network import FOLDER
-from samplevis.results.shares import family_sizes, judged, num_independent, wilson
+from samplevis.results.families import family_sizes, num_independent
+from samplevis.results.shares import judged, wilson
 from samplevis.runtime import compiled, seeds
 from samplevis.sampling import sequential_monte_carlo
 

@@ -77,6 +77,8 @@ class TwoEnded(NamedTuple):
     def verdict(self) -> Literal["met", "apart", "not told"]:
         """Whether the ends have met.
 
+        Ends that have met agree on the composition that all of their chains found, which need not be the only one.
+
         "apart" if they differ in a scalar by more than their chains differ among themselves (Student's t, at 4 standard errors);
         "met" if R-hat of every scalar is at most 1.2; "not told" in between: chains of one end disagree, too, as those of different
         compositions do.
@@ -123,7 +125,7 @@ class TwoEnded(NamedTuple):
         (name, rhat), gaps = self.worst, self.gaps
         far = max(gaps, key=lambda one: abs(gaps[one]) if np.isfinite(gaps[one]) else 0.0)
         text = {
-            "met": "the ends have met",
+            "met": "the ends have met, in the composition that all chains found",
             "apart": "the ends are apart: run longer",
             "not told": "not told: chains of one end disagree among themselves, too, or are too short",
         }[self.verdict]

@@ -8,16 +8,26 @@ import numpy as np
 
 from samplevis.results.chain_checks import MAX_VIRIAL_ERROR, find_chain_issues
 from samplevis.results.chain_figures import VIRIALS, virial_excess
-from samplevis.results.issues import AVERAGES, CHAINS, ERRORS, PICTURES, TIME, Issue, Run, name_chains
+from samplevis.results.families import by_population, has_families
+from samplevis.results.issues import (
+    AVERAGES,
+    CHAINS,
+    ERRORS,
+    MAX_RHAT,
+    MIN_ESS,
+    PICTURES,
+    TIME,
+    Issue,
+    Run,
+    name_chains,
+)
 from samplevis.results.level_checks import check_levels
+from samplevis.results.population_checks import check_populations
 from samplevis.sampling.diagnostics import MIN_DRAWS
 from samplevis.sampling.stationarity import rhat_limit, run_error
 
-# Where figures turn bad. Acceptance: Beskos et al. 2013 put the optimum at .65; E-BFMI: Betancourt 2016; R-hat and effective
-# sample size: Vehtari et al. 2021 ask for 1.01 and 400 of a posterior, which few images of a short run can give.
+# Where figures turn bad. Acceptance: Beskos et al. 2013 put the optimum at .65; E-BFMI: Betancourt 2016.
 MIN_ACCEPTANCE = 0.6
-MAX_RHAT = 1.2
-MIN_ESS = 50
 MIN_BFMI = 0.3
 # Imbalance of a band, relative to its size, above which its contrast is off by more than a tenth, which a person sees.
 INVALID_VIRIAL_ERROR = 0.2
@@ -121,13 +131,15 @@ def _check_proposals(run: Run) -> Iterator[Issue]:
 
 
 def _check_mixing(run: Run) -> Iterator[Issue]:
-    chains, draws = run.samples.activation.shape
+    chains, draws = by_population(run.samples, run.samples.activation).shape
     if run.samples.nonfinite_chains.all():
         return
     if draws < MIN_DRAWS:
         yield Issue("rhat", f"Fewer than {MIN_DRAWS} draws per chain: too few to judge mixing.", AVERAGES)
     elif np.isnan(run["ess_bulk"]):
         yield Issue("ess", "The activation is the same in every draw: the chains are stuck.", PICTURES)
+    elif has_families(run.samples):
+        yield from check_populations(run)
     elif find_limits(run):
         # Chains of different compositions disagree, and their draws are few: said once.
         return

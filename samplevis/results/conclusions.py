@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from samplevis.results.families import family_sizes, has_families, most_independent
 from samplevis.results.verdicts import Verdict
 from samplevis.sampling.kernels.registry import INDEPENDENT, KERNELS
 
@@ -69,7 +70,8 @@ def _shared_line(samples: Samples, figures: Mapping[str, float], pictures: Verdi
     only = "" if pictures.verdict == "valid" else "Some chains failed checks, see below. Of the others: "
     chains, number = len(samples.activation), figures["compositions"]
     if samples.kernel in INDEPENDENT:
-        return f"{only}each draw is independent of the others; what all of them share, the unit needs.".capitalize()
+        line = f"{only}{_kinship(samples)}; what all of them share may be what the unit needs."
+        return line[0].upper() + line[1:]
     if chains == 1 or not np.isfinite(number):
         return f"{only}each chain keeps one composition, and only grain and colour change.".capitalize()
     if number == 1:
@@ -82,6 +84,17 @@ def _shared_line(samples: Samples, figures: Mapping[str, float], pictures: Verdi
     return only + line if only else line[0].upper() + line[1:]
 
 
+def _kinship(samples: Samples) -> str:
+    """How independent the draws of a kernel without chains are."""
+    if not has_families(samples):
+        return "each draw is independent of the others"
+    families, worth = family_sizes(samples.stats["ancestor"]), most_independent(samples)
+    return (
+        f"the {samples.activation.size} draws descend from {len(families)} draws of the prior and are worth {worth:.0f} "
+        "independent ones"
+    )
+
+
 def _caution_line(samples: Samples, pictures: Verdict, averages: Verdict) -> str:
     options, lines = samples.options, []
     approximate = "" if samples.kernel in INDEPENDENT or KERNELS[samples.kernel].exact else "approximate "
@@ -91,9 +104,15 @@ def _caution_line(samples: Samples, pictures: Verdict, averages: Verdict) -> str
         lines.append(
             "Do not count: the draws cannot show which compositions exist, or how often something appears in them."
         )
+    elif has_families(samples):
+        lines.append(
+            "They are draws of the compositions that all populations found; shares among these can be counted. Do not conclude "
+            "that there is no other."
+        )
     elif samples.kernel in INDEPENDENT:
         lines.append(
-            "They are draws from all images of the prior that excite the unit so much; shares of them can be counted."
+            "They are independent draws of the prior that excite the unit so much; shares of them can be counted, with the error "
+            f"of {samples.activation.size} draws."
         )
     else:
         lines.append(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from samplevis.results.chain_figures import VIRIALS, sampled_levels
+from samplevis.results.families import by_population, most_independent
 from samplevis.sampling import diagnostics
 from samplevis.sampling.compositions import (
     effective_pictures,
@@ -49,7 +50,7 @@ def worst_scalar(samples: Samples) -> tuple[str, float]:
     """
     # Virials fluctuate by the force's noise: their means are judged, not how chains agree on them.
     judged = (name for name in samples.scalars if name not in VIRIALS)
-    found = {name: diagnostics.rhat(samples.scalars[name]) for name in judged}
+    found = {name: diagnostics.rhat(by_population(samples, samples.scalars[name])) for name in judged}
     finite = {name: value for name, value in found.items() if np.isfinite(value)}
     return max(finite.items(), key=lambda item: item[1], default=("", np.nan))
 
@@ -76,7 +77,7 @@ def _worst_level(of_chains: np.ndarray, asked: float | None) -> np.floating:
 
 
 def _sampler(samples: Samples) -> dict[str, float]:
-    accept, bulk = samples.stats["acceptance_rate"], _at_most(samples, diagnostics.ess_bulk(samples.activation))
+    accept, bulk = samples.stats["acceptance_rate"], _mixing(samples)["ess_bulk"]
     return {
         "acceptance": float(accept.mean()),
         "acceptance_worst": float(accept.mean(axis=1).min()),
@@ -91,18 +92,20 @@ def _sampler(samples: Samples) -> dict[str, float]:
 
 
 def _mixing(samples: Samples) -> dict[str, float]:
+    activation = by_population(samples, samples.activation)
+    bulk = diagnostics.ess_bulk(activation)
     return {
-        "rhat": diagnostics.rhat(samples.activation),
+        "rhat": diagnostics.rhat(activation),
         "rhat_worst": worst_scalar(samples)[1],
-        "ess_bulk": _at_most(samples, diagnostics.ess_bulk(samples.activation)),
-        "ess_tail": _at_most(samples, diagnostics.ess_tail(samples.activation)),
-        "mcse": diagnostics.mcse_mean(samples.activation),
+        "ess_bulk": _at_most(samples, bulk),
+        "ess_tail": _at_most(samples, diagnostics.ess_tail(activation)),
+        "mcse": diagnostics.mcse_mean(activation) * np.sqrt(np.maximum(bulk / most_independent(samples), 1.0)),
     }
 
 
 def _at_most(samples: Samples, size: float) -> float:
-    """An effective sample size, but not more than the draws: of few and antithetic ones, the estimate has no other bound."""
-    return float(np.minimum(size, samples.activation.size))
+    """An effective sample size, but not more than the draws, or their families: it has no other bound where draws are few."""
+    return float(np.minimum(size, most_independent(samples)))
 
 
 def _energies(samples: Samples) -> dict[str, float]:
@@ -136,7 +139,8 @@ def _compositions(samples: Samples) -> dict[str, float]:
     densities = [chains[groups == group].mean() for group in range(groups.max() + 1)]
     # The last draw of each chain stands for it.
     features = None if samples.features is None else samples.features[:, -1]
-    agreement = thumbnail_rhat(small)
+    related = by_population(samples, small)
+    agreement = thumbnail_rhat(related)
     return {
         "compositions": groups.max() + 1,
         "log_density_range": np.ptp(densities),
@@ -144,5 +148,5 @@ def _compositions(samples: Samples) -> dict[str, float]:
         "vendi_features": np.nan if features is None else vendi_score(features),
         "rhat_thumbnails": agreement.rhat,
         "rhat_thumbnails_shuffled": agreement.control,
-        "effective_pictures": _at_most(samples, effective_pictures(small)),
+        "effective_pictures": _at_most(samples, effective_pictures(related)),
     }

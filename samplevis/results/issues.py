@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 TIME, AVERAGES, CHAINS, PICTURES = range(4)
 # Standard errors of an alarm.
 ERRORS = 4
+# R-hat and effective sample size where averages turn bad: Vehtari et al. 2021 ask for 1.01 and 400 of a posterior, which few images
+# of a short run can give.
+MAX_RHAT, MIN_ESS = 1.2, 50
 # Chains that a sentence names at most.
 MAX_NAMED = 6
 

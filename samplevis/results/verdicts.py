@@ -19,8 +19,8 @@ PICTURES_TEXTS: dict[str, str] = {
 # The first of them for a kernel that leaves no density invariant.
 APPROXIMATE_PICTURES = "Pictures valid: each is approximately a draw of its composition."
 AVERAGES_TEXTS: dict[str, str] = {
-    "usable": "Averages usable: the chains agree, on the pictures as on the activation.",
-    "approximate": "Averages approximate: the chains agree, but the kernel is not exact.",
+    "usable": "Averages usable, over what all chains found: they agree, on the pictures as on the activation.",
+    "approximate": "Averages approximate, over what all chains found: they agree, but the kernel is not exact.",
     "not usable": "Averages over the pictures, and how often something appears in them, are not usable",
 }
 

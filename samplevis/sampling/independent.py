@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -16,20 +17,20 @@ from samplevis.sampling.chains import ChainResult
 from samplevis.sampling.density import Conditioned, Density, Tilted, check_density
 from samplevis.sampling.kernels.base import uniform_above_zero
 from samplevis.sampling.kernels.stats import TransitionStats
-from samplevis.sampling.level_scale import LevelScale, mean_activation
+from samplevis.sampling.level_scale import LevelScale, finite_median, mean_activation
 from samplevis.sampling.options import HMCOptions
+from samplevis.sampling.populations import Recalibrate, run_populations
 from samplevis.sampling.scalars import scalar_fn
-from samplevis.sampling.smc import sequential_monte_carlo
 from samplevis.sampling.streaming import Moments
-from samplevis.sampling.tuning import Tuning, bank_of
+from samplevis.sampling.tuning import NUM_CALIBRATION_TRANSFORMS, Aim, Tuning, bank_of
 
 # The edge of the default density, relative to the distance between levels 0 and 1, and the power of its sigmoid: an image at
 # the target has 1 / 16 of the density of one well above it.
 EDGE_WIDTH, EDGE_POWER = 0.01, 4.0
 # Draws of the prior that rejection evaluates at a time, and at most.
 BATCH_SIZE, MAX_PROPOSALS = 64, 200_000
-# Transitions of SMC at each temperature: enough that hardly a draw is the copy of another.
-NUM_MOVES = 4
+# How far SMC's draws may be from the level asked for before their density is moved, and the largest correction, as a factor.
+LEVEL_TOLERANCE, MAX_CORRECTION = 0.01, 1.5
 
 
 class IndependentDraws(NamedTuple):
@@ -37,15 +38,35 @@ class IndependentDraws(NamedTuple):
 
     Attributes:
       state: float32 [draw, ...].
-      ancestors: the draw of the prior that each descends from, int [draw]; all differ after rejection.
-      log_z: log of the mean of exp(tilt) under the prior: of the probability of the event, if that is what the density says.
+      ancestor: number of the draw of the prior that each descends from, int [draw]; all differ after rejection.
+      population: number of the population of each, int [draw], rising; 0 after rejection.
+      log_z: log of the mean of exp(tilt) under the prior, by each population, [population]: of the probability of the event, if
+        that is what the density says.
       gradients: gradients of one draw; after rejection, evaluations of one draw.
+      density_params: attributes of the density that they are draws of, in their order.
     """
 
     state: np.ndarray
-    ancestors: np.ndarray
-    log_z: float
+    ancestor: np.ndarray
+    population: np.ndarray
+    log_z: np.ndarray
     gradients: int
+    density_params: np.ndarray
+
+
+class IndependentRun(NamedTuple):
+    """Draws in the form of chains.
+
+    Attributes:
+      result: the draws and their figures.
+      density: the density that they are draws of.
+      families: name -> [chain, draw]: "ancestor" is the number of the draw of the prior that each descends from. SMC also has
+        "population", the number of its population, and "log_z", the log of the normaliser by that population.
+    """
+
+    result: ChainResult
+    density: Density
+    families: dict[str, np.ndarray]
 
 
 def default_density(density: str | Density, scale: LevelScale, level: float, beta: float | None) -> Density:
@@ -77,19 +98,27 @@ def default_density(density: str | Density, scale: LevelScale, level: float, bet
 
 
 def run_independent(
-    activation: Activation, tuning: Tuning, chains: int, options: HMCOptions, context: RunContext
-) -> tuple[ChainResult, np.ndarray]:
+    activation: Activation,
+    tuning: Tuning,
+    scale: LevelScale,
+    chains: int,
+    options: HMCOptions,
+    aim: Aim | None,
+    context: RunContext,
+) -> IndependentRun:
     """Draws by `options.kernel`, in the form of chains whose draws are as independent as the chains.
 
     Args:
       activation: what is explored.
       tuning: seed and density.
+      scale: the ends of the activation's scale.
       chains: number of chains.
       options: the sampler's options; there are `num_results` draws in a chain.
+      aim: the level asked for, and where it is measured: SMC moves its density there. None leaves the density as it is.
       context: of the run.
 
     Returns:
-      (the draws and their figures, ancestors [chain, draw]).
+      `IndependentRun`. Chains follow the populations: with four of them and eight chains, each population is two chains.
     """
     count = chains * options.num_results
     bank = bank_of(activation, tuning, options)
@@ -99,17 +128,21 @@ def run_independent(
         seed = seeds.fold(context.seed, options.kernel)
         if options.kernel == "rejection":
             return _rejection(activation, lambda x: mean(rotate(x)), tuning.density, count, seed, context)._asdict()
-        return _smc(activation, bank, tuning.density, count, options, seed, context)._asdict()
+        recalibrate = None if aim is None else _recalibration(activation, scale, aim, context.seed)
+        return _smc(activation, bank, tuning.density, count, options, recalibrate, seed, context)._asdict()
 
-    stored = context.checkpoint.get_or_compute(f"{context.scope}{options.kernel} {count}", draw)
-    found = IndependentDraws(*(np.asarray(stored[name]) for name in IndependentDraws._fields))
-    # Populations are sorted by ancestor: neighbours would be cousins, and a chain a family.
-    order = np.random.default_rng(0).permutation(count)
-    shape = options.num_results, chains
-    states = found.state[order].reshape(*shape, *found.state.shape[1:])
-    return _as_chains(activation, mean, tuning.density, states, int(found.gradients)), found.ancestors[order].reshape(
-        shape
-    ).T
+    stored = context.checkpoint.get_or_compute(f"{context.scope}{options.kernel} populations {count}", draw)
+    found = IndependentDraws(**{name: stored[name] for name in IndependentDraws._fields})
+    density = type(tuning.density)(*map(float, found.density_params))
+    # Populations are sorted by ancestor: shuffled, so that draws are in no order, but each population stays together.
+    order = np.lexsort((np.random.default_rng(0).random(count), found.population))
+    shape = chains, options.num_results
+    states = found.state[order].reshape(*shape, *found.state.shape[1:]).swapaxes(0, 1)
+    families = {"ancestor": found.ancestor[order].reshape(shape)}
+    if options.kernel == "smc":
+        population = found.population[order].reshape(shape)
+        families |= {"population": population, "log_z": np.asarray(found.log_z)[population]}
+    return IndependentRun(_as_chains(activation, mean, density, states, int(found.gradients)), density, families)
 
 
 def _rejection(
@@ -146,7 +179,8 @@ def _rejection(
             bar.update(min(len(where), count - found), acceptance_rate=(found + len(where)) / proposed)
             found += len(where)
     state, number = (np.concatenate(parts)[:count] for parts in zip(*accepted, strict=True))
-    return IndependentDraws(state, number, float(np.log(found / proposed)), proposed // count)
+    log_z = np.array([np.log(found / proposed)])
+    return IndependentDraws(state, number, np.zeros(count, int), log_z, proposed // count, _params(density))
 
 
 def _smc(
@@ -155,22 +189,51 @@ def _smc(
     density: Density,
     count: int,
     options: HMCOptions,
+    recalibrate: Recalibrate | None,
     seed: tf.Tensor,
     context: RunContext,
 ) -> IndependentDraws:
-    """A population that climbs from the prior to the density."""
+    """Populations that climb from the prior to the density."""
     param = activation.param
-    result = sequential_monte_carlo(
+    found = run_populations(
         lambda state: activation.mean(param.rotate(state), bank),
-        lambda value, temperature: temperature * density.tilt(value),
-        param.rotate(param.prior(seeds.fold(seed, "population"), count)),
+        density,
+        lambda seed, number: param.rotate(param.prior(seed, number)),
+        count,
         options.num_leapfrog_steps,
         seed,
-        num_moves=NUM_MOVES,
-        progress=context.callbacks,
+        recalibrate,
+        context.callbacks,
     )
-    moves = NUM_MOVES * (len(result.schedule) - 1)
-    return IndependentDraws(result.state, result.ancestor_indices, result.log_z, moves * options.num_leapfrog_steps)
+    params = _params(found.density)
+    return IndependentDraws(
+        found.state, found.ancestor, found.population, found.log_z, found.num_gradient_evals, params
+    )
+
+
+def _params(density: Density) -> np.ndarray:
+    """The attributes of a density, in their order."""
+    return np.array([float(value) for value in vars(density).values()])
+
+
+def _recalibration(activation: Activation, scale: LevelScale, aim: Aim, seed: tf.Tensor) -> Recalibrate:
+    """Moves the target by the ratio of the levels that draws have where they are sampled and on the gauge, on other transforms."""
+    other = activation.sample_bank(seeds.fold(seed, "calibration"), NUM_CALIBRATION_TRANSFORMS)
+    level_on_gauge = aim.gauge.level_on(other)
+
+    def recalibrate(state: tf.Tensor, values: np.ndarray, density: Density) -> Density | None:
+        sampled = finite_median(scale.levels(values))
+        measured = finite_median(level_on_gauge(activation.param.rotate(state)))
+        if not sampled > 0:
+            return None  # Noise says nothing of a ratio.
+        # A network that does not respond gets the largest correction.
+        ratio = sampled / max(measured, sampled / MAX_CORRECTION)
+        level = min(aim.level * max(ratio, 1 / MAX_CORRECTION), max(aim.level, 1.0))
+        if abs(level - scale.levels(density.target)) < LEVEL_TOLERANCE:
+            return None
+        return dataclasses.replace(density, target=scale.prior + level * (scale.optimum - scale.prior))
+
+    return recalibrate
 
 
 def _as_chains(

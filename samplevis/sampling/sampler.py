@@ -148,7 +148,9 @@ def sample(
     with memory.explain_oom(sizes) if by_itself else contextlib.nullcontext():
         if options.is_independent:
             target = default_density(density, scale, level, beta)
-            return _independent(activation, Tuning(context.seed, target, 1.0, math.nan), chains, options, context)
+            start = Tuning(context.seed, target, 1.0, math.nan)
+            aim = Aim(level, gauge or Gauge(activation, scale)) if density == "conditioned" else None
+            return _independent(activation, start, scale, chains, options, aim, context)
         context.checkpoint.start_timer("anneal")
         state = activation.param.rotate(latents)
         if check_density(density) == "activation":
@@ -173,14 +175,21 @@ def sample(
 
 
 def _independent(
-    activation: Activation, tuning: Tuning, chains: int, options: HMCOptions, context: RunContext
+    activation: Activation,
+    tuning: Tuning,
+    scale: LevelScale,
+    chains: int,
+    options: HMCOptions,
+    aim: Aim | None,
+    context: RunContext,
 ) -> SampleResult:
     """Independent draws: the latents only say how many chains there are."""
     context.checkpoint.start_timer("sample")
-    result, ancestors = run_independent(activation, tuning, chains, options, context)
-    start = _not_annealed(activation, tf.constant(result.states[0]))
-    found = _collected(activation, tuning, options, start, [result], 0, context)
-    return found._replace(stats=found.stats | {"ancestor": ancestors})
+    run = run_independent(activation, tuning, scale, chains, options, aim, context)
+    tuning = tuning._replace(density=run.density)
+    start = _not_annealed(activation, tf.constant(run.result.states[0]))
+    found = _collected(activation, tuning, options, start, [run.result], 0, context)
+    return found._replace(stats=found.stats | run.families)
 
 
 def _check_latents(latents: Any, activation: Activation) -> tf.Tensor:

@@ -9,14 +9,15 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.runtime import seeds
+from samplevis.runtime.callbacks import Callback
 from samplevis.runtime.compiled import uncached
 from samplevis.runtime.deprecation import renamed_keywords
 from samplevis.runtime.progress import Progress
 from samplevis.sampling.kernels.base import acceptance_probability, uniform_above_zero
 from samplevis.sampling.kernels.split_hmc import SplitHMC, SplitHMCResults
 
-# A path of tilts: (activation [chain], inverse temperature, a scalar from 0 to 1) -> tilt [chain].
-Path = Callable[[tf.Tensor, Any], tf.Tensor]
+# A path of tilts: (activation [chain], inverse temperature, a scalar from 0 to 1, further arguments) -> tilt [chain].
+Path = Callable[..., tf.Tensor]
 # By what a step size is multiplied or divided after a transition, and the acceptance rate that it aims at.
 STEP_SIZE_FACTOR, TARGET_ACCEPTANCE = 1.3, 0.75
 
@@ -104,8 +105,49 @@ def sequential_monte_carlo(
         raise ValueError(f"ess_fraction: expected a number in (0, 1). Received: {ess_fraction!r}")
     transitions = Transitions(activation_fn, path, num_leapfrog_steps)
     population = Population(transitions, state, 0.0)
-    adapted, schedule = StepSize(step_size, step_size), [0.0]
-    with Progress("splitting", 1000, "per mille", callbacks=progress) as bar:
+    schedule = climb(
+        population,
+        seed,
+        StepSize(step_size, step_size),
+        num_moves=num_moves,
+        ess_fraction=ess_fraction,
+        preconditioner=preconditioner,
+        max_temperature_steps=max_temperature_steps,
+        progress=progress,
+    )
+    log_means = np.concatenate(population.log_means)
+    return SMCResult(population.state.numpy(), population.log_z, schedule, log_means, population.ancestor_indices)
+
+
+def climb(
+    population: Population,
+    seed: tf.Tensor,
+    step_size: StepSize,
+    *,
+    num_moves: int,
+    ess_fraction: float = 0.5,
+    preconditioner: Any = 1.0,
+    max_temperature_steps: int = 1000,
+    progress: bool | Sequence[Callback] = False,
+) -> np.ndarray:
+    """Takes chains from where they are on their path to its end.
+
+    Args:
+      population: the chains, which are changed.
+      seed: int32 tensor of shape [2].
+      step_size: of the transitions, which adapts.
+      num_moves, ess_fraction, preconditioner, max_temperature_steps: as in `sequential_monte_carlo`.
+      progress: whether to show a progress bar, or callbacks. Defaults to False.
+
+    Returns:
+      The inverse temperatures that were chosen, from the first to 1, [temperature step + 1].
+
+    Raises:
+      RuntimeError, ValueError: as in `sequential_monte_carlo`.
+      KeyboardInterrupt: after Ctrl-C.
+    """
+    schedule = [population.temperature]
+    with Progress("splitting", 1000, "per mille", progress, int(1000 * population.temperature)) as bar:
         while schedule[-1] < 1:
             if len(schedule) > max_temperature_steps:
                 raise RuntimeError(
@@ -114,16 +156,13 @@ def sequential_monte_carlo(
             temperature = population.next_temperature(ess_fraction, 1.0)
             step_seed = seeds.fold(seed, "rung", len(schedule))
             population.resample(temperature, seeds.fold(step_seed, "resample"))
-            population.move([adapted] * num_moves, preconditioner, step_seed)
+            population.move([step_size] * num_moves, preconditioner, step_seed)
             schedule.append(temperature)
             done = int(1000 * temperature) - int(1000 * schedule[-2])
-            bar.update(done, log_z=population.log_z, step_size=adapted.value)
+            bar.update(done, log_z=population.log_z, step_size=step_size.value)
             if bar.interrupted:
                 raise KeyboardInterrupt("a path that is cut short has no normaliser")
-    log_means = np.array(population.log_means)
-    return SMCResult(
-        population.state.numpy(), population.log_z, np.array(schedule), log_means, population.ancestor_indices
-    )
+    return np.array(schedule)
 
 
 class StepSize:
@@ -149,14 +188,16 @@ class Transitions:
     """The compiled functions of a path: one set serves several populations.
 
     Args:
-      activation_fn, path, num_leapfrog_steps: as in `sequential_monte_carlo`, but for the range of the inverse temperature.
+      activation_fn, path, num_leapfrog_steps: as in `sequential_monte_carlo`, but for the range of the inverse temperature, and
+        for further arguments of the path, which are the population's.
     """
 
     def __init__(self, activation_fn: Callable[[tf.Tensor], tf.Tensor], path: Path, num_leapfrog_steps: int):
-        def kernel(temperature: tf.Tensor, step_size: tf.Tensor, preconditioner: tf.Tensor) -> SplitHMC:
-            return SplitHMC(
-                lambda x: path(activation_fn(x), temperature), step_size, num_leapfrog_steps, preconditioner
-            )
+        def kernel(temperature: tf.Tensor, step_size: tf.Tensor, preconditioner: tf.Tensor, *others: Any) -> SplitHMC:
+            def tilt(x: tf.Tensor) -> tf.Tensor:
+                return path(activation_fn(x), temperature, *others)
+
+            return SplitHMC(tilt, step_size, num_leapfrog_steps, preconditioner)
 
         def start(state: tf.Tensor, *numbers: tf.Tensor) -> SplitHMCResults:
             return kernel(*numbers).bootstrap_results(state)
@@ -177,42 +218,69 @@ class Population:
       transitions: the compiled functions.
       state: draws of the density at the first inverse temperature, [chain, ...].
       temperature: the first inverse temperature.
+      parts: indices of chains that are resampled among themselves, so that the parts are populations of their own, on one
+        schedule. Defaults to one part.
+      arguments: further arguments of the path, nests of tensors. Defaults to none.
 
     Attributes:
-      state: [chain, ...], equally weighted.
+      state: [chain, ...], equally weighted within each part.
       values: activation at the states, [chain].
       temperature: where the population is on the path.
-      log_means: log of the mean incremental weight of each step so far.
+      arguments: further arguments of the path.
+      log_means: log of the mean incremental weight of each step so far, [part] each.
       ancestor_indices: the first chain that each state descends from, int [chain].
+      num_gradient_evals: gradients of each chain so far.
     """
 
-    def __init__(self, transitions: Transitions, state: tf.Tensor, temperature: float):
-        self._transitions, self.temperature = transitions, temperature
-        self.log_means: list[float] = []
+    def __init__(
+        self,
+        transitions: Transitions,
+        state: tf.Tensor,
+        temperature: float,
+        parts: Sequence[np.ndarray] | None = None,
+        arguments: Sequence[Any] = (),
+    ):
+        self._transitions, self.temperature, self.arguments = transitions, temperature, tuple(arguments)
+        self._parts = [np.arange(state.shape[0])] if parts is None else parts
+        self.log_means: list[np.ndarray] = []
         self.ancestor_indices = np.arange(state.shape[0])
+        self.num_gradient_evals = 0
         self._arrive(state)
 
     @property
+    def log_zs(self) -> np.ndarray:
+        """Log of the normaliser by each part, relative to that of the first density, [part]."""
+        return np.sum([np.zeros(len(self._parts)), *self.log_means], axis=0)
+
+    @property
     def log_z(self) -> float:
-        """Log of the normaliser, relative to that of the first density."""
-        return float(sum(self.log_means))
+        """Log of the normaliser by all parts: of the mean of their estimates."""
+        return log_mean_exp(self.log_zs)
 
     def next_temperature(self, ess_fraction: float, end: float) -> float:
-        """The inverse temperature where the weights are worth `ess_fraction` of the chains; at most `end`."""
-        return _next_temperature(self.log_weights, self.temperature, end, ess_fraction * len(self.values))
+        """The inverse temperature where the weights of a part are worth `ess_fraction` of its chains; at most `end`."""
+
+        def worth(temperature: float) -> float:
+            return least_worth(self.log_weights(temperature), self._parts)
+
+        return furthest_temperature(worth, self.temperature, end, ess_fraction)
 
     def log_weights(self, temperature: float) -> np.ndarray:
         """Log of the incremental weights to an inverse temperature, float64 [chain]."""
         before, after = (
-            np.float64(self._transitions.path(self.values, np.float32(t))) for t in (self.temperature, temperature)
+            np.float64(self._transitions.path(self.values, np.float32(t), *self.arguments))
+            for t in (self.temperature, temperature)
         )
         return after - before
 
     def resample(self, temperature: float, seed: tf.Tensor) -> None:
         """Reweights to an inverse temperature and resamples."""
         log_weights = self.log_weights(temperature)
-        self.log_means.append(log_mean_exp(log_weights))
-        chosen = systematic_resample(log_weights, seed)
+        self.log_means.append(np.array([log_mean_exp(log_weights[part]) for part in self._parts]))
+        chosen = np.arange(len(log_weights))
+        for number, part in enumerate(self._parts):
+            part_seed = seeds.fold(seed, number) if number else seed
+            chosen[part] = part[systematic_resample(log_weights[part], part_seed)]
         self.state, self.ancestor_indices = tf.gather(self.state, chosen), self.ancestor_indices[chosen]
         self.temperature = temperature
 
@@ -227,9 +295,12 @@ class Population:
         for i, step_size in enumerate(step_sizes):
             used.append(step_size.value)
             numbers = (tf.constant(x, tf.float32) for x in (self.temperature, step_size.value))
-            numbers = (*numbers, preconditioner)
-            results = results or self._transitions.start(state, *numbers)
+            numbers = (*numbers, preconditioner, *self.arguments)
+            if results is None:
+                results = self._transitions.start(state, *numbers)
+                self.num_gradient_evals += 1
             state, results, probability = self._transitions.step(state, results, seeds.fold(seed, i), *numbers)
+            self.num_gradient_evals += int(results.num_gradient_evals)
             step_size.update(float(probability.numpy().mean()))
         self._arrive(state)
         return used
@@ -241,20 +312,21 @@ class Population:
         self.state, self.values = state, values
 
 
-def systematic_resample(log_weights: np.ndarray, seed: tf.Tensor) -> np.ndarray:
+def systematic_resample(log_weights: np.ndarray, seed: tf.Tensor, count: int | None = None) -> np.ndarray:
     """Indices of a population in proportion to its weights, from one uniform number (Carpenter, Clifford and Fearnhead 1999).
 
     Args:
       log_weights: float64 [chain], at least one of them finite.
       seed: int32 tensor of shape [2].
+      count: how many to choose. Defaults to the number of chains.
 
     Returns:
-      int [chain], ascending. A weight of zero is never chosen.
+      int [count], ascending. A weight of zero is never chosen.
     """
-    shares = np.cumsum(np.exp(log_weights - np.max(log_weights)))
+    shares, count = np.cumsum(np.exp(log_weights - np.max(log_weights))), count or len(log_weights)
     shares /= shares[-1]
     offset = float(uniform_above_zero((), seed))
-    return np.searchsorted(shares, (np.arange(len(shares)) + offset) / len(shares))
+    return np.searchsorted(shares, (np.arange(count) + offset) / count)
 
 
 def log_mean_exp(log_weights: np.ndarray) -> float:
@@ -274,12 +346,27 @@ def weight_ess(log_weights: np.ndarray) -> float:
     return float(weights.sum() ** 2 / (weights**2).sum())
 
 
-def _next_temperature(log_weights: Callable[[float], np.ndarray], now: float, end: float, wanted_ess: float) -> float:
-    """The inverse temperature at which the weights are worth `wanted_ess` chains, by bisection; or the end of the path."""
-    if weight_ess(log_weights(end)) >= wanted_ess:
+def least_worth(log_weights: np.ndarray, parts: Sequence[np.ndarray]) -> float:
+    """The effective sample size of the weights over the number of chains, in the part where that is least."""
+    return min(weight_ess(log_weights[part]) / len(part) for part in parts)
+
+
+def furthest_temperature(worth: Callable[[float], float], now: float, end: float, wanted: float) -> float:
+    """Finds the inverse temperature to which weights stay worth what is wanted, by bisection; or the end of the path.
+
+    Args:
+      worth: inverse temperature -> what the weights to it are worth, which falls.
+      now: the inverse temperature where the chains are.
+      end: the last one.
+      wanted: what the weights must be worth.
+
+    Returns:
+      The inverse temperature, above `now`.
+    """
+    if worth(end) >= wanted:
         return end
     low, high = now, end
     while high - low > 1e-3 * (high - now):
         middle = (low + high) / 2
-        low, high = (middle, high) if weight_ess(log_weights(middle)) >= wanted_ess else (low, middle)
+        low, high = (middle, high) if worth(middle) >= wanted else (low, middle)
     return high

@@ -471,7 +471,8 @@ def test_the_page_claims_what_the_verdicts_support(good):
 
     assert good.summary().averages.verdict == "usable" and "of the composition that all chains found" in told()
     assert "no other" in told() and "approximate draws" in told(kernel="langevin") and "approximate" not in told()
-    assert "all images of the prior" in told(kernel="rejection") and "all images of the prior" not in told()
+    assert "independent draws of the prior" in told(kernel="rejection") and "independent draws" not in told()
+    assert all("all images" not in told(kernel=kernel) for kernel in ("rejection", "smc", "split_hmc", "langevin"))
     summary = good.summary()
     apart = summary.averages._replace(verdict="not usable")
     assert (

@@ -22,7 +22,7 @@ IndependentName = Literal["rejection", "smc"]
 # What gives independent draws in place of chains, see `sampling.independent`: name -> one line for the documentation.
 INDEPENDENT: dict[IndependentName, str] = {
     "rejection": "draws of the prior, accepted with the probability that the density gives them: for events of a few nats",
-    "smc": "a population of all draws climbs from the prior to the density: sequential Monte Carlo with split HMC moves",
+    "smc": "populations climb from the prior to the density and are compared: sequential Monte Carlo with split HMC moves",
 }
 
 
