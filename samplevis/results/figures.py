@@ -77,7 +77,8 @@ def _worst_level(of_chains: np.ndarray, asked: float | None) -> np.floating:
 
 
 def _sampler(samples: Samples) -> dict[str, float]:
-    accept, bulk = samples.stats["acceptance_rate"], _mixing(samples)["ess_bulk"]
+    activation = by_population(samples, samples.activation)
+    accept, bulk = samples.stats["acceptance_rate"], _at_most(samples, diagnostics.ess_bulk(activation))
     return {
         "acceptance": float(accept.mean()),
         "acceptance_worst": float(accept.mean(axis=1).min()),

@@ -19,7 +19,7 @@ from samplevis.sampling.kernels.base import uniform_above_zero
 from samplevis.sampling.kernels.stats import TransitionStats
 from samplevis.sampling.level_scale import LevelScale, finite_median, mean_activation
 from samplevis.sampling.options import HMCOptions
-from samplevis.sampling.populations import Recalibrate, run_populations
+from samplevis.sampling.populations import PopulationProblem, Recalibrate, run_populations
 from samplevis.sampling.scalars import scalar_fn
 from samplevis.sampling.streaming import Moments
 from samplevis.sampling.tuning import NUM_CALIBRATION_TRANSFORMS, Aim, Tuning, bank_of
@@ -128,8 +128,16 @@ def run_independent(
         seed = seeds.fold(context.seed, options.kernel)
         if options.kernel == "rejection":
             return _rejection(activation, lambda x: mean(rotate(x)), tuning.density, count, seed, context)._asdict()
+        problem = PopulationProblem(
+            lambda state: activation.mean(rotate(state), bank),
+            lambda seed, number: rotate(activation.param.prior(seed, number)),
+            tuning.density,
+        )
         recalibrate = None if aim is None else _recalibration(activation, scale, aim, context.seed)
-        return _smc(activation, bank, tuning.density, count, options, recalibrate, seed, context)._asdict()
+        found = run_populations(problem, count, options.num_leapfrog_steps, seed, recalibrate, context.callbacks)
+        gradients, params = found.num_gradient_evals, _params(found.density)
+        draws = IndependentDraws(found.state, found.ancestor, found.population, found.log_z, gradients, params)
+        return draws._asdict()
 
     stored = context.checkpoint.get_or_compute(f"{context.scope}{options.kernel} populations {count}", draw)
     found = IndependentDraws(**{name: stored[name] for name in IndependentDraws._fields})
@@ -183,34 +191,6 @@ def _rejection(
     return IndependentDraws(state, number, np.zeros(count, int), log_z, proposed // count, _params(density))
 
 
-def _smc(
-    activation: Activation,
-    bank: Any,
-    density: Density,
-    count: int,
-    options: HMCOptions,
-    recalibrate: Recalibrate | None,
-    seed: tf.Tensor,
-    context: RunContext,
-) -> IndependentDraws:
-    """Populations that climb from the prior to the density."""
-    param = activation.param
-    found = run_populations(
-        lambda state: activation.mean(param.rotate(state), bank),
-        density,
-        lambda seed, number: param.rotate(param.prior(seed, number)),
-        count,
-        options.num_leapfrog_steps,
-        seed,
-        recalibrate,
-        context.callbacks,
-    )
-    params = _params(found.density)
-    return IndependentDraws(
-        found.state, found.ancestor, found.population, found.log_z, found.num_gradient_evals, params
-    )
-
-
 def _params(density: Density) -> np.ndarray:
     """The attributes of a density, in their order."""
     return np.array([float(value) for value in vars(density).values()])
@@ -227,7 +207,7 @@ def _recalibration(activation: Activation, scale: LevelScale, aim: Aim, seed: tf
         if not sampled > 0:
             return None  # Noise says nothing of a ratio.
         # A network that does not respond gets the largest correction.
-        ratio = sampled / max(measured, sampled / MAX_CORRECTION)
+        ratio = sampled / measured if measured > sampled / MAX_CORRECTION else MAX_CORRECTION
         level = min(aim.level * max(ratio, 1 / MAX_CORRECTION), max(aim.level, 1.0))
         if abs(level - scale.levels(density.target)) < LEVEL_TOLERANCE:
             return None

@@ -41,6 +41,20 @@ MAX_RECALIBRATIONS = 3
 Recalibrate = Callable[[tf.Tensor, np.ndarray, Density], Density | None]
 
 
+class PopulationProblem(NamedTuple):
+    """What populations sample.
+
+    Attributes:
+      activation_fn: state [draw, ...] -> activation [draw].
+      prior_fn: (seed, count) -> draws of the prior, [count, ...].
+      density: where the path ends.
+    """
+
+    activation_fn: Callable[[tf.Tensor], tf.Tensor]
+    prior_fn: Callable[[tf.Tensor, int], tf.Tensor]
+    density: Density
+
+
 class Populations(NamedTuple):
     """Several populations at one density.
 
@@ -62,9 +76,7 @@ class Populations(NamedTuple):
 
 
 def run_populations(
-    activation_fn: Callable[[tf.Tensor], tf.Tensor],
-    density: Density,
-    prior_fn: Callable[[tf.Tensor, int], tf.Tensor],
+    problem: PopulationProblem,
     count: int,
     num_leapfrog_steps: int,
     seed: tf.Tensor,
@@ -78,9 +90,7 @@ def run_populations(
     by itself: they share no ancestors, and their estimates are independent but for the step sizes.
 
     Args:
-      activation_fn: state [draw, ...] -> activation [draw].
-      density: where the path ends.
-      prior_fn: (seed, count) -> draws of the prior, [count, ...].
+      problem: what is sampled.
       count: draws of all populations together, >= 1.
       num_leapfrog_steps: mean gradients of a transition, >= 1.
       seed: int32 tensor of shape [2].
@@ -98,28 +108,30 @@ def run_populations(
     Example:
       >>> def prior_fn(seed, count):
       ...     return tf.random.stateless_normal((count, 2), seed)
-      >>> found = run_populations(lambda x: x[:, 0], Conditioned(3.0, 0.02, 200.0), prior_fn, 128, 4, seeds.root(0))
+      >>> problem = PopulationProblem(lambda x: x[:, 0], prior_fn, Conditioned(3.0, 0.02, 200.0))
+      >>> found = run_populations(problem, 128, 4, seeds.root(0))
       >>> found.log_z.shape, abs(found.log_z.mean() - np.log(0.00135)) < 0.3
       ((4,), True)
     """
 
     def path(value: tf.Tensor, temperature: tf.Tensor, before: dict, is_left: tf.Tensor, after: dict) -> tf.Tensor:
-        left, reached = (type(density)(**numbers).tilt(value) for numbers in (before, after))
+        left, reached = (type(problem.density)(**numbers).tilt(value) for numbers in (before, after))
         return is_left * (1 - temperature) * left + temperature * reached
 
-    transitions = Transitions(activation_fn, path, num_leapfrog_steps)
+    density = problem.density
+    transitions = Transitions(problem.activation_fn, path, num_leapfrog_steps)
     number = NUM_POPULATIONS if count >= NUM_POPULATIONS * MIN_POPULATION else 1
     parts = np.array_split(np.arange(count), number)
-    step_size = StepSize(STEP_SIZE, STEP_SIZE)
-    population = _founded(transitions, density, prior_fn, parts, seeds.fold(seed, "population"))
-    population.move([step_size] * NUM_MOVES, 1.0, seeds.fold(seed, "founded"))
-    climb(population, seed, step_size, num_moves=NUM_MOVES, progress=progress)
+    step_sizes = [StepSize(STEP_SIZE, STEP_SIZE)] * NUM_MOVES
+    population = _founded(transitions, problem, parts, seeds.fold(seed, "population"))
+    population.move(step_sizes, 1.0, seeds.fold(seed, "founded"))
+    climb(population, step_sizes, seed, progress=progress)
     for attempt in range(MAX_RECALIBRATIONS if recalibrate else 0):
         moved = recalibrate(population.state, population.values.numpy(), density)
         if moved is None:
             break
         population.temperature, population.arguments = 0.0, (density.numbers, tf.constant(1.0), moved.numbers)
-        climb(population, seeds.fold(seed, "recalibrate", attempt), step_size, num_moves=NUM_MOVES, progress=progress)
+        climb(population, step_sizes, seeds.fold(seed, "recalibrate", attempt), progress=progress)
         density = moved
     return Populations(
         population.state.numpy(),
@@ -133,16 +145,16 @@ def run_populations(
 
 def _founded(
     transitions: Transitions,
-    density: Density,
-    prior_fn: Callable[[tf.Tensor, int], tf.Tensor],
+    problem: PopulationProblem,
     parts: Sequence[np.ndarray],
     seed: tf.Tensor,
 ) -> Population:
     """Populations of the draws of the prior with the largest weights, as far on the path as they are worth their number."""
-    count, arguments = sum(map(len, parts)), (density.numbers, tf.constant(0.0), density.numbers)
+    count, numbers = sum(map(len, parts)), problem.density.numbers
+    arguments = numbers, tf.constant(0.0), numbers
 
     def batch(number: int) -> tf.Tensor:
-        return prior_fn(seeds.fold(seed, number), count)
+        return problem.prior_fn(seeds.fold(seed, number), count)
 
     values = np.stack([transitions.score(batch(number)).numpy() for number in range(NUM_PRIOR_DRAWS)])
     if not np.isfinite(values).all():

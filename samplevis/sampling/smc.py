@@ -107,9 +107,8 @@ def sequential_monte_carlo(
     population = Population(transitions, state, 0.0)
     schedule = climb(
         population,
+        [StepSize(step_size, step_size)] * num_moves,
         seed,
-        StepSize(step_size, step_size),
-        num_moves=num_moves,
         ess_fraction=ess_fraction,
         preconditioner=preconditioner,
         max_temperature_steps=max_temperature_steps,
@@ -121,10 +120,9 @@ def sequential_monte_carlo(
 
 def climb(
     population: Population,
+    step_sizes: Sequence[StepSize],
     seed: tf.Tensor,
-    step_size: StepSize,
     *,
-    num_moves: int,
     ess_fraction: float = 0.5,
     preconditioner: Any = 1.0,
     max_temperature_steps: int = 1000,
@@ -134,9 +132,9 @@ def climb(
 
     Args:
       population: the chains, which are changed.
+      step_sizes: of the transitions at each temperature step, which adapt.
       seed: int32 tensor of shape [2].
-      step_size: of the transitions, which adapts.
-      num_moves, ess_fraction, preconditioner, max_temperature_steps: as in `sequential_monte_carlo`.
+      ess_fraction, preconditioner, max_temperature_steps: as in `sequential_monte_carlo`.
       progress: whether to show a progress bar, or callbacks. Defaults to False.
 
     Returns:
@@ -156,10 +154,10 @@ def climb(
             temperature = population.next_temperature(ess_fraction, 1.0)
             step_seed = seeds.fold(seed, "rung", len(schedule))
             population.resample(temperature, seeds.fold(step_seed, "resample"))
-            population.move([step_size] * num_moves, preconditioner, step_seed)
+            population.move(step_sizes, preconditioner, step_seed)
             schedule.append(temperature)
             done = int(1000 * temperature) - int(1000 * schedule[-2])
-            bar.update(done, log_z=population.log_z, step_size=step_size.value)
+            bar.update(done, log_z=population.log_z, step_size=step_sizes[-1].value)
             if bar.interrupted:
                 raise KeyboardInterrupt("a path that is cut short has no normaliser")
     return np.array(schedule)

@@ -14,7 +14,7 @@ from samplevis.runtime import seeds
 from samplevis.sampling import populations
 from samplevis.sampling.density import Conditioned
 from samplevis.sampling.level_scale import Gauge, LevelScale
-from samplevis.sampling.populations import run_populations
+from samplevis.sampling.populations import PopulationProblem, run_populations
 from samplevis.sampling.sampler import sample
 
 WIDTH = 0.02
@@ -59,7 +59,7 @@ class Peaks:
         def prior(seed, number):
             return tf.random.stateless_normal((number, 2), seed)
 
-        return run_populations(self.activation, self.density, prior, count, 6, seeds.root(seed))
+        return run_populations(PopulationProblem(self.activation, prior, self.density), count, 6, seeds.root(seed))
 
     def interval(self, run):
         """The interval of the share; None if it is refused."""
