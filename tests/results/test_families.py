@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from conftest import made_samples
+from conftest import made_samples, with_slow
 
 from samplevis.results.both_ends import TwoEnded
 from samplevis.results.families import by_population, most_independent
@@ -33,7 +33,7 @@ def averages(samples):
     return samples.summary().averages.verdict
 
 
-@pytest.mark.parametrize("families", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13])
+@pytest.mark.parametrize("families", with_slow(range(1, 14), lambda families: families not in (1, 13)))
 def test_few_families_make_no_averages(families):
     samples = population_samples(families)
     assert most_independent(samples) <= NUM_POPULATIONS * families
@@ -50,7 +50,7 @@ def test_populations_that_agree_make_averages():
     assert summary.pictures.verdict == "valid"
 
 
-@pytest.mark.parametrize("seed", range(7))
+@pytest.mark.parametrize("seed", with_slow(range(7), lambda seed: seed > 1))
 def test_populations_that_disagree_make_none(seed):
     random = np.random.default_rng(seed)
     log_z = random.permutation([0.0, 0.0, 0.0, random.uniform(1, 5)])
