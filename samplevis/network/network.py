@@ -385,8 +385,7 @@ class Network:
         """Lists every layer on a line.
 
         Returns:
-          Lines of its name, the shape of its activations without the batch, its kind, "/pre" if it has values before an
-          activation function, and its aliases.
+          Lines of its name, shape without the batch, kind, "/pre" if it has values before an activation function, and aliases.
 
         Example:
           >>> print(model.layer_table())
