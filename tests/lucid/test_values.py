@@ -310,6 +310,12 @@ def test_collapse_alpha_random():
     assert 0 < found.min() and found.max() < 1 and np.abs(found - IMAGES[..., :3]).max() > 0.1
 
 
+def test_collapse_alpha_random_behind_a_change_of_size_says_where_to_put_it():
+    collapse = tf.function(transform.collapse_alpha_random(), autograph=False)
+    with pytest.raises(ValueError, match="Put it first"):
+        collapse.get_concrete_function(tf.TensorSpec([1, None, None, 4]))
+
+
 def test_normalize_gradient():
     x = tf.constant(IMAGES)
     with tf.GradientTape() as tape:

@@ -136,6 +136,11 @@ def collapse_alpha_random(t: tf.Tensor, sd: float = 0.5) -> tf.Tensor:
       TensorShape([2, 16, 16, 3])
     """
     rgb, alpha = t[..., :3], t[..., 3:4]
+    if None in rgb.shape.as_list():
+        raise ValueError(
+            "transforms: collapse_alpha_random needs images of a known size, which those before it change, such as random_scale. "
+            "Put it first: [transform.collapse_alpha_random()] + transform.standard_transforms."
+        )
     return alpha * rgb + (1 - alpha) * param.random.image_sample(rgb.shape.as_list(), sd=sd)
 
 
