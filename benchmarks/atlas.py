@@ -14,9 +14,11 @@ import numpy as np
 
 from samplevis import modelzoo
 from samplevis.activation import default_param
-from samplevis.atlas.draft import UnitProblem, draft_units
+from samplevis.atlas.draft import draft_units
+from samplevis.atlas.draft_path import UnitProblem
+from samplevis.atlas.lab import TRANSFORMS
 from samplevis.atlas.settings import AtlasSettings
-from samplevis.atlas.tasks import TRANSFORMS, Outcome
+from samplevis.atlas.tasks import Outcome
 from samplevis.atlas.unit_rows import layer_activation, unit_seeds
 from samplevis.overrides.smooth import smoothed
 from samplevis.runtime import seeds

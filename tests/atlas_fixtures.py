@@ -45,7 +45,7 @@ def fake_task(done):
     from samplevis.atlas.pictures import to_webp
     from samplevis.atlas.store import Store
 
-    def run_task(network, task, folder):
+    def run_task(network, task, folder, progress=None):
         done.append(task)
         records = []
         for unit, name in zip(task.units, task.names, strict=True):

@@ -39,7 +39,7 @@ def notify_unsaturated(network: Network, layers: Iterable[str], progress: bool) 
 
 
 def notify_random(network: Network, layers: Iterable[str]) -> None:
-    """Warns if a network gives other values when the same images are passed again.
+    """Warns if a network gives other values when the same images are passed again, unless that is meant.
 
     Args:
       network: the network.
@@ -50,7 +50,7 @@ def notify_random(network: Network, layers: Iterable[str]) -> None:
       >>> from samplevis.analysis.units_notice import notify_random
       >>> notify_random(modelzoo.Shapes(), ["logits"])
     """
-    names = tuple(dict.fromkeys(layers))
+    names = () if network.meant_random else tuple(dict.fromkeys(layers))
     random = random_layer(network, names) if names else None
     if random is not None:
         warnings.warn(

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,12 +18,13 @@ from samplevis.atlas.cost import Cost
 from samplevis.atlas.draft import measure_rate
 from samplevis.atlas.engine import EngineOptions
 from samplevis.atlas.examples import make_examples
+from samplevis.atlas.lab import TRANSFORMS
 from samplevis.atlas.model_spec import ModelSpec, make_spec
 from samplevis.atlas.plan import AtlasPlan, Task, plan_atlas
 from samplevis.atlas.reading import Atlas
 from samplevis.atlas.settings import AtlasSettings
 from samplevis.atlas.store import PARTS, Store
-from samplevis.atlas.tasks import TRANSFORMS, Outcome, run_task
+from samplevis.atlas.tasks import Outcome, run_task
 from samplevis.atlas.unit_rows import layer_activation
 from samplevis.atlas.weights import store_weights
 from samplevis.network import Network, as_network
@@ -74,7 +75,7 @@ def build(
     an uninterrupted run. Every file holds a checksum and what identifies the atlas and the file: one that is damaged, or belongs
     elsewhere, counts as missing and is made again.
 
-    Ctrl-C stops after the current task and keeps what is finished. A unit that fails is named in its row
+    Ctrl-C abandons the tasks under way and keeps what is finished. A unit that fails is named in its row
     and does not stop the others; three tasks that fail in a row do.
 
     Args:
@@ -87,7 +88,8 @@ def build(
       insecure: whether an address that is not TLS is allowed: whoever reaches such a scheduler runs code on its workers. Defaults
         to False.
       progress: whether to show a progress bar. Defaults to True.
-      callbacks: `samplevis.Callback`s, notified of the units as stage "atlas", and of images as "examples". Defaults to none.
+      callbacks: `samplevis.Callback`s, notified of images as stage "examples" and of units as "atlas"; parts of units under way
+        count, so that `done` has decimals. Defaults to none.
 
     Returns:
       The `Atlas` so far. Publish it with `samplevis.atlas.publish`.
@@ -184,8 +186,8 @@ def _run(
     in_a_row, gradients = 0, 0
     try:
         with (
-            Progress("atlas", plan.num_units, "unit", callbacks, done) as bar,
-            contextlib.closing(_results(plan.network, spec, remaining, store, engine)) as results,
+            Progress("atlas", plan.num_units, "unit", callbacks, done, keeps=False) as bar,
+            contextlib.closing(_results(plan.network, spec, remaining, store, engine, bar)) as results,
         ):
             for task, result in _until_interrupted(results, bar):
                 if isinstance(result, Exception):
@@ -196,7 +198,8 @@ def _run(
                 else:
                     in_a_row, gradients = 0, gradients + result.gradients
                     errors += result.errors
-                    bar.update(len(task.units), failures=float(len(errors)), gradients=float(gradients))
+                    done += len(task.units)
+                    bar.reach(done, failures=float(len(errors)), gradients=float(gradients))
                 if bar.interrupted:
                     break
     finally:
@@ -210,9 +213,14 @@ def _run(
 
 
 def _results(
-    network: Network, spec: ModelSpec | None, tasks: Sequence[Task], store: Store, engine: EngineOptions
+    network: Network,
+    spec: ModelSpec | None,
+    tasks: Sequence[Task],
+    store: Store,
+    engine: EngineOptions,
+    bar: Progress,
 ) -> Iterator[tuple[Task, Outcome | Exception]]:
-    """Every task with what came of it, in any order."""
+    """Every task with what came of it, in any order; the bar shows how much of a task in this process is done."""
     if engine.is_distributed and tasks:
         from samplevis.atlas.distributed import run_distributed
 
@@ -220,13 +228,25 @@ def _results(
         return
     for task in tasks:
         try:
-            yield task, run_task(network, task, store.url)
+            yield task, run_task(network, task, store.url, _part_of(bar, len(task.units)))
         except Exception as error:
             yield task, error
 
 
+def _part_of(bar: Progress, units: int) -> Callable[[float], None]:
+    """A function that shows the share of a task that is done, in units."""
+    before = bar.done
+
+    def notify(share: float) -> None:
+        bar.reach(round(before + share * units, 2))
+        if bar.interrupted:
+            raise KeyboardInterrupt("stopped in atlas")
+
+    return notify
+
+
 def _until_interrupted(results: Iterator, bar: Progress) -> Iterator:
-    """The results up to Ctrl-C, which ends the task under way; a second one ends the command."""
+    """The results up to Ctrl-C, which abandons the task under way; a second one ends the command."""
     try:
         yield from results
     except KeyboardInterrupt:

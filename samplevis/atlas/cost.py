@@ -73,7 +73,7 @@ def cost_of(settings: AtlasSettings, units: int, exact: int) -> Cost:
     }
     gradients = {name: units * count for name, count in per_unit.items() if name in settings.methods}
     if "exact" in settings.methods:
-        gradients["exact"] = exact * _exact_gradients(settings)
+        gradients["exact"] = exact * int(sum(gradients_of_stages(settings).values()))
     pictures = ("optimize" in settings.methods) + 2 * settings.num_chains * ("draft" in settings.methods)
     pixels = settings.size**2 * (units * pictures + exact * EXACT["num_chains"])
     return Cost(units, exact, gradients, int(BYTES_PER_PIXEL * pixels + BYTES_PER_ROW * units))
@@ -90,8 +90,22 @@ def gradients_of_starts(settings: AtlasSettings) -> int:
     return settings.num_chains * settings.start_steps
 
 
-def _exact_gradients(settings: AtlasSettings) -> int:
+def gradients_of_stages(settings: AtlasSettings) -> dict[str, float]:
+    """Stage of `render` -> gradients that it takes for the exact samples of a unit.
+
+    Args:
+      settings: of the atlas.
+
+    Returns:
+      A dictionary.
+    """
     options = HMCOptions(**EXACT)
-    transitions = options.num_burnin_steps + options.num_results
-    on_bank = transitions * options.num_leapfrog_steps * int(options.num_transforms or 1)
-    return options.num_chains * (int(1.25 * settings.optimize_steps) + RenderOptions.anneal_steps + on_bank)
+    transition = options.num_leapfrog_steps * int(options.num_transforms or 1)
+    gradients = {
+        "optimise": 1.25 * settings.optimize_steps,
+        "anneal": RenderOptions.anneal_steps,
+        "calibrate": options.num_burnin_steps / 2 * transition,
+        "warm-up": options.num_burnin_steps / 2 * transition,
+        "sample": options.num_results * transition,
+    }
+    return {stage: options.num_chains * count for stage, count in gradients.items()}

@@ -27,7 +27,10 @@ FIGURES = {
         "level on the network itself",
         "mean activation of the samples: 0 is noise, 1 the optimised picture",
     ),
-    "reached": Legend("share of chains at the level", "share of the chains that came to the level"),
+    "reached": Legend(
+        "share of chains at the level",
+        "share of the chains within 0.1 of the level that was asked for, on the network itself",
+    ),
     "diversity": Legend(
         "diversity",
         "mean of 1 - cosine between the network's features of two samples: 0 if all are alike",
@@ -46,8 +49,8 @@ FIGURES = {
 }
 # What became of a unit.
 STATUSES = {
-    "reached": "all of its chains came to the level, on the smoothed network that is sampled",
-    "below": "some of its chains did not come to the level; its pictures show the level that they reached",
+    "reached": "all of its samples are within 0.1 of the level asked for, on the network itself",
+    "off": "some of its samples are not at the level asked for; its page shows their levels",
     "dead": "optimising does not raise its activation",
     "failed": "its activation or gradient is not finite",
 }

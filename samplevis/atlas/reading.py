@@ -51,7 +51,7 @@ class Unit:
 
     @property
     def status(self) -> str:
-        """ "reached", "below" the level, "optimized", "planned", "dead" or "failed"."""
+        """ "reached", "off" the level, "optimized", "planned", "dead" or "failed"."""
         return self.record["status"]
 
     def images(self, what: str = "samples") -> np.ndarray:

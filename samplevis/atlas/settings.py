@@ -35,7 +35,7 @@ class AtlasSettings:
       optimize_steps: updates of the optimiser, >= 1. Defaults to 256.
       num_chains: samples per unit, each from a chain of its own, >= 1. Defaults to 4.
       anneal_steps: Langevin steps of a draft, >= 25, rounded up to a multiple of 25; up to three times as many for a unit that
-        is below the level. Defaults to 150.
+        is not at the level. Defaults to 150.
       num_transitions: transitions of the Langevin kernel after annealing, over which the mean of a chain is taken, >= 1.
         Defaults to 16.
       smooth: softness of the network's kinks while sampling, > 0, see `render`. Defaults to 0.3.

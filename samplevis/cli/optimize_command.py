@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from samplevis.cli.loading import check_label, check_model, check_picture_path, check_prior, load_network, make_prior
-from samplevis.cli.shared_flags import OBJECTIVE, add_command, add_model, add_prior, add_scale, add_size
+from samplevis.cli.shared_flags import add_command, add_prior, add_scale, add_unit
 
 OUT = "optimized.png"
 
@@ -13,10 +13,7 @@ OUT = "optimized.png"
 def add_commands(commands: argparse._SubParsersAction) -> None:
     """Adds the command."""
     optimize = add_command(commands, "optimize", "optimise images of a unit, by gradient ascent", run_optimize)
-    add_model(optimize)
-    group = optimize.add_argument_group("what to optimise")
-    group.add_argument("objective", help=f"{OBJECTIVE}; -fire9:10 for what the unit likes least")
-    add_size(group, 128)
+    group = add_unit(optimize, "what to optimise")
     add_prior(group)
     group.add_argument("--steps", type=int, default=256, metavar="N", help="updates (default: 256)")
     group.add_argument(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from samplevis.cli.dataclass_options import Flag, add_flags, read_flags
 from samplevis.cli.loading import check_label, check_model, check_prior, is_label, load_network, make_prior
-from samplevis.cli.shared_flags import OBJECTIVE, add_command, add_model, add_prior, add_scale, add_size, gib
+from samplevis.cli.shared_flags import add_command, add_prior, add_scale, add_unit, gib
 from samplevis.runs.options import RenderOptions, RunOptions
 from samplevis.runtime.quiet_start import load_tensorflow
 from samplevis.sampling.kernels import registry
@@ -89,10 +89,7 @@ class Renamed(argparse.Action):
 def add_commands(commands: argparse._SubParsersAction) -> None:
     """Adds the command."""
     render = add_command(commands, "render", "sample images that excite a unit of any network", run_render)
-    add_model(render)
-    target = render.add_argument_group("what to sample")
-    target.add_argument("objective", help=f"{OBJECTIVE}; -fire9:10 for what the unit likes least")
-    add_size(target, 128)
+    target = add_unit(render, "what to sample")
     add_flags_of_a_run(render, target, "samplevis-out")
     render.add_argument(
         "--overwrite", action="store_true", help="replace samples of another unit in the folder of --out"

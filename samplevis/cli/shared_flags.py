@@ -60,6 +60,15 @@ def add_weights(group: argparse._ActionsContainer) -> None:
     group.add_argument("--bgr", action="store_true", help="the model from a file expects BGR channels, not RGB")
 
 
+def add_unit(parser: argparse.ArgumentParser, title: str) -> argparse._ArgumentGroup:
+    """Adds the network, and a group with the unit to make images of and their size; returns the group."""
+    add_model(parser)
+    group = parser.add_argument_group(title)
+    group.add_argument("objective", help=f"{OBJECTIVE}; -fire9:10 for what the unit likes least")
+    add_size(group, 128)
+    return group
+
+
 def add_size(parser: argparse._ActionsContainer, default: int) -> None:
     """Adds the size of the images."""
     shown = f"side of the images (default: the network's own, or {default} if it accepts any)"

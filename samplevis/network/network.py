@@ -110,6 +110,8 @@ class Network:
         self.name: str = printable(name or self.source.name)
         #: Whether the gradient is that of the values: False only for networks from `samplevis.overrides`.
         self.exact_gradient = True
+        #: Whether other values for the same images are meant: of functions that are scored, see `optimizers.as_network_of`.
+        self.meant_random = False
         #: How the preprocessing was inferred; None if it was declared.
         self.inferred: Inferred | None = None
         #: What to declare in place of an assumed preprocessing, once a run has looked for it.
@@ -144,12 +146,10 @@ class Network:
             self.layers_read.clear()
 
     def __call__(self, images: Any, layers: str | Sequence[str]) -> Activations:
-        """Computes the activations of some layers.
-
-        Works on arrays and tensors, eagerly and inside a `tf.function`. Of symbolic tensors only the shape is checked.
+        """Computes the activations of some layers, eagerly or inside a `tf.function`.
 
         Args:
-          images: array or tensor [batch, *size, channels], finite, in [0, 1].
+          images: array or tensor [batch, *size, channels], finite, in [0, 1]. Of symbolic tensors only the shape is checked.
           layers: a name, or several, from `layers`.
 
         Returns:
@@ -259,13 +259,13 @@ class Network:
         """Turns images in [0, 1] into what the model expects.
 
         Args:
-          images: float tensor [batch, *size, channels].
+          images: float tensor [batch, *size, channels]; the result has its shape.
 
         Returns:
-          float32 tensor of the same shape.
+          A float32 tensor.
 
         Raises:
-          ValueError: if the number of channels is not the network's.
+          ValueError: if the number of channels differs from the network's.
         """
         return self._images.preprocess(images)
 
@@ -298,9 +298,8 @@ class Network:
           layer_names: names from `layers`.
 
         Returns:
-          A function of images [batch, *size, channels] in [0, 1] and activations of `layer` [batch, ...], to a
-          dictionary of float32 activations [batch, ...] by layer name, differentiable in both. The same names give the
-          same function.
+          A function of images [batch, *size, channels] in [0, 1] and activations of `layer` [batch, ...], to a dictionary
+          of float32 activations [batch, ...] by layer name, differentiable in both. The same names give the same function.
 
         Raises:
           ValueError: if a name is unknown, or `layer` stands for values before an activation function of a Keras model.

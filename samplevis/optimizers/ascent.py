@@ -89,7 +89,13 @@ def ascend(
         with progress or contextlib.nullcontext(bar) as bar:
             for stop in ascent.stops():
                 done = ascent.done
-                scores = ascent.advance(stop)
+                try:
+                    scores = ascent.advance(stop)
+                except KeyboardInterrupt:
+                    # What is compiled for later steps is not waited for.
+                    if bar.insisted or not ascent.done:
+                        raise
+                    break
                 bar.update(stop - done, activation=float(scores[-1].mean()))
                 ascent.take_snapshot()
                 stage.update(ascent.state_dict)

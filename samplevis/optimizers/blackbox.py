@@ -37,9 +37,11 @@ def as_network_of(function: ImageScore, image_shape: tuple[int, ...]) -> Network
     """
     _scores(function, np.full((2, *image_shape), 0.5, np.float32))
     image = keras.Input((*[None] * (len(image_shape) - 1), image_shape[-1]))
-    return Network(
-        keras.Model(image, _Scores(function)(image)), value_range=(0, 1), name=getattr(function, "__name__", "function")
-    )
+    model, name = keras.Model(image, _Scores(function)(image)), getattr(function, "__name__", "function")
+    network = Network(model, value_range=(0, 1), name=name)
+    # Methods without gradients take noisy scores, such as ratings by people.
+    network.meant_random = True
+    return network
 
 
 class _Scores(keras.layers.Layer):

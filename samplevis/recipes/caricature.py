@@ -123,6 +123,9 @@ def caricature(
                 if bar.insisted or not images:
                     raise
                 break
+            if bar.interrupted and images:
+                # Cut short: the layers before it are whole.
+                break
             images.append(result.images[0])
             cosines.append(_cosine(network.activations(result.images, layer)[layer].numpy(), targets[layer].numpy()))
             bar.update(1, cosine=cosines[-1])

@@ -23,6 +23,7 @@ from samplevis.results.samples import Samples
 from samplevis.runs.optimization import optimize
 from samplevis.runs.rendering import render, render_keywords
 from samplevis.runtime.checks import brief, check_known, check_whole
+from samplevis.runtime.progress import all_or_nothing
 from samplevis.sampling.options import HMCOptions, hmc_options
 
 # A dream from noise needs more steps than one from a photograph; its first octave is at least MIN_SIDE pixels.
@@ -92,6 +93,7 @@ def compare(
 
     Raises:
       ValueError, TypeError: if an argument is out of range, before any work.
+      KeyboardInterrupt: after Ctrl-C: the methods are compared or not.
 
     Example:
       >>> recipes.compare(model, "fire5:7", im_size=96).save_grid("methods.png")
@@ -100,19 +102,20 @@ def compare(
     network = as_network(model)
     param = settings.get("param") or default_param(network, settings.get("im_size"))
     found = {} if examples is None else {"dataset examples": _resized(examples, param.image_shape)}
-    if panels is None:
-        dreams = _dreams(network, obj, param, hmc_options(hmc_opts, settings).num_chains, settings)
-    else:
+    if panels is not None:
         if not isinstance(panels, Mapping):
             raise TypeError(f"panels: expected a dictionary {{name: images}}. Received: {brief(panels)}")
         panels = {name: np.asarray(images) for name, images in panels.items()}
         _check_panels(panels, param.image_shape)
-    samples = render(network, obj, hmc_opts, **settings)
+    with all_or_nothing("compare"):
+        dreams = {}
+        if panels is None:
+            count = hmc_options(hmc_opts, settings).num_chains
+            dreams = {"deep dream": _dreams(network, obj, param, count, settings)}
+        samples = render(network, obj, hmc_opts, **settings)
+        diverse = _diverse(network, obj, param, samples, settings) if panels is None else panels
     sampled = f"sampled, level {samples.level:g}" if samples.level is not None else "sampled"
-    shown = {"optimised": samples.optimized} | (panels or {}) | {sampled: samples.images[:, -1]}
-    if panels is None:
-        shown = {"deep dream": dreams, "optimised": samples.optimized}
-        shown |= _diverse(network, obj, param, samples, settings) | {sampled: samples.images[:, -1]}
+    shown = dreams | {"optimised": samples.optimized} | diverse | {sampled: samples.images[:, -1]}
     return Comparison(samples, shown | {name: images[: len(samples.optimized)] for name, images in found.items()})
 
 

@@ -24,15 +24,18 @@ class Optimized:
       images: float32 [batch, *image_shape] in [0, 1], after the last step.
       latents: float32 [batch, *latent_shape].
       history: float32 [steps, batch], the activation before each step's update; for "cma" and "genetic", that of the best
-        candidate so far. Shorter if the optimiser converged or was interrupted.
+        candidate so far. Shorter if the optimiser converged or was interrupted. The first `smooth_steps` rows are activations
+        of the smoothed network, which are not comparable with the rows after them.
       snapshots: number of updates -> images [batch, *image_shape].
       objective: the objective, as it is printed.
       model: name of the network.
+      smooth_steps: number of first steps that were made on the smoothed network, see `smooth` of `optimize`. Defaults to 0.
 
     Example:
       >>> result = samplevis.optimize(model, "fire9:10", steps=128, thresholds=[64, 128])
       >>> result.history.shape, sorted(result.snapshots)
       ((128, 1), [64, 128])
+      >>> of_the_network = result.history[result.smooth_steps :]
       >>> result.save("fire9-10.png")
     """
 
@@ -42,6 +45,7 @@ class Optimized:
     snapshots: dict[int, np.ndarray]
     objective: str = ""
     model: str = ""
+    smooth_steps: int = 0
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -133,4 +137,5 @@ class Optimized:
             return ""
         last = self.history[-1]
         scores = f"{last.min():.4g}" if len(last) == 1 else f"{last.min():.4g} to {last.max():.4g}"
-        return f", activation {scores} after {len(self.history)} steps"
+        smoothed = " on the smoothed network" if len(self.history) <= self.smooth_steps else ""
+        return f", activation {scores}{smoothed} after {len(self.history)} steps"

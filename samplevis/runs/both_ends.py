@@ -17,6 +17,7 @@ from samplevis.runs.rendering import RENAMED, render, render_keywords, run_optio
 from samplevis.runtime import files
 from samplevis.runtime.checks import check_known
 from samplevis.runtime.deprecation import renamed_keywords
+from samplevis.runtime.progress import all_or_nothing
 from samplevis.sampling.options import HMCOptions
 
 
@@ -38,6 +39,7 @@ def two_ended(
 
     Raises:
       ValueError, TypeError: if an argument is out of range, before any work, or if `init` is given.
+      KeyboardInterrupt: after Ctrl-C; with a checkpoint, the same call resumes.
 
     Example:
       >>> print(samplevis.two_ended(modelzoo.Shapes(), "logits:4", im_size=64))
@@ -48,9 +50,10 @@ def two_ended(
     names = [field.name for field in dataclasses.fields(RunOptions)]
     flat = {name: settings.pop(name) for name in names if name in settings}
     run = run_options(settings.pop("run_opts", None), flat)
-    first = render(model, obj, hmc_opts, init="optimize", run_opts=_end(run, "optimize"), **settings)
-    settings["density"] = first.target_density
-    second = render(model, obj, hmc_opts, init="prior", run_opts=_end(run, "prior"), **settings)
+    with all_or_nothing("two_ended"):
+        first = render(model, obj, hmc_opts, init="optimize", run_opts=_end(run, "optimize"), **settings)
+        settings["density"] = first.target_density
+        second = render(model, obj, hmc_opts, init="prior", run_opts=_end(run, "prior"), **settings)
     return TwoEnded(first, second)
 
 

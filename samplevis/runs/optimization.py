@@ -94,7 +94,7 @@ def optimize(
       callbacks: list of `samplevis.Callback`, notified of the steps. Defaults to none.
 
     Returns:
-      An `Optimized`, whose history is of the smoothed network before it is of the network itself.
+      An `Optimized`. The first `smooth_steps` rows of its history are of the smoothed network, the others of the network itself.
 
     Raises:
       ValueError, TypeError: if an argument is out of range, before any work.
@@ -119,19 +119,18 @@ def optimize(
         check_whole("redirect_steps", redirect_steps, 0)
     check_choice("precision", precision, get_args(Precision))
     check_smooth(smooth)
+    optimizer = as_method(optimizer)
     network, obj = _network_and_objective(model, obj, param, im_size, optimizer)
     param = sized_param(network, im_size, transforms) if param is None else param
     activation = make_activation(network, obj, param, transforms)
     activation.objective.check_batch(batch)
-    optimizer_settings(as_method(optimizer))
+    optimizer_settings(optimizer)
     options = AscentOptions(steps, optimizer, thresholds, redirect_steps)
     check_optimizer(activation, options)
     notified = as_callbacks(progress, callbacks)
     notify_inferred(network, progress)
     notify_unsaturated(network, activation.objective.unsaturated, progress)
-    if not isinstance(as_method(optimizer), Method) or as_method(optimizer).needs_gradient:
-        # A function that a method without gradients maximises may be random, costly or particular about its images.
-        notify_random(network, activation.layers)
+    notify_random(network, activation.layers)
     root, sizes = seeds.root(seed), {"batch": batch} | image_sizes(network, param.image_shape)
     with memory.explain_oom(sizes):
         z = first_latents(param, batch, init, root)
@@ -211,14 +210,13 @@ def _network_and_objective(
     obj: Objective | str | Callable | None,
     param: Parameterization | None,
     im_size: int | tuple[int, ...] | None,
-    optimizer: OptimizerLike,
+    optimizer: Method | keras.optimizers.Optimizer | None,
 ) -> tuple[Network, Objective | str | Callable]:
     """The network and the objective; without `obj`, those that wrap a function from images to scores."""
     if obj is not None:
         return as_network(model), obj
     if isinstance(model, (Network, keras.Model)) or not callable(model):
         raise TypeError("obj: expected an objective, a string 'layer:channel' or a function of T. Received: None")
-    optimizer = as_method(optimizer)
     if not isinstance(optimizer, Method) or optimizer.needs_gradient:
         raise ValueError(
             "optimizer: a function as model has no gradient; expected 'cma' or 'genetic', or settings of these. "

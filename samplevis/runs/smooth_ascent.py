@@ -96,6 +96,7 @@ def ascend_smoothly(
         redirect_steps=None if options.redirect_steps is None else min(options.redirect_steps, first),
     )
     found = ascend(smooth, z, before, seed, bar=bar)
+    found = dataclasses.replace(found, smooth_steps=len(found.history))
     if bar.interrupted:
         return found, unresponsive(found.history[:0])
     after = dataclasses.replace(
@@ -105,8 +106,13 @@ def ascend_smoothly(
         redirect_steps=None if options.redirect_steps is None else 0,
         first_step=first,
     )
-    end = ascend(activation, tf.constant(found.latents), after, seed, bar=bar)
+    try:
+        end = ascend(activation, tf.constant(found.latents), after, seed, bar=bar)
+    except KeyboardInterrupt:
+        if bar.insisted:
+            raise
+        return found, unresponsive(found.history[:0])
     snapshots = found.snapshots | {first + number: images for number, images in end.snapshots.items()}
     history = np.concatenate([found.history, end.history])
     silent = unresponsive(end.history if len(end.history) > 1 else history)
-    return dataclasses.replace(end, history=history, snapshots=snapshots), silent
+    return dataclasses.replace(end, history=history, snapshots=snapshots, smooth_steps=found.smooth_steps), silent

@@ -136,7 +136,12 @@ def sweep(
         batches = _batches(units, remaining, batch_size, memory)
         with Progress("sweep", options.steps * len(batches), "step", notified if batches else ()) as bar:
             for batch in batches:
-                found = _optimised([units[n] for n in batch], smooth, start, options, root, bar)
+                try:
+                    found = _optimised([units[n] for n in batch], smooth, start, options, root, bar)
+                except KeyboardInterrupt:
+                    if bar.insisted or not results:
+                        raise
+                    break
                 # A batch may be padded at its end with copies of its last unit.
                 for n, result in zip(dict.fromkeys(batch), found, strict=False):
                     results[n] = _store(result, stored[n])

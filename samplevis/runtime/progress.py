@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,36 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+@contextlib.contextmanager
+def all_or_nothing(call: str) -> Iterator[None]:
+    """Makes one stage of a call of several runs, which are worth nothing without each other.
+
+    Ctrl-C in a run ends the call where that run ends early, and no other begins.
+
+    Args:
+      call: its name.
+
+    Raises:
+      KeyboardInterrupt: after Ctrl-C.
+
+    Example:
+      >>> from samplevis.runtime.progress import Progress, all_or_nothing
+      >>> with all_or_nothing("compare"), Progress("optimise", 100, "step", callbacks=False) as bar:
+      ...     bar.update(100)
+    """
+    with Progress(call, 1, "call", callbacks=False, keeps=False) as bar:
+        yield
+    if bar.interrupted:
+        raise KeyboardInterrupt(f"stopped in {call}")
+
+
 class Progress:
     """Reports the progress of a stage, and turns the first Ctrl-C into a request to stop.
 
     Inside the `with` block, the first Ctrl-C sets `interrupted`, so that the current step can finish and its results are used;
-    the second one raises KeyboardInterrupt at once. So does the first while the stage compiles its first step, before which there
-    is nothing to keep. An enclosing stage is interrupted, too, and inside an interrupted one no other begins.
+    the second one raises KeyboardInterrupt at once. So does the first while a step is compiled, which takes long and computes
+    nothing: a loop that has something to keep catches it. An enclosing stage is interrupted, too, and inside an interrupted one
+    no other begins.
 
     Args:
       stage: name of the stage.
@@ -31,6 +56,8 @@ class Progress:
       unit: name of a unit.
       callbacks: the callbacks to notify; True for a progress bar, False for none. Defaults to True.
       done: units that were done before. Defaults to 0.
+      keeps: whether a step under way is worth its end. False for steps whose work is lost unless they are whole, as the tasks of
+        an atlas: the first Ctrl-C raises KeyboardInterrupt. Defaults to True.
 
     Attributes:
       done: units that are done.
@@ -46,10 +73,18 @@ class Progress:
       (100, False)
     """
 
-    def __init__(self, stage: str, total: int, unit: str, callbacks: bool | Sequence[Callback] = True, done: int = 0):
+    def __init__(
+        self,
+        stage: str,
+        total: int,
+        unit: str,
+        callbacks: bool | Sequence[Callback] = True,
+        done: int = 0,
+        keeps: bool = True,
+    ):
         self.stage, self.total, self.unit, self.done = stage, total, unit, done
         self.interrupted = self.insisted = False
-        self._first = done
+        self._keeps = keeps
         self._callbacks = as_callbacks(callbacks)
         # The signal handler outside this block.
         self._previous: Any = None
@@ -61,7 +96,11 @@ class Progress:
 
     def update(self, units: int, **figures: float) -> None:
         """Adds finished units, and reports figures such as `activation`."""
-        self.done += units
+        self.reach(self.done + units, **figures)
+
+    def reach(self, done: float, **figures: float) -> None:
+        """Sets the number of units that are done, whole ones and parts of those under way, and reports figures."""
+        self.done = done
         logger.debug("%s: %d of %d, %s", self.stage, self.done, self.total, figures)
         for callback in self._callbacks:
             self._notify(callback.on_step, self.stage, self.done, self.total, figures)
@@ -119,7 +158,7 @@ class Progress:
         while stage is not None:
             stage.interrupted, stage.insisted = True, stage.insisted or again
             stage = stage._enclosing
-        if again or (self.done == self._first and _is_compiling()):
+        if again or not self._keeps or _is_compiling():
             raise KeyboardInterrupt(f"stopped in {self.stage}")
 
 

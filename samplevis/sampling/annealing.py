@@ -210,9 +210,7 @@ class _Path:
         """The level to come to on the network that is sampled, so that the level on the gauge is this one."""
         if not self.ratios:
             return level
-        ratio = np.clip(np.mean(self.ratios[-NUM_RECENT:]), 1 / MAX_CORRECTION, MAX_CORRECTION)
-        # Nothing is known of levels beyond the optimised images.
-        return min(level * float(ratio), max(level, 1.0))
+        return float(corrected(level, np.mean(self.ratios[-NUM_RECENT:])))
 
     def at_level(self) -> np.ndarray:
         """Whether the chains sit at the level, by the mean of the last calls, bool [chain]."""
@@ -267,11 +265,23 @@ def _comparison(
 
     def compare(state: tf.Tensor) -> float:
         latents = activation.param.rotate(state)
-        levels, exact = (finite_median(level(latents)) for level in (sampled, measured))
-        # A network that does not respond gets the largest correction.
-        return levels / exact if exact > levels / MAX_CORRECTION else MAX_CORRECTION
+        return level_ratio(sampled(latents), measured(latents))
 
     return compare
+
+
+def level_ratio(sampled: np.ndarray, measured: np.ndarray) -> float:
+    """The median level of chains on what is sampled over their median level where it is asked for, at most `MAX_CORRECTION`."""
+    levels, exact = finite_median(sampled), finite_median(measured)
+    # A network that does not respond gets the largest correction.
+    return levels / exact if exact > levels / MAX_CORRECTION else MAX_CORRECTION
+
+
+def corrected(level: float, ratio: np.ndarray | float) -> np.ndarray | float:
+    """The level to come to on what is sampled, by a mean ratio of levels, or by each of several."""
+    ratio = np.clip(ratio, 1 / MAX_CORRECTION, MAX_CORRECTION)
+    # Nothing is known of levels beyond the optimised images.
+    return np.minimum(level * ratio, max(level, 1.0))
 
 
 def _image(activation: Activation, state: tf.Tensor) -> np.ndarray:

@@ -13,7 +13,7 @@ LOG, SECONDS = "SAMPLEVIS_TEST_LOG", 0.1
 write = fake_task([])
 
 
-def run_task(network, task, folder):
+def run_task(network, task, folder, progress=None):
     with open(os.environ[LOG], "a", encoding="utf-8") as log:
         log.write(f"{task.digest} {os.getpid()}\n")
     time.sleep(SECONDS)

@@ -16,7 +16,7 @@ pytest.importorskip("pyarrow", reason="ATLAS NOT TESTED: pip install samplevis[a
 
 import samplevis  # noqa: E402
 from samplevis import Network, atlas, modelzoo  # noqa: E402
-from samplevis.atlas import building, rows, tasks  # noqa: E402
+from samplevis.atlas import building, draft_rows, rows  # noqa: E402
 from samplevis.atlas.layers import default_layers  # noqa: E402
 from samplevis.atlas.store import Store  # noqa: E402
 from samplevis.sampling.level_scale import LevelScale  # noqa: E402
@@ -41,7 +41,7 @@ def quick(folder: Path | str, layers: tuple[str, ...] = ("logits:2-9",), **chang
 @pytest.mark.slow
 def test_an_atlas_has_everything_of_every_unit(small_atlas):
     found = atlas.open(small_atlas)
-    assert len(found) == 6 and found.to_pandas().status.isin(["reached", "below"]).all()
+    assert len(found) == 6 and found.to_pandas().status.isin(["reached", "off"]).all()
     unit = found["logits:4"]
     assert unit.images("optimized").shape == (1, 32, 32, 3) and unit.images().shape == (2, 32, 32, 3)
     assert unit.record["name"] == modelzoo.Shapes().labels[4]
@@ -87,10 +87,10 @@ def test_the_same_call_goes_on_and_ends_with_the_same_bytes(tmp_path, monkeypatc
     quick(tmp_path / "whole")
     run_task = building.run_task
 
-    def stopping(network, task, folder):
+    def stopping(network, task, folder, progress):
         if task.units[0] == 6:
             raise KeyboardInterrupt
-        return run_task(network, task, folder)
+        return run_task(network, task, folder, progress)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(building, "run_task", stopping)
@@ -140,7 +140,7 @@ def test_a_unit_that_is_dead_or_not_finite_is_named_and_the_others_go_on(tmp_pat
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         found = atlas.build(two_faced(kind), tmp_path, ["out"], settings=settings, progress=False)
-    assert found["out:0"].status in ("reached", "below")
+    assert found["out:0"].status in ("reached", "off")
     assert found["out:1"].status == status and found["out:1"].record["error"]
     assert any("out:1" in str(each.message) for each in caught)
     alone = atlas.build(two_faced(kind), tmp_path / "alone", ["out:0"], settings=settings, progress=False)
@@ -148,11 +148,11 @@ def test_a_unit_that_is_dead_or_not_finite_is_named_and_the_others_go_on(tmp_pat
 
 
 def test_a_unit_that_only_the_smoothed_network_leaves_cold_is_not_dead():
-    assert tasks._judged(LevelScale(0.2, 0.1), True)[0] == "dead"
-    status, error = tasks._judged_for_draft(LevelScale(0.2, 0.1))
-    assert status == "below" and "smoothed network" in error
-    assert tasks._judged_for_draft(LevelScale(0.1, 0.2)) == ("optimized", "")
-    assert tasks._judged_for_draft(LevelScale(0.1, float("nan")))[0] == "failed"
+    assert draft_rows.judged(LevelScale(0.2, 0.1), True)[0] == "dead"
+    status, error = draft_rows.judged_for_draft(LevelScale(0.2, 0.1))
+    assert status == "off" and "smoothed network" in error
+    assert draft_rows.judged_for_draft(LevelScale(0.1, 0.2)) == ("optimized", "")
+    assert draft_rows.judged_for_draft(LevelScale(0.1, float("nan")))[0] == "failed"
 
 
 @pytest.mark.slow

@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 
 from samplevis.activation import default_param, make_activation
-from samplevis.atlas.draft import UnitProblem, draft_units
+from samplevis.atlas.draft import draft_units
+from samplevis.atlas.draft_path import UnitProblem
 from samplevis.atlas.settings import AtlasSettings
 from samplevis.atlas.unit_rows import layer_activation, unit_rows, unit_seeds, with_units
 from samplevis.objectives import channel, direction

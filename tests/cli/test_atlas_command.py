@@ -67,12 +67,12 @@ def test_the_exit_status_tells_tasks_that_failed_from_an_interruption(
 
     run_task = building.run_task
 
-    def sometimes(network, task, folder):
+    def sometimes(network, task, folder, progress):
         if task.units == (5,) and what == "fails":
             raise OSError("no room")
         if task.units == (5,):
             os.kill(os.getpid(), signal.SIGINT)
-        return run_task(network, task, folder)
+        return run_task(network, task, folder, progress)
 
     words = ["atlas", "Shapes", "--out", str(tmp_path), "--layers", "logits:4-6", "--units-per-part", "1", *QUICK]
     with monkeypatch.context() as patch:

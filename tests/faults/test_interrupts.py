@@ -10,7 +10,7 @@ from runs import OPTIONS, SETTINGS, content, render
 
 import samplevis
 from samplevis import Samples, cli, param
-from samplevis.runtime.progress import Progress
+from samplevis.runtime.progress import Progress, all_or_nothing
 
 BEFORE_DRAWS = ("optimise", "anneal", "calibrate", "warm-up")
 
@@ -165,11 +165,31 @@ def test_compiling_is_interrupted_at_once():
 
     with pytest.raises(KeyboardInterrupt, match="stopped in work"), Progress("work", 2, "step", False):
         tf.function(slow, autograph=False)(tf.constant(1.0))
-    # Once a step is done there is something to keep.
-    with Progress("work", 2, "step", False) as bar:
+    # So are later steps: a loop that has something to keep catches it.
+    with pytest.raises(KeyboardInterrupt), Progress("work", 2, "step", False) as bar:
         bar.update(1)
         tf.function(slow, autograph=False)(tf.constant(1.0))
+    assert bar.interrupted and not bar.insisted
+
+
+def test_a_call_of_several_runs_ends_with_the_first_that_is_cut_short():
+    with pytest.raises(KeyboardInterrupt, match="stopped in second"), all_or_nothing("both"):
+        with Progress("first", 2, "step", False) as bar:
+            os.kill(os.getpid(), signal.SIGINT)
         assert bar.interrupted
+        with Progress("second", 2, "step", False):
+            pytest.fail("entered")
+    with pytest.raises(KeyboardInterrupt, match="stopped in both"), all_or_nothing("both"):
+        with Progress("last", 2, "step", False):
+            os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt, match="stopped in both"), all_or_nothing("both"):
+        os.kill(os.getpid(), signal.SIGINT)
+        pytest.fail("between the runs there is nothing to wait for")
+    # The control: runs by themselves do not know of each other.
+    for name in ("first", "second"):
+        with Progress(name, 2, "step", False) as bar:
+            assert not bar.interrupted
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.parametrize("event", [("step", "anneal"), ("draw", "sample")])

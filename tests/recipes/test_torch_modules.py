@@ -103,12 +103,12 @@ def test_an_atlas_goes_on_where_it_was_stopped(module, network, pictures, tmp_pa
     )
     run_task, done = building.run_task, []
 
-    def noted(network, task, folder):
+    def noted(network, task, folder, progress):
         if task.units[0] == 2 and 2 not in done:
             done.append(2)
             raise KeyboardInterrupt
         done.append(task.units[0])
-        return run_task(network, task, folder)
+        return run_task(network, task, folder, progress)
 
     def build(network):
         return atlas.build(network, tmp_path, ["3:0-4"], images=pictures, settings=settings, progress=False)

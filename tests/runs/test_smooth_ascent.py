@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import samplevis
 from samplevis import Network, optimize, overrides, param, render, sweep, transform
 
 SMALL = {"param": param.fourier(16), "transforms": transform.noise(0.02), "progress": False}
@@ -39,6 +40,35 @@ def test_the_first_part_is_that_of_the_smoothed_network_and_the_last_of_the_netw
     np.testing.assert_allclose(exact, both.history[-1, 0], atol=5e-3)
     smoothed = optimize(overrides.smooth(network), "unit:1", steps=20, smooth=None, **SMALL)
     assert np.abs(smoothed.history[16:] - both.history[16:]).max() > 1e-4
+
+
+class _Stop(samplevis.Callback):
+    """Presses Ctrl-C after the first steps."""
+
+    def on_step(self, stage, done, total, figures):
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("activation", ["relu6", "tanh"])
+@pytest.mark.parametrize("smooth", [0.3, None])
+def test_each_part_of_the_history_is_of_the_network_that_it_names(activation: str, smooth: float | None):
+    network, settings = _network(activation), SMALL | {"transforms": None}
+    found = optimize(network, "unit:1", steps=40, thresholds=range(1, 40), smooth=smooth, **settings)
+    assert found.smooth_steps == (32 if activation == "relu6" and smooth else 0)
+    copy = overrides.smooth(network) if found.smooth_steps else network
+    for step in (1, 20, 31, 32, 39):
+        # A row is the activation before the step's update.
+        first, other = (copy, network) if step < found.smooth_steps else (network, copy)
+        values = [float(each(found.snapshots[step], "unit")["unit"].numpy()[..., 1].mean()) for each in (first, other)]
+        np.testing.assert_allclose(found.history[step, 0], values[0], atol=1e-4)
+        assert not found.smooth_steps or abs(values[1] - values[0]) > 1e-3, "the two networks differ"
+    assert "smoothed" not in repr(found)
+
+
+def test_an_image_of_the_smoothed_network_alone_says_so():
+    found = optimize(_network(), "unit:1", steps=40, callbacks=[_Stop()], **SMALL)
+    assert found.smooth_steps == len(found.history) == 16
+    assert "on the smoothed network after 16 steps" in repr(found)
 
 
 @pytest.mark.parametrize("activation", ["silu", "tanh"])

@@ -75,6 +75,16 @@ def test_units_in_front_of_what_is_random_pass(recwarn):
     assert not [one for one in recwarn if "random" in str(one.message)]
 
 
+@pytest.mark.parametrize("optimizer", ["cma", "genetic"])
+def test_only_functions_that_are_scored_may_be_random(optimizer, recwarn):
+    noise, settings = np.random.default_rng(0), QUICK | dict(optimizer=optimizer)
+    samplevis.optimize(lambda images: images.mean((1, 2, 3)) + noise.normal(size=len(images)), **settings)
+    assert not [one for one in recwarn if "random" in str(one.message)]
+    model = model_of(layers.Conv2D(4, 3, name="conv"), RANDOM["tf.random"](), *head())
+    with pytest.warns(UserWarning, match="is random at inference"):
+        samplevis.optimize(network("Keras", model), "out:0", **settings)
+
+
 @pytest.mark.parametrize("kind", ["Keras", "traced"])
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "bfloat16"])
 def test_half_precision_is_refused_by_name(policy, kind):
