@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from samplevis.cli.loading import check_label, check_model, check_picture_path, check_prior, load_network, make_prior
-from samplevis.cli.shared_flags import add_command, add_prior, add_scale, add_unit
+from samplevis.cli.shared_flags import add_bands, add_command, add_prior, add_scale, add_unit
 
 OUT = "optimized.png"
 
@@ -29,6 +29,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--out", default=OUT, metavar="FILE", help=f"picture to write, .png, .webp or .jpg (default: {OUT})"
     )
     add_scale(group, "several images, which become one picture")
+    add_bands(group)
 
 
 def run_optimize(options: argparse.Namespace) -> None:
@@ -43,8 +44,11 @@ def run_optimize(options: argparse.Namespace) -> None:
     check_model(options.model)
     check_label(options.model, options.objective, options.weights, options.labels)
     network = load_network(options)
+    from samplevis.export.bands import check_bands
     from samplevis.runs.optimization import optimize
 
+    if options.bands is not None:
+        check_bands(options.bands, network.image_shape[-1])
     found = optimize(
         network,
         options.objective,
@@ -56,9 +60,9 @@ def run_optimize(options: argparse.Namespace) -> None:
         progress=not options.quiet,
     )
     if len(found) == 1 and options.scale is None:
-        found.save(options.out)
+        found.save(options.out, options.bands)
     else:
-        found.save_grid(options.out, scale=options.scale)
+        found.save_grid(options.out, scale=options.scale, bands=options.bands)
     print(f"{found}\n\nwrote {options.out}")
     if len(found.history) < options.steps:
         raise KeyboardInterrupt(f"stopped after {len(found.history)} of {options.steps} steps")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from samplevis.cli.dataclass_options import Flag, add_flags, read_flags
 from samplevis.cli.loading import check_label, check_model, check_prior, is_label, load_network, make_prior
-from samplevis.cli.shared_flags import add_command, add_prior, add_scale, add_unit, gib
+from samplevis.cli.shared_flags import add_bands, add_command, add_prior, add_scale, add_unit, gib
 from samplevis.runs.options import RenderOptions, RunOptions
 from samplevis.runtime.quiet_start import load_tensorflow
 from samplevis.sampling.kernels import registry
@@ -124,13 +124,7 @@ def add_flags_of_a_run(parser: argparse.ArgumentParser, target: argparse._Argume
         help=f"folder for {', '.join(WRITTEN[:-1])} and {WRITTEN[-1]} (default: {out})",
     )
     add_scale(output, "the images")
-    output.add_argument(
-        "--bands",
-        nargs=3,
-        type=int,
-        metavar=("RED", "GREEN", "BLUE"),
-        help="bands, from 0, that the colours of the pictures show (default: the mean of each third, of more than 4)",
-    )
+    add_bands(output)
 
 
 def run_render(options: argparse.Namespace) -> None:

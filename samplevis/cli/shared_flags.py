@@ -81,6 +81,23 @@ def add_scale(parser: argparse._ActionsContainer, of: str, default: int | None =
     parser.add_argument("--scale", type=int, default=default, metavar="N", help=shown)
 
 
+def add_bands(parser: argparse._ActionsContainer) -> None:
+    """Adds the choice of what pictures of many channels show."""
+    parser.add_argument(
+        "--bands",
+        type=bands,
+        metavar="R,G,B",
+        help="bands, from 0, that the colours of the pictures show, such as 4,2,1; or pca, the principal components of all bands; "
+        "or grid, all bands in grey (default: the mean of each third, of more than 4)",
+    )
+
+
+def bands(text: str) -> str | list[int]:
+    """Three numbers with commas between them, or a word."""
+    numbers = text.split(",")
+    return [int(number) for number in numbers] if all(each.strip().isdecimal() for each in numbers) else text
+
+
 def add_prior(parser: argparse._ActionsContainer, default: str = "fourier") -> None:
     """Adds the choice of a parameterization."""
     names = get_args(PriorName)

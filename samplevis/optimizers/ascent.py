@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.activation import Activation
+from samplevis.export.bands import bands_of
 from samplevis.optimizers.base import Method, Stepper
 from samplevis.optimizers.keras_stepper import KerasStepper, optimizer_settings
 from samplevis.optimizers.registry import OptimizerLike, as_method
@@ -202,7 +203,9 @@ class _Ascent:
         if self.stepper.finished:
             snapshots |= {threshold: images for threshold in self.options.thresholds if threshold > self.done}
         history, activation = np.concatenate(self.history), self.activation
-        return Optimized(images, self.z.numpy(), history, snapshots, str(activation.objective), activation.network.name)
+        network = activation.network
+        bands = bands_of(network.image_shape[-1])
+        return Optimized(images, self.z.numpy(), history, snapshots, str(activation.objective), network.name, bands)
 
     def close(self) -> None:
         """Returns the compiled loops to their caches."""

@@ -19,6 +19,7 @@ from samplevis.network import Network, as_network
 from samplevis.objectives import Objective, as_objective, diversity, only_after
 from samplevis.param import Parameterization
 from samplevis.recipes.deep_dream import deep_dream, octave_sizes
+from samplevis.results.colors import BANDS
 from samplevis.results.samples import Samples
 from samplevis.runs.optimization import optimize
 from samplevis.runs.rendering import render, render_keywords
@@ -62,7 +63,7 @@ class Comparison(GridMixin):
         """
         images, present = _rows(self.panels.values())
         return export.grid(
-            images,
+            export.false_colors(images, self.samples.options.get(BANDS)),
             present=present,
             row_labels=list(self.panels),
             scale=scale,
@@ -155,6 +156,8 @@ def sample_sheet(
     check_labels("labels", labels, len(runs))
     shown = [np.concatenate([run.optimized[:1], _from_all_chains(run, draws)]) for run in runs]
     cells, present = _rows([export.as_pictures(images, runs[0].dimensions) for images in shown])
+    if runs[0].dimensions > 1:
+        cells = export.false_colors(cells, runs[0].options.get(BANDS))
     return export.grid(
         cells,
         row_labels=[f"{label}\n{run.summary().caption}" for label, run in zip(labels, runs, strict=True)],
@@ -189,11 +192,12 @@ def _resized(examples: Any, shape: tuple[int, int, int]) -> np.ndarray:
     if images.ndim != 4 or images.shape[-1] != shape[-1]:
         raise ValueError(f"examples: expected images [n, H, W, {shape[-1]}]. Received: {images.shape}")
     try:
-        pixels = to_uint8(images, (1, 3, 4))
+        # Band by band, so that any number of channels can be resized.
+        pixels = to_uint8(np.moveaxis(images, -1, 1)[..., None], (1,))[..., 0]
     except ValueError as error:
         raise ValueError(f"examples: {error}") from error
-    fitted = [cropped(Image.fromarray(image), shape[:2]) for image in pixels]
-    return np.stack([np.asarray(image, np.float32)[..., : shape[-1]] / 255 for image in fitted])
+    fitted = [[np.asarray(cropped(Image.fromarray(band), shape[:2])) for band in image] for image in pixels]
+    return np.moveaxis(np.float32(fitted) / 255, 1, -1)
 
 
 def _check_panels(panels: Mapping[str, np.ndarray], shape: tuple[int, int, int]) -> None:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from samplevis import export
 from samplevis._version import __version__
+from samplevis.export.bands import BandsLike
 from samplevis.export.data_url import png_url
 from samplevis.export.image import save_made
 from samplevis.export.pixels import tile_scale
@@ -29,6 +30,8 @@ class Optimized:
       snapshots: number of updates -> images [batch, *image_shape].
       objective: the objective, as it is printed.
       model: name of the network.
+      bands: bands that pictures show as red, green and blue, of networks whose fourth channel is a band. Defaults to none: pictures
+        are shown as they are, and other numbers of channels in thirds, see `export.false_colors`.
       smooth_steps: number of first steps that were made on the smoothed network, see `smooth` of `optimize`. Defaults to 0.
 
     Example:
@@ -45,6 +48,7 @@ class Optimized:
     snapshots: dict[int, np.ndarray]
     objective: str = ""
     model: str = ""
+    bands: tuple[int, ...] | None = None
     smooth_steps: int = 0
 
     @property
@@ -64,12 +68,13 @@ class Optimized:
         picture = f'<img src="{png_url(self.grid())}" alt="Images that maximise {as_html(self._unit())}">'
         return f"{picture}<br><code>{as_html(repr(self))}</code>"
 
-    def grid(self, columns: int | None = None, scale: int | None = None) -> np.ndarray:
+    def grid(self, columns: int | None = None, scale: int | None = None, bands: BandsLike | None = None) -> np.ndarray:
         """The images in one picture. Signals are drawn over time, volumes as slices.
 
         Args:
           columns: images per row, >= 1. Defaults to the root of their number, rounded up.
           scale: whole-number enlargement, >= 1. Defaults to what makes the longer side of an image at least 96 pixels.
+          bands: three bands for red, green and blue, "pca" or "grid", see `export.false_colors`. Defaults to `self.bands`.
 
         Returns:
           uint8 [height, width, 3].
@@ -77,14 +82,15 @@ class Optimized:
         Example:
           >>> export.show(result.grid(columns=2))
         """
-        pictures = export.as_pictures(self.images, self.images.ndim - 2)
+        pictures = self._pictures(bands)
         return export.grid(pictures, columns, scale=tile_scale(pictures.shape[1:]) if scale is None else scale)
 
-    def save(self, path: str | os.PathLike) -> None:
+    def save(self, path: str | os.PathLike, bands: BandsLike | None = None) -> None:
         """Writes each image as a picture, in the format of the path's suffix. PNG files hold `metadata`.
 
         Args:
           path: file to write: .png, .webp, .jpg or .jpeg. Several images go to files with their numbers: star-0.png, star-1.png.
+          bands: as in `grid`.
 
         Raises:
           ValueError: for another suffix.
@@ -93,18 +99,24 @@ class Optimized:
         Example:
           >>> result.save("star.png")
         """
-        pictures = export.false_colors(export.as_pictures(self.images, self.images.ndim - 2))
+        pictures = self._pictures(bands)
         base, suffix = os.path.splitext(os.fspath(path))
         for number, picture in enumerate(pictures):
             name = path if len(pictures) == 1 else f"{base}-{number}{suffix}"
             save_made(lambda picture=picture: picture, name, self.metadata)
 
-    def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int | None = None) -> None:
-        """Writes `grid(columns, scale)` in the format of the path's suffix. PNG files hold `metadata`.
+    def save_grid(
+        self,
+        path: str | os.PathLike,
+        columns: int | None = None,
+        scale: int | None = None,
+        bands: BandsLike | None = None,
+    ) -> None:
+        """Writes `grid(columns, scale, bands)` in the format of the path's suffix. PNG files hold `metadata`.
 
         Args:
           path: file to write: .png, .webp, .jpg or .jpeg.
-          columns, scale: as in `grid`.
+          columns, scale, bands: as in `grid`.
 
         Raises:
           ValueError: if an argument is out of range.
@@ -113,7 +125,7 @@ class Optimized:
         Example:
           >>> result.save_grid("stars.png", scale=2)
         """
-        save_made(lambda: self.grid(columns, scale), path, self.metadata)
+        save_made(lambda: self.grid(columns, scale, bands), path, self.metadata)
 
     def show(self, columns: int | None = None, scale: int | None = None) -> Image.Image | None:
         """Shows `grid(columns, scale)` in a notebook; elsewhere returns it as a Pillow image.
@@ -128,6 +140,12 @@ class Optimized:
           >>> result.show(columns=2)
         """
         return export.show(self.grid(columns, scale))
+
+    def _pictures(self, bands: BandsLike | None) -> np.ndarray:
+        """The images as pictures, [batch, height, width, channels]."""
+        pictures = export.as_pictures(self.images, self.images.ndim - 2)
+        bands = self.bands if bands is None else bands
+        return pictures if self.images.ndim == 3 else export.false_colors(pictures, bands)
 
     def _unit(self) -> str:
         return f"{self.objective} in {self.model}" if self.objective else "objective"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from samplevis._version import __version__
+from samplevis.export.bands import BandsLike
 from samplevis.results import plots
 from samplevis.results.arviz import to_arviz
 from samplevis.results.colors import in_colors
@@ -265,16 +266,17 @@ class Samples(Sequence):
         """Level of each draw on the network that is sampled, which may be a smoothed copy, on fresh transforms, [chain, draw]."""
         return self.scale.levels(self.fresh_activation)
 
-    def false_colors(self, bands: Sequence[int] | None = None) -> Samples:
-        """The samples as colour pictures, where the network takes images of other than 1, 3 or 4 channels.
+    def false_colors(self, bands: BandsLike | None = None) -> Samples:
+        """The samples as pictures, where the network takes images of other than 1 or 3 channels.
 
         Sheets, animations and reports of such samples do this by themselves, with thirds of the bands for red, green and blue.
 
         Args:
-          bands: three bands, for red, green and blue. Defaults to thirds, see `export.false_colors`.
+          bands: three bands, for red, green and blue; "pca" or "grid", see `export.false_colors`. Defaults to thirds of all
+            bands; of four, to the first three.
 
         Returns:
-          `Samples` whose images have 3 channels; everything else is unchanged.
+          `Samples` whose images are pictures; everything else is unchanged.
 
         Raises:
           ValueError, TypeError: if `bands` are not three bands of the images.

@@ -25,6 +25,7 @@ class Sweep(ColumnsGridMixin, Sequence):
       indices: int [n], the index of each image's objective among those asked for; all of them, unless interrupted.
       scores: float32 [n], of each objective in the last step, under that step's transforms; nan where it was not finite.
       complete: whether all images are there, with all their steps.
+      bands: bands that pictures show as red, green and blue, of networks whose fourth channel is a band. Defaults to none.
 
     Example:
       >>> import samplevis
@@ -40,6 +41,7 @@ class Sweep(ColumnsGridMixin, Sequence):
     scores: np.ndarray
     complete: bool
     _images: tuple[np.ndarray | UnitFile, ...]
+    bands: tuple[int, ...] | None = None
 
     places = renamed_property("places", "indices")
 
@@ -68,4 +70,6 @@ class Sweep(ColumnsGridMixin, Sequence):
 
     def grid(self, columns: int | None = None, scale: int = 1) -> np.ndarray:
         """The images with the names of their objectives, uint8 [height, width, 3]; arguments as in `export.grid`."""
-        return export.grid(self.images, columns, scale=scale, labels=list(self.objectives))
+        return export.grid(
+            export.false_colors(self.images, self.bands), columns, scale=scale, labels=list(self.objectives)
+        )

@@ -34,11 +34,13 @@ class UnitFile:
       path: the .npz file.
       name: the unit's objective, as it is printed.
       identity: what tells the unit's files from those of other units and other runs.
+      bands: that the picture shows, see `Sweep.bands`. Defaults to none.
     """
 
     path: str
     name: str
     identity: str
+    bands: tuple[int, ...] | None = None
 
     @property
     def picture(self) -> str:
@@ -57,7 +59,7 @@ class UnitFile:
           OSError: if a file cannot be written.
         """
         if image.ndim == 3:
-            export.save_png(export.false_colors(image), self.picture, {"Objective": self.name})
+            export.save_png(export.false_colors(image, self.bands), self.picture, {"Objective": self.name})
         arrays = {"image": image, "latent": latent, "score": np.float32(score), "objective": np.array(self.name)}
         content = io.BytesIO()
         np.savez(content, picture=np.array(self._picture_digest()), **arrays)
@@ -106,13 +108,16 @@ class UnitFile:
             return hashlib.sha256(file.read()).hexdigest()
 
 
-def unit_files(folder: str | os.PathLike, names: Sequence[str], run: Mapping[str, Any]) -> list[UnitFile]:
+def unit_files(
+    folder: str | os.PathLike, names: Sequence[str], run: Mapping[str, Any], bands: tuple[int, ...] | None = None
+) -> list[UnitFile]:
     """The files of each unit of a sweep.
 
     Args:
       folder: folder of the sweep.
       names: the units' objectives, as they are printed.
       run: plain values that tell the sweep from others.
+      bands: that the pictures show, see `Sweep.bands`. Defaults to none.
 
     Returns:
       A `UnitFile` for each unit, with a path that ends in .npz: the unit's number, and the characters of its name that every file
@@ -122,4 +127,4 @@ def unit_files(folder: str | os.PathLike, names: Sequence[str], run: Mapping[str
     plain = [re.sub(r"[^A-Za-z0-9+.]+", "-", name).strip("-.")[:MAX_LENGTH] for name in names]
     paths = [os.path.join(folder, f"{n:0{digits}}-{each}.npz") for n, each in enumerate(plain)]
     sweep = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
-    return [UnitFile(path, names[n], f"sweep {sweep} unit {n}") for n, path in enumerate(paths)]
+    return [UnitFile(path, names[n], f"sweep {sweep} unit {n}", bands) for n, path in enumerate(paths)]

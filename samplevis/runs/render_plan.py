@@ -14,6 +14,7 @@ from samplevis.activation import Activation, make_activation
 from samplevis.activation.batch_size import transforms_per_chunk
 from samplevis.activation.devices import check_devices
 from samplevis.activation.memory import sampler_sizes
+from samplevis.export.bands import bands_of
 from samplevis.network import Network, fingerprint
 from samplevis.objectives import Objective
 from samplevis.objectives.identity import identity
@@ -160,9 +161,11 @@ class RenderPlan:
         """What made the samples, in plain types."""
         options = self.options
         of_examples = {"examples_quantile": float(options.examples_quantile)} if options.level == EXAMPLES else {}
+        bands = bands_of(self.activation.network.image_shape[-1])
         return (
             vars(self.hmc)
             | of_examples
+            | ({} if bands is None else {"bands": bands})
             | {
                 "level": options.level if options.level == EXAMPLES else float(options.level),
                 "smooth": self.softness,

@@ -17,6 +17,7 @@ from samplevis.activation import Activation, make_activation, sized_param
 from samplevis.activation.batch_size import images_per_batch
 from samplevis.analysis.preprocessing_notice import notify_inferred
 from samplevis.analysis.units_notice import notify_random, notify_unsaturated
+from samplevis.export.bands import bands_of
 from samplevis.network import Network, as_network, fingerprint
 from samplevis.objectives import Objective, as_objective, channel, each, neuron
 from samplevis.objectives.identity import identity
@@ -113,7 +114,7 @@ def sweep(
     _check_numbers(steps, redirect_steps, batch_size, memory)
     _check_optimizer(optimizer)
     check_smooth(smooth)
-    root = seeds.root(seed)
+    root, bands = seeds.root(seed), bands_of(network.image_shape[-1])
     notified = as_callbacks(progress, callbacks)
     transforms = as_begun(transforms, param, folder)
     units = _activations(network, objectives, param, transforms)
@@ -130,7 +131,7 @@ def sweep(
     notify_random(network, (name for unit in units for name in unit.layers))
     with Checkpoint(folder, run_id=run_id, argument="folder") as checkpoint:
         if folder is not None:
-            stored = unit_files(folder, names, _run_with_start(run_id, checkpoint, units, start))
+            stored = unit_files(folder, names, _run_with_start(run_id, checkpoint, units, start), bands)
             results = _stored(stored)
         remaining = [n for n in range(len(units)) if n not in results]
         batches = _batches(units, remaining, batch_size, memory)
@@ -148,7 +149,7 @@ def sweep(
                 if bar.interrupted:
                     break
     _warn_silent(results, names)
-    return _collected(results, names)
+    return dataclasses.replace(_collected(results, names), bands=bands)
 
 
 class _Result(NamedTuple):

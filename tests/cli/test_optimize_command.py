@@ -89,9 +89,9 @@ def test_a_model_of_seven_bands_is_rendered_in_false_colours(bands_file, tmp_pat
     assert sorted(os.listdir(out)) == ["report.html", "samples.gif", "samples.npz", "samples.png"] and "Open" in printed
     assert samplevis.Samples.load(out / "samples.npz").images.shape[-1] == 7
     before = (out / "samples.png").read_bytes()
-    assert _run("render", bands_file, "unit:1", "--out", out, "--bands", 4, 2, 1, *settings) == 0
+    assert _run("render", bands_file, "unit:1", "--out", out, "--bands", "4,2,1", *settings) == 0
     assert (out / "samples.png").read_bytes() != before
-    assert _run("render", bands_file, "unit:1", "--out", tmp_path / "new", "--bands", 4, 2, 9, *settings) == 2
+    assert _run("render", bands_file, "unit:1", "--out", tmp_path / "new", "--bands", "4,2,9", *settings) == 2
     assert "samplevis: --bands: expected three bands from 0 to 6" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import conftest
 import numpy as np
 import pytest
 from PIL import Image
 
-from samplevis import export
-from samplevis.export.bands import bands_words, thirds
+from samplevis import Samples, export
+from samplevis.export.bands import bands_of, bands_words, thirds
 from samplevis.results.colors import in_colors
+from samplevis.results.optimized import Optimized
 
 
 def _bands(*values: float, size: int = 4) -> np.ndarray:
@@ -46,6 +49,8 @@ def test_named_bands_are_the_colours_of_floats_and_bytes():
 def test_other_bands_are_refused(bands: tuple[int, ...]):
     with pytest.raises(ValueError, match="bands: expected three bands from 0 to 6, for red, green and blue"):
         export.false_colors(_bands(*np.zeros(7)), bands)
+    with pytest.raises(ValueError, match="bands: expected one of 'pca', 'grid'"):
+        export.false_colors(_bands(*np.zeros(7)), "pcs")
 
 
 def test_the_picture_of_a_mean_is_the_mean_of_the_pictures():
@@ -73,6 +78,69 @@ def test_samples_of_any_number_of_channels_are_written(channels: int, tmp_path):
     chosen.save_grid(tmp_path / "b.png")
     first, second = (np.asarray(Image.open(tmp_path / name)) for name in ("a.png", "b.png"))
     assert first.shape == second.shape and (first != second).any()
+
+
+@pytest.mark.parametrize("count", [2, 4, 7])
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_principal_components_show_what_differs(count: int, dtype: type):
+    random = np.random.default_rng(0)
+    cause = random.uniform(size=(3, 8, 9, 1))
+    images = 0.5 + 0.4 * (cause - 0.5) * np.linspace(1, 0.2, count) + 0.01 * random.uniform(size=(3, 8, 9, count))
+    images = np.round(255 * images).astype(dtype) if dtype == np.uint8 else images.astype(dtype)
+    shown = export.false_colors(images, "pca")
+    assert shown.shape == (3, 8, 9, 3) and shown.dtype == dtype
+    red, others = shown[..., 0].ravel(), [shown[..., color].ravel() for color in (1, 2)]
+    assert np.corrcoef(red, cause.ravel())[0, 1] > 0.95
+    assert all(np.ptp(x) == 0 or abs(np.corrcoef(x, cause.ravel())[0, 1]) < 0.4 for x in others)
+    assert np.ptp(red) == (255 if dtype == np.uint8 else 1)
+
+
+@pytest.mark.parametrize("count", [2, 4, 5, 7])
+def test_a_grid_has_every_band_in_its_place(count: int):
+    images = np.random.default_rng(0).uniform(size=(2, 5, 6, count)).astype(np.float32)
+    paper = export.false_colors(images, "grid")
+    columns = int(np.ceil(np.sqrt(count)))
+    for band in range(count):
+        y, x = band // columns * 6, band % columns * 7
+        assert np.array_equal(paper[:, y : y + 5, x : x + 6, 0], images[..., band])
+    assert bands_words(count, "grid") == f"bands 0-{count - 1} in grey, row by row"
+
+
+@pytest.mark.parametrize("bands", [None, "pca", "grid", (3, 0, 1)])
+def test_a_fourth_band_is_no_opacity(bands, tmp_path):
+    images = np.random.default_rng(0).uniform(size=(2, 16, 16, 4)).astype(np.float32)
+    found = Optimized(images, images, np.zeros((1, 2), np.float32), {}, bands=bands_of(4))
+    other = Optimized(images, images, np.zeros((1, 2), np.float32), {})
+    transparent, shown = other.grid(columns=2, scale=1), found.grid(columns=2, scale=1, bands=bands)
+    first = {None: (0, 1, 2), (3, 0, 1): (3, 0, 1)}.get(bands)
+    if first:
+        assert np.array_equal(shown[4:20, 4:20], np.round(255 * images[0][..., list(first)]).astype(np.uint8))
+    assert shown.shape[-1] == 3 and (bands == "grid" or (shown != transparent).any())
+    found.save(tmp_path / "one.png", bands)
+    assert Image.open(tmp_path / "one-0.png").mode in ("RGB", "L"), "nothing is transparent"
+    assert Image.open(_saved(other, tmp_path / "two.png")).mode == "RGBA", (
+        "a parameterization with opacity stays as it is"
+    )
+
+
+def _saved(found: Optimized, path):
+    found.save(path)
+    return path.with_name(f"{path.stem}-0.png")
+
+
+def test_samples_of_four_bands_are_opaque(tmp_path):
+    samples = _samples(4)
+    samples = dataclasses.replace(samples, options=samples.options | {"bands": bands_of(4)})
+    samples.save(tmp_path / "a.npz")
+    samples = Samples.load(tmp_path / "a.npz")
+    assert np.array_equal(in_colors(samples).images, samples.images[..., :3])
+    assert in_colors(in_colors(samples)) is not None and in_colors(samples).images.shape[-1] == 3
+    for name in ("pca", "grid"):
+        assert in_colors(samples, name).images.shape[-1] == (3 if name == "pca" else 1)
+        in_colors(samples, name).save_grid(tmp_path / "a.png")
+        in_colors(samples, name).report(tmp_path / "a.html")
+    # The control: colour and opacity.
+    assert in_colors(_samples(4)).images.shape[-1] == 4
 
 
 def test_samples_that_are_pictures_are_not_copied():
