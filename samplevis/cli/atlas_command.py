@@ -122,11 +122,12 @@ def _build(spec: ModelSpec, options: argparse.Namespace, settings: AtlasSettings
     notify_inferred(plan.network, not options.quiet)
     notify_unsaturated(plan.network, plan.unsaturated, not options.quiet)
     built = carry_out(plan, options.out, options.images, spec, engine, as_callbacks(not options.quiet))
+    missing = f"{built.missing:,} of {plan.num_units:,} units are not in {options.out!r}; the same command goes on"
+    if built.interrupted and built.missing:
+        raise KeyboardInterrupt(f"{missing}. With --publish it makes the page of those that are finished")
     page = _publish(options.out)
     if built.missing:
-        message = f"{built.missing:,} of {plan.num_units:,} units are not in {options.out!r}"
-        stop = KeyboardInterrupt if built.interrupted else TasksFailed
-        raise stop(f"{message}; the same command goes on. The page: {page}")
+        raise TasksFailed(f"{missing}. The page: {page}")
 
 
 def _publish(out: str) -> str:

@@ -54,7 +54,7 @@ class Callback:
 
         Args:
           stage: name of the stage.
-          done: units of work that are done.
+          done: units of work that are done. Those of an atlas have decimals, for the units under way.
           total: units of work of the stage.
           figures: name -> value: "activation" or "level"; "strength" in annealing; "acceptance" of chains.
         """

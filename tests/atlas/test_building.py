@@ -102,6 +102,57 @@ def test_the_same_call_goes_on_and_ends_with_the_same_bytes(tmp_path, monkeypatc
     assert len(no_compute) == 4, "nothing is done twice"
 
 
+class Steps(samplevis.Callback):
+    """Notes what the bar shows, and presses Ctrl-C once so many units are done."""
+
+    def __init__(self, press_at: float = np.inf):
+        self.press_at, self.done = press_at, []
+
+    def on_step(self, stage, done, total, figures):
+        self.done.append(done)
+        if done >= self.press_at:
+            raise KeyboardInterrupt
+
+
+def test_the_bar_shows_parts_of_units_and_ctrl_c_abandons_them(tmp_path, tiny_network):
+    settings = QUICK | {"size": 16, "optimize_steps": 48, "units_per_part": 3}
+    whole, pressed = Steps(), Steps(4)
+
+    def build(folder: str, steps: Steps) -> atlas.Atlas:
+        options = dict(settings=settings, progress=False, callbacks=[steps])
+        return atlas.build(tiny_network, tmp_path / folder, ["conv2"], **options)
+
+    build("whole", whole)
+    # A third of three units, two thirds, all; then two units of two, padded to three.
+    assert whole.done == [1, 2, 3, 3, 3.67, 4.33, 5, 5]
+    assert len(build("stopped", pressed)) == 3 and pressed.done == [1, 2, 3, 3, 3.67, 4.33]
+    build("stopped", again := Steps())
+    assert again.done == [3.67, 4.33, 5, 5] and digests(tmp_path / "stopped") == digests(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_drafts_come_to_the_level_of_the_network_itself(tmp_path, monkeypatch):
+    """With kinks that are rounded far more than by default; without a comparison of the networks they are somewhere else."""
+    keras.utils.set_random_seed(0)
+    conv = keras.layers.Conv2D(6, 3, activation="relu", bias_initializer=keras.initializers.Constant(-0.3), name="conv")
+    out = keras.layers.Conv2D(3, 3, name="out")
+    model = keras.Sequential([keras.Input((16, 16, 3)), conv, out], name="rounded")
+    settings = {"size": 16, "num_chains": 2, "batch_size": 6, "optimize_steps": 64, "num_transitions": 2, "smooth": 2.0}
+    settings |= {"exact_share": 0.0, "units_per_part": 3, "methods": ["optimize", "draft"]}
+
+    def misses(folder: str) -> np.ndarray:
+        network = Network(model, value_range=(0, 1))
+        found = atlas.build(network, tmp_path / folder, ["out"], settings=settings, progress=False)
+        for unit in (found[key] for key in found):
+            miss = np.abs(np.array(unit.record["levels"]) - 0.7)
+            assert (unit.status == "reached") == bool((miss <= 0.1).all())
+        return np.abs([found[key].record["level"] - 0.7 for key in found])
+
+    assert misses("compared").max() < 0.1
+    monkeypatch.setattr(draft_rows, "_comparison", lambda *arguments: None)
+    assert misses("sampled").max() > 0.1
+
+
 @pytest.mark.slow
 def test_a_unit_is_made_again_from_its_row(small_atlas):
     found = atlas.open(small_atlas)
