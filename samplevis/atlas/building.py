@@ -30,7 +30,7 @@ from samplevis.atlas.weights import store_weights
 from samplevis.network import Network, as_network
 from samplevis.overrides.smooth import smoothed
 from samplevis.runtime.callbacks import Callback, as_callbacks
-from samplevis.runtime.progress import Progress
+from samplevis.runtime.progress import Progress, noticing
 
 if TYPE_CHECKING:
     import keras
@@ -111,11 +111,12 @@ def build(
     spec = make_spec(model)
     engine = EngineOptions(workers, scheduler, insecure)
     engine.check(spec, folder)
-    network = spec.load() if spec is not None else as_network(model)
-    plan = plan_atlas(network, layers, directions=directions, settings=settings)
-    notify_inferred(network, progress)
-    notify_unsaturated(network, plan.unsaturated, progress)
-    return carry_out(plan, folder, images, spec, engine, as_callbacks(progress, callbacks)).atlas
+    with noticing("atlas"):
+        network = spec.load() if spec is not None else as_network(model)
+        plan = plan_atlas(network, layers, directions=directions, settings=settings)
+        notify_inferred(network, progress)
+        notify_unsaturated(network, plan.unsaturated, progress)
+        return carry_out(plan, folder, images, spec, engine, as_callbacks(progress, callbacks)).atlas
 
 
 def carry_out(

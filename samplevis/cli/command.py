@@ -79,7 +79,11 @@ def _run(words: Sequence[str]) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
-            options.run(options)
+            # tqdm, which it imports, takes longer than the command's help.
+            from samplevis.runtime.progress import noticing
+
+            with noticing(f"samplevis {words[0]}"):
+                options.run(options)
         except (ValueError, TypeError) as error:
             return _fail(error, BAD_ARGUMENT)
         except (OSError, ImportError, FloatingPointError, MemoryError) as error:

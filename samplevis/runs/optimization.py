@@ -29,7 +29,7 @@ from samplevis.runs.smooth_ascent import SMOOTH, ascend_smoothly, check_smooth, 
 from samplevis.runtime import memory, seeds
 from samplevis.runtime.callbacks import Callback, as_callbacks
 from samplevis.runtime.checks import check_choice, check_whole, check_wholes
-from samplevis.runtime.progress import Progress
+from samplevis.runtime.progress import Progress, noticing
 from samplevis.transform.base import TransformLike
 
 NO_GRADIENT_ADVICE = (
@@ -120,25 +120,26 @@ def optimize(
     check_choice("precision", precision, get_args(Precision))
     check_smooth(smooth)
     optimizer = as_method(optimizer)
-    network, obj = _network_and_objective(model, obj, param, im_size, optimizer)
-    param = sized_param(network, im_size, transforms) if param is None else param
-    activation = make_activation(network, obj, param, transforms)
-    activation.objective.check_batch(batch)
-    optimizer_settings(optimizer)
-    options = AscentOptions(steps, optimizer, thresholds, redirect_steps)
-    check_optimizer(activation, options)
-    notified = as_callbacks(progress, callbacks)
-    notify_inferred(network, progress)
-    notify_unsaturated(network, activation.objective.unsaturated, progress)
-    notify_random(network, activation.layers)
-    root, sizes = seeds.root(seed), {"batch": batch} | image_sizes(network, param.image_shape)
-    with memory.explain_oom(sizes):
-        z = first_latents(param, batch, init, root)
-        first = smooth_activation(activation, smooth, options)
-        first = None if first is None else in_precision(first, precision, batch)
-        activation = in_precision(activation, precision, batch)
-        with Progress("optimise", options.steps, "step", notified) as bar:
-            result, silent = ascend_smoothly(activation, first, z, options, root, bar)
+    with noticing("optimize"):
+        network, obj = _network_and_objective(model, obj, param, im_size, optimizer)
+        param = sized_param(network, im_size, transforms) if param is None else param
+        activation = make_activation(network, obj, param, transforms)
+        activation.objective.check_batch(batch)
+        optimizer_settings(optimizer)
+        options = AscentOptions(steps, optimizer, thresholds, redirect_steps)
+        check_optimizer(activation, options)
+        notified = as_callbacks(progress, callbacks)
+        notify_inferred(network, progress)
+        notify_unsaturated(network, activation.objective.unsaturated, progress)
+        notify_random(network, activation.layers)
+        root, sizes = seeds.root(seed), {"batch": batch} | image_sizes(network, param.image_shape)
+        with memory.explain_oom(sizes):
+            z = first_latents(param, batch, init, root)
+            first = smooth_activation(activation, smooth, options)
+            first = None if first is None else in_precision(first, precision, batch)
+            activation = in_precision(activation, precision, batch)
+            with Progress("optimise", options.steps, "step", notified) as bar:
+                result, silent = ascend_smoothly(activation, first, z, options, root, bar)
     _warn_silent(result, silent, activation, z)
     return result
 

@@ -31,6 +31,7 @@ from samplevis.runtime.checks import brief, check_known, keywords
 from samplevis.runtime.context import RunContext
 from samplevis.runtime.deprecation import renamed_keywords
 from samplevis.runtime.memory import explain_oom
+from samplevis.runtime.progress import noticing
 from samplevis.sampling.density import Density, check_density
 from samplevis.sampling.options import HMCOptions, hmc_names, hmc_options
 from samplevis.sampling.sampler import SampleResult, check_room
@@ -122,16 +123,17 @@ def render(
     """
     hmc, run = hmc_options(hmc_opts, flat), run_options(run_opts, flat)
     options = RenderOptions(level, examples_quantile, density, beta, init, smooth, optimize_steps, anneal_steps, seed)
-    network = as_network(model)
-    if param is None:
-        preset = preset_of(density)
-        robust = isinstance(transforms, str) and transforms == "robust"
-        by_name = preset.transforms if robust else transforms
-        param = sized_param(network, im_size, by_name, preset.make_param)
-    plan = plan_render(network, obj, hmc, options, run, param, transforms).with_examples(examples)
-    notify_inferred(network, progress)
-    notify_unsaturated(network, plan.exact_activation.objective.unsaturated, progress)
-    return carry_out(plan, as_callbacks([ProgressBar(STAGES)] if progress is True else progress, callbacks))
+    with noticing("render"):
+        network = as_network(model)
+        if param is None:
+            preset = preset_of(density)
+            robust = isinstance(transforms, str) and transforms == "robust"
+            by_name = preset.transforms if robust else transforms
+            param = sized_param(network, im_size, by_name, preset.make_param)
+        plan = plan_render(network, obj, hmc, options, run, param, transforms).with_examples(examples)
+        notify_inferred(network, progress)
+        notify_unsaturated(network, plan.exact_activation.objective.unsaturated, progress)
+        return carry_out(plan, as_callbacks([ProgressBar(STAGES)] if progress is True else progress, callbacks))
 
 
 def carry_out(plan: RenderPlan, callbacks: Sequence[Callback] = ()) -> Samples:

@@ -34,7 +34,7 @@ from samplevis.runtime import seeds
 from samplevis.runtime.callbacks import Callback, as_callbacks
 from samplevis.runtime.checkpoint import Checkpoint
 from samplevis.runtime.checks import check_number, check_whole
-from samplevis.runtime.progress import Progress
+from samplevis.runtime.progress import Progress, noticing
 from samplevis.transform.base import TransformLike
 
 # On a CPU, larger batches are no faster, take longer to compile, and delay the files in the folder.
@@ -109,45 +109,46 @@ def sweep(
       >>> result[4].shape
       (32, 32, 3)
     """
-    network = as_network(model)
-    param = sized_param(network, im_size, transforms) if param is None else param
-    _check_numbers(steps, redirect_steps, batch_size, memory)
-    _check_optimizer(optimizer)
-    check_smooth(smooth)
-    root, bands = seeds.root(seed), bands_of(network.image_shape[-1])
-    notified = as_callbacks(progress, callbacks)
-    transforms = as_begun(transforms, param, folder)
-    units = _activations(network, objectives, param, transforms)
-    start = first_latents(param, 1, None if init is None else np.asarray(init)[None], root)
-    names = [str(unit.objective) for unit in units]
-    options = AscentOptions(
-        int(steps), optimizer, redirect_steps=int(redirect_steps), skip_nonfinite=True, shared_transforms=True
-    )
-    stored: Sequence[UnitFile | None] = [None] * len(units)
-    run_id = None if folder is None else _run_id(units, options, init, seed) | {"smooth": smooth}
-    results: dict[int, _Result] = {}
-    notify_inferred(network, progress)
-    notify_unsaturated(network, (name for unit in units for name in unit.objective.unsaturated), progress)
-    notify_random(network, (name for unit in units for name in unit.layers))
-    with Checkpoint(folder, run_id=run_id, argument="folder") as checkpoint:
-        if folder is not None:
-            stored = unit_files(folder, names, _run_with_start(run_id, checkpoint, units, start), bands)
-            results = _stored(stored)
-        remaining = [n for n in range(len(units)) if n not in results]
-        batches = _batches(units, remaining, batch_size, memory)
-        with Progress("sweep", options.steps * len(batches), "step", notified if batches else ()) as bar:
-            for batch in batches:
-                try:
-                    found = _optimised([units[n] for n in batch], smooth, start, options, root, bar)
-                except KeyboardInterrupt:
-                    if bar.insisted or not results:
-                        raise
-                    break
-                # A batch may be padded at its end with copies of its last unit.
-                for n, result in zip(dict.fromkeys(batch), found, strict=False):
-                    results[n] = _store(result, stored[n])
-                if bar.interrupted:
-                    break
+    with noticing("sweep"):
+        network = as_network(model)
+        param = sized_param(network, im_size, transforms) if param is None else param
+        _check_numbers(steps, redirect_steps, batch_size, memory)
+        _check_optimizer(optimizer)
+        check_smooth(smooth)
+        root, bands = seeds.root(seed), bands_of(network.image_shape[-1])
+        notified = as_callbacks(progress, callbacks)
+        transforms = as_begun(transforms, param, folder)
+        units = _activations(network, objectives, param, transforms)
+        start = first_latents(param, 1, None if init is None else np.asarray(init)[None], root)
+        names = [str(unit.objective) for unit in units]
+        options = AscentOptions(
+            int(steps), optimizer, redirect_steps=int(redirect_steps), skip_nonfinite=True, shared_transforms=True
+        )
+        stored: Sequence[UnitFile | None] = [None] * len(units)
+        run_id = None if folder is None else _run_id(units, options, init, seed) | {"smooth": smooth}
+        results: dict[int, _Result] = {}
+        notify_inferred(network, progress)
+        notify_unsaturated(network, (name for unit in units for name in unit.objective.unsaturated), progress)
+        notify_random(network, (name for unit in units for name in unit.layers))
+        with Checkpoint(folder, run_id=run_id, argument="folder") as checkpoint:
+            if folder is not None:
+                stored = unit_files(folder, names, _run_with_start(run_id, checkpoint, units, start), bands)
+                results = _stored(stored)
+            remaining = [n for n in range(len(units)) if n not in results]
+            batches = _batches(units, remaining, batch_size, memory)
+            with Progress("sweep", options.steps * len(batches), "step", notified if batches else ()) as bar:
+                for batch in batches:
+                    try:
+                        found = _optimised([units[n] for n in batch], smooth, start, options, root, bar)
+                    except KeyboardInterrupt:
+                        if bar.insisted or not results:
+                            raise
+                        break
+                    # A batch may be padded at its end with copies of its last unit.
+                    for n, result in zip(dict.fromkeys(batch), found, strict=False):
+                        results[n] = _store(result, stored[n])
+                    if bar.interrupted:
+                        break
     _warn_silent(results, names)
     return dataclasses.replace(_collected(results, names), bands=bands)
 

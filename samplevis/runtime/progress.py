@@ -20,10 +20,41 @@ logger = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def all_or_nothing(call: str) -> Iterator[None]:
-    """Makes one stage of a call of several runs, which are worth nothing without each other.
+def noticing(call: str) -> Iterator[Progress]:
+    """Notices Ctrl-C in all of a call, so that none is lost where no stage runs.
 
-    Ctrl-C in a run ends the call where that run ends early, and no other begins.
+    Python raises KeyboardInterrupt wherever the process is. In the midst of TensorFlow's tracing it is now and then ignored, as in
+    a callback of a weak reference, or comes out as a SystemError. Here it is not forgotten: no stage begins after it, and an error
+    after it is a KeyboardInterrupt.
+
+    Args:
+      call: its name.
+
+    Yields:
+      The `Progress` of the call, which knows whether it was interrupted.
+
+    Raises:
+      KeyboardInterrupt: after Ctrl-C, unless a stage ended early and what it gives is used.
+
+    Example:
+      >>> from samplevis.runtime.progress import Progress, noticing
+      >>> with noticing("optimize"), Progress("optimise", 100, "step", callbacks=False) as bar:
+      ...     bar.update(100)
+    """
+    with Progress(call, 1, "call", callbacks=False, keeps=False) as bar:
+        try:
+            yield bar
+        except OSError:
+            raise
+        except Exception as error:
+            if bar.interrupted:
+                raise KeyboardInterrupt(f"stopped in {call}") from error
+            raise
+
+
+@contextlib.contextmanager
+def all_or_nothing(call: str) -> Iterator[None]:
+    """Makes one of several runs, which are worth nothing without each other: Ctrl-C in a run ends the call where that run ends.
 
     Args:
       call: its name.
@@ -36,7 +67,7 @@ def all_or_nothing(call: str) -> Iterator[None]:
       >>> with all_or_nothing("compare"), Progress("optimise", 100, "step", callbacks=False) as bar:
       ...     bar.update(100)
     """
-    with Progress(call, 1, "call", callbacks=False, keeps=False) as bar:
+    with noticing(call) as bar:
         yield
     if bar.interrupted:
         raise KeyboardInterrupt(f"stopped in {call}")

@@ -41,6 +41,8 @@ class Outcome:
 def run_with_presses(run: Callable[[], int], *delays: float) -> Outcome:
     """Runs something, and presses Ctrl-C so many seconds after its beginning, as long as it runs.
 
+    Programs in the background of a shell ignore Ctrl-C from their start; here nobody does.
+
     Args:
       run: returns 0, or 130 if it was interrupted; or raises KeyboardInterrupt.
       *delays: in seconds, ascending.
@@ -64,6 +66,7 @@ def run_with_presses(run: Callable[[], int], *delays: float) -> Outcome:
 
     thread = threading.Thread(target=press, daemon=True)
     Progress.reach = reported
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         thread.start()
         status = run()
@@ -74,6 +77,7 @@ def run_with_presses(run: Callable[[], int], *delays: float) -> Outcome:
         Progress.reach = reach
     end = time.monotonic()
     thread.join()
+    assert signal.signal(signal.SIGINT, previous) is signal.default_int_handler, "the handler is back in its place"
     since = presses[0] if presses else reports[0]
     updates = sum(report > since for report in reports[1:])
     return Outcome(status, end - since, updates, float(np.diff([*reports, end]).max()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 
@@ -10,7 +11,7 @@ from runs import OPTIONS, SETTINGS, content, render
 
 import samplevis
 from samplevis import Samples, cli, param
-from samplevis.runtime.progress import Progress, all_or_nothing
+from samplevis.runtime.progress import Progress, all_or_nothing, noticing
 
 BEFORE_DRAWS = ("optimise", "anneal", "calibrate", "warm-up")
 
@@ -170,6 +171,42 @@ def test_compiling_is_interrupted_at_once():
         bar.update(1)
         tf.function(slow, autograph=False)(tf.constant(1.0))
     assert bar.interrupted and not bar.insisted
+
+
+def _losing() -> None:
+    """Code that loses a KeyboardInterrupt, as weak references do."""
+    with contextlib.suppress(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def _turning() -> None:
+    """Code that turns a KeyboardInterrupt into another error, as extensions in C do."""
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        raise SystemError("bad argument to internal function") from None
+
+
+def test_no_ctrl_c_is_lost_between_the_stages():
+    with pytest.raises(KeyboardInterrupt, match="stopped in work"), noticing("render"):
+        _losing()
+        with Progress("work", 2, "step", False):
+            pytest.fail("entered")
+    with pytest.raises(KeyboardInterrupt, match="stopped in render"), noticing("render"):
+        _turning()
+    # What a stage gives that ended early is used, errors of a disk are told, and so are those without Ctrl-C.
+    with noticing("render") as call, Progress("work", 2, "step", False) as bar:
+        os.kill(os.getpid(), signal.SIGINT)
+    assert call.interrupted and bar.interrupted
+    with pytest.raises(OSError, match="full"), noticing("render"):
+        _losing()
+        raise OSError("the disk is full")
+    with pytest.raises(SystemError), noticing("render"):
+        raise SystemError
+    # The control.
+    _losing()
+    with pytest.raises(SystemError):
+        _turning()
 
 
 def test_a_call_of_several_runs_ends_with_the_first_that_is_cut_short():
