@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from samplevis.atlas.settings import AtlasSettings
+from samplevis.atlas.settings import DEFAULT_SIZE, AtlasSettings
 from samplevis.runs.options import RenderOptions
 from samplevis.sampling.kernels.registry import KERNELS
 from samplevis.sampling.options import HMCOptions
@@ -27,7 +27,7 @@ class Cost:
       rate: gradients per second, if it was measured.
 
     Example:
-      >>> from samplevis.atlas.settings import AtlasSettings
+      >>> from samplevis.atlas.settings import DEFAULT_SIZE, AtlasSettings
       >>> cost_of(AtlasSettings(methods=("optimize",)), 100, 0).gradients
       {'optimize': 25600}
     """
@@ -75,7 +75,7 @@ def cost_of(settings: AtlasSettings, units: int, exact: int) -> Cost:
     if "exact" in settings.methods:
         gradients["exact"] = exact * int(sum(gradients_of_stages(settings).values()))
     pictures = ("optimize" in settings.methods) + 2 * settings.num_chains * ("draft" in settings.methods)
-    pixels = settings.size**2 * (units * pictures + exact * EXACT["num_chains"])
+    pixels = (settings.size or DEFAULT_SIZE) ** 2 * (units * pictures + exact * EXACT["num_chains"])
     return Cost(units, exact, gradients, int(BYTES_PER_PIXEL * pixels + BYTES_PER_ROW * units))
 
 

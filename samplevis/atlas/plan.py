@@ -13,7 +13,7 @@ import numpy as np
 from samplevis import __version__
 from samplevis.atlas.cost import Cost, cost_of
 from samplevis.atlas.layers import LayerPlan, plan_layers
-from samplevis.atlas.settings import AtlasSettings, atlas_settings, digest
+from samplevis.atlas.settings import DEFAULT_SIZE, AtlasSettings, atlas_settings, digest
 from samplevis.atlas.store import PARTS, folder_name
 from samplevis.network import Network, as_network, fingerprint
 from samplevis.runtime.plain_text import printable
@@ -188,7 +188,7 @@ def plan_atlas(
       An `AtlasPlan`.
 
     Raises:
-      ValueError, TypeError: if a layer is unknown, or a setting is out of range.
+      ValueError, TypeError: if a layer is unknown, a setting is out of range, or the network takes no pictures of the size.
 
     Example:
       >>> from samplevis import atlas, modelzoo
@@ -196,6 +196,18 @@ def plan_atlas(
       Shapes: 18 units of 1 layers
       ...
     """
-    network, settings = as_network(model), atlas_settings(settings)
+    network = as_network(model)
+    settings = _sized(network, atlas_settings(settings))
     found = plan_layers(network, layers, directions)
     return AtlasPlan(network, found, settings, fingerprint.weights(network))
+
+
+def _sized(network: Network, settings: AtlasSettings) -> AtlasSettings:
+    """The settings with a size that the network takes; raises ValueError, before any work, if it takes none of these."""
+    size = settings.size or next((side for side in network.image_shape[:-1] if side), DEFAULT_SIZE)
+    if not network.takes((size,) * network.dimensions):
+        sides = " x ".join(str(side or "any") for side in network.image_shape[:-1])
+        raise ValueError(
+            f"size: pictures of an atlas have equal sides, and {network.name!r} takes images of {sides}. Received: {size}"
+        )
+    return dataclasses.replace(settings, size=size)

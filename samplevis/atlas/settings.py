@@ -21,6 +21,8 @@ MINIMA = {
     "top": 1,
     "units_per_part": 1,
 }
+# Side of the pictures where the network takes any.
+DEFAULT_SIZE = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +32,7 @@ class AtlasSettings:
     Attributes:
       methods: names of what to make: "optimize", "draft" (approximate samples, which need the optimised picture), "exact" (on a
         random share of the units, as an audit of the drafts) and "examples" (if there are images). Defaults to all.
-      size: side of the pictures in pixels, >= 8. Defaults to 64.
+      size: side of the pictures in pixels, >= 8. Defaults to the network's own, or 64 if it takes any.
       level: activation asked of the samples, from 0 (mean under the prior) to 1 (the optimised picture). Defaults to 0.7.
       optimize_steps: updates of the optimiser, >= 1. Defaults to 256.
       num_chains: samples per unit, each from a chain of its own, >= 1. Defaults to 4.
@@ -55,7 +57,7 @@ class AtlasSettings:
     """
 
     methods: tuple[Method, ...] = METHODS
-    size: int = 64
+    size: int | None = None
     level: float = 0.7
     optimize_steps: int = 256
     num_chains: int = 4
@@ -78,6 +80,8 @@ class AtlasSettings:
             check_choice("methods", name, METHODS)
         object.__setattr__(self, "methods", tuple(name for name in METHODS if name in methods))
         for name, lowest in MINIMA.items():
+            if name == "size" and self.size is None:
+                continue
             check_whole(name, getattr(self, name), lowest, 2**31 - 1 if name == "seed" else None)
         check_whole("quality", self.quality, 1, 100)
         check_between("level", self.level, 0.0, 1.0)

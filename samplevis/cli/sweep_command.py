@@ -51,7 +51,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         help="folder for the .png and .npz of each unit; rerun the same command to resume",
     )
     group.add_argument("--sheet", metavar="FILE", help="also write all images as one file, .png, .webp or .jpg")
-    add_scale(group, "the sheet", 1)
+    add_scale(group, "the sheet")
 
 
 def run_sweep(options: argparse.Namespace) -> None:

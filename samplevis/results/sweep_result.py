@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import re
 from collections.abc import Sequence
 from typing import overload
 
 import numpy as np
+from PIL import Image
 
 from samplevis import export
 from samplevis.export.grid_mixin import ColumnsGridMixin
+from samplevis.export.image import save_made
+from samplevis.export.pixels import tile_scale
 from samplevis.results.sweep_store import UnitFile
 from samplevis.runtime.deprecation import renamed_property
+
+# The objective of a channel, which a sheet names as users do.
+CHANNEL = re.compile(r"^channel\((.+), (\d+)\)$")
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -68,8 +76,41 @@ class Sweep(ColumnsGridMixin, Sequence):
     def __repr__(self) -> str:
         return f"<Sweep of {len(self)} images{'' if self.complete else ', interrupted'}>"
 
-    def grid(self, columns: int | None = None, scale: int = 1) -> np.ndarray:
-        """The images with the names of their objectives, uint8 [height, width, 3]; arguments as in `export.grid`."""
-        return export.grid(
-            export.false_colors(self.images, self.bands), columns, scale=scale, labels=list(self.objectives)
-        )
+    def grid(self, columns: int | None = None, scale: int | None = None) -> np.ndarray:
+        """The images with the names of their units.
+
+        Args:
+          columns: as in `export.grid`.
+          scale: whole-number enlargement, >= 1. Defaults to what makes the longer side of an image at least 96 pixels.
+
+        Returns:
+          uint8 [height, width, 3].
+        """
+        pictures = export.false_colors(self.images, self.bands)
+        labels = [CHANNEL.sub(r"\1:\2", name) for name in self.objectives]
+        scale = tile_scale(pictures.shape[1:]) if scale is None else scale
+        return export.grid(pictures, columns, scale=scale, labels=labels)
+
+    def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int | None = None) -> None:
+        """Writes `grid(columns, scale)` in the format of the path's suffix.
+
+        Args:
+          path: file to write: .png, .webp, .jpg or .jpeg.
+          columns, scale: as in `grid`.
+
+        Raises:
+          ValueError: if an argument is out of range.
+          OSError: if the file cannot be written.
+        """
+        save_made(lambda: self.grid(columns, scale), path, self.metadata)
+
+    def show(self, columns: int | None = None, scale: int | None = None) -> Image.Image | None:
+        """Shows `grid(columns, scale)` in a notebook; elsewhere returns it as a Pillow image.
+
+        Args:
+          columns, scale: as in `grid`.
+
+        Returns:
+          None in a notebook, which has displayed it; a Pillow image elsewhere.
+        """
+        return export.show(self.grid(columns, scale))

@@ -198,6 +198,20 @@ def test_a_unit_that_is_dead_or_not_finite_is_named_and_the_others_go_on(tmp_pat
     assert repr(alone["out:0"].record) == repr(found["out:0"].record)
 
 
+def test_pictures_have_the_size_that_the_network_takes_or_none_is_begun(tmp_path, no_compute):
+    def fixed(*sides: int | None) -> Network:
+        image = keras.Input((*sides, 3))
+        return Network(keras.Model(image, keras.layers.Conv2D(2, 3, name="out")(image)), value_range=(0, 1))
+
+    for sides, size in (((16, 16), 16), ((None, None), 64), ((None, 16), 16)):
+        assert atlas.plan_atlas(fixed(*sides)).settings.size == size
+    with pytest.raises(ValueError, match="size: pictures of an atlas have equal sides, .* takes images of 16 x 24"):
+        atlas.build(fixed(16, 24), tmp_path, progress=False)
+    with pytest.raises(ValueError, match="size: .* takes images of 16 x 16. Received: 64"):
+        atlas.build(fixed(16, 16), tmp_path, settings=dict(size=64), progress=False)
+    assert not no_compute and not list(tmp_path.iterdir())
+
+
 def test_a_unit_that_only_the_smoothed_network_leaves_cold_is_not_dead():
     assert draft_rows.judged(LevelScale(0.2, 0.1), True)[0] == "dead"
     status, error = draft_rows.judged_for_draft(LevelScale(0.2, 0.1))

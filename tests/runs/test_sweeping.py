@@ -70,8 +70,10 @@ def test_all_neurons_of_a_map_at_the_size_of_the_images(tiny_network):
 def test_a_sweep_is_a_sequence(tiny_network, tmp_path):
     made = sweep(tiny_network, ["conv2:0", "conv2:1"], **SMALL | dict(steps=2))
     assert len(made) == len(list(made)) == len(made[:]) == 2 and made[1:][0] is made[1]
-    expected = export.grid(made.images, 1, labels=["channel(conv2, 0)", "channel(conv2, 1)"], scale=2)
+    expected = export.grid(made.images, 1, labels=["conv2:0", "conv2:1"], scale=2)
     np.testing.assert_array_equal(made.grid(1, 2), expected)
+    # Small images are enlarged.
+    assert min(made.grid(1).shape[:2]) >= 96
     made.save_grid(tmp_path / "sheet.png", 1, 2)
     np.testing.assert_allclose(export.load_image(tmp_path / "sheet.png"), expected / 255, atol=1e-6)
 
