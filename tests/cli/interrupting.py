@@ -26,12 +26,14 @@ class Outcome:
     """What became of a run.
 
     Attributes:
+      pressed: whether Ctrl-C came before the end.
       status: 0 for a whole result, 130 after Ctrl-C.
       seconds: from Ctrl-C to the end; from the beginning if there was none.
       updates: steps and draws that were reported after Ctrl-C.
       slowest: seconds of the longest part of the run without a report.
     """
 
+    pressed: bool
     status: int
     seconds: float
     updates: int
@@ -80,7 +82,7 @@ def run_with_presses(run: Callable[[], int], *delays: float) -> Outcome:
     assert signal.signal(signal.SIGINT, previous) is signal.default_int_handler, "the handler is back in its place"
     since = presses[0] if presses else reports[0]
     updates = sum(report > since for report in reports[1:])
-    return Outcome(status, end - since, updates, float(np.diff([*reports, end]).max()))
+    return Outcome(bool(presses), status, end - since, updates, float(np.diff([*reports, end]).max()))
 
 
 def check_files(folder: Path) -> list[str]:
