@@ -211,8 +211,9 @@ def check_moments(name: str, given: Path, folder: Path, moments: int) -> str:
     seconds = np.sort([outcome.seconds for outcome in found])
     assert len(found), "no run was interrupted"
     return (
-        f"{name}: {len(found)} of {moments} presses came in time, {stopped} interrupted, the others whole; seconds to the end: median {np.median(seconds):.2f}, "
-        f"most {seconds[-1]:.2f}; slowest part of the whole run {whole.slowest:.2f} of {whole.seconds:.1f}"
+        f"{name}: {len(found)} of {moments} presses came in time, {stopped} interrupted, the others whole; "
+        f"seconds to the end: median {np.median(seconds):.2f}, most {seconds[-1]:.2f}; "
+        f"slowest part of the whole run {whole.slowest:.2f} of {whole.seconds:.1f}"
     )
 
 
