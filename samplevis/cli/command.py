@@ -15,6 +15,7 @@ from samplevis.cli.parser import make_parser
 from samplevis.cli.wording import in_flags
 from samplevis.runs.options import RenderOptions, RunOptions
 from samplevis.runtime.plain_text import PlainStream
+from samplevis.runtime.progress import noticing
 from samplevis.sampling.options import HMCOptions
 
 BAD_ARGUMENT, FAILURE, INTERRUPTED = 2, 1, 130
@@ -79,9 +80,6 @@ def _run(words: Sequence[str]) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
-            # tqdm, which it imports, takes longer than the command's help.
-            from samplevis.runtime.progress import noticing
-
             with noticing(f"samplevis {words[0]}"):
                 options.run(options)
         except (ValueError, TypeError) as error:

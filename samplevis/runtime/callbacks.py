@@ -7,8 +7,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
-import tqdm.auto
-
 from samplevis.runtime.plain_text import cursor_stream, printable
 
 if TYPE_CHECKING:
@@ -94,6 +92,9 @@ class ProgressBar(Callback):
         self._bar: Any = None
 
     def on_stage_begin(self, stage: str, done: int, total: int, unit: str) -> None:
+        # It takes longer than the command's help, which needs no bar.
+        import tqdm.auto
+
         number = f"[{self._stages.index(stage) + 1}/{len(self._stages)}] " if stage in self._stages else ""
         self._bar = tqdm.auto.tqdm(
             total=total,

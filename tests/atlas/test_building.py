@@ -123,11 +123,11 @@ def test_the_bar_shows_parts_of_units_and_ctrl_c_abandons_them(tmp_path, tiny_ne
         return atlas.build(tiny_network, tmp_path / folder, ["conv2"], **options)
 
     build("whole", whole)
-    # A third of three units, two thirds, all; then two units of two, padded to three.
-    assert whole.done == [1, 2, 3, 3, 3.67, 4.33, 5, 5]
-    assert len(build("stopped", pressed)) == 3 and pressed.done == [1, 2, 3, 3, 3.67, 4.33]
+    # Of three units after 16, 24, 32 and 48 steps, and when they are stored; then of two, padded to three.
+    assert whole.done == [1, 1.5, 2, 3, 3, 3.67, 4, 4.33, 5, 5]
+    assert len(build("stopped", pressed)) == 3 and pressed.done == [1, 1.5, 2, 3, 3, 3.67, 4]
     build("stopped", again := Steps())
-    assert again.done == [3.67, 4.33, 5, 5] and digests(tmp_path / "stopped") == digests(tmp_path / "whole")
+    assert again.done == [3.67, 4, 4.33, 5, 5] and digests(tmp_path / "stopped") == digests(tmp_path / "whole")
 
 
 @pytest.mark.slow
