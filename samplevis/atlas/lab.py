@@ -141,6 +141,9 @@ def _ascended(
         # Outside a `with` block a bar ignores Ctrl-C, which is the atlas's own.
         bar = Progress("optimise", options.steps, "step", progress)
         found = ascend(batch, start, options, seed, bar=bar)
+        if bar.interrupted:
+            # It was cut short: a part of it must not pass for the whole.
+            raise KeyboardInterrupt("stopped in atlas")
         finite = np.isfinite(found.history[-1])
         return np.where(finite.reshape(-1, *[1] * (found.latents.ndim - 1)), found.latents, np.nan)
     except FloatingPointError:
