@@ -41,15 +41,20 @@ def noticing(call: str) -> Iterator[Progress]:
       >>> with noticing("optimize"), Progress("optimise", 100, "step", callbacks=False) as bar:
       ...     bar.update(100)
     """
-    with Progress(call, 1, "call", callbacks=False, keeps=False) as bar:
-        try:
-            yield bar
-        except OSError:
-            raise
-        except Exception as error:
-            if bar.interrupted:
-                raise KeyboardInterrupt(f"stopped in {call}") from error
-            raise
+    bar = Progress(call, 1, "call", callbacks=False, keeps=False)
+    bar._listen()
+    try:
+        if bar.interrupted:
+            raise KeyboardInterrupt(f"stopped in {call}")
+        yield bar
+    except OSError:
+        raise
+    except Exception as error:
+        if bar.interrupted:
+            raise KeyboardInterrupt(f"stopped in {call}") from error
+        raise
+    finally:
+        bar._restore()
 
 
 @contextlib.contextmanager
@@ -144,10 +149,7 @@ class Progress:
             self._notify(callback.on_draw, number, pixels)
 
     def __enter__(self) -> Progress:
-        # Python delivers signals to the main thread only.
-        if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGINT, self._interrupt)
-            self.interrupted = self._enclosing is not None and self._enclosing.interrupted
+        self._listen()
         logger.info("%s: %d of %d %ss done", self.stage, self.done, self.total, self.unit)
         try:
             for callback in self._callbacks:
@@ -179,6 +181,13 @@ class Progress:
         """The stage around this one."""
         stage = getattr(self._previous, "__self__", None)
         return stage if isinstance(stage, Progress) else None
+
+    def _listen(self) -> None:
+        """Takes Ctrl-C over from the enclosing stage, and whether it came there."""
+        # Python delivers signals to the main thread only.
+        if threading.current_thread() is threading.main_thread():
+            self._previous = signal.signal(signal.SIGINT, self._interrupt)
+            self.interrupted = self._enclosing is not None and self._enclosing.interrupted
 
     def _restore(self) -> None:
         if self._previous is not None:
