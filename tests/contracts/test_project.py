@@ -83,7 +83,7 @@ def test_every_import_of_the_tests_is_declared(config):
     declared = {name.replace("-", "_") for section in sections for name in _requirements(section)}
     used = set().union(*(_imports(path) for path in (ROOT / "tests").rglob("*.py")))
     ours = {"samplevis", "benchmarks", "atlas_fixtures", "conftest", "googlenet", "runs", "test_prepared"}
-    ours |= {"device_run", "torch_writer"}
+    ours |= {"device_run", "interrupting", "torch_writer"}
     used = {DISTRIBUTIONS.get(name, name).replace("-", "_") for name in used - set(sys.stdlib_module_names) - ours}
     assert used - declared == set()
 
