@@ -22,10 +22,8 @@ from samplevis.runtime.deprecation import renamed_keywords, renamed_property
 from samplevis.runtime.lru import LRUDict
 from samplevis.runtime.plain_text import printable
 
-# Compiled functions that a network holds on to.
-MAX_COMPILED = 32
-# Structures of objectives whose layers a network remembers.
-MAX_STRUCTURES = 256
+# Compiled functions, and structures of objectives and the layers that they read, that a network holds on to.
+MAX_COMPILED, MAX_STRUCTURES = 32, 256
 
 
 class Network:
