@@ -14,8 +14,8 @@ from samplevis import param, sampling
 from samplevis.runtime import seeds
 
 MODULES = (
-    "compositions", "density", "diagnostics", "mass", "options", "scalars", "smc", "stationarity", "tail", "kernels.free_moves",
-    "kernels.langevin", "kernels.redrawn_hmc", "kernels.registry", "kernels.split_hmc",
+    "compositions", "density", "diagnostics", "mass", "options", "populations", "scalars", "smc", "stationarity", "tail",
+    "kernels.free_moves", "kernels.langevin", "kernels.redrawn_hmc", "kernels.registry", "kernels.split_hmc",
 )  # fmt: skip
 
 
