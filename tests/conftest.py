@@ -159,6 +159,11 @@ def made_samples(chains: int = 4, draws: int = 40, thin: int = 1, size: int = 16
         "seconds": {"optimise": 1.25, "sample": 10.5},
         "reached": np.ones(chains, bool),
     }
+    # The energy of momenta that are drawn at the state where the transition before ended.
+    log_density = fields["stats"]["log_density"]
+    before = np.concatenate([log_density[:, :1], log_density[:, :-1]], axis=1)
+    kinetic = np.random.default_rng(8).chisquare(3 * size * size, transitions) / 2
+    fields["stats"]["energy"] = kinetic - before
     if "fresh_activation" in changes and "network_levels" not in changes:
         # The network itself is close to the copy that is sampled.
         changes["network_levels"] = np.asarray((changes["fresh_activation"] + 1.7) / 10, np.float32)

@@ -10,6 +10,7 @@ from samplevis.results.answer_checks import check_answers
 from samplevis.results.chain_figures import POWERS, VIRIALS, sampled_levels, virial_excess
 from samplevis.results.independence import check_independence
 from samplevis.results.issues import CHAINS, ERRORS, PICTURES, Issue, Run, name_chains, values_of_chains
+from samplevis.results.kernel_checks import check_kernel_steps
 from samplevis.results.level_checks import check_chain_levels
 from samplevis.sampling.stationarity import common_drift, drifting, half_change, mean_error, stand_out
 
@@ -139,6 +140,7 @@ CHAIN_CHECKS: tuple[Callable[[Run], Iterator[Issue]], ...] = (
     check_answers,
     _check_bank,
     _check_frozen,
+    check_kernel_steps,
     _check_temperature,
     _check_drift,
     _check_virial,

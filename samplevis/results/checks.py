@@ -21,8 +21,10 @@ from samplevis.results.issues import (
     Run,
     name_chains,
 )
-from samplevis.results.level_checks import check_levels
 from samplevis.results.population_checks import check_populations
+from samplevis.results.kernel_checks import check_forces, check_momenta
+from samplevis.results.level_checks import check_levels
+from samplevis.sampling.agreement import persistence_limit
 from samplevis.sampling.diagnostics import MIN_DRAWS
 from samplevis.sampling.stationarity import rhat_limit, run_error
 
@@ -136,7 +138,7 @@ def _check_mixing(run: Run) -> Iterator[Issue]:
         return
     if draws < MIN_DRAWS:
         yield Issue("rhat", f"Fewer than {MIN_DRAWS} draws per chain: too few to judge mixing.", AVERAGES)
-    elif np.isnan(run["ess_bulk"]):
+    elif np.ptp(run.samples.activation[~run.samples.nonfinite_chains]) == 0:
         yield Issue("ess", "The activation is the same in every draw: the chains are stuck.", PICTURES)
     elif has_families(run.samples):
         yield from check_populations(run)
@@ -160,6 +162,10 @@ def _check_rhat(run: Run) -> Iterator[Issue]:
     elif pictures > max(MAX_RHAT, run["rhat_thumbnails_shuffled"]):
         text = "the chains agree on the activation, but show different pictures."
         yield Issue("compositions", f"R-hat of thumbnails is {format_rhat(pictures)}: {text}", AVERAGES)
+    elif np.fmax(run["rhat_latents"], run["rhat_features"]) > persistence_limit(chains, MAX_RHAT):
+        name = "latents" if run["rhat_latents"] > persistence_limit(chains, MAX_RHAT) else "features"
+        text = "the chains agree on large shapes, but each keeps details of its own."
+        yield Issue("rhat", f"R-hat of {name} is {format_rhat(run['rhat_' + name])}: {text}", AVERAGES)
     elif worst > rhat_limit(chains, transitions, MAX_RHAT):
         what = next((words for start, words in DIFFERENCES.items() if run.worst_scalar.startswith(start)), "detail")
         text = f"the chains show one composition, and differ in {what}. They are too short for averages."
@@ -168,8 +174,10 @@ def _check_rhat(run: Run) -> Iterator[Issue]:
 
 def _check_ess(run: Run) -> Iterator[Issue]:
     pictures, chains = run["effective_pictures"], len(run.samples.activation)
-    if np.isnan(pictures) and chains > 1 and not run.is_independent:
-        text = f"how many independent pictures the draws are worth cannot be told: it takes {2 * MIN_DRAWS} draws per chain."
+    if chains < 2:
+        return
+    if (np.isnan(pictures) or np.isnan(run["rhat_latents"])) and not run.is_independent:
+        text = f"how many independent pictures the draws are worth cannot be told: it takes {3 * MIN_DRAWS} draws per chain."
         yield Issue("ess", text.capitalize(), AVERAGES)
         return
     size = np.fmin(run["ess_bulk"], pictures)
@@ -192,6 +200,8 @@ CHECKS: tuple[Callable[[Run], Iterator[Issue]], ...] = (
     _check_transforms,
     _check_path,
     _check_virial,
+    check_forces,
+    check_momenta,
     _check_kernel,
     _check_acceptance,
     _check_proposals,

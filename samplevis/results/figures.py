@@ -9,6 +9,7 @@ import numpy as np
 from samplevis.results.chain_figures import VIRIALS, sampled_levels
 from samplevis.results.families import by_population, most_independent
 from samplevis.sampling import diagnostics
+from samplevis.sampling.agreement import persistence_rhat
 from samplevis.sampling.compositions import (
     effective_pictures,
     group_compositions,
@@ -17,6 +18,7 @@ from samplevis.sampling.compositions import (
     vendi_of_pictures,
     vendi_score,
 )
+from samplevis.sampling.effective_size import effective_bulk, effective_tail, error_of_mean
 
 if TYPE_CHECKING:
     from samplevis.results.samples import Samples
@@ -78,7 +80,7 @@ def _worst_level(of_chains: np.ndarray, asked: float | None) -> np.floating:
 
 def _sampler(samples: Samples) -> dict[str, float]:
     activation = by_population(samples, samples.activation)
-    accept, bulk = samples.stats["acceptance_rate"], _at_most(samples, diagnostics.ess_bulk(activation))
+    accept, bulk = samples.stats["acceptance_rate"], _at_most(samples, effective_bulk(activation))
     return {
         "acceptance": float(accept.mean()),
         "acceptance_worst": float(accept.mean(axis=1).min()),
@@ -94,13 +96,13 @@ def _sampler(samples: Samples) -> dict[str, float]:
 
 def _mixing(samples: Samples) -> dict[str, float]:
     activation = by_population(samples, samples.activation)
-    bulk = diagnostics.ess_bulk(activation)
+    bulk = effective_bulk(activation)
     return {
         "rhat": diagnostics.rhat(activation),
         "rhat_worst": worst_scalar(samples)[1],
         "ess_bulk": _at_most(samples, bulk),
-        "ess_tail": _at_most(samples, diagnostics.ess_tail(activation)),
-        "mcse": diagnostics.mcse_mean(activation) * np.sqrt(np.maximum(bulk / most_independent(samples), 1.0)),
+        "ess_tail": _at_most(samples, effective_tail(activation)),
+        "mcse": error_of_mean(activation) * np.sqrt(np.maximum(bulk / most_independent(samples), 1.0)),
     }
 
 
@@ -150,4 +152,6 @@ def _compositions(samples: Samples) -> dict[str, float]:
         "rhat_thumbnails": agreement.rhat,
         "rhat_thumbnails_shuffled": agreement.control,
         "effective_pictures": _at_most(samples, effective_pictures(related)),
+        "rhat_latents": persistence_rhat(samples.latents),
+        "rhat_features": np.nan if samples.features is None else persistence_rhat(samples.features),
     }

@@ -13,6 +13,9 @@ from samplevis.sampling.density import Conditioned
 # How far the mean of a run may be from the level asked for, the draws of a chain (root mean square), and a single draw. What the
 # density itself scatters comes on top where it is more.
 MAX_RUN_ERROR, MAX_LEVEL_ERROR, MAX_DRAW_ERROR = 0.05, 0.1, 0.25
+# Deviations of a normal distribution, by the median distance of draws from the median of their chain, that make one an outlier: the
+# levels of a density may fall off as slowly as an exponential function.
+OUTLIER, NORMAL_MAD = 12, 1.4826
 # The largest standard deviation of a level that a density is granted: beyond it, it does not hold a level.
 MAX_SPREAD = 0.04
 # The level on the network itself and on the copy that is sampled differ by no more than this, in levels and as a share.
@@ -63,8 +66,25 @@ def check_chain_levels(run: Run) -> Iterator[Issue]:
     off = _off(run)
     if off.any():
         yield _issue("level", off, _off_level(run, off))
+    yield from _check_single_draws(run, off)
+
+
+def _check_single_draws(run: Run, off: np.ndarray) -> Iterator[Issue]:
+    """Chains that are at the level as a whole, with draws that are not; without a level, draws that are far from all others."""
+    finite, levels = ~run.samples.nonfinite_chains, np.asarray(run.samples.levels, np.float64)
+    apart = np.abs(levels - np.median(levels, axis=1, keepdims=True))
+    typical = max(MAX_LEVEL_ERROR, OUTLIER * NORMAL_MAD * float(np.median(apart[finite])))
+    allowed = ERRORS * allowed_spread(run)
+    if run.samples.level is None:
+        furthest = apart.max(axis=1)
+        single = finite & (furthest > max(typical, allowed))
+        if single.any():
+            text = f"Draws of {name_chains(single)} are off the level of the others in their chain by up to"
+            yield _issue("level", single, f"{text} {values_of_chains(single, furthest)}.")
+        return
     furthest = np.abs(level_misses(run.samples)).max(axis=1)
-    single = ~run.samples.nonfinite_chains & ~off & (furthest > max(MAX_DRAW_ERROR, ERRORS * allowed_spread(run)))
+    # Many draws that are off widen what is typical, but not beyond what any draw may be off.
+    single = finite & ~off & (furthest > max(min(typical, MAX_DRAW_ERROR), allowed))
     if single.any():
         text = f"The level asked for was {run.samples.level:.2f}: draws of {name_chains(single)} are off by up to"
         yield _issue("level", single, f"{text} {values_of_chains(single, furthest)}.")

@@ -248,11 +248,14 @@ ROWS: dict[str, Row] = {
         lambda run: f"{run['gradients']:,.0f}; {_number(run['gradients_per_effective_draw'], ',.0f')}",
     ),
     "rhat": Row(
-        "R-hat of the activation; of the worst scalar",
+        "R-hat of the activation; of the worst scalar; of latents",
         "whether the chains agree on the activation, and on the worst of 12 other scalars: power in three bands, length, "
-        "random projections",
+        "random projections; and whether each keeps details of its own, such as the direction of fine stripes",
         f"above {MAX_RHAT:g}",
-        lambda run: f"{format_rhat(run['rhat'])}; {format_rhat(run['rhat_worst'])}{_in_brackets(run.worst_scalar)}",
+        lambda run: (
+            f"{format_rhat(run['rhat'])}; {format_rhat(run['rhat_worst'])}{_in_brackets(run.worst_scalar)}; "
+            f"{format_rhat(run['rhat_latents'])}"
+        ),
         lambda run: np.isfinite(run["rhat"]),
     ),
     "ess": Row(

@@ -82,3 +82,6 @@ def _check_stats(samples: Samples) -> None:
             raise ValueError(
                 f"scalars: expected {name!r} of shape {(chains, transitions)}. Received: {np.shape(values)}"
             )
+    for name, values in samples.kernel_checks.items():
+        if np.shape(values) != (chains,):
+            raise ValueError(f"kernel_checks: expected {name!r} of shape {(chains,)}. Received: {np.shape(values)}")

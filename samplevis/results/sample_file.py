@@ -22,7 +22,7 @@ FORMAT, VERSION = "samplevis-samples", 2
 # Names in the files of earlier versions.
 RENAMED = {"law_numbers": "density_params", "mean_images": "chain_means"}
 # Dictionaries of arrays; an array in the file is called "stats.energy".
-GROUPS = ("stats", "scalars")
+GROUPS = ("stats", "scalars", "kernel_checks")
 
 
 def write_samples(samples: Samples, path: str | os.PathLike) -> None:

@@ -71,6 +71,10 @@ class Samples(Sequence):
         [chain, transition]; "step_size", "num_gradient_evals" (of the longest chain) [transition]. See
         `samplevis.sampling.TransitionStats`.
       scalars: functions of the draws whose mixing is judged: name -> [chain, transition], see `sampling.scalars`.
+      kernel_checks: what shows a broken kernel: name -> [chain]. "still" is the share of the coordinates that are equal in all
+        draws; "gradient_error" that of the kernel's last gradient; "force", "force_low", "force_middle" and "force_high" are
+        the products of each chain's mean force with that of the others, per coordinate, see `sampling.balance`. Empty for
+        independent draws, and in files of versions that did not store them.
       chain_means: mean of each chain over all transitions after warm-up, also those between draws, [chain, *image]. The large
         shapes that a chain keeps, without the grain that the unit does not care about; no draws of the density.
       sd_images: standard deviation of every pixel over them, [chain, *image].
@@ -118,6 +122,7 @@ class Samples(Sequence):
     anneal_images: np.ndarray | None = None
     features: np.ndarray | None = None
     versions: dict[str, str] = dataclasses.field(default_factory=versions)
+    kernel_checks: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     # The run that made these samples, for another number of draws. Files and copies are without it.
     rerun: Callable[[int], Samples] | None = None
@@ -214,7 +219,8 @@ class Samples(Sequence):
             name: chosen(getattr(self, name), chains) for name in present_arrays(self)
         }
         changes["stats"] = {name: a if name in SHARED else a[chains] for name, a in self.stats.items()}
-        changes["scalars"] = {name: a[chains] for name, a in self.scalars.items()}
+        for group in ("scalars", "kernel_checks"):
+            changes[group] = {name: values[chains] for name, values in getattr(self, group).items()}
         return dataclasses.replace(self, **changes)
 
     def extend(self, n: int) -> Samples:

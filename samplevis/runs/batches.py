@@ -327,9 +327,11 @@ def _joined(batches: Sequence[Batch], store: DrawStore) -> Batch:
         name: (np.max if name in SHARED else np.concatenate)([result.stats[name] for result in results], axis=0)
         for name in results[0].stats
     }
-    joined["scalars"] = {
-        name: np.concatenate([result.scalars[name] for result in results]) for name in results[0].scalars
-    }
+    for group in ("scalars", "kernel_checks"):
+        parts = [getattr(result, group) for result in results]
+        joined[group] = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    forces = [result.forces for result in results]
+    joined["forces"] = np.concatenate(forces) if all(force is not None for force in forces) else None
     joined["gradients"] = round(np.average([result.gradients for result in results], weights=chains))
     joined["seconds"] = results[-1].seconds
     return Batch(

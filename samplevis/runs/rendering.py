@@ -32,6 +32,7 @@ from samplevis.runtime.context import RunContext
 from samplevis.runtime.deprecation import renamed_keywords
 from samplevis.runtime.memory import explain_oom
 from samplevis.runtime.progress import noticing
+from samplevis.sampling.balance import shared_forces
 from samplevis.sampling.density import Density, check_density
 from samplevis.sampling.options import HMCOptions, hmc_names, hmc_options
 from samplevis.sampling.sampler import SampleResult, check_room
@@ -196,7 +197,11 @@ def _collected(rendered: Rendered) -> Samples:
     plan, batch, scales, retained = rendered
     options, result, scale = plan.options, batch.result, scales.sampled
     features = _features(plan.exact_activation.network, batch.images)
-    of_result = {name: getattr(result, name) for name in SampleResult._fields if name not in ("density", "tuning")}
+    of_result = {name: getattr(result, name) for name in SampleResult._fields}
+    for name in ("density", "tuning", "forces"):
+        del of_result[name]
+    if result.forces is not None:
+        of_result["kernel_checks"] = result.kernel_checks | shared_forces(result.forces, plan.param.bands())
     return Samples(
         **of_result,
         images=batch.images,

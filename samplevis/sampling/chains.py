@@ -42,6 +42,9 @@ class ChainResult(NamedTuple):
       stats: statistics of all transitions after warm-up.
       scalars: name -> float32 [transition, chain], of the states after warm-up.
       moments: mean and deviation of what `Monitors.image` makes of all states after warm-up, each [chain, ...]; None without it.
+      forces: mean of the gradient of the log density over the draws, [chain, *latent_shape]; None without `Monitors.virial`.
+      gradient_errors: by how much the kernel's gradient differs from the density's at the last states, or changes while a chain
+        stands still, relative to it, [chain]; None if it was not compared.
     """
 
     states: np.ndarray
@@ -49,6 +52,8 @@ class ChainResult(NamedTuple):
     stats: TransitionStats
     scalars: dict[str, np.ndarray]
     moments: Moments | None
+    forces: np.ndarray | None = None
+    gradient_errors: np.ndarray | None = None
 
 
 class Monitors(NamedTuple):
@@ -145,8 +150,13 @@ def run_chains(
             step_size, results = min(float(results.new_step_size), kernels.max_step_size), None
     loop = _Loop("sample", options.num_results, num_transitions, monitors, stores_draws=True)
     given = tf.constant(step_size, tf.float32), preconditioner, *problem.arguments
-    _, _, record = loop.run(kernels, state, results, given, context)
-    return ChainResult(context.draw_store.states, warmup, *record.traced, record.moments)
+    state, results, record = loop.run(kernels, state, results, given, context)
+    # An approximate kernel's gradient is that of other transforms.
+    compares = bool(monitors.virial) and kernels.spec.exact
+    errors = None
+    if compares:
+        errors = np.fmax(loop.gradient_errors(kernels, state, results, given), record.gradient_errors)
+    return ChainResult(context.draw_store.states, warmup, *record.traced, record.moments, record.mean_forces, errors)
 
 
 def num_draws_in(folder: str | os.PathLike) -> int:
@@ -228,6 +238,11 @@ class _Kernels:
         inner = results.inner_results if adapting else results
         return self.spec.trace(self.options.num_leapfrog_steps, state, inner)
 
+    def force(self, state: tf.Tensor, results: Any, preconditioner: tf.Tensor) -> tf.Tensor:
+        """The gradient of the log density at a frozen kernel's state, in the coordinates of the problem."""
+        gradient = self.spec.gradient(state, results)
+        return gradient / preconditioner if self.spec.unit_mass else gradient
+
     def virial(self, state: tf.Tensor, results: Any) -> tf.Tensor:
         """z_i dU / dz_i of every coordinate of a frozen kernel's state; the coordinates' units cancel."""
         return -state * self.spec.gradient(state, results)
@@ -268,16 +283,13 @@ class _Loop:
         Returns:
           (state, results, record) at the end.
         """
-        make, compile = kernels.adapting if self.adapts else kernels.frozen, kernels.problem.compile
-        key = self._cache_key(kernels.options)
+        make, key = kernels.adapting if self.adapts else kernels.frozen, self._cache_key(kernels.options)
         if results is None:
-            # Compiled, too: run piece by piece, a gradient holds several times the memory.
-            begin = compile(("begin", *key), lambda state, *given: make(*given).bootstrap_results(state))
-            results = begin(state, *given)
+            results = self._begin(kernels, make)(state, *given)
             if self.adapts:
                 # A number of this run: it must not be frozen into the compiled code.
                 results = results._replace(num_adaptation_steps=tf.constant(self.num_calls * self.num_transitions))
-        advance = compile(key, self._chunk(kernels, make))
+        advance = kernels.problem.compile(key, self._chunk(kernels, make))
         record = TraceRecord(self.num_calls, self.num_transitions, context.draw_store if self.stores_draws else None)
         place, seed, preconditioner = context.stage(self.stage), seeds.fold(context.seed, self.stage), given[1]
         if saved := place.saved:
@@ -291,15 +303,28 @@ class _Loop:
         size, first = self.num_calls * self.num_transitions, record.done
         with Progress(self.stage, size, "step", context.callbacks, first * self.num_transitions) as bar:
             for call in range(first, self.num_calls):
-                state, traced, results, moments = advance(state, results, seeds.fold(seed, call), *given)
+                state, traced, results, moments, force = advance(state, results, seeds.fold(seed, call), *given)
                 traced = tf.nest.map_structure(lambda t: t.numpy(), traced)
-                record.add(traced, moments, outer(state, preconditioner).numpy() if self.stores_draws else None)
+                record.add(traced, moments, outer(state, preconditioner).numpy() if self.stores_draws else None, force)
                 self._report(bar, call, traced[0], state, preconditioner)
                 place.update(state_dict)
                 if bar.interrupted:
                     break
         place.close(state_dict, bar.interrupted, is_last=self.stores_draws)
         return state, results, record
+
+    def gradient_errors(self, kernels: _Kernels, state: tf.Tensor, results: Any, given: tuple) -> np.ndarray:
+        """By how much the gradient in the kernel's results differs from the density's at the state, relative to it, [chain]."""
+        fresh = self._begin(kernels, kernels.frozen)(state, *given)
+        kept, true = (_rows(kernels.spec.gradient(state, found)) for found in (results, fresh))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.linalg.norm(kept - true, axis=1) / np.linalg.norm(true, axis=1)
+
+    def _begin(self, kernels: _Kernels, make: Callable[..., tfp.mcmc.TransitionKernel]) -> Callable[..., Any]:
+        """The function (state, *given) -> results there."""
+        # Compiled, too: run piece by piece, a gradient holds several times the memory.
+        key = self._cache_key(kernels.options)
+        return kernels.problem.compile(("begin", *key), lambda state, *given: make(*given).bootstrap_results(state))
 
     def _cache_key(self, options: HMCOptions) -> tuple:
         """What the compiled code depends on, beside the problem's kind and the shapes of its tensors."""
@@ -352,6 +377,13 @@ class _Loop:
             if monitors.image:
                 images = tf.map_fn(lambda state: monitors.image(state, preconditioner), out.all_states)
                 moments = tf.nn.moments(images, axes=[0])
-            return out.all_states[-1], out.trace, out.final_kernel_results, moments
+            state, results = out.all_states[-1], out.final_kernel_results
+            force = kernels.force(state, results, preconditioner) if monitors.virial else ()
+            return state, out.trace, results, moments, force
 
         return advance
+
+
+def _rows(x: tf.Tensor) -> np.ndarray:
+    """Values of each chain, float64 [chain, value]."""
+    return np.asarray(x, np.float64).reshape(len(x), -1)

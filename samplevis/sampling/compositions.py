@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from samplevis.sampling.diagnostics import MIN_DRAWS, blocks, ess_bulk, rank_normalised
+from samplevis.sampling.effective_size import size_from_means
+from samplevis.sampling.stationarity import LONG
 
 #: Sides of a thumbnail, by number of dimensions: large shapes, and few enough values for principal components of few draws.
 THUMBNAIL_SIDES = {1: 64, 2: 8, 3: 4}
@@ -101,11 +103,15 @@ def effective_pictures(small: np.ndarray) -> float:
       >>> effective_pictures(noise) > 50, effective_pictures(noise + 3 * noise[:, :1]) > 50
       (True, False)
     """
+    chains, draws = small.shape[:2]
     scores = _component_scores(small)
     if scores is None or scores.shape[2] < MIN_DRAWS:
         return np.nan
     # Half of the draws served for the axes.
-    return 2 * min(ess_bulk(score) for score in scores)
+    size = 2 * min(ess_bulk(score) for score in scores)
+    if scores.shape[2] < LONG:
+        size = min(size, _pictures_from_means(scores))
+    return float(min(size, chains * draws))
 
 
 def group_compositions(small: np.ndarray) -> np.ndarray:
@@ -181,6 +187,17 @@ def vendi_of_pictures(images: np.ndarray) -> float:
     images = np.asarray(images, np.float64)
     centred = images - images.mean(axis=tuple(range(1, images.ndim - 1)), keepdims=True)
     return vendi_score(centred.reshape(len(images), -1))
+
+
+def _pictures_from_means(scores: np.ndarray) -> float:
+    """What twice as many draws are worth by the spread of the chains' means of every other one, over all components together."""
+    sizes = np.array([size_from_means(score) for score in scores])
+    size = 1 / np.mean(1 / sizes)
+    # The draws between would add as many if draws were independent, and nothing if neighbours were alike: the factor of an
+    # autoregressive chain whose every other draw is worth `share`.
+    share = min(size / scores[0].size, 1.0)
+    memory = np.sqrt((1 - share) / (1 + share))
+    return size * 2 * (1 + memory**2) / (1 + memory) ** 2
 
 
 def _component_scores(small: np.ndarray) -> np.ndarray | None:

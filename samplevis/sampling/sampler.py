@@ -19,6 +19,7 @@ from samplevis.runtime.context import RunContext
 from samplevis.runtime.deprecation import renamed_property
 from samplevis.runtime.draw_store import DrawStore
 from samplevis.sampling.annealing import Annealed, anneal
+from samplevis.sampling.balance import still_share
 from samplevis.sampling.chains import ChainResult
 from samplevis.sampling.density import Conditioned, Density, LogActivation, Tilted, check_density
 from samplevis.sampling.independent import default_density, run_independent
@@ -55,6 +56,9 @@ class SampleResult(NamedTuple):
       seconds: stage -> wall time.
       anneal_images: of the chains while they were annealed, uint8 [chain, frame, H, W, C].
       tuning: what further batches of chains start from.
+      kernel_checks: name -> float64 [chain]: "still", the share of the coordinates that are equal in all draws, and
+        "gradient_error", of the kernel's last gradient, where a kernel was run that has one.
+      forces: mean gradient of the log density over the draws of each chain, [chain, *latent_shape]; None for independent draws.
     """
 
     latents: np.ndarray
@@ -71,6 +75,8 @@ class SampleResult(NamedTuple):
     seconds: dict[str, float]
     anneal_images: np.ndarray
     tuning: Tuning
+    kernel_checks: dict[str, np.ndarray]
+    forces: np.ndarray | None
 
     mean_images = renamed_property("mean_images", "chain_means")
 
@@ -293,4 +299,12 @@ def _collected(
         seconds=seconds,
         anneal_images=annealed.images,
         tuning=tuning,
+        kernel_checks={} if options.is_independent else _kernel_checks(result),
+        forces=result.forces,
     )
+
+
+def _kernel_checks(result: ChainResult) -> dict[str, np.ndarray]:
+    """What shows a broken kernel, chain by chain."""
+    errors = {} if result.gradient_errors is None else {"gradient_error": result.gradient_errors}
+    return {"still": still_share(result.states)} | errors

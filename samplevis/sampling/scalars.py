@@ -79,16 +79,28 @@ def virial_fn(shape: tuple[int, ...], bands: np.ndarray) -> Callable[[tf.Tensor]
     return virials
 
 
-def _means_of_thirds(name: str, bands: np.ndarray) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-    """Function: values [chain, coordinate] -> name of the third -> mean [chain]; nothing if there are fewer than three bands."""
+def thirds(bands: np.ndarray) -> dict[str, np.ndarray]:
+    """Splits bands into thirds, from coarse to fine.
+
+    Args:
+      bands: int: the label of the band of each coordinate, coarse bands first.
+
+    Returns:
+      "low", "middle", "high" -> True for its coordinates, bool [coordinate]; nothing if there are fewer than three bands.
+    """
     labels = np.searchsorted(np.unique(bands), bands.ravel())
     third = labels * len(THIRDS) // (labels.max() + 1)
-    weights = np.stack([third == i for i in range(len(THIRDS))], 1).astype(np.float32)
-    weights /= np.maximum(weights.sum(0), 1)
-    names = [f"{name}_{third}" for third in THIRDS] if weights.any(0).all() else []
+    masks = {name: third == i for i, name in enumerate(THIRDS)}
+    return masks if all(mask.any() for mask in masks.values()) else {}
+
+
+def _means_of_thirds(name: str, bands: np.ndarray) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """Function: values [chain, coordinate] -> name of the third -> mean [chain]; nothing if there are fewer than three bands."""
+    masks = {f"{name}_{third}": mask for third, mask in thirds(bands).items()}
+    weights = np.reshape([mask / mask.sum() for mask in masks.values()], (len(masks), -1)).astype(np.float32).T
 
     def means(values: tf.Tensor) -> dict[str, tf.Tensor]:
         found = values @ tf.constant(weights)
-        return {name: found[:, i] for i, name in enumerate(names)}
+        return {name: found[:, i] for i, name in enumerate(masks)}
 
     return means

@@ -36,9 +36,10 @@ def render(network, folder=None, draws=4, objective="conv2:1", **settings):
 def content(samples):
     """All of some samples but the wall time, as bytes by name."""
     names = [field.name for field in dataclasses.fields(samples)]
-    found = {name: getattr(samples, name) for name in names if name not in ("seconds", "stats", "scalars", "rerun")}
-    found |= {f"stats.{name}": value for name, value in samples.stats.items()}
-    found |= {f"scalars.{name}": value for name, value in samples.scalars.items()}
+    groups = ("stats", "scalars", "kernel_checks")
+    found = {name: getattr(samples, name) for name in names if name not in ("seconds", "rerun", *groups)}
+    for group in groups:
+        found |= {f"{group}.{name}": value for name, value in getattr(samples, group).items()}
     return {
         name: value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()
         for name, value in found.items()

@@ -85,7 +85,7 @@ def trace(num_leapfrog_steps: int, state: tf.Tensor, results: Any) -> Transition
         energy_error=-results.log_accept_ratio,
         energy=energy,
         log_density=tf.cast(rested.target_log_prob, tf.float64),
-        temperature=tf.cast(2 * last / size, tf.float32),
+        temperature=tf.cast(2 * tf.where(results.is_accepted, last, first) / size, tf.float32),
         move_acceptance_rate=tf.fill(tf.shape(last), float("nan")),
         step_size=step_size_of(results),
         num_gradient_evals=tf.constant(num_leapfrog_steps),

@@ -67,7 +67,7 @@ class PCN(Kernel):
         tilt, gradient = value_and_gradient(self._parameters["target_fn"], proposed)
         log_ratio = tilt - previous.tilt
         accepted = accepts(log_ratio, accept_seed)
-        velocity = noise * tf.cos(angle) - state * tf.sin(angle)
+        velocity = choose(accepted, noise * tf.cos(angle) - state * tf.sin(angle), noise)
         results = previous._replace(
             tilt=tf.where(accepted, tilt, previous.tilt),
             gradient=choose(accepted, gradient, previous.gradient),

@@ -37,6 +37,7 @@ class KernelSpec:
       exact: whether it leaves the target density invariant.
       adapts_step_size: whether warm-up adapts its step size; False for a kernel that accepts everything.
       takes_moves: whether free moves can follow its transitions.
+      redraws_momentum: whether each trajectory starts with a new momentum, and the traced energy is the one there.
       unit_mass: whether it moves in coordinates divided by the preconditioner, as TFP's own kernels do.
       step_size: its first step size, in radians. Defaults to 0.1.
       num_transforms: the size of its bank, or of what it draws anew. Defaults to 12.
@@ -53,6 +54,7 @@ class KernelSpec:
     exact: bool = True
     adapts_step_size: bool = True
     takes_moves: bool = False
+    redraws_momentum: bool = True
     unit_mass: bool = False
     step_size: float = 0.1
     num_transforms: int = 12
@@ -124,7 +126,9 @@ KERNELS: dict[str, KernelSpec] = {
         ),
         KernelSpec("malt", "the same with partial refreshment of the velocities on the way", "malt", takes_moves=True),
         KernelSpec("hmc", "TFP's Hamiltonian Monte Carlo", "hmc", unit_mass=True),
-        KernelSpec("nuts", "TFP's No-U-Turn sampler, for small problems", "nuts", unit_mass=True),
+        KernelSpec(
+            "nuts", "TFP's No-U-Turn sampler, for small problems", "nuts", redraws_momentum=False, unit_mass=True
+        ),
         KernelSpec("pcn", "preconditioned Crank-Nicolson: proposals without a gradient, a baseline", "pcn"),
         KernelSpec("redrawn_hmc", "split HMC with a new bank for every trajectory", "redrawn_hmc", exact=False),
         # A step of .03 on four stratified transforms keeps the virial of every band within a few per cent of 1.
@@ -134,6 +138,7 @@ KERNELS: dict[str, KernelSpec] = {
             "langevin",
             exact=False,
             adapts_step_size=False,
+            redraws_momentum=False,
             step_size=0.03,
             num_transforms=4,
         ),

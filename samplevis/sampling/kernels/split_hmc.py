@@ -24,7 +24,7 @@ class SplitHMCResults(NamedTuple):
       gradient: its gradient, shape of the state.
       log_accept_ratio: log of the Metropolis ratio of the proposal, [chain]; not finite where the proposal was not.
       is_accepted: bool, [chain].
-      temperature: mean square of the velocities at the end of the trajectory, [chain]; 1 in equilibrium.
+      temperature: mean square of the velocities after the Metropolis decision, [chain]; 1 in equilibrium.
       energy: potential plus kinetic energy after the momentum was drawn, [chain], float64, in nats.
       step_size: the angle of one leapfrog step, in radians; scalar.
       move_acceptance_rate: acceptance probability of the free move that followed, [chain]; nan if none was offered.
@@ -151,12 +151,14 @@ class SplitHMC(Kernel):
         log_ratio = tf.cast(log_ratio, tf.float32)
         accepted = accepts(log_ratio, accept_seed)
         size = tf.cast(tf.size(velocity[0]), tf.float64)
+        # Rejected proposals are no draws: in equilibrium they are hotter or colder than 1, the more so the larger the step.
+        kinetic = tf.where(accepted, dot(end.velocity, end.velocity, axes), dot(velocity, velocity, axes))
         results = SplitHMCResults(
             tilt=tf.where(accepted, end.tilt, previous.tilt),
             gradient=choose(accepted, end.gradient, previous.gradient),
             log_accept_ratio=log_ratio,
             is_accepted=accepted,
-            temperature=tf.cast(dot(end.velocity, end.velocity, axes) / size, tf.float32),
+            temperature=tf.cast(kinetic / size, tf.float32),
             energy=energy,
             step_size=previous.step_size,
             move_acceptance_rate=tf.fill(tf.shape(log_ratio), float("nan")),

@@ -25,7 +25,7 @@ class TransitionStats(NamedTuple):
       energy_error: energy gained along the trajectory, in nats; not finite where the proposal was not.
       energy: total energy at the start of the trajectory, in nats, float64.
       log_density: tilt plus the prior's -|z|^2 / 2, in nats, float64.
-      temperature: mean square of the velocities, 1 in equilibrium; nan for NUTS.
+      temperature: mean square of the velocities after the Metropolis decision, 1 in equilibrium; nan for NUTS.
       move_acceptance_rate: acceptance probability of the free move that was offered; nan if none was.
       step_size: radians.
       num_gradient_evals: gradient evaluations of the longest chain.
