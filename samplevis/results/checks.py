@@ -21,9 +21,9 @@ from samplevis.results.issues import (
     Run,
     name_chains,
 )
-from samplevis.results.population_checks import check_populations
 from samplevis.results.kernel_checks import check_forces, check_momenta
 from samplevis.results.level_checks import check_levels
+from samplevis.results.population_checks import check_populations
 from samplevis.sampling.agreement import persistence_limit
 from samplevis.sampling.diagnostics import MIN_DRAWS
 from samplevis.sampling.stationarity import rhat_limit, run_error
