@@ -177,8 +177,8 @@ def _check_ess(run: Run) -> Iterator[Issue]:
     if chains < 2:
         return
     if (np.isnan(pictures) or np.isnan(run["rhat_latents"])) and not run.is_independent:
-        text = f"how many independent pictures the draws are worth cannot be told: it takes {3 * MIN_DRAWS} draws per chain."
-        yield Issue("ess", text.capitalize(), AVERAGES)
+        text = "Too few draws to tell how many independent pictures they are worth:"
+        yield Issue("ess", f"{text} it takes {3 * MIN_DRAWS} per chain.", AVERAGES)
         return
     size = np.fmin(run["ess_bulk"], pictures)
     if size < MIN_ESS:
