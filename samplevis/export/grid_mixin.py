@@ -68,40 +68,41 @@ class GridMixin:
 class ColumnsGridMixin(GridMixin):
     """Saves and shows what `grid(columns, scale)` returns: a `GridMixin` whose grid takes a number of columns, too."""
 
-    def grid(self, columns: int | None = None, scale: int = 1) -> np.ndarray:
+    def grid(self, columns: int | None = None, scale: int | None = None) -> np.ndarray:
         """The images in one picture.
 
         Args:
           columns: images in a row, >= 1.
-          scale: whole-number enlargement, >= 1. Defaults to 1.
+          scale: whole-number enlargement, >= 1.
 
         Returns:
           uint8 [height, width, 3].
         """
         raise NotImplementedError
 
-    def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int = 1) -> None:
+    def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int | None = None) -> None:
         """Writes `grid(columns, scale)` in the format of the path's suffix. PNG files hold `metadata`.
 
         Args:
           path: file to write: .png, .webp, .jpg or .jpeg.
-          columns: as in `grid`.
-          scale: whole-number enlargement, >= 1. Defaults to 1.
+          columns, scale: as in `grid`. Default to its own defaults.
 
         Raises:
           ValueError: if an argument is out of range.
           OSError: if the file cannot be written.
         """
-        save_made(lambda: self.grid(columns, scale), path, self.metadata)
+        save_made(lambda: self._grid(columns, scale), path, self.metadata)
 
-    def show(self, columns: int | None = None, scale: int = 1) -> Image.Image | None:
+    def show(self, columns: int | None = None, scale: int | None = None) -> Image.Image | None:
         """Shows `grid(columns, scale)` in a notebook; elsewhere returns it as a Pillow image.
 
         Args:
-          columns: as in `grid`.
-          scale: whole-number enlargement, >= 1. Defaults to 1.
+          columns, scale: as in `grid`. Default to its own defaults.
 
         Returns:
           None in a notebook, which has displayed it; a Pillow image elsewhere.
         """
-        return show(self.grid(columns, scale))
+        return show(self._grid(columns, scale))
+
+    def _grid(self, columns: int | None, scale: int | None) -> np.ndarray:
+        return self.grid(columns) if scale is None else self.grid(columns, scale)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from collections.abc import Sequence
 from typing import overload
 
 import numpy as np
-from PIL import Image
 
 from samplevis import export
 from samplevis.export.grid_mixin import ColumnsGridMixin
-from samplevis.export.image import save_made
 from samplevis.export.pixels import tile_scale
 from samplevis.results.sweep_store import UnitFile
 from samplevis.runtime.deprecation import renamed_property
@@ -90,27 +87,3 @@ class Sweep(ColumnsGridMixin, Sequence):
         labels = [CHANNEL.sub(r"\1:\2", name) for name in self.objectives]
         scale = tile_scale(pictures.shape[1:]) if scale is None else scale
         return export.grid(pictures, columns, scale=scale, labels=labels)
-
-    def save_grid(self, path: str | os.PathLike, columns: int | None = None, scale: int | None = None) -> None:
-        """Writes `grid(columns, scale)` in the format of the path's suffix.
-
-        Args:
-          path: file to write: .png, .webp, .jpg or .jpeg.
-          columns, scale: as in `grid`.
-
-        Raises:
-          ValueError: if an argument is out of range.
-          OSError: if the file cannot be written.
-        """
-        save_made(lambda: self.grid(columns, scale), path, self.metadata)
-
-    def show(self, columns: int | None = None, scale: int | None = None) -> Image.Image | None:
-        """Shows `grid(columns, scale)` in a notebook; elsewhere returns it as a Pillow image.
-
-        Args:
-          columns, scale: as in `grid`.
-
-        Returns:
-          None in a notebook, which has displayed it; a Pillow image elsewhere.
-        """
-        return export.show(self.grid(columns, scale))

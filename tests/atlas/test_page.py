@@ -34,7 +34,8 @@ def test_data_is_never_code():
     text = as_script("atlas.index", {"name": "</script><script>alert(1)", "line": "\u2028", "level": float("nan")})
     assert "<" not in text and text.isascii()
     found = json.loads(re.fullmatch(r"atlas\.index\((.*)\);\n", text)[1])
-    assert found == {"name": "</script><script>alert(1)", "line": "\u2028", "level": None}
+    # A separator of lines that JavaScript would end a string at is shown as its code.
+    assert found == {"name": "</script><script>alert(1)", "line": "\\u2028", "level": None}
 
 
 def test_the_page_loads_nothing_from_elsewhere(page):

@@ -56,6 +56,14 @@ def interrupted(run, number):
     return found, events.events[number + 1 :]
 
 
+@pytest.fixture(autouse=True)
+def pressable():
+    """Ctrl-C as at a terminal: a shell starts what it runs in the background with the signal ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="module")
 def whole(tiny_network):
     return render(tiny_network)
