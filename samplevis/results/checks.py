@@ -162,7 +162,7 @@ def _check_rhat(run: Run) -> Iterator[Issue]:
     elif pictures > max(MAX_RHAT, run["rhat_thumbnails_shuffled"]):
         text = "the chains agree on the activation, but show different pictures."
         yield Issue("compositions", f"R-hat of thumbnails is {format_rhat(pictures)}: {text}", AVERAGES)
-    elif np.fmax(run["rhat_latents"], run["rhat_features"]) > persistence_limit(chains, MAX_RHAT):
+    elif chains > 1 and np.fmax(run["rhat_latents"], run["rhat_features"]) > persistence_limit(chains, MAX_RHAT):
         name = "latents" if run["rhat_latents"] > persistence_limit(chains, MAX_RHAT) else "features"
         text = "the chains agree on large shapes, but each keeps details of its own."
         yield Issue("rhat", f"R-hat of {name} is {format_rhat(run['rhat_' + name])}: {text}", AVERAGES)

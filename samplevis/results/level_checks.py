@@ -72,6 +72,8 @@ def check_chain_levels(run: Run) -> Iterator[Issue]:
 def _check_single_draws(run: Run, off: np.ndarray) -> Iterator[Issue]:
     """Chains that are at the level as a whole, with draws that are not; without a level, draws that are far from all others."""
     finite, levels = ~run.samples.nonfinite_chains, np.asarray(run.samples.levels, np.float64)
+    if not finite.any():
+        return
     apart = np.abs(levels - np.median(levels, axis=1, keepdims=True))
     typical = max(MAX_LEVEL_ERROR, OUTLIER * NORMAL_MAD * float(np.median(apart[finite])))
     allowed = ERRORS * allowed_spread(run)

@@ -70,11 +70,11 @@ def virial_fn(shape: tuple[int, ...], bands: np.ndarray) -> Callable[[tf.Tensor]
       >>> sorted(virial)
       ['virial', 'virial_high', 'virial_low', 'virial_middle']
     """
-    size, thirds = int(np.prod(shape)), _means_of_thirds("virial", bands)
+    size, means_of_thirds = int(np.prod(shape)), _means_of_thirds("virial", bands)
 
     def virials(virial: tf.Tensor) -> dict[str, tf.Tensor]:
         flat = tf.reshape(virial, [-1, size])
-        return {"virial": tf.reduce_mean(flat, 1)} | thirds(flat)
+        return {"virial": tf.reduce_mean(flat, 1)} | means_of_thirds(flat)
 
     return virials
 
@@ -97,7 +97,9 @@ def thirds(bands: np.ndarray) -> dict[str, np.ndarray]:
 def _means_of_thirds(name: str, bands: np.ndarray) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
     """Function: values [chain, coordinate] -> name of the third -> mean [chain]; nothing if there are fewer than three bands."""
     masks = {f"{name}_{third}": mask for third, mask in thirds(bands).items()}
-    weights = np.reshape([mask / mask.sum() for mask in masks.values()], (len(masks), -1)).astype(np.float32).T
+    if not masks:
+        return lambda values: {}
+    weights = np.stack([mask / mask.sum() for mask in masks.values()], axis=1).astype(np.float32)
 
     def means(values: tf.Tensor) -> dict[str, tf.Tensor]:
         found = values @ tf.constant(weights)
