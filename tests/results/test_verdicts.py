@@ -65,7 +65,7 @@ def joined(runs: list[Samples]) -> Samples:
     """The chains of several runs as one run."""
     first = runs[0]
     changes = {name: np.concatenate([getattr(one, name) for one in runs]) for name in present_arrays(first)}
-    for group in ("stats", "scalars"):
+    for group in ("stats", "scalars", "kernel_checks"):
         changes[group] = {
             name: values if name in SHARED else np.concatenate([getattr(one, group)[name] for one in runs])
             for name, values in getattr(first, group).items()
