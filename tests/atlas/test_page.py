@@ -113,7 +113,7 @@ def rendered(page: Path, place: str, url: str = "", width: int = 1400) -> tuple[
             [
                 "Optimised",
                 "Means of the chains",
-                "all of its chains came to the level",
+                "all of its samples are within 0.1 of the level asked for",
                 "Nearest in other layers",
                 "histogram of the images",
             ],
