@@ -36,7 +36,11 @@ def persistence_rhat(vectors: np.ndarray) -> float:
     third = draws // 3
     if chains < 2 or third < MIN_DRAWS:
         return np.nan
-    means = np.mean([_flat(vectors, draw) for draw in range(third)], axis=0)
+    # One draw at a time: all of them may be larger than memory.
+    means = _flat(vectors, 0)
+    for draw in range(1, third):
+        means = means + _flat(vectors, draw)
+    means = means / third
     if not np.isfinite(means).all():
         return np.nan
     places = means - means.mean(axis=0)

@@ -241,18 +241,18 @@ def test_a_second_ctrl_c_stops_at_once(given, tmp_path):
     """Of a run whose step takes a second: the first waits for its end, the second does not."""
     import time
 
-    def slow(callback_time: float) -> Callable[[], int]:
+    def slow(name: str, callback_time: float) -> Callable[[], int]:
         class Sleeper(samplevis.Callback):
             def on_step(self, stage, done, total, figures):
                 for _ in range(100):
                     time.sleep(callback_time / 100)
 
-        setting = Setting(given, tmp_path / str(callback_time))
+        setting = Setting(given, tmp_path / name)
         transforms = dict(transforms=None, param=param.fourier(SIZE), callbacks=[Sleeper()])
         settings = {name: value for name, value in OPTIMIZE.items() if name != "im_size"} | transforms
         return lambda: WHOLE if samplevis.optimize(setting.network(), "conv2:1", **settings) else INTERRUPTED
 
-    whole = run_with_presses(slow(0.0)).seconds
-    assert run_with_presses(slow(6.0), whole + 1).updates == 0
-    twice = run_with_presses(slow(6.0), whole + 1, whole + 1.5)
+    whole = run_with_presses(slow("whole", 0.0)).seconds
+    assert run_with_presses(slow("once", 6.0), whole + 1).updates == 0
+    twice = run_with_presses(slow("twice", 6.0), whole + 1, whole + 1.5)
     assert twice.status == INTERRUPTED and twice.seconds < 5
