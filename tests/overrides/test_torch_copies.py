@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import tensorflow as tf
+from layer_gaps import wrong_layers
 
 from samplevis import Network, overrides
 from samplevis.overrides.rebuild import _check_values
@@ -239,17 +240,6 @@ def marked(number: int, kind: str):
     return pytest.param(kind, marks=pytest.mark.slow if number % 4 == 1 else pytest.mark.long)
 
 
-def wrong_layers(original: Network, copy: Network, allowed: float) -> dict[str, float]:
-    """The layers whose values differ by more than a part of the largest, and by how much."""
-    names = list(original.layers)
-    expected, found = original.activations(IMAGES, names), copy.activations(IMAGES, names)
-    gaps = {
-        name: float(np.abs(found[name] - value).max() / max(np.abs(value).max(), 1e-3))
-        for name, value in expected.items()
-    }
-    return {name: gap for name, gap in gaps.items() if not gap <= allowed}
-
-
 def slope(network: Network) -> np.ndarray:
     """The gradient of an output in the images."""
     images = tf.constant(IMAGES)
@@ -264,7 +254,8 @@ def test_every_layer_of_every_copy_is_the_module(kind):
     original = network(kind)
     modules = dict(original.model.named_modules())
     for name, (make, allowed) in COPIES.items():
-        assert not wrong_layers(original, make(original), allowed), name
+        copied = make(original)
+        assert not wrong_layers(original, copied.activations, IMAGES, list(original.layers), allowed), name
     # Where nothing is rounded, the gradient is the module's, too.
     expected, found = slope(original), slope(COPIES["smooth"][0](original))
     np.testing.assert_allclose(found, expected, atol=1e-3 * np.abs(expected).max())
@@ -280,7 +271,7 @@ def test_a_copy_that_loses_one_array_is_refused(buffer):
     losing = copy.deepcopy(original.model)
     setattr(losing[1], buffer, torch.zeros_like(getattr(losing[1], buffer)))
     found = Network(losing, value_range=(-1, 1), image_shape=(SIDE, SIDE, 3))
-    assert "1" in wrong_layers(original, found, COPIES["smooth"][1])
+    assert "1" in wrong_layers(original, found.activations, IMAGES, list(original.layers), COPIES["smooth"][1])
     with pytest.raises(ValueError, match=r"the layer '1.*' \(.*\) of 'Sequential' gives other values"):
         _check_values(original, found.source)
 
