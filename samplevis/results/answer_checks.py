@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from samplevis.results.issues import CHAINS, Issue, Run, name_chains
+from samplevis.results.issues import Issue, Run, issue_of_chains, name_chains
 
 # Share of the draws that the network must name as the class, and the level below which that is not asked of it.
 MIN_NAMED, LEVEL_OF_ANSWERS = 0.95, 0.5
@@ -37,7 +37,7 @@ def check_answers(run: Run) -> Iterator[Issue]:
         f"The network names {named.sum()} of {named.size * draws} draws {options['class']!r}, and most of the others "
         f"{options['named_else']!r} ({name_chains(bad)}): the pictures excite both classes. {_advice(options)}"
     )
-    yield Issue("answers", text, CHAINS, tuple(int(chain) for chain in np.flatnonzero(bad)))
+    yield issue_of_chains("answers", bad, text)
 
 
 def _advice(options: Mapping[str, Any]) -> str:

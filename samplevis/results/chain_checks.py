@@ -9,7 +9,16 @@ import numpy as np
 from samplevis.results.answer_checks import check_answers
 from samplevis.results.chain_figures import POWERS, VIRIALS, sampled_levels, virial_excess
 from samplevis.results.independence import check_independence
-from samplevis.results.issues import CHAINS, ERRORS, PICTURES, Issue, Run, name_chains, values_of_chains
+from samplevis.results.issues import (
+    CHAINS,
+    ERRORS,
+    PICTURES,
+    Issue,
+    Run,
+    issue_of_chains,
+    name_chains,
+    values_of_chains,
+)
 from samplevis.results.kernel_checks import check_kernel_steps
 from samplevis.results.level_checks import check_chain_levels
 from samplevis.sampling.stationarity import common_drift, drifting, half_change, mean_error, stand_out
@@ -43,22 +52,20 @@ def bad_chains(issues: Iterable[Issue]) -> list[int]:
     return sorted({chain for issue in issues if issue.spoils >= CHAINS for chain in issue.chains})
 
 
-def _issue(row: str, chains: np.ndarray, text: str) -> Issue:
-    return Issue(row, text, CHAINS, tuple(int(i) for i in np.flatnonzero(chains)))
-
-
 def _check_finite(run: Run) -> Iterator[Issue]:
     bad = run.samples.nonfinite_chains
     if bad.all():
         text = "Some activations are not finite in every chain: the figures that need them could not be computed."
-        yield _issue("level", bad, text)
+        yield issue_of_chains("level", bad, text)
     elif bad.any():
-        yield _issue("level", bad, f"The activation of {name_chains(bad)} is not finite: the figures leave it out.")
+        yield issue_of_chains(
+            "level", bad, f"The activation of {name_chains(bad)} is not finite: the figures leave it out."
+        )
     latents = np.array([not np.isfinite(chain).all() for chain in run.samples.latents])
     density = ~np.isfinite(run.samples.stats["log_density"]).all(1)
     for what, chains in (("latents", latents & ~bad), ("log density", density & ~bad)):
         if chains.any():
-            yield _issue("level", chains, f"The {what} of {name_chains(chains)} is not finite everywhere.")
+            yield issue_of_chains("level", chains, f"The {what} of {name_chains(chains)} is not finite everywhere.")
 
 
 def _check_bank(run: Run) -> Iterator[Issue]:
@@ -68,14 +75,14 @@ def _check_bank(run: Run) -> Iterator[Issue]:
     bad = (share > 1 - MIN_FRESH_OVER_BANK) & (gap > np.maximum(MIN_OVERFIT, ERRORS * error))
     if bad.any():
         text = f"overfit their bank of transforms by {np.mean(share[bad]):.0%}. Raise num_transforms."
-        yield _issue("bank", bad, f"{name_chains(bad).capitalize()} {text}")
+        yield issue_of_chains("bank", bad, f"{name_chains(bad).capitalize()} {text}")
 
 
 def _check_frozen(run: Run) -> Iterator[Issue]:
     bad = run.chains["frozen"] == 1
     if bad.any():
         text = "The draws are copies of one picture, or nearly: the chain does not move"
-        yield _issue("chains", bad, f"{text} ({name_chains(bad)}).")
+        yield issue_of_chains("chains", bad, f"{text} ({name_chains(bad)}).")
 
 
 def _check_temperature(run: Run) -> Iterator[Issue]:
@@ -85,7 +92,7 @@ def _check_temperature(run: Run) -> Iterator[Issue]:
     bad = np.abs(temperature - 1) > max(MAX_TEMPERATURE_ERROR, ERRORS * error)
     if bad.any():
         text = f"The kinetic temperature is {values_of_chains(bad, temperature)} in {name_chains(bad)} and should be 1:"
-        yield _issue("step", bad, f"{text} not in equilibrium.")
+        yield issue_of_chains("step", bad, f"{text} not in equilibrium.")
 
 
 def _check_drift(run: Run) -> Iterator[Issue]:
@@ -101,7 +108,9 @@ def _check_drift(run: Run) -> Iterator[Issue]:
         bad[finite] |= chains
         names += [name] if chains.any() else []
     if bad.any():
-        yield _issue("chains", bad, f"Not in equilibrium yet: {', '.join(names)} still drifts in {name_chains(bad)}.")
+        yield issue_of_chains(
+            "chains", bad, f"Not in equilibrium yet: {', '.join(names)} still drifts in {name_chains(bad)}."
+        )
 
 
 def _drifting_scalars(run: Run) -> Iterator[tuple[str, np.ndarray, float | None, float]]:
@@ -130,7 +139,7 @@ def _check_virial(run: Run) -> Iterator[Issue]:
         names += [f"{name} {values_of_chains(chains, run.chains[name])}"] if chains.any() else []
     if bad.any():
         text = f"Out of equilibrium in {name_chains(bad)}: {'; '.join(names)} should be 1."
-        yield _issue("virial", bad, f"{text} Lower step_size, or choose an exact kernel.")
+        yield issue_of_chains("virial", bad, f"{text} Lower step_size, or choose an exact kernel.")
 
 
 CHAIN_CHECKS: tuple[Callable[[Run], Iterator[Issue]], ...] = (

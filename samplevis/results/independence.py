@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from samplevis.results.issues import ERRORS, PICTURES, Issue, Run, name_chains
+from samplevis.results.issues import ERRORS, PICTURES, Issue, Run, issue_of_chains, name_chains
 
 # Cosine of the moves of two chains above which they share something: in equilibrium it is 0 on average, and a momentum that two
 # chains share makes it about a half and more.
@@ -34,7 +34,7 @@ def check_independence(run: Run) -> Iterator[Issue]:
 
 def _issue(chains: np.ndarray, what: str) -> Issue:
     text = f"{name_chains(chains).capitalize()} {what}: they are not independent."
-    return Issue("chains", text, PICTURES, tuple(int(i) for i in np.flatnonzero(chains)))
+    return issue_of_chains("chains", chains, text, PICTURES)
 
 
 def _cosines(draws: Iterable[np.ndarray]) -> np.ndarray:

@@ -81,6 +81,11 @@ class Run:
         return self.samples.kernel not in KERNELS or KERNELS[self.samples.kernel].exact
 
 
+def issue_of_chains(row: str, chains: np.ndarray, text: str, spoils: int = CHAINS) -> Issue:
+    """An issue that is about the chains [chain] that are True."""
+    return Issue(row, text, spoils, tuple(int(i) for i in np.flatnonzero(chains)))
+
+
 def name_chains(chains: np.ndarray) -> str:
     """The chains [chain] that are True, in words: "chain 3", "chains 0, 2"; of many, the first."""
     numbers = np.flatnonzero(chains)

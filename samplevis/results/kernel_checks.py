@@ -7,7 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 
 from samplevis.results.chain_figures import SIZES
-from samplevis.results.issues import CHAINS, ERRORS, PICTURES, Issue, Run, name_chains, values_of_chains
+from samplevis.results.issues import (
+    ERRORS,
+    PICTURES,
+    Issue,
+    Run,
+    issue_of_chains,
+    name_chains,
+    values_of_chains,
+)
 from samplevis.sampling.balance import BY_CHANCE
 from samplevis.sampling.kernels.registry import KERNELS
 from samplevis.sampling.stationarity import student_quantile
@@ -29,12 +37,12 @@ def check_kernel_steps(run: Run) -> Iterator[Issue]:
     held = (still > BY_CHANCE) & (still < 1)
     if held.any():
         text = f"{values_of_chains(held, still, '.0%')} of the coordinates are the same in all draws of {name_chains(held)}:"
-        yield _issue("chains", held, f"{text} the kernel does not move them.")
+        yield issue_of_chains("chains", held, f"{text} the kernel does not move them.")
     # Written so that nan, where the density has no gradient at all, passes.
     stale = checks.get("gradient_error", np.zeros(0)) > MAX_GRADIENT_ERROR
     if stale.any():
         text = f"The kernel's gradient is not that of the density at draws of {name_chains(stale)}:"
-        yield _issue("virial", stale, f"{text} its trajectories start with a force of another state.")
+        yield issue_of_chains("virial", stale, f"{text} its trajectories start with a force of another state.")
 
 
 def check_forces(run: Run) -> Iterator[Issue]:
@@ -79,7 +87,3 @@ def _size(run: Run, name: str) -> float:
     """Mean square of the coordinates that a force is about, at least 1: the force of the prior there, see `virial_excess`."""
     scalars = run.samples.scalars.get(SIZES[name.replace("force", "virial")])
     return 1.0 if scalars is None else max(float(np.nanmean(scalars)), 1.0)
-
-
-def _issue(row: str, chains: np.ndarray, text: str) -> Issue:
-    return Issue(row, text, CHAINS, tuple(int(i) for i in np.flatnonzero(chains)))

@@ -7,7 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 
 from samplevis.results.chain_figures import level_misses
-from samplevis.results.issues import CHAINS, ERRORS, PICTURES, Issue, Run, name_chains, values_of_chains
+from samplevis.results.issues import (
+    ERRORS,
+    PICTURES,
+    Issue,
+    Run,
+    issue_of_chains,
+    name_chains,
+    values_of_chains,
+)
 from samplevis.sampling.density import Conditioned
 
 # How far the mean of a run may be from the level asked for, the draws of a chain (root mean square), and a single draw. What the
@@ -62,10 +70,12 @@ def check_chain_levels(run: Run) -> Iterator[Issue]:
     apart = np.abs(level - sampled) > _distance(sampled)
     if apart.any():
         text = f"{name_chains(apart).capitalize()}: level {values_of_chains(apart, level)} on the network itself,"
-        yield _issue("network", apart, f"{text} {values_of_chains(apart, sampled)} on the copy that is sampled.")
+        yield issue_of_chains(
+            "network", apart, f"{text} {values_of_chains(apart, sampled)} on the copy that is sampled."
+        )
     off = _off(run)
     if off.any():
-        yield _issue("level", off, _off_level(run, off))
+        yield issue_of_chains("level", off, _off_level(run, off))
     yield from _check_single_draws(run, off)
 
 
@@ -82,14 +92,14 @@ def _check_single_draws(run: Run, off: np.ndarray) -> Iterator[Issue]:
         single = finite & (furthest > max(typical, allowed))
         if single.any():
             text = f"Draws of {name_chains(single)} are off the level of the others in their chain by up to"
-            yield _issue("level", single, f"{text} {values_of_chains(single, furthest)}.")
+            yield issue_of_chains("level", single, f"{text} {values_of_chains(single, furthest)}.")
         return
     furthest = np.abs(level_misses(run.samples)).max(axis=1)
     # Many draws that are off widen what is typical, but not beyond what any draw may be off.
     single = finite & ~off & (furthest > max(min(typical, MAX_DRAW_ERROR), allowed))
     if single.any():
         text = f"The level asked for was {run.samples.level:.2f}: draws of {name_chains(single)} are off by up to"
-        yield _issue("level", single, f"{text} {values_of_chains(single, furthest)}.")
+        yield issue_of_chains("level", single, f"{text} {values_of_chains(single, furthest)}.")
 
 
 def allowed_spread(run: Run) -> float:
@@ -149,7 +159,3 @@ def _off_level(run: Run, bad: np.ndarray) -> str:
     if (bad & ~run.samples.reached).any():
         text += " Annealing did not bring them there: lower the level or raise anneal_steps."
     return text
-
-
-def _issue(row: str, chains: np.ndarray, text: str) -> Issue:
-    return Issue(row, text, CHAINS, tuple(int(i) for i in np.flatnonzero(chains)))
