@@ -13,6 +13,7 @@ from samplevis.activation import Activation
 from samplevis.runtime import seeds
 from samplevis.runtime.context import RunContext
 from samplevis.runtime.progress import Progress
+from samplevis.sampling.annealing import corrected, level_ratio
 from samplevis.sampling.chains import ChainResult
 from samplevis.sampling.density import Conditioned, Density, Tilted, check_density
 from samplevis.sampling.kernels.base import uniform_above_zero
@@ -29,8 +30,8 @@ from samplevis.sampling.tuning import NUM_CALIBRATION_TRANSFORMS, Aim, Tuning, b
 EDGE_WIDTH, EDGE_POWER = 0.01, 4.0
 # Draws of the prior that rejection evaluates at a time, and at most.
 BATCH_SIZE, MAX_PROPOSALS = 64, 200_000
-# How far SMC's draws may be from the level asked for before their density is moved, and the largest correction, as a factor.
-LEVEL_TOLERANCE, MAX_CORRECTION = 0.01, 1.5
+# How far SMC's draws may be from the level asked for before their density is moved.
+LEVEL_TOLERANCE = 0.01
 
 
 class IndependentDraws(NamedTuple):
@@ -202,13 +203,10 @@ def _recalibration(activation: Activation, scale: LevelScale, aim: Aim, seed: tf
     level_on_gauge = aim.gauge.level_on(other)
 
     def recalibrate(state: tf.Tensor, values: np.ndarray, density: Density) -> Density | None:
-        sampled = finite_median(scale.levels(values))
-        measured = finite_median(level_on_gauge(activation.param.rotate(state)))
-        if not sampled > 0:
+        sampled = scale.levels(values)
+        if not finite_median(sampled) > 0:
             return None  # Noise says nothing of a ratio.
-        # A network that does not respond gets the largest correction.
-        ratio = sampled / measured if measured > sampled / MAX_CORRECTION else MAX_CORRECTION
-        level = min(aim.level * max(ratio, 1 / MAX_CORRECTION), max(aim.level, 1.0))
+        level = float(corrected(aim.level, level_ratio(sampled, level_on_gauge(activation.param.rotate(state)))))
         if abs(level - scale.levels(density.target)) < LEVEL_TOLERANCE:
             return None
         return dataclasses.replace(density, target=scale.prior + level * (scale.optimum - scale.prior))
