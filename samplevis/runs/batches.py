@@ -83,12 +83,14 @@ class Optimum(NamedTuple):
       latents: in the parameterization that is sampled, [chain, *latent_shape].
       scale: with the activation of the best image of the first batch.
       exact: the images, optimised a little further for the network as it is; None until they are.
+      exact_scale: the scale there, with the activation of the best of these; None if none of them excites the unit there.
     """
 
     plan: RenderPlan
     latents: np.ndarray
     scale: LevelScale
     exact: Optimized | None = None
+    exact_scale: LevelScale | None = None
 
     @property
     def activation(self) -> Activation:
@@ -223,9 +225,9 @@ def _faithful(optimum: Optimum, context: RunContext) -> Optimum:
 
 def _faithfulness(optimum: Optimum, context: RunContext) -> float:
     """The level on the network of the copy's best image; -inf where none of the copy's images excites the unit there."""
-    exact = optimum.plan.exact_activation
-    scale = _exact_scale(optimum, context)
-    return -np.inf if scale is None else faithfulness(exact, scale, optimum.latents, context.seed)
+    if optimum.exact_scale is None:
+        return -np.inf
+    return faithfulness(optimum.plan.exact_activation, optimum.exact_scale, optimum.latents, context.seed)
 
 
 def _optimum(plan: RenderPlan, count: int, scale: LevelScale | None, context: RunContext) -> Optimum:
@@ -253,11 +255,12 @@ def _taken_further(optimum: Optimum, context: RunContext) -> Optimum:
     plan, latents = optimum.plan, optimum.latents
     if not plan.smooths:
         images = plan.param.image(tf.constant(latents)).numpy()
-        return optimum._replace(exact=Optimized(images, latents, np.zeros((0, len(latents)), np.float32), {}))
+        exact = Optimized(images, latents, np.zeros((0, len(latents)), np.float32), {})
+        return optimum._replace(exact=exact, exact_scale=optimum.scale)
     steps = AscentOptions(int(np.ceil(EXACT_SHARE * plan.options.optimize_steps)), skip_nonfinite=True)
     stage, seed = context.stage("optimise exact"), seeds.fold(context.seed, "optimise exact")
     exact = ascend(plan.exact_activation, tf.constant(latents), steps, seed, context.callbacks, stage=stage)
-    return optimum._replace(exact=exact)
+    return optimum._replace(exact=exact, exact_scale=_exact_scale(plan, exact.latents))
 
 
 def _scales(optima: Sequence[Optimum], context: RunContext) -> Scales:
@@ -271,7 +274,7 @@ def _scales(optima: Sequence[Optimum], context: RunContext) -> Scales:
     sampled = sampled._replace(optimum=max([sampled.optimum, *best]))
     itself = sampled
     if plan.smooths:
-        itself = _best_of([_exact_scale(each, context) for each in optima])
+        itself = _best_of([each.exact_scale for each in optima])
     level = plan.options.level
     if level == EXAMPLES:
         measured = Gauge(plan.activation, sampled) if itself is None else Gauge(plan.exact_activation, itself)
@@ -285,13 +288,11 @@ def _best_of(scales: Sequence[LevelScale | None]) -> LevelScale | None:
     return max(known, key=lambda scale: scale.optimum) if known else None
 
 
-def _exact_scale(optimum: Optimum, context: RunContext) -> LevelScale | None:
+def _exact_scale(plan: RenderPlan, latents: np.ndarray) -> LevelScale | None:
     """The scale of a batch on the network as it is; None for a unit that no image of the batch excites there."""
-    plan = optimum.plan
-    if not plan.smooths:
-        return optimum.scale
     try:
-        return measure_scale(plan.exact_activation, optimum.exact.latents, context.seed, NUM_EXACT_TRANSFORMS)
+        # On the same transforms for all batches, whose seeds differ.
+        return measure_scale(plan.exact_activation, latents, plan.seed, NUM_EXACT_TRANSFORMS)
     except ValueError:
         return None
 

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from samplevis.activation import Activation
-from samplevis.sampling.level_scale import LevelScale, fresh_transforms, mean_activation
+from samplevis.sampling.level_scale import LevelScale, best_activation
 
 # The level on the network itself, where 1 is its own best picture, that the copy's best picture has to come to.
 MIN_FAITHFUL = 0.6
@@ -33,6 +33,5 @@ def faithfulness(exact: Activation, scale: LevelScale, latents: np.ndarray, seed
       >>> faithfulness(exact, measure_scale(exact, further.latents), optimized.latents, seeds.root(0))
       0.94
     """
-    values = mean_activation(exact, fresh_transforms(exact, seed))(tf.constant(latents)).numpy()
-    finite = values[np.isfinite(values)]
-    return float(scale.levels(finite.max())) if finite.size else np.nan
+    best = best_activation(exact, latents, seed)
+    return float(scale.levels(best)) if np.isfinite(best) else np.nan
