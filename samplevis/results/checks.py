@@ -162,14 +162,22 @@ def _check_rhat(run: Run) -> Iterator[Issue]:
     elif pictures > max(MAX_RHAT, run["rhat_thumbnails_shuffled"]):
         text = "the chains agree on the activation, but show different pictures."
         yield Issue("compositions", f"R-hat of thumbnails is {format_rhat(pictures)}: {text}", AVERAGES)
-    elif chains > 1 and np.fmax(run["rhat_latents"], run["rhat_features"]) > persistence_limit(chains, MAX_RHAT):
-        name = "latents" if run["rhat_latents"] > persistence_limit(chains, MAX_RHAT) else "features"
+    elif name := _unforgotten(run):
         text = "the chains agree on large shapes, but each keeps details of its own."
         yield Issue("rhat", f"R-hat of {name} is {format_rhat(run['rhat_' + name])}: {text}", AVERAGES)
     elif worst > rhat_limit(chains, transitions, MAX_RHAT):
         what = next((words for start, words in DIFFERENCES.items() if run.worst_scalar.startswith(start)), "detail")
         text = f"the chains show one composition, and differ in {what}. They are too short for averages."
         yield Issue("rhat", f"R-hat of {run.worst_scalar} is {format_rhat(worst)}: {text}", AVERAGES)
+
+
+def _unforgotten(run: Run) -> str:
+    """The vectors, "latents" or "features", in which chains keep details of their own; empty if they forget them."""
+    chains = len(run.samples.activation)
+    if chains < 2:
+        return ""
+    limit = persistence_limit(chains, MAX_RHAT)
+    return next((name for name in ("latents", "features") if run[f"rhat_{name}"] > limit), "")
 
 
 def _check_ess(run: Run) -> Iterator[Issue]:

@@ -197,9 +197,8 @@ def _collected(rendered: Rendered) -> Samples:
     plan, batch, scales, retained = rendered
     options, result, scale = plan.options, batch.result, scales.sampled
     features = _features(plan.exact_activation.network, batch.images)
-    of_result = {name: getattr(result, name) for name in SampleResult._fields}
-    for name in ("density", "tuning", "forces"):
-        del of_result[name]
+    others = ("density", "tuning", "forces")
+    of_result = {name: getattr(result, name) for name in SampleResult._fields if name not in others}
     if result.forces is not None:
         of_result["kernel_checks"] = result.kernel_checks | shared_forces(result.forces, plan.param.bands())
     return Samples(
